@@ -1,0 +1,175 @@
+"""Addresses and subnets as text, and the arithmetic the allocators need.
+
+An address is text everywhere in dnet, in the one canonical form that the strict standard
+library prints. IPv6 is understood when typed and refused in one place, `_supported`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from functools import lru_cache
+
+from dnet.errors import UsageError
+from dnet.names import quoted
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+ANY = "0.0.0.0"
+LOOPBACK = "127.0.0.1"
+SHORTEST_PREFIX, LONGEST_PREFIX = 8, 30
+
+
+def _supported(text: str, version: int) -> None:
+    if version != 4:
+        raise UsageError(f"{quoted(text)} is an IPv6 address; dnet manages IPv4 so far")
+
+
+def parse(text: str) -> str:
+    """An IPv4 address in its canonical form."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    try:
+        address = ipaddress.ip_address(bare)
+    except ValueError:
+        raise UsageError(
+            f"{quoted(text)} is not an IP address", "an address looks like 172.17.0.2"
+        ) from None
+    _supported(text, address.version)
+    return str(address)
+
+
+def parse_host_ip(text: str) -> str:
+    """An address of the host that a port can be bound to; 0.0.0.0 means every one."""
+    address = ipaddress.ip_address(parse(text))
+    if address.is_multicast or str(address) == "255.255.255.255":
+        raise UsageError(f"{text} is not an address a port can be bound to")
+    return str(address)
+
+
+def _prefixed(text: str, example: str) -> Interface:
+    if "/" not in text:
+        raise UsageError(f"{quoted(text)} has no prefix length", f"write it like {example}")
+    try:
+        interface = ipaddress.ip_interface(text)
+    except ValueError:
+        raise UsageError(
+            f"{quoted(text)} is not in CIDR form", f"write it like {example}"
+        ) from None
+    _supported(text, interface.version)
+    return interface
+
+
+def _has_plain_prefix(text: str) -> bool:
+    return text.partition("/")[2].isdecimal()
+
+
+def parse_cidr(text: str) -> str:
+    """A bridge's address with its prefix length, such as 172.17.42.1/16.
+
+    Raises UsageError without a host part (172.17.0.0/16), for the broadcast address, and for
+    a prefix that leaves no room for containers or is no private network's size.
+    """
+    interface = _prefixed(text, "172.17.42.1/16")
+    network = interface.network
+    if not _has_plain_prefix(text):
+        raise UsageError(f"{quoted(text)} is not in CIDR form", "write it like 172.17.42.1/16")
+    if not SHORTEST_PREFIX <= network.prefixlen <= LONGEST_PREFIX:
+        raise UsageError(f"prefix /{network.prefixlen} is out of range", "use /8 to /30")
+    if interface.ip == network.network_address:
+        raise UsageError(
+            f"{interface} has no host part",
+            f"a bridge needs an address of its own, such as {network[1]}/{network.prefixlen}",
+        )
+    if interface.ip == network.broadcast_address:
+        raise UsageError(f"{interface.ip} is the broadcast address of {network}")
+    if interface.is_multicast or interface.is_loopback or interface.ip.is_unspecified:
+        raise UsageError(f"{interface} cannot be the address of a bridge")
+    return str(interface)
+
+
+def parse_range(text: str, bridge_address: str) -> str:
+    """A part of the bridge's subnet in CIDR form, without a host part: 172.17.5.0/24.
+
+    Raises UsageError for what reaches out of the subnet, and for a prefix longer than /30.
+    """
+    interface = _prefixed(text, "172.17.5.0/24")
+    if not _has_plain_prefix(text):
+        raise UsageError(f"{quoted(text)} is not in CIDR form", "write it like 172.17.5.0/24")
+    if interface.ip != interface.network.network_address:
+        raise UsageError(f"range {text} has a host part", f"write {interface.network}")
+    if interface.network.prefixlen > LONGEST_PREFIX:
+        raise UsageError(f"prefix /{interface.network.prefixlen} is out of range", "use /8 to /30")
+    whole = network(bridge_address)
+    if interface.network.prefixlen < whole.prefixlen or interface.ip not in whole:
+        raise UsageError(f"range {interface.network} is not inside the bridge's subnet {whole}")
+    return str(interface.network)
+
+
+@lru_cache(maxsize=64)
+def network(cidr: str) -> Network:
+    """The subnet of an address with a prefix length, or of a range."""
+    return ipaddress.ip_interface(cidr).network
+
+
+def host(cidr: str) -> str:
+    """The address alone of `172.17.42.1/16`."""
+    return cidr.partition("/")[0]
+
+
+def prefix_len(cidr: str) -> int:
+    """The prefix length of `172.17.42.1/16`."""
+    return int(cidr.partition("/")[2])
+
+
+def to_int(address: str) -> int:
+    """The number behind an address in canonical form, for arithmetic and for sorting."""
+    if ":" in address:
+        return int(ipaddress.IPv6Address(address))
+    first, second, third, fourth = address.split(".")
+    return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
+
+
+def ascending(first: int, last: int) -> Iterator[str]:
+    """The IPv4 addresses between two numbers, both included, as text.
+
+    Put together by hand: a subnet of 65,534 is walked in a tenth of the time ipaddress takes.
+    """
+    for block in range(first >> 8, (last >> 8) + 1):
+        head = f"{block >> 16}.{block >> 8 & 255}.{block & 255}."
+        lowest, highest = max(first, block << 8), min(last, block << 8 | 255)
+        for byte in range(lowest & 255, (highest & 255) + 1):
+            yield f"{head}{byte}"
+
+
+def contains(cidr: str, address: str) -> bool:
+    """Whether `address` lies in the subnet of `cidr`."""
+    return ipaddress.ip_address(address) in network(cidr)
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two subnets have an address in common."""
+    first, second = network(one), network(other)
+    return first.version == second.version and first.overlaps(second)
+
+
+def mac(address: str) -> str:
+    """The hardware address that belongs to an IPv4 address: 02:42 and its four bytes.
+
+    Locally administered (IEEE 802), and the same for an address every time, so that a reused
+    address never meets a stale neighbour entry. Docker derives it in the same way.
+    """
+    return ":".join(f"{byte:02x}" for byte in b"\x02\x42" + ipaddress.ip_address(address).packed)
+
+
+def parse_mac(text: str) -> str:
+    """A hardware address that a device can have: six bytes in hexadecimal, not a group's."""
+    parts = text.lower().split(":")
+    if len(parts) != 6 or any(
+        len(part) != 2 or set(part) - set("0123456789abcdef") for part in parts
+    ):
+        raise UsageError(f"{quoted(text)} is not a MAC address", "it looks like 02:42:ac:11:00:02")
+    if int(parts[0], 16) & 1 or set(parts) == {"00"}:
+        raise UsageError(f"{text} is not the MAC address of a single device")
+    return ":".join(parts)

@@ -1,0 +1,102 @@
+"""Attachments: an interface plugged into a network namespace, with its ports and links.
+
+What `docker run` did with the four registered functions, for any network namespace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from dnet import interface as interfaces
+from dnet import link, portmapper
+from dnet.endpoint import PublishSpec
+from dnet.errors import ConflictError
+from dnet.facts import Facts, Namespace
+from dnet.model import Interface
+from dnet.state import State
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What an attachment asks for beside the interface itself.
+
+    `links` are pairs of a child's id and its alias or None.
+    """
+
+    netns: str
+    ifname: str = "eth0"
+    mac: str | None = None
+    publish: Sequence[PublishSpec] = ()
+    links: Sequence[tuple[str, str | None]] = field(default=())
+
+
+def attach(
+    state: State,
+    facts: Facts,
+    *,
+    interface_id: str,
+    wiring: Wiring,
+    bridge: str | None = None,
+    ip: str | None = None,
+    expose: Sequence[str] = (),
+) -> Interface:
+    """Give an id an interface in a network namespace, and publish and link what is asked for.
+
+    Again with the same arguments it is the same attachment, plugged in anew where it had come
+    loose. Raises ConflictError where it is plugged in elsewhere.
+    """
+    namespace = facts.namespace(wiring.netns)
+    one = interfaces.allocate(
+        state, facts, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
+    )
+    made = _plug(state, facts, one, namespace, wiring)
+    _publish(state, facts, made, wiring.publish)
+    for child, alias in wiring.links:
+        link.add(state, facts, parent=made.id, child=child, alias=alias)
+    return made
+
+
+def _plug(
+    state: State, facts: Facts, one: Interface, namespace: Namespace, wiring: Wiring
+) -> Interface:
+    made = replace(
+        one,
+        netns=namespace.shown,
+        ifname=wiring.ifname,
+        cookie=namespace.cookie,
+        mac=wiring.mac or one.mac,
+    )
+    _refuse_taken(state, made)
+    if one.netns is not None and _place(one) != _place(made) and facts.is_plugged(one.id):
+        raise ConflictError(
+            f"{one.id} is attached already, as {one.ifname} in {one.netns}", f"dnet detach {one.id}"
+        )
+    if made == one:
+        state.replug.add(one.id)
+    else:
+        state.interfaces.put(made.id, made)
+    return made
+
+
+def _place(one: Interface) -> tuple[str | None, str | None, str]:
+    return one.netns, one.ifname, one.hardware_address
+
+
+def _refuse_taken(state: State, made: Interface) -> None:
+    for key in state.interfaces_by_place.keys((made.netns, made.ifname)):
+        if key != made.id:
+            raise ConflictError(f"{made.ifname} in {made.netns} is the interface of {key}")
+
+
+def _publish(state: State, facts: Facts, made: Interface, specs: Sequence[PublishSpec]) -> None:
+    """Publish ports; what leaves the host port open is not published anew on attaching again."""
+    has = [state.mappings[key] for key in state.mappings_by_target.keys(made.ip)]
+    for spec in specs:
+        chosen = spec.host_port is None or spec.picks_one
+        fitting = (one for one in has if spec.fits(one.endpoint, one.container_port))
+        again = next(fitting, None) if chosen else None
+        if again is None:
+            portmapper.add(state, facts, target=made.id, specs=[spec])
+        else:
+            has.remove(again)

@@ -1,0 +1,200 @@
+"""Bridges: setting one up, changing its options, removing it.
+
+The source's InitDriver (daemon/networkdriver/bridge/driver.go), as a decision: which address,
+which options, and what stands in the way. The kernel side follows from the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Options
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from dnet import address, bridges, interface, ipallocator, names, portmapper
+from dnet.errors import ConflictError, ExhaustedError
+from dnet.facts import Device, Facts
+from dnet.model import DEFAULT_BRIDGE, Bridge
+from dnet.state import State
+
+CANDIDATES = (
+    "172.17.42.1/16",
+    "10.0.42.1/16",
+    "10.1.42.1/16",
+    "10.42.42.1/16",
+    "172.16.42.1/24",
+    "172.16.43.1/24",
+    "172.16.44.1/24",
+    "10.0.42.1/24",
+    "10.0.43.1/24",
+    "192.168.42.1/24",
+    "192.168.43.1/24",
+    "192.168.44.1/24",
+)
+
+
+def init(
+    state: State, facts: Facts, *, name: str = DEFAULT_BRIDGE, options: Options[str, Any]
+) -> Bridge:
+    """Set a bridge up, or change exactly the given options of one that is there.
+
+    `options` holds what was given, by the names of Bridge's fields. Raises ConflictError,
+    ExhaustedError where no subnet is free, UsageError.
+    """
+    existing = state.bridges.get(name)
+    given = dict(options)
+    if existing is None:
+        made = _create(state, facts, name, given)
+    else:
+        made = _change(state, facts, existing, given)
+    if made == existing:
+        state.confirm("rules", "devices")
+        return made
+    state.bridges.put(name, made)
+    return made
+
+
+def remove(
+    state: State, _facts: Facts, *, name: str, force: bool = False, if_exists: bool = False
+) -> None:
+    """Remove a bridge; with `force` also everything that is allocated on it.
+
+    Raises ConflictError while anything is, NotFoundError.
+    """
+    if if_exists and name not in state.bridges:
+        return
+    bridge = bridges.named(state, name)
+    if not force and (held := _held(state, bridge)):
+        raise ConflictError(f"{name} still has {held}", f"dnet bridge remove {name} --force")
+    for one in [one for one in state.interfaces.values() if one.bridge == name]:
+        interface.drop(state, one)
+    for ip in list(state.leases(name)):
+        portmapper.drop_of(state, ip)
+        state.leases(name).drop(ip)
+    for ip in list(state.released(name)):
+        state.released(name).drop(ip)
+    for reservation in list(state.reservations.values()):
+        if reservation.bridge == name:
+            state.reservations.drop(reservation.key)
+    if name in state.cursors:
+        state.cursors.drop(name)
+    state.bridges.drop(name)
+
+
+def choose_address(state: State, facts: Facts) -> str:
+    """The first of the source's twelve candidates that nothing of the host overlaps.
+
+    In the way are a nameserver, a route other than the default one, and another bridge's
+    subnet. Raises ExhaustedError, whose hint names what is in the way.
+    """
+    in_the_way = [(f"{ip}/32", f"the nameserver {ip}") for ip in facts.nameservers() if "." in ip]
+    in_the_way += [(route, f"the route {route}") for route in facts.routes()]
+    in_the_way += [(one.subnet, f"the bridge {one.name}") for one in state.bridges.values()]
+    obstacles = []
+    for candidate in CANDIDATES:
+        hit = next((why for subnet, why in in_the_way if address.overlap(candidate, subnet)), None)
+        if hit is None:
+            return candidate
+        obstacles.append(hit)
+    listed = ", ".join(dict.fromkeys(obstacles))
+    raise ExhaustedError(
+        "no subnet is free for the bridge", f"in the way: {listed}; choose one with --address"
+    )
+
+
+def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bridge:
+    device = facts.device(name)
+    if device is not None:
+        given["address"] = _adopted_address(device, given.get("address"))
+    elif given.get("address") is None:
+        given["address"] = choose_address(state, facts)
+    given.setdefault("mtu", device.mtu if device else facts.default_mtu())
+    made = Bridge(name=name, created=facts.now(), adopted=device is not None, **given)
+    return _checked(state, made)
+
+
+def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any]) -> Bridge:
+    made = replace(existing, **given)
+    if made.chain != existing.chain:
+        raise ConflictError(
+            f"{existing.name} has the chain {existing.chain}, which cannot be changed"
+        )
+    if made.address != existing.address:
+        if held := _held(state, existing):
+            raise ConflictError(f"{existing.name} has {existing.address} and still {held}")
+        device = facts.device(existing.name)
+        if existing.adopted and device is not None:
+            _adopted_address(device, made.address)
+    if existing.iptables and not made.iptables and _has_rules(state, existing):
+        raise ConflictError(f"{existing.name} has mappings or links, which need iptables")
+    made = _checked(state, made)
+    if (made.address, made.allocation) != (existing.address, existing.allocation):
+        _start_order_anew(state, made)
+    return made
+
+
+def _checked(state: State, bridge: Bridge) -> Bridge:
+    """The bridge, with its range in place, once nothing is overlapped."""
+    if bridge.range is not None:
+        bridge = replace(bridge, range=address.parse_range(bridge.range, bridge.address))
+    for other in state.bridges.values():
+        if other.name != bridge.name and address.overlap(other.address, bridge.address):
+            raise ConflictError(
+                f"{bridge.subnet} overlaps the subnet {other.subnet} of {other.name}",
+                "choose another with --address",
+            )
+    return bridge
+
+
+def _adopted_address(device: Device, wanted: str | None) -> str:
+    """The address of a device that was there before. Raises ConflictError if it will not do."""
+    if device.kind != "bridge":
+        raise ConflictError(f"{device.name} is there already and is not a bridge")
+    if wanted in device.addresses:
+        return str(wanted)
+    has = ", ".join(device.addresses) or "no address"
+    if wanted is not None or not device.addresses:
+        wish = wanted or "ADDRESS/PREFIX"
+        raise ConflictError(
+            f"the device {device.name} is there already, with {has}",
+            f"give it one with: ip address add {wish} dev {device.name}",
+        )
+    return address.parse_cidr(device.addresses[0])
+
+
+def _held(state: State, bridge: Bridge) -> str:
+    """What is allocated on a bridge, in words; empty where nothing is."""
+    ports = sum(1 for one in state.reservations.values() if one.bridge == bridge.name)
+    counts = {
+        "address": len(state.leases(bridge.name)),
+        "mapping": len(state.mappings_by_bridge.keys(bridge.name)),
+        "reserved port": ports,
+    }
+    return _listed([_counted(number, what) for what, number in counts.items() if number])
+
+
+def _counted(number: int, what: str) -> str:
+    plural = f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{number} {what if number == 1 else plural}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return " and ".join([", ".join(texts[:-1]), texts[-1]]) if len(texts) > 1 else "".join(texts)
+
+
+def _has_rules(state: State, bridge: Bridge) -> bool:
+    linked = any(
+        bridge.name in (one.parent_bridge, one.child_bridge) for one in state.links.values()
+    )
+    return linked or bool(state.mappings_by_bridge.keys(bridge.name))
+
+
+def _start_order_anew(state: State, bridge: Bridge) -> None:
+    """Let another policy, or the policy in another subnet, begin where those in use end."""
+    for ip in list(state.released(bridge.name)):
+        state.released(bridge.name).drop(ip)
+    ports = {k: v for k, v in state.cursor(bridge.name).items() if k in names.PROTOCOLS}
+    taken = list(state.leases(bridge.name))
+    if taken:
+        ports[ipallocator.cursor_key(bridge)] = max(taken, key=address.to_int)
+    state.cursors.put(bridge.name, ports)

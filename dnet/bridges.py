@@ -1,0 +1,50 @@
+"""Which bridge a command means."""
+
+from __future__ import annotations
+
+from dnet import address
+from dnet.errors import NotFoundError, UsageError
+from dnet.model import DEFAULT_BRIDGE, Bridge
+from dnet.state import State
+
+
+def named(state: State, name: str) -> Bridge:
+    """The bridge of that name. Raises NotFoundError."""
+    bridge = state.bridges.get(name)
+    if bridge is None:
+        hint = "dnet bridge list" if state.bridges else f"dnet bridge init {name}"
+        raise NotFoundError(f"there is no bridge {name}", hint)
+    return bridge
+
+
+def resolve(state: State, name: str | None) -> Bridge:
+    """The bridge asked for; without a name the only one there is, else dnet0."""
+    if name is not None:
+        return named(state, name)
+    if len(state.bridges) == 1:
+        return next(state.bridges.values())
+    if state.bridges and DEFAULT_BRIDGE not in state.bridges:
+        known = ", ".join(state.bridges)
+        raise NotFoundError(
+            f"there is no bridge {DEFAULT_BRIDGE}", f"choose one with --bridge: {known}"
+        )
+    return named(state, DEFAULT_BRIDGE)
+
+
+def for_address(state: State, ip: str, name: str | None) -> Bridge:
+    """The bridge whose subnet has the address; one asked for by name must be that one.
+
+    Raises UsageError where no subnet has it.
+    """
+    if name is not None:
+        bridge = named(state, name)
+        if address.contains(bridge.address, ip):
+            return bridge
+        raise UsageError(f"{ip} is not in {name}'s subnet {bridge.subnet}")
+    found = state.bridge_of(ip)
+    if found is not None:
+        return found
+    only = resolve(state, None)
+    if len(state.bridges) == 1:
+        raise UsageError(f"{ip} is not in {only.name}'s subnet {only.subnet}")
+    raise UsageError(f"{ip} is in no bridge's subnet", "dnet bridge list")

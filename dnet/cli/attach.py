@@ -1,0 +1,99 @@
+"""`dnet attach` and `dnet detach`: a container online in one command."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+
+from dnet import attachment, interface
+from dnet.cli import options
+from dnet.cli.interface import allocated
+from dnet.cli.session import Request, nothing
+from dnet.endpoint import PublishSpec
+
+
+@click.command()
+@click.argument("interface_id", metavar="ID", type=options.ID)
+@click.option(
+    "--netns",
+    metavar="NAME|PATH|PID",
+    required=True,
+    help="The network namespace: a path where there is a '/', else a name, else a pid.",
+)
+@options.bridge
+@click.option(
+    "--ifname",
+    metavar="NAME",
+    type=options.DEVICE,
+    default="eth0",
+    show_default=True,
+    help="The interface's name inside.",
+)
+@click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
+@click.option(
+    "--mac",
+    metavar="MAC",
+    type=options.MAC,
+    help="This MAC; else one that follows from the address.",
+)
+@click.option(
+    "--expose",
+    metavar="PORT/PROTO",
+    multiple=True,
+    type=options.EXPOSED,
+    help="A port that links open when they name none; any number of times.",
+)
+@click.option(
+    "-p",
+    "--publish",
+    metavar="SPEC",
+    multiple=True,
+    type=options.PUBLISH,
+    help="A port to publish, as in dnet map add; any number of times.",
+)
+@click.option(
+    "--link",
+    "links",
+    metavar="CHILD[:ALIAS]",
+    multiple=True,
+    type=options.LINKED,
+    help="An interface whose exposed ports to reach; any number of times.",
+)
+@options.changes
+def attach(
+    interface_id: str,
+    netns: str,
+    bridge: str | None,
+    ifname: str,
+    ip: str | None,
+    mac: str | None,
+    expose: tuple[str, ...],
+    publish: tuple[PublishSpec, ...],
+    links: tuple[tuple[str, str | None], ...],
+    dry_run: bool,
+) -> Request:
+    """Plug a network namespace into a bridge, and print its address.
+
+    It gets an interface, an address, a route, published ports and links, or nothing at all.
+    Again with the same arguments it is plugged in again where it had come loose.
+    """
+    operation = partial(
+        attachment.attach,
+        interface_id=interface_id,
+        wiring=attachment.Wiring(netns, ifname, mac, publish, links),
+        bridge=bridge,
+        ip=ip,
+        expose=expose,
+    )
+    return Request(allocated, operation, dry_run)
+
+
+@click.command()
+@click.argument("interface_id", metavar="ID", type=options.ID)
+@options.if_exists
+@options.changes
+def detach(interface_id: str, if_exists: bool, dry_run: bool) -> Request:
+    """Unplug an interface, and release all it had: as dnet interface release does."""
+    operation = partial(interface.release, interface_id=interface_id, if_exists=if_exists)
+    return Request(nothing, operation, dry_run)

@@ -1,0 +1,138 @@
+"""`dnet bridge`: set up, show and remove bridges."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet import bridge as bridges_of_host
+from dnet import bridges, views
+from dnet.cli import options
+from dnet.cli.document import Document, column
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.model import DEFAULT_BRIDGE, REUSE, ROUND_ROBIN
+from dnet.state import State
+
+COLUMNS = (
+    column("name"),
+    column("address"),
+    column("chain"),
+    column("icc"),
+    column("masquerade"),
+    column("binding_ip"),
+    column("mtu"),
+)
+
+
+@click.group("bridge", cls=Group)
+def bridge() -> None:
+    """Set up, show and remove bridges."""
+
+
+@bridge.command()
+@click.argument("name", type=options.DEVICE, default=DEFAULT_BRIDGE)
+@click.option(
+    "--address",
+    metavar="CIDR",
+    type=options.CIDR,
+    help="Its own address, such as 172.17.42.1/16; else the first free subnet of twelve.",
+)
+@click.option(
+    "--range", metavar="CIDR", help="The part of the subnet that addresses are taken from."
+)
+@click.option(
+    "--mtu", metavar="N", type=options.MTU, help="MTU; else that of the default route's device."
+)
+@click.option(
+    "--chain",
+    metavar="NAME",
+    type=options.CHAIN,
+    help="The chain of its mappings in the nat table.  [default: DNET]",
+)
+@click.option(
+    "--icc/--no-icc", default=None, help="Whether containers reach one another.  [default: icc]"
+)
+@click.option(
+    "--masquerade/--no-masquerade",
+    default=None,
+    help="Whether they reach other networks under the host's address.  [default: masquerade]",
+)
+@click.option(
+    "--ip-forward/--no-ip-forward",
+    default=None,
+    help="Whether to switch IP forwarding on.  [default: ip-forward]",
+)
+@click.option(
+    "--iptables/--no-iptables",
+    default=None,
+    help="Whether to make any rule for it.  [default: iptables]",
+)
+@click.option(
+    "--isolate/--no-isolate",
+    default=None,
+    help="Whether other bridges' containers are kept out.  [default: isolate]",
+)
+@click.option(
+    "--binding-ip",
+    metavar="IP",
+    type=options.HOST_IP,
+    help="The host address of published ports.  [default: 0.0.0.0]",
+)
+@click.option(
+    "--port-range",
+    metavar="LO-HI",
+    type=options.PORTS,
+    help="The dynamic ports.  [default: 49153-65535]",
+)
+@click.option(
+    "--allocation",
+    type=click.Choice([ROUND_ROBIN, REUSE]),
+    help="The order of addresses: each rests as long as possible, or released ones first.  [default: round-robin]",
+)
+@options.changes
+def init(name: str, dry_run: bool, **given: Any) -> Request:
+    """Set up a bridge, or change the given options of one.
+
+    The device NAME is made, or adopted where it exists with that address, and the rules are
+    inserted that its containers need.
+    """
+    chosen = {key: value for key, value in given.items() if value is not None}
+    return Request(
+        lambda _, made: Document(views.bridge(made), values=()),
+        partial(bridges_of_host.init, name=name, options=chosen),
+        dry_run,
+    )
+
+
+@bridge.command("list")
+@options.lists
+def list_() -> Request:
+    """List the bridges."""
+
+    def show(state: State, _: Any) -> Document:
+        items = [views.bridge(one) for one in state.bridges.values()]
+        return Document(items, columns=COLUMNS, key=lambda item: str(item["name"]))
+
+    return Request(show)
+
+
+@bridge.command()
+@click.argument("name", type=options.DEVICE, required=False)
+@options.output
+def show(name: str | None) -> Request:
+    """Show a bridge with all its options; without NAME the only one, else dnet0."""
+    return Request(lambda state, _: Document(views.bridge(bridges.resolve(state, name))))
+
+
+@bridge.command()
+@click.argument("name", type=options.DEVICE)
+@click.option("--force", is_flag=True, help="Release everything that is allocated on it first.")
+@options.if_exists
+@options.changes
+def remove(name: str, force: bool, if_exists: bool, dry_run: bool) -> Request:
+    """Remove a bridge with its rules, and its device unless that was there before."""
+    operation = partial(bridges_of_host.remove, name=name, force=force, if_exists=if_exists)
+    return Request(nothing, operation, dry_run)

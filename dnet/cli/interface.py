@@ -1,0 +1,103 @@
+"""`dnet interface`: give ids an address, and forget them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet import bridges, views
+from dnet import interface as interfaces
+from dnet.cli import options
+from dnet.cli.document import Column, Document, column, published_text
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.errors import NotFoundError
+from dnet.model import Interface
+from dnet.state import State
+
+COLUMNS = (
+    column("id"),
+    column("ip", "ADDRESS"),
+    column("bridge"),
+    column("netns"),
+    Column("PORTS", lambda item: [published_text(port) for port in item["ports"]]),
+    column("links"),
+)
+
+
+@click.group("interface", cls=Group)
+def interface() -> None:
+    """Give ids an address, and forget them."""
+
+
+@interface.command()
+@click.argument("interface_id", metavar="ID", type=options.ID)
+@options.bridge
+@click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
+@click.option(
+    "--expose",
+    metavar="PORT/PROTO",
+    multiple=True,
+    type=options.EXPOSED,
+    help="A port that links open when they name none; any number of times.",
+)
+@options.changes
+def allocate(
+    interface_id: str, bridge: str | None, ip: str | None, expose: tuple[str, ...], dry_run: bool
+) -> Request:
+    """Give an id an address, and print it; again it is the same one."""
+    operation = partial(
+        interfaces.allocate, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
+    )
+    return Request(allocated, operation, dry_run)
+
+
+@interface.command()
+@click.argument("interface_id", metavar="ID", type=options.ID)
+@options.if_exists
+@options.changes
+def release(interface_id: str, if_exists: bool, dry_run: bool) -> Request:
+    """Forget an id, with its mappings, ports, links and address."""
+    operation = partial(interfaces.release, interface_id=interface_id, if_exists=if_exists)
+    return Request(nothing, operation, dry_run)
+
+
+@interface.command("list")
+@options.listed_bridge
+@options.lists
+def list_(bridge: str | None) -> Request:
+    """List the interfaces."""
+
+    def show(state: State, _: Any) -> Document:
+        if bridge is not None:
+            bridges.named(state, bridge)
+        items = [
+            views.interface(state, one)
+            for one in state.interfaces.values()
+            if bridge in (None, one.bridge)
+        ]
+        return Document(items, columns=COLUMNS, key=lambda item: str(item["id"]))
+
+    return Request(show)
+
+
+@interface.command()
+@click.argument("interface_id", metavar="ID", type=options.ID)
+@options.output
+def show(interface_id: str) -> Request:
+    """Show an interface with its ports and links."""
+
+    def shown(state: State, _: Any) -> Document:
+        found = state.interfaces.get(interface_id)
+        if found is None:
+            raise NotFoundError(f"there is no interface {interface_id}", "dnet interface list")
+        return Document(views.interface(state, found))
+
+    return Request(shown)
+
+
+def allocated(state: State, made: Interface) -> Document:
+    """The interface, or in text just its address."""
+    return Document(views.interface(state, made), values=(made.ip,))

@@ -1,0 +1,81 @@
+"""`dnet ip`: take addresses and give them back."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet import bridges, ipallocator, views
+from dnet.cli import options
+from dnet.cli.document import Document, column
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.state import State
+
+COLUMNS = (column("ip", "ADDRESS"), column("owner"), column("bridge"))
+
+
+@click.group("ip", cls=Group)
+def ip() -> None:
+    """Take addresses and give them back."""
+
+
+@ip.command()
+@options.bridge
+@click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
+@click.option("--owner", metavar="ID", type=options.ID, help="Whose it is, for the lists.")
+@click.option("--count", metavar="N", type=options.COUNT, help="How many.  [default: 1]")
+@options.changes
+def request(
+    bridge: str | None, ip: str | None, owner: str | None, count: int | None, dry_run: bool
+) -> Request:
+    """Take addresses, and print each."""
+
+    def show(state: State, taken: list[str]) -> Document:
+        home = state.bridge_of(taken[0])
+        name = home.name if home else ""
+        items = [views.taken_address(one, owner, name) for one in taken]
+        return Document(items if count is not None else items[0], values=tuple(taken))
+
+    operation = partial(
+        ipallocator.request, bridge=bridge, ip=ip, owner=owner, count=count if count else 1
+    )
+    return Request(show, operation, dry_run)
+
+
+@ip.command()
+@click.argument("addresses", metavar="ADDR...", nargs=-1, required=True, type=options.ADDRESS)
+@options.if_exists
+@options.changes
+def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
+    """Give addresses back: all of them, or none."""
+    operation = partial(ipallocator.release, ips=addresses, if_exists=if_exists)
+    return Request(nothing, operation, dry_run)
+
+
+@ip.command("list")
+@options.listed_bridge
+@click.option("--available", is_flag=True, help="Those that are still free instead.")
+@options.lists
+def list_(bridge: str | None, available: bool) -> Request:
+    """List the addresses that are taken, with their owners."""
+
+    def show(state: State, _: Any) -> Document:
+        chosen = [bridges.named(state, bridge)] if bridge else list(state.bridges.values())
+        if available:
+            items = [
+                views.taken_address(one, None, home.name)
+                for home in chosen
+                for one in ipallocator.available(state, home)
+            ]
+        else:
+            items = [
+                views.taken_address(one, owner, home.name)
+                for home in chosen
+                for one, owner in ipallocator.taken(state, home)
+            ]
+        return Document(items, columns=COLUMNS, key=lambda item: str(item["ip"]))
+
+    return Request(show)

@@ -1,0 +1,118 @@
+"""`dnet link`: open ports of one container to another."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet import link as links
+from dnet import names, views
+from dnet.cli import options
+from dnet.cli.document import Document, column
+from dnet.cli.render import quote
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.errors import UsageError
+from dnet.model import Link
+from dnet.state import State
+
+COLUMNS = (
+    column("parent"),
+    column("child"),
+    column("alias"),
+    column("parent_ip", "PARENT ADDRESS"),
+    column("child_ip", "CHILD ADDRESS"),
+    column("ports"),
+)
+
+
+@click.group("link", cls=Group)
+def link() -> None:
+    """Open ports of one container to another."""
+
+
+@link.command()
+@click.argument("parent", type=options.PARENT)
+@click.argument("child", type=options.ID)
+@click.option(
+    "-p",
+    "--port",
+    "ports",
+    metavar="PORT/PROTO",
+    multiple=True,
+    type=options.EXPOSED,
+    help="A port of CHILD; any number of times. Without it what CHILD exposes.",
+)
+@click.option(
+    "--alias",
+    metavar="NAME",
+    type=options.ID,
+    help="The name in PARENT's variables.  [default: CHILD]",
+)
+@options.changes
+def add(
+    parent: str, child: str, ports: tuple[str, ...], alias: str | None, dry_run: bool
+) -> Request:
+    """Let PARENT reach ports of CHILD, also where containers may not reach one another.
+
+    PARENT host is this machine, which reaches them at 127.0.0.1.
+    """
+
+    def show(_: State, made: Link) -> Document:
+        return Document(views.link(made), values=())
+
+    operation = partial(links.add, parent=parent, child=child, ports=ports, alias=alias)
+    return Request(show, operation, dry_run)
+
+
+@link.command()
+@click.argument("parent")
+@click.argument("child", required=False, type=options.ID)
+@options.if_exists
+@options.changes
+def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Request:
+    """Close a link, named as PARENT CHILD or PARENT:CHILD."""
+    if child is None:
+        parent, colon, child = parent.partition(":")
+        if not colon:
+            raise UsageError("name a link as PARENT CHILD or PARENT:CHILD")
+    if parent != names.HOST:
+        names.interface_id(parent)
+    names.interface_id(child)
+    operation = partial(links.remove, parent=parent, child=child, if_exists=if_exists)
+    return Request(nothing, operation, dry_run)
+
+
+@link.command("list")
+@options.listed_bridge
+@options.lists
+def list_(bridge: str | None) -> Request:
+    """List the links."""
+
+    def show(state: State, _: Any) -> Document:
+        items = [
+            views.link(one)
+            for one in state.links.values()
+            if bridge in (None, one.parent_bridge, one.child_bridge)
+        ]
+        return Document(
+            items, columns=COLUMNS, key=lambda item: f"{item['parent']}:{item['child']}"
+        )
+
+    return Request(show)
+
+
+@link.command()
+@click.argument("parent", type=options.PARENT)
+@options.output
+def env(parent: str) -> Request:
+    """Print the variables that tell PARENT of its children, as 0.11.1's links named them."""
+
+    def show(state: State, _: Any) -> Document:
+        variables = links.environment(state, parent)
+        lines = tuple(f"{name}={quote(value)}" for name, value in variables.items())
+        return Document(variables, values=lines)
+
+    return Request(show)

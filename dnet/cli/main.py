@@ -1,0 +1,134 @@
+"""The entry point: global options, and the one place where errors become exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from dnet import __version__
+from dnet.cli.tree import LazyGroup
+from dnet.errors import DnetError, UsageError
+
+COMMANDS = {
+    "bridge": ("dnet.cli.bridge", "Set up, show and remove bridges."),
+    "ip": ("dnet.cli.ip", "Take addresses and give them back."),
+    "interface": ("dnet.cli.interface", "Give ids an address, and forget them."),
+    "port": ("dnet.cli.port", "Reserve ports of the host."),
+    "map": ("dnet.cli.map", "Publish ports of containers on the host."),
+    "link": ("dnet.cli.link", "Open ports of one container to another."),
+    "attach": ("dnet.cli.attach", "Plug a network namespace into a bridge."),
+    "detach": ("dnet.cli.attach", "Unplug it, and release all it had."),
+}
+
+
+@click.group(
+    cls=LazyGroup, lazy=COMMANDS, help="Docker's original network driver as shell commands."
+)
+@click.option(
+    "--state-dir",
+    metavar="DIR",
+    envvar="DNET_STATE_DIR",
+    default="/var/lib/dnet",
+    show_default=True,
+    help="Where the store is.",
+)
+@click.option(
+    "--lock-timeout",
+    metavar="SECONDS",
+    envvar="DNET_LOCK_TIMEOUT",
+    default="30",
+    show_default=True,
+    help="How long to wait for the store, and for iptables.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say each kernel step on stderr.")
+@click.version_option(__version__, prog_name="dnet", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) -> None:
+    from dnet.cli.session import Session
+    from dnet.driver import Settings
+
+    ctx.obj = Session(Settings(state_dir, _seconds(lock_timeout)))
+    ctx.obj.verbose = verbose
+
+
+@cli.result_callback()
+@click.pass_obj
+def carry_out(session: Any, /, request: Any, **_: Any) -> None:
+    """Run what a command asks for and print what it has to say."""
+    from dnet.cli.render import render
+
+    sys.stdout.write(render(session.run(request), session.form, quiet=session.quiet))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run dnet, and end the process with the documented exit status."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has what it wanted: nothing more may be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    sys.exit(status)
+
+
+def _run(words: list[str]) -> int:
+    try:
+        result = cli.main(args=words, prog_name="dnet", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except DnetError as error:
+        return _fail(error, words)
+    except click.UsageError as error:
+        return _fail(_as_usage(error), words)
+    except click.ClickException as error:
+        return _fail(DnetError(error.format_message()), words)
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _fail(DnetError(f"{error.filename or 'dnet'}: {error.strerror or error}"), words)
+
+
+def _as_usage(error: click.UsageError) -> UsageError:
+    message = error.format_message().rstrip(".")
+    path = error.ctx.command_path if error.ctx else "dnet"
+    return UsageError(" ".join(message.split()), f"{path} --help")
+
+
+def _fail(error: DnetError, words: list[str]) -> int:
+    """Say what went wrong on one line, and what to do about it on another."""
+    if _wants_json(words):
+        from dnet.cli.render import as_json
+
+        body = {"code": error.code, "message": str(error), "hint": error.hint}
+        print(as_json({"error": body}), file=sys.stderr)
+        return error.status
+    print(f"dnet: error: {error}", file=sys.stderr)
+    if error.hint:
+        print(f"dnet: hint: {error.hint}", file=sys.stderr)
+    return error.status
+
+
+def _wants_json(words: list[str]) -> bool:
+    """Whether JSON was asked for, also on a command line that could not be read."""
+    pairs = zip(words, [*words[1:], ""], strict=True)
+    return any(
+        word in ("-j", "--json", "--format=json") or (word, after) == ("--format", "json")
+        for word, after in pairs
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= 86400:
+        raise UsageError(f"--lock-timeout: '{text}' is not a number of seconds")
+    return seconds

@@ -1,0 +1,93 @@
+"""`dnet map`: publish ports of containers on the host."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet import bridges, portmapper, views
+from dnet.cli import options
+from dnet.cli.document import Column, Document, column, endpoint_text, ports_text
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.endpoint import EndpointQuery, PublishSpec
+from dnet.errors import UsageError
+from dnet.model import Mapping
+from dnet.state import State
+
+COLUMNS = (
+    Column("HOST", endpoint_text),
+    Column(
+        "CONTAINER", lambda item: f"{item['container_ip']}:{ports_text(item, 'container_port')}"
+    ),
+    column("owner"),
+    column("bridge"),
+)
+
+
+@click.group("map", cls=Group)
+def map() -> None:
+    """Publish ports of containers on the host."""
+
+
+@map.command()
+@click.argument("target")
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=options.PUBLISH)
+@options.changes
+def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
+    """Publish ports of a target, and print each host endpoint.
+
+    TARGET is an interface's id or a taken address. SPEC is
+    [HOST_IP:][HOST_PORT[-END]:]PORT[-END][/PROTO], such as 8080:80.
+    """
+
+    def show(state: State, made: list[Mapping]) -> Document:
+        items = [views.mapping(state, one) for one in made]
+        values = tuple(one.key for one in made)
+        return Document(items if len(specs) > 1 else items[0], values=values)
+
+    return Request(show, partial(portmapper.add, target=target, specs=specs), dry_run)
+
+
+@map.command()
+@click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1, type=options.ENDPOINT)
+@click.option("--all", "target", metavar="TARGET", help="Every mapping of an id or address.")
+@options.if_exists
+@options.changes
+def remove(
+    endpoints: tuple[EndpointQuery, ...], target: str | None, if_exists: bool, dry_run: bool
+) -> Request:
+    """Take mappings away: all that are named, or none.
+
+    ENDPOINT is [HOST_IP:]PORT[-END][/PROTO].
+    """
+    if bool(endpoints) == (target is not None):
+        raise UsageError("name the endpoints to remove, or a target with --all")
+    operation = (
+        partial(portmapper.remove, queries=endpoints, if_exists=if_exists)
+        if target is None
+        else partial(portmapper.remove_all, target=target, if_exists=if_exists)
+    )
+    return Request(nothing, operation, dry_run)
+
+
+@map.command("list")
+@click.argument("target", required=False)
+@options.listed_bridge
+@options.lists
+def list_(target: str | None, bridge: str | None) -> Request:
+    """List the mappings, of one target or of all."""
+
+    def show(state: State, _: Any) -> Document:
+        if bridge is not None:
+            bridges.named(state, bridge)
+        keys = list(state.mappings)
+        if target is not None:
+            keys = list(state.mappings_by_target.keys(portmapper.resolve(state, target)[0]))
+        found = (state.mappings[key] for key in keys)
+        items = [views.mapping(state, one) for one in found if bridge in (None, one.bridge)]
+        return Document(items, columns=COLUMNS, key=endpoint_text)
+
+    return Request(show)

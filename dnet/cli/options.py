@@ -1,0 +1,153 @@
+"""The options that commands have in common, and the types of what is typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from dnet import address, endpoint, names
+from dnet.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:  # click 8.1 has no type parameter here
+    _ParamType = click.ParamType
+
+
+class Checked(_ParamType):
+    """A value that a pure function checks and brings into its canonical form."""
+
+    def __init__(self, name: str, check: Callable[[str], Any]) -> None:
+        self.name = name
+        self.check = check
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The canonical value. Raises UsageError that names the option."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.check(value)
+        except UsageError as error:
+            if isinstance(param, click.Option):
+                raise UsageError(f"{param.opts[-1]}: {error}", error.hint) from None
+            raise
+
+
+ID = Checked("id", names.interface_id)
+PARENT = Checked("parent", lambda text: text if text == names.HOST else names.interface_id(text))
+DEVICE = Checked("device", names.device)
+CHAIN = Checked("chain", names.chain)
+ADDRESS = Checked("address", address.parse)
+HOST_IP = Checked("ip", address.parse_host_ip)
+CIDR = Checked("cidr", address.parse_cidr)
+PROTO = Checked("proto", names.protocol)
+PORTS = Checked("port", names.port_range)
+EXPOSED = Checked("port/proto", names.port_proto)
+ENDPOINT = Checked("endpoint", endpoint.parse_endpoint)
+PUBLISH = Checked("spec", endpoint.parse_publish)
+MAC = Checked("mac", address.parse_mac)
+LINKED = Checked("link", names.child_alias)
+COUNT = Checked("n", lambda text: _whole(text, 1, 1 << 24))
+MTU = Checked("n", lambda text: _whole(text, 68, 65535))
+
+
+def _whole(text: str, low: int, high: int) -> int:
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise UsageError(f"{names.quoted(text)} is not a number from {low} to {high}")
+    return int(text)
+
+
+def bridge(command: F) -> F:
+    """--bridge, for what is made or listed."""
+    return click.option(
+        "--bridge",
+        metavar="NAME",
+        type=DEVICE,
+        envvar="DNET_BRIDGE",
+        help="The bridge; without it the only one, else dnet0.",
+    )(command)
+
+
+def listed_bridge(command: F) -> F:
+    """--bridge, for lists, which show every bridge without it."""
+    return click.option(
+        "--bridge", metavar="NAME", type=DEVICE, help="Only this bridge's; else every bridge's."
+    )(command)
+
+
+def if_exists(command: F) -> F:
+    """--if-exists, for what is removed."""
+    return click.option(
+        "--if-exists", is_flag=True, help="Removing what is not there is no error."
+    )(command)
+
+
+def dry_run(command: F) -> F:
+    """--dry-run, for what changes something."""
+    return click.option("--dry-run", is_flag=True, help="Print every step, and change nothing.")(
+        command
+    )
+
+
+def output(command: F) -> F:
+    """--format and --json, for everything; noted in the session at once, for errors too."""
+    command = click.option(
+        "--format",
+        "form",
+        type=click.Choice(["text", "json", "env"]),
+        expose_value=False,
+        is_eager=True,
+        callback=_note_form,
+        help="Output as text (the default), json, or env for the shell's eval.",
+    )(command)
+    return click.option(
+        "-j",
+        "--json",
+        is_flag=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_note_json,
+        help="The same as --format json.",
+    )(command)
+
+
+def quiet(command: F) -> F:
+    """--quiet, for lists."""
+    return click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=_note_quiet,
+        help="Only the keys, one a line.",
+    )(command)
+
+
+def changes(command: F) -> F:
+    """What every command that changes something has."""
+    return dry_run(output(command))
+
+
+def lists(command: F) -> F:
+    """What every list has."""
+    return quiet(output(command))
+
+
+def _note_form(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value:
+        ctx.obj.form = value
+
+
+def _note_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.obj.form = "json"
+
+
+def _note_quiet(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.obj.quiet = value

@@ -1,0 +1,53 @@
+"""The command tree: which module a command is in, so that only the one that runs is loaded."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Group(click.Group):
+    """A command that is nothing without a sub-command: alone it prints its help and exits 2."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("context_settings", CONTEXT)
+        kwargs["invoke_without_command"] = True
+        kwargs["no_args_is_help"] = False
+        super().__init__(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if not ctx.protected_args and not ctx.args:
+            click.echo(ctx.get_help())
+            ctx.exit(2)
+        return super().invoke(ctx)
+
+
+class LazyGroup(Group):
+    """A group whose commands are imported when they are asked for.
+
+    `lazy` names the module of each, which has it under the command's own name, and the line
+    that the help shows for it.
+    """
+
+    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lazy = lazy
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._lazy:
+            return None
+        module = import_module(self._lazy[cmd_name][0])
+        found: click.Command = getattr(module, cmd_name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, line) for name, (_, line) in self._lazy.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)

@@ -1,0 +1,72 @@
+"""What the pure parts may ask about the machine they decide for.
+
+They are given an object of this shape and never look for themselves, so a test decides what
+the machine is like, and nothing is read that a decision does not need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A network device as the kernel has it.
+
+    `addresses` are its IPv4 addresses with prefix length; `master` the bridge it is a port of.
+    """
+
+    name: str
+    index: int
+    kind: str | None
+    mac: str | None
+    mtu: int
+    up: bool
+    addresses: tuple[str, ...] = ()
+    master: int | None = None
+    hairpin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A network namespace: how the store names it, where it is, and which one it is.
+
+    `cookie` is never used again on the same boot; None where the kernel has none.
+    """
+
+    shown: str
+    path: str
+    cookie: int | None
+
+
+class Facts(Protocol):
+    """The machine, as far as a decision may depend on it."""
+
+    def now(self) -> str:
+        """The time, RFC 3339 in UTC."""
+
+    def device(self, name: str) -> Device | None:
+        """A network device of the host's namespace."""
+
+    def routes(self) -> Sequence[str]:
+        """The IPv4 routes but the default one, each a subnet in CIDR form."""
+
+    def nameservers(self) -> Sequence[str]:
+        """The addresses of resolv.conf."""
+
+    def default_mtu(self) -> int:
+        """The MTU of the default route's device, else 1500."""
+
+    def namespace(self, text: str) -> Namespace:
+        """The network namespace a name, path or pid means. Raises NotFoundError, UsageError."""
+
+    def is_plugged(self, interface_id: str) -> bool:
+        """Whether the host's end of an interface's veth pair is there."""
+
+    def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
+        """Whether a host process, or the kernel's reservation, keeps a port."""
+
+    def why_busy(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
+        """Who keeps one of the ports, in words, or None where all are free."""

@@ -1,0 +1,88 @@
+"""One entry of the connection tracking table, as `conntrack -L -o id` prints it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# udp      17 29 src=10.0.0.9 dst=10.0.0.1 sport=1000 dport=53 [UNREPLIED] src=172.17.0.2
+#     dst=10.0.0.9 sport=53 dport=1000 mark=0 zone=5 use=1 id=1833118012      (one line)
+_LINE = re.compile(
+    r"^(?P<proto>\S+) +(?P<number>\d+) .*?"
+    r"src=(?P<src>\S+) dst=(?P<dst>\S+)(?P<orig>.*?) "
+    r"src=(?P<reply_src>\S+) dst=(?P<reply_dst>\S+)(?P<rest>.*)$",
+    re.MULTILINE,
+)
+_SPORT = re.compile(r" sport=(\d+)")
+_DPORT = re.compile(r" dport=(\d+)")
+_ZONE = re.compile(r" zone=(\d+)")
+_ZONE_REPLY = re.compile(r" zone-reply=(\d+)")
+_ID = re.compile(r" use=\d+.* id=(\d+)")
+
+
+class Entry(NamedTuple):
+    """An entry: who sent the first packet to whom, and who answers.
+
+    `proto` is the name conntrack gives the protocol, `unknown` where it has none; `number` the
+    protocol's number. Ports are None for protocols without. `orig` is what stands behind the
+    original addresses (`sport=1000 dport=53`, `type=8 code=0 id=77`), `rest` what stands behind
+    those of the reply.
+    """
+
+    proto: str
+    number: int
+    src: str
+    dst: str
+    dport: int | None
+    reply_src: str
+    reply_dst: str
+    reply_sport: int | None
+    orig: str
+    rest: str
+
+    def __str__(self) -> str:
+        fields = "".join(f" {key}={value}" for key, value in self._orig_fields().items())
+        return f"{self.proto} src={self.src} dst={self.dst}{fields}, answered by {self.reply_src}"
+
+    def _orig_fields(self) -> dict[str, str]:
+        words = (word.partition("=") for word in self.orig.split())
+        return {key: value for key, _, value in words if key in _TUPLE_KEYS}
+
+    def reply_fields(self) -> dict[str, int]:
+        """What beside the addresses identifies the reply direction: `sport`, `dport`, `type`, ….
+
+        The numbers as given, hexadecimal ones (the keys of GRE) included.
+        """
+        found: dict[str, int] = {}
+        for key, _, value in (word.partition("=") for word in self.rest.split()):
+            # `id` is an echo request's only where its other direction has one too.
+            if key in self._orig_fields() and key not in found:
+                found[key] = int(value, 0)
+        return found
+
+    def zone(self) -> tuple[int | None, int | None]:
+        """The zone of the entry, and the one of its reply direction only."""
+        return _number(_ZONE, self.rest), _number(_ZONE_REPLY, self.rest)
+
+    def ident(self) -> int | None:
+        """The kernel's number of the entry, a hash of its place in memory and original tuple."""
+        return _number(_ID, self.rest)
+
+
+_TUPLE_KEYS = ("sport", "dport", "srckey", "dstkey", "type", "code", "id")
+
+
+def _number(pattern: re.Pattern[str], text: str) -> int | None:
+    match = pattern.search(text)
+    return int(match[1]) if match else None
+
+
+def parse(listing: str) -> Iterator[Entry]:
+    """The entries in the output of `conntrack -L -o id`; lines of another shape are passed over."""
+    for match in _LINE.finditer(listing):
+        proto, number, src, dst, orig, reply_src, reply_dst, rest = match.groups()
+        dport, reply_sport = _number(_DPORT, orig), _number(_SPORT, rest)
+        yield Entry(
+            proto, int(number), src, dst, dport, reply_src, reply_dst, reply_sport, orig, rest
+        )

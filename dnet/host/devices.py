@@ -1,0 +1,128 @@
+"""What has to be done to devices, as data: from how they are to how they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dnet import address
+from dnet.errors import KernelError
+from dnet.facts import Device
+from dnet.host.steps import Netlink
+from dnet.model import Bridge, Interface
+
+
+def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -> Iterator[Netlink]:
+    """Make the device, or mend what differs; `former` addresses of the bridge are taken away.
+
+    Raises KernelError for a device that is no bridge, and for an adopted one that is gone.
+    """
+    name, mac = bridge.name, address.mac(bridge.gateway)
+    if device is None and bridge.adopted:
+        raise KernelError(
+            f"the device {name} was there before dnet and is gone",
+            f"make it again (ip link add {name} type bridge), or: dnet bridge remove {name} --force",
+        )
+    if device is not None and device.kind != "bridge":
+        raise KernelError(f"the device {name} is not a bridge")
+    if device is None:
+        yield Netlink(
+            "add_bridge",
+            {"name": name, "mac": mac},
+            f"ip link add name {name} address {mac} type bridge",
+        )
+    yield from _attributes(bridge, device, mac)
+    has = device.addresses if device else ()
+    if bridge.address not in has:
+        yield _address("add", name, bridge.address)
+    for cidr in former:
+        if cidr in has and cidr != bridge.address:
+            yield _address("delete", name, cidr)
+
+
+def _attributes(bridge: Bridge, device: Device | None, mac: str) -> Iterator[Netlink]:
+    name = bridge.name
+    if device is not None and not bridge.adopted and device.mac != mac:
+        yield Netlink(
+            "set_link", {"name": name, "address": mac}, f"ip link set dev {name} address {mac}"
+        )
+    if device is None or device.mtu != bridge.mtu:
+        yield Netlink(
+            "set_link",
+            {"name": name, "mtu": bridge.mtu},
+            f"ip link set dev {name} mtu {bridge.mtu}",
+        )
+    if device is None or not device.up:
+        yield Netlink("set_link", {"name": name, "state": "up"}, f"ip link set dev {name} up")
+
+
+def removal_steps(bridge: Bridge, device: Device | None) -> Iterator[Netlink]:
+    """Delete the device, if it is the one dnet made: an adopted one stays."""
+    ours = (
+        device is not None and device.kind == "bridge" and device.mac == address.mac(bridge.gateway)
+    )
+    if ours and not bridge.adopted:
+        yield Netlink("delete_link", {"name": bridge.name}, f"ip link delete dev {bridge.name}")
+
+
+def _address(verb: str, name: str, cidr: str) -> Netlink:
+    arguments: dict[str, object] = {"name": name, "cidr": cidr}
+    return Netlink(f"{verb}_address", arguments, f"ip address {verb} {cidr} dev {name}")
+
+
+def veth_name(interface_id: str) -> str:
+    """The host's end of an interface's veth pair: 14 bytes that follow from the id."""
+    from hashlib import blake2s
+
+    return f"veth{blake2s(interface_id.encode(), digest_size=5).hexdigest()}"
+
+
+def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:
+    """Make the veth pair, its host end a port of the bridge, its other end the interface.
+
+    The host's end comes up first, so that the announcement of the address finds its way.
+    """
+    name, inner, mac = veth_name(one.id), str(one.ifname), one.hardware_address
+    yield Netlink(
+        "add_veth",
+        {"name": name, "peer": inner, "netns": netns, "mac": mac, "mtu": bridge.mtu},
+        f"ip link add name {name} mtu {bridge.mtu} type veth "
+        f"peer name {inner} address {mac} mtu {bridge.mtu} netns {one.netns}",
+    )
+    yield from port_steps(one, bridge, None, None)
+    prefix = address.prefix_len(bridge.address)
+    yield Netlink(
+        "configure_inside",
+        {
+            "netns": netns,
+            "name": inner,
+            "mac": mac,
+            "cidr": f"{one.ip}/{prefix}",
+            "gateway": bridge.gateway,
+            "port": name,
+        },
+        f"nsenter --net={netns} sh -c '"
+        f"sysctl -w net.ipv6.conf.{inner}.disable_ipv6=1; "
+        f"ip link set lo up; ip address add {one.ip}/{prefix} dev {inner}; "
+        f"ip link set {inner} up; ip route add default via {bridge.gateway}'",
+    )
+
+
+def port_steps(
+    one: Interface, bridge: Bridge, device: Device | None, bridge_index: int | None
+) -> Iterator[Netlink]:
+    """Make the host's end a port of the bridge, in hairpin mode: a container may be its own client."""
+    name = veth_name(one.id)
+    if device is None or device.master != bridge_index or not device.up:
+        yield Netlink(
+            "set_port",
+            {"name": name, "bridge": bridge.name},
+            f"ip link set dev {name} master {bridge.name} up",
+        )
+    if device is None or device.master != bridge_index or not device.hairpin:
+        yield Netlink("set_hairpin", {"name": name}, f"bridge link set dev {name} hairpin on")
+
+
+def unplug_steps(one: Interface, device: Device | None) -> Iterator[Netlink]:
+    """Delete the veth pair, if it is there."""
+    if device is not None and device.kind == "veth":
+        yield Netlink("delete_link", {"name": device.name}, f"ip link delete dev {device.name}")

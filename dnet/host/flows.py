@@ -1,0 +1,73 @@
+"""Which tracked connections a change of the state ends: as data, from what was changed.
+
+The nat table sees only the first packet of a flow, so a flow that is under way would outlive
+the rule that let it through, and one that began without a mapping would never meet it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dnet import address
+from dnet.host.conntrack import LOCAL, Flow
+from dnet.model import Link, Mapping
+from dnet.names import split_port_proto
+from dnet.state import Change
+from dnet.table import ABSENT
+
+
+def ended(changes: Iterable[Change]) -> Iterator[Flow]:
+    """The connections that what was changed has made obsolete, and nobody else's."""
+    for table, key, old, new in changes:
+        if table.name == "leases" and new is ABSENT:
+            yield Flow(either=key)
+        elif table.name == "mappings":
+            if old is not ABSENT:
+                yield _through(Mapping.from_row(key, old))
+            if new is not ABSENT:
+                yield from _past(Mapping.from_row(key, new))
+        elif table.name == "links" and old is not ABSENT:
+            yield from _along(Link.from_row(key, old))
+
+
+def _destination(host_ip: str) -> str:
+    return LOCAL if host_ip == address.ANY else host_ip
+
+
+def _through(mapping: Mapping) -> Flow:
+    """What a mapping translated."""
+    at = mapping.endpoint
+    return Flow(
+        proto=at.proto,
+        orig_dst=_destination(at.host_ip),
+        orig_dports=(at.port, at.end),
+        reply_src=mapping.container_ip,
+        reply_sports=(mapping.container_port, mapping.container_end),
+    )
+
+
+def _past(mapping: Mapping) -> Iterator[Flow]:
+    """What came to the port before there was the mapping, where a client never starts anew."""
+    at = mapping.endpoint
+    if at.proto != "tcp":
+        yield Flow(proto=at.proto, orig_dst=_destination(at.host_ip), orig_dports=(at.port, at.end))
+
+
+def _along(link: Link) -> Iterator[Flow]:
+    """What went from parent to child."""
+    for text in link.ports:
+        port, proto = split_port_proto(text)
+        if link.from_host:
+            yield Flow(
+                proto=proto,
+                orig_dst=address.LOOPBACK,
+                orig_dports=(port, port),
+                reply_src=link.child_ip,
+            )
+        else:
+            yield Flow(
+                proto=proto,
+                orig_src=link.parent_ip,
+                orig_dst=link.child_ip,
+                orig_dports=(port, port),
+            )

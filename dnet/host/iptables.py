@@ -1,0 +1,83 @@
+"""Reading and changing the kernel's tables with the iptables on PATH.
+
+A change is one `iptables-restore --noflush`, each table of it all or nothing. It inherits the
+store's lock, so that one which outlives a killed dnet keeps the next one waiting.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+
+from dnet.errors import KernelError
+from dnet.host import command, system
+from dnet.host.rulediff import TABLES, Commands, Tables
+
+HINT = "apt-get install iptables"
+
+
+class Firewall:
+    """The iptables of this machine.
+
+    `wait` is how long, in seconds, iptables may wait for its own lock, and for an answer.
+    """
+
+    def __init__(self, wait: float, inherit: tuple[int, ...] = ()) -> None:
+        self._wait = wait
+        self._inherit = inherit
+
+    @cached_property
+    def variant(self) -> str:
+        """ "nft" or "legacy", as `iptables` on PATH is.
+
+        By what the command is a link to, which needs no process; else by what it says.
+        """
+        real = os.path.basename(os.path.realpath(_program("iptables")))
+        for variant in ("nft", "legacy"):
+            if variant in real:
+                return variant
+        said = self._run(["iptables", "--version"])
+        return "nft" if "nf_tables" in said else "legacy"
+
+    def read(self) -> Tables:
+        """Everything in the tables dnet uses."""
+        saved = [self._run(["iptables-save", "-t", table]) for table in TABLES]
+        return Tables.parse("".join(saved))
+
+    def apply(self, commands: Commands) -> None:
+        """Carry a change out. Raises KernelError with what iptables said."""
+        wait = str(max(1, round(self._wait)))
+        self._run(["iptables-restore", "--noflush", "-w", wait], restore_input(commands))
+
+    def _run(self, words: list[str], text: str | None = None) -> str:
+        program = _program(words[0])
+        done = command.run([program, *words[1:]], text, self._wait + 5, self._inherit)
+        if done.status != 0:
+            raise KernelError(
+                f"{words[0]} refused: {_first_line(done.errors) or f'status {done.status}'}"
+            )
+        return done.output
+
+
+def restore_input(commands: Commands) -> str:
+    """What iptables-restore reads."""
+    parts = [
+        f"*{table}\n" + "\n".join(commands[table]) + "\nCOMMIT\n"
+        for table in TABLES
+        if commands.get(table)
+    ]
+    return "".join(parts)
+
+
+def _program(name: str) -> str:
+    found = system.find_program(name)
+    if found is None:
+        raise KernelError(f"the command {name} is not there", HINT)
+    return found
+
+
+def _first_line(errors: str) -> str:
+    """What went wrong, without the advice to try --help and the version in front."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    telling = [line for line in lines if "Try `" not in line and not line.startswith("#")]
+    return " ".join(telling[:2])

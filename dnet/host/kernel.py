@@ -1,0 +1,75 @@
+"""The kernel side of a transaction: take the steps of a plan, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dnet.errors import DnetError, PermissionDeniedError
+from dnet.host import conntrack, sysctl, system
+from dnet.host.iptables import Firewall
+from dnet.host.machine import Machine
+from dnet.host.netlink import Netlink
+from dnet.host.planner import Planner
+from dnet.host.steps import Plan, Sysctl
+from dnet.host.steps import Netlink as NetlinkStep
+
+Say = Callable[[str], None]
+
+
+class Kernel:
+    """What the driver moves: devices, settings, rules and tracked connections.
+
+    `wait` is the time in seconds that iptables may take, `inherit` the descriptors its
+    processes keep open; `warn` and `trace` take a line each.
+    """
+
+    def __init__(self, wait: float, inherit: tuple[int, ...], warn: Say, trace: Say) -> None:
+        self._netlink = Netlink()
+        self.firewall = Firewall(wait, inherit)
+        self.planner = Planner(self.firewall, self._netlink)
+        self.machine = Machine(self._netlink)
+        self._warn = warn
+        self._trace = trace
+
+    def close(self) -> None:
+        """Give back what is held open."""
+        self._netlink.close()
+
+    def require(self) -> None:
+        """Raises PermissionDeniedError without the capability to change the network."""
+        if not system.has_capability("CAP_NET_ADMIN"):
+            raise PermissionDeniedError("CAP_NET_ADMIN is missing", "run it as root")
+
+    def apply(self, plan: Plan) -> None:
+        """Take the steps of a plan in their order. Raises what the first refused one raises."""
+        for step in plan.before:
+            self._take(step)
+        if plan.commands:
+            for _, line in Plan(commands=plan.commands).lines():
+                self._trace(line)
+            self.firewall.apply(plan.commands)
+        for step in plan.after:
+            self._take(step)
+        if plan.flows:
+            self._end(plan)
+
+    def _take(self, step: NetlinkStep | Sysctl) -> None:
+        self._trace(step.shown)
+        if isinstance(step, NetlinkStep):
+            self._netlink.take(step)
+            return
+        try:
+            sysctl.write(step)
+        except DnetError as error:
+            if not step.optional:
+                raise
+            self._warn(f"{error}; containers reach other networks only with it")
+            return
+        if step.name == sysctl.BRIDGE_CALLS_IPTABLES:
+            self._warn(f"--no-icc needs bridged traffic to meet iptables, so: {step.shown}")
+
+    def _end(self, plan: Plan) -> None:
+        """Tracked connections: not having the right to is no reason to fail."""
+        if system.has_capability("CAP_NET_ADMIN"):
+            for entry in conntrack.delete(plan.flows, self._warn):
+                self._trace(f"conntrack: deleted {entry}")

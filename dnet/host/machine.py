@@ -1,0 +1,65 @@
+"""The machine as the pure parts may ask about it: each answer is looked up when first asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import cached_property
+
+from dnet.facts import Device, Namespace
+from dnet.host import netns, routes, system
+from dnet.host.devices import veth_name
+from dnet.host.netlink import Netlink
+from dnet.host.sockets import HostPorts
+
+DEFAULT_MTU = 1500
+
+
+class Machine:
+    """Facts about this machine and the network namespace the process is in."""
+
+    def __init__(self, netlink: Netlink) -> None:
+        self._netlink = netlink
+
+    @cached_property
+    def _ports(self) -> HostPorts:
+        return HostPorts()
+
+    def now(self) -> str:
+        """The time, RFC 3339 in UTC."""
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+    def device(self, name: str) -> Device | None:
+        """A network device."""
+        return self._netlink.device(name)
+
+    def routes(self) -> Sequence[str]:
+        """The IPv4 routes but the default one, each a subnet in CIDR form."""
+        return [subnet for _, subnet in routes.read() if subnet != routes.DEFAULT]
+
+    def nameservers(self) -> Sequence[str]:
+        """The addresses of resolv.conf."""
+        return system.nameservers()
+
+    def default_mtu(self) -> int:
+        """The MTU of the default route's device, else 1500."""
+        for name, subnet in routes.read():
+            if subnet == routes.DEFAULT and (device := self._netlink.device(name)):
+                return device.mtu
+        return DEFAULT_MTU
+
+    def namespace(self, text: str) -> Namespace:
+        """The network namespace a name, path or pid means. Raises NotFoundError, UsageError."""
+        return netns.find(text)
+
+    def is_plugged(self, interface_id: str) -> bool:
+        """Whether the host's end of an interface's veth pair is there."""
+        return self._netlink.device(veth_name(interface_id)) is not None
+
+    def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
+        """Whether a host process, or the kernel's reservation, keeps a port."""
+        return self._ports.is_busy(host_ip, port, proto)
+
+    def why_busy(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
+        """Who keeps one of the ports, in words, or None where all are free."""
+        return self._ports.busy_range(host_ip, first, last, proto)

@@ -1,0 +1,175 @@
+"""Devices and addresses by rtnetlink: the only place where pyroute2 is used.
+
+Importing pyroute2 takes longer than everything else a command does, so it is loaded when the
+first question or change comes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from dnet.errors import ConflictError, KernelError, PermissionDeniedError
+from dnet.facts import Device
+from dnet.host.steps import Netlink as Step
+from dnet.model import Interface
+
+
+_FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
+
+
+class Netlink:
+    """The devices of the network namespace the process is in."""
+
+    @cached_property
+    def _route(self) -> Any:
+        from pyroute2 import IPRoute
+
+        return IPRoute()
+
+    def close(self) -> None:
+        """Close the socket, if one was opened."""
+        if "_route" in self.__dict__:
+            self._route.close()
+            del self.__dict__["_route"]
+
+    # Questions
+
+    def device(self, name: str) -> Device | None:
+        """A device by its name."""
+        with _reporting(f"asking for {name}"):
+            found = _unless_missing(lambda: list(self._route.link("get", ifname=name)))
+            if not found:
+                return None
+            index = found[0]["index"]
+            addresses = list(self._route.get_addr(family=2, index=index))
+        return _device(found[0], tuple(_cidr(message) for message in addresses))
+
+    def is_peer(self, device: Device, one: Interface, netns: str) -> bool:
+        """Whether the other end of a veth pair is an interface's device in a namespace."""
+        from dnet.host import inside
+
+        with inside.Namespace(netns) as namespace:
+            return namespace.peer_of(str(one.ifname)) == (device.index, one.hardware_address)
+
+    # Changes, each named by a step
+
+    def take(self, step: Step) -> None:
+        """Make the change a step stands for. Raises KernelError."""
+        with _reporting(step.shown):
+            getattr(self, step.action)(**step.arguments)
+
+    def add_bridge(self, name: str, mac: str) -> None:
+        self._route.link("add", ifname=name, kind="bridge", address=mac)
+
+    def set_link(self, name: str, **attributes: object) -> None:
+        """Set MTU, address or state of a device."""
+        self._route.link("set", index=self._index(name), **attributes)
+
+    def add_address(self, name: str, cidr: str) -> None:
+        ip, _, prefix = cidr.partition("/")
+        self._route.addr("add", index=self._index(name), address=ip, prefixlen=int(prefix))
+
+    def delete_address(self, name: str, cidr: str) -> None:
+        ip, _, prefix = cidr.partition("/")
+        self._route.addr("del", index=self._index(name), address=ip, prefixlen=int(prefix))
+
+    def delete_link(self, name: str) -> None:
+        """Delete a device; one that is gone already is no error."""
+        _unless_missing(lambda: self._route.link("del", index=self._index(name)))
+
+    def add_veth(self, name: str, peer: str, netns: str, mac: str, mtu: int) -> None:
+        """Make a veth pair whose other end is in another namespace."""
+        with open(netns, "rb") as namespace:
+            inner = {"ifname": peer, "net_ns_fd": namespace.fileno(), "address": mac, "mtu": mtu}
+            try:
+                self._route.link("add", ifname=name, kind="veth", mtu=mtu, peer=inner)
+            except Exception as error:
+                if getattr(error, "code", None) != errno.EEXIST:
+                    raise
+                raise ConflictError(f"there is a device {peer} in {netns} already") from None
+
+    def set_port(self, name: str, bridge: str) -> None:
+        """Make a device a port of a bridge, and bring it up."""
+        self._route.link("set", index=self._index(name), master=self._index(bridge), state="up")
+
+    def set_hairpin(self, name: str) -> None:
+        """Let a bridge send a frame back to the port it came from."""
+        self._route.brport("set", index=self._index(name), mode=1)
+
+    def configure_inside(
+        self, netns: str, name: str, mac: str, cidr: str, gateway: str, port: str
+    ) -> None:
+        """Give the device in a namespace its address, and the namespace its route."""
+        from dnet.host import inside
+
+        with inside.Namespace(netns) as namespace:
+            namespace.configure(name, cidr, gateway)
+            self._await_forwarding(port)
+            namespace.announce(name, mac, cidr.partition("/")[0])
+
+    def _await_forwarding(self, port: str) -> None:
+        """A bridge forwards for a port once it has noticed the carrier, which takes it a moment."""
+        import time
+
+        for _ in range(100):
+            info = self._route.link("get", ifname=port)[0].get_attr("IFLA_LINKINFO")
+            if info.get_attr("IFLA_INFO_SLAVE_DATA").get_attr("IFLA_BRPORT_STATE") == _FORWARDING:
+                return
+            time.sleep(0.001)
+
+    def _index(self, name: str) -> int:
+        found = list(self._route.link("get", ifname=name))
+        return int(found[0]["index"])
+
+
+def _device(message: Any, addresses: tuple[str, ...]) -> Device:
+    info = message.get_attr("IFLA_LINKINFO")
+    kind = info.get_attr("IFLA_INFO_KIND") if info else None
+    port: Any = info.get_attr("IFLA_INFO_SLAVE_DATA") if info else None
+    hairpin = port.get_attr("IFLA_BRPORT_MODE") if hasattr(port, "get_attr") else None
+    return Device(
+        name=message.get_attr("IFLA_IFNAME"),
+        index=message["index"],
+        kind=kind,
+        mac=message.get_attr("IFLA_ADDRESS"),
+        mtu=message.get_attr("IFLA_MTU"),
+        up=bool(message["flags"] & 1),
+        addresses=addresses,
+        master=message.get_attr("IFLA_MASTER"),
+        hairpin=bool(hairpin),
+    )
+
+
+def _cidr(message: Any) -> str:
+    return f"{message.get_attr('IFA_LOCAL')}/{message['prefixlen']}"
+
+
+def _unless_missing(ask: Any) -> Any:
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        return ask()
+    except NetlinkError as error:
+        if error.code in (errno.ENODEV, errno.ENOENT):
+            return None
+        raise
+
+
+@contextmanager
+def _reporting(what: str) -> Iterator[None]:
+    """Turn what the kernel refuses into dnet's own errors."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        yield
+    except NetlinkError as error:
+        if error.code in (errno.EPERM, errno.EACCES):
+            raise PermissionDeniedError(f"{what}: CAP_NET_ADMIN is missing") from None
+        raise KernelError(f"{what}: {os.strerror(error.code)}") from None
+    except OSError as error:
+        raise KernelError(f"{what}: {error.strerror or error}") from None

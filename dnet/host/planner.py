@@ -1,0 +1,222 @@
+"""From a change of the state to a plan of steps, looking at the kernel only where it must.
+
+Where the skeleton of the rules stays as it is, the rules of the changed mappings and links are
+added and deleted without a look. Otherwise, and to repair, the tables are read and compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from dnet.errors import ConflictError
+from dnet.facts import Device
+from dnet.host import devices, netns, rulediff, rules, sysctl
+from dnet.host.iptables import Firewall
+from dnet.host.netlink import Netlink
+from dnet.host.rulediff import Commands, Tables
+from dnet.host.rules import DNET_USER, Chain, Layout, Rule
+from dnet.host.steps import Netlink as NetlinkStep
+from dnet.host.steps import Plan, Sysctl
+from dnet.model import Bridge, Interface
+from dnet.state import Change, State
+from dnet.table import ABSENT
+
+RULES, DEVICES = "rules", "devices"
+
+
+@dataclass
+class Scope:
+    """What a change may have left in the kernel, on either of its sides.
+
+    `localnet` are the bridges that 127.0.0.1 was translated to; `attached` the interfaces
+    that were plugged in.
+    """
+
+    bridges: list[Bridge] = field(default_factory=list)
+    chains: set[Chain] = field(default_factory=set)
+    localnet: set[str] = field(default_factory=set)
+    attached: list[Interface] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, state: State) -> Scope:
+        """Everything a state stands for, but what single mappings and links need."""
+        layout = rules.skeleton(state)
+        chains = layout.chains() - {DNET_USER}
+        bridges = list(state.bridges.values())
+        return cls(bridges, chains, sysctl.localnet_bridges(state, layout))
+
+    def __or__(self, other: Scope) -> Scope:
+        return Scope(
+            [*self.bridges, *other.bridges],
+            self.chains | other.chains,
+            self.localnet | other.localnet,
+            [*self.attached, *other.attached],
+        )
+
+    def with_attachments(self, state: State) -> Scope:
+        """Also every interface that a state has plugged in."""
+        return self | Scope(attached=[one for one in state.interfaces.values() if one.netns])
+
+    def with_changes(self, state: State) -> Scope:
+        """Also the interfaces that are plugged in on either side of what was changed."""
+        return self | Scope(attached=list(_attached(state, state.changes())))
+
+
+class Planner:
+    """Plans against the kernel as `firewall` and `netlink` show it."""
+
+    def __init__(self, firewall: Firewall, netlink: Netlink) -> None:
+        self._firewall = firewall
+        self._netlink = netlink
+
+    def change(self, before: Layout, scope: Scope, state: State) -> Plan:
+        """The plan for what was changed in a state whose skeleton was `before`.
+
+        Raises ConflictError for a chain that somebody else made.
+        """
+        changes = state.changes()
+        bridges = [change for change in changes if change[0] is state.bridges]
+        after = rules.skeleton(state)
+        plan = Plan()
+        if before != after or state.confirmed:
+            self._compare(plan, state, scope, expected=before)
+        else:
+            plan.commands = delta(state, changes)
+        if bridges or DEVICES in state.confirmed:
+            self._devices(plan, state, scope)
+        self._attachments(plan, state, _attached(state, changes), again=state.replug)
+        if bridges or before != after or state.confirmed:
+            _settings(plan, state, scope, after)
+        return plan
+
+    def converge(self, state: State, scope: Scope, *, devices: bool = True) -> Plan:
+        """The plan that makes the kernel agree with a state, whatever it looks like now."""
+        plan = Plan()
+        everything = scope | Scope.of(state)
+        self._compare(plan, state, everything, expected=None)
+        if devices:
+            self._devices(plan, state, everything)
+            self._attachments(plan, state, everything.attached)
+        _settings(plan, state, everything, rules.skeleton(state))
+        return plan
+
+    def rebuild(self, state: State, scope: Scope) -> Plan:
+        """As converge, the rules alone."""
+        plan = Plan()
+        self._compare(plan, state, scope | Scope.of(state), expected=None)
+        return plan
+
+    def _compare(self, plan: Plan, state: State, scope: Scope, expected: Layout | None) -> None:
+        desired = rules.layout(state)
+        if not desired.own and not scope.chains and not any(desired.shared.values()):
+            return
+        actual = self._firewall.read()
+        if expected is not None:
+            _refuse_foreign(actual, expected, desired)
+        known = rules.shared_variants(
+            bridge for bridge in [*scope.bridges, *state.bridges.values()] if bridge.iptables
+        )
+        chains = set(scope.chains)
+        if rules.DNET_FORWARD in chains:
+            chains.add(DNET_USER)
+        found = rulediff.difference(actual, desired, known, chains)
+        plan.commands = found.commands
+        plan.findings += found.findings
+
+    def _devices(self, plan: Plan, state: State, scope: Scope) -> None:
+        names = dict.fromkeys(
+            [*(one.name for one in state.bridges.values()), *(one.name for one in scope.bridges)]
+        )
+        for name in names:
+            device = self._netlink.device(name)
+            bridge = state.bridges.get(name)
+            former = [one for one in scope.bridges if one.name == name]
+            if bridge is not None:
+                plan.before += devices.bridge_steps(bridge, device, (one.address for one in former))
+            else:
+                for one in {one.gateway: one for one in former}.values():
+                    plan.after += devices.removal_steps(one, device)
+
+    def _attachments(
+        self, plan: Plan, state: State, touched: Iterable[Interface], again: Iterable[str] = ()
+    ) -> None:
+        """Plug in what should be and unplug what should not; what has nowhere to go is left."""
+        ids = {one.id: one for one in touched}
+        ids.update((one, state.interfaces[one]) for one in again)
+        for interface_id, former in ids.items():
+            device = self._netlink.device(devices.veth_name(interface_id))
+            one = state.interfaces.get(interface_id)
+            if one is None or one.netns is None:
+                plan.after += devices.unplug_steps(former, device)
+            else:
+                plan.before += self._plug(state, one, device)
+
+    def _plug(self, state: State, one: Interface, device: Device | None) -> Iterator[NetlinkStep]:
+        bridge = state.bridges[one.bridge]
+        path = netns.locate(str(one.netns), one.cookie)
+        if device is not None and path is not None and not self._netlink.is_peer(device, one, path):
+            yield from devices.unplug_steps(one, device)
+            device = None
+        if device is not None:
+            home = self._netlink.device(one.bridge)
+            yield from devices.port_steps(one, bridge, device, home.index if home else None)
+        elif path is not None:
+            yield from devices.plug_steps(one, bridge, path)
+
+
+def _attached(state: State, changes: Iterable[Change]) -> Iterator[Interface]:
+    for table, key, old, new in changes:
+        if table is state.interfaces:
+            for row in (old, new):
+                if row is not ABSENT and row.get("netns"):
+                    yield Interface.from_row(key, row)
+
+
+def delta(state: State, changes: Iterable[Change]) -> Commands:
+    """The rules of changed mappings and links, deleted and added."""
+    commands: Commands = {}
+    for table, key, old, new in changes:
+        if table is state.mappings or table is state.links:
+            for row, command in ((old, "-D"), (new, "-A")):
+                if row is not ABSENT:
+                    for rule in _rules_of(state, table.decode(key, row)):
+                        commands.setdefault(rule.chain.table, []).append(
+                            f"{command} {rule.chain.name} {rule.text}"
+                        )
+    return commands
+
+
+def _rules_of(state: State, entity: object) -> Iterator[Rule]:
+    from dnet.model import Link, Mapping
+
+    if isinstance(entity, Mapping):
+        return rules.mapping_rules(entity, state.bridges[entity.bridge])
+    assert isinstance(entity, Link)
+    return rules.link_rules(entity, state.bridges[entity.child_bridge])
+
+
+def _settings(plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
+    """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""
+    wanted = sysctl.localnet_bridges(state, layout)
+    closing = sorted(name for name in scope.localnet - wanted if name in state.bridges)
+    plan.before += [one for one in sysctl.localnet(closing, "0") if sysctl.exists(one)]
+    settings: list[Sysctl] = [*sysctl.needed(state), *sysctl.localnet(sorted(wanted), "1")]
+    needed = [setting for setting in settings if sysctl.differs(setting)]
+    plan.after = [*needed, *plan.after]
+
+
+def _refuse_foreign(actual: Tables, before: Layout, desired: Layout) -> None:
+    """Raises ConflictError for a chain that is to be made and is there already."""
+    for chain in sorted(desired.chains() - before.chains() - {DNET_USER}):
+        if chain not in actual.chains:
+            continue
+        if chain.name.startswith("DNET"):
+            raise ConflictError(
+                f"the {chain.table} table has a chain {chain.name}, which this store knows nothing of",
+                "if the store it belongs to is lost: dnet reset; if it is not: --state-dir",
+            )
+        raise ConflictError(
+            f"the {chain.table} table has a chain {chain.name}, which dnet did not make",
+            "choose another with --chain",
+        )

@@ -1,0 +1,226 @@
+"""From the rules that are to those that should be: the smallest change, as data.
+
+Pure. A change is lines for iptables-restore, each an iptables command without `iptables -t
+TABLE`, grouped by table; and in words what was found to differ.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from dnet.host.rules import DNET_USER, SHARED, Chain, Layout, Rule
+
+TABLES = ("raw", "filter", "nat")
+
+Commands = dict[str, list[str]]
+Canonical = tuple[tuple[str, ...], ...]
+
+
+@dataclass
+class Tables:
+    """What is in the kernel: every chain of the tables read, with its rules in order."""
+
+    chains: dict[Chain, list[str]] = field(default_factory=dict)
+    policies: dict[Chain, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, saved: str) -> Tables:
+        """From what iptables-save prints."""
+        found = cls()
+        table = ""
+        for line in saved.splitlines():
+            if line.startswith("-A "):
+                _, name, text = line.split(" ", 2)
+                found.chains[Chain(table, name)].append(text)
+            elif line.startswith(":"):
+                name, policy, _ = line[1:].split(" ", 2)
+                found.chains[Chain(table, name)] = []
+                found.policies[Chain(table, name)] = policy
+            elif line.startswith("*"):
+                table = line[1:]
+        return found
+
+
+@dataclass
+class Difference:
+    """What is to be done, by table, and why, in words."""
+
+    commands: Commands = field(default_factory=dict)
+    findings: list[str] = field(default_factory=list)
+
+    def do(self, table: str, command: str) -> None:
+        self.commands.setdefault(table, []).append(command)
+
+    def found(self, chain: Chain, what: str) -> None:
+        self.findings.append(f"{chain.table} {chain.name}: {what}")
+
+
+def difference(
+    actual: Tables, desired: Layout, known_rules: Iterable[Rule], known_chains: Iterable[Chain]
+) -> Difference:
+    """How to get from what is there to what should be.
+
+    `known_rules` are rules of dnet's in built-in chains, `known_chains` chains of dnet's own,
+    that have to go where they are not desired.
+    """
+    result = Difference()
+    mine = desired.chains() | set(known_chains)
+    leaving = sorted((mine - desired.chains()) & set(actual.chains))
+    _create(result, actual, desired)
+    for chain, rules in desired.own.items():
+        _own(result, chain, actual.chains.get(chain), rules)
+    jumps = {(chain.table, f"-j {chain.name}") for chain in mine - {DNET_USER}}
+    for chain in SHARED:
+        found, wanted = actual.chains.get(chain, []), desired.shared.get(chain, [])
+        ours = {canonical(rule.text) for rule in known_rules if rule.chain == chain}
+        ours |= {canonical(text) for text in wanted}
+        ours |= {canonical(text) for text in found if (chain.table, _target(text)) in jumps}
+        _shared(result, chain, found, wanted, ours)
+    _delete(result, actual, leaving)
+    return result
+
+
+def _target(text: str) -> str:
+    """`-j CHAIN` at the end of a rule."""
+    return text[text.rfind("-j ") :]
+
+
+def _create(result: Difference, actual: Tables, desired: Layout) -> None:
+    for chain in sorted(desired.chains()):
+        if chain not in actual.chains:
+            result.do(chain.table, f"-N {chain.name}")
+            result.found(chain, "the chain is missing")
+
+
+def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: list[str]) -> None:
+    """Rules of a chain that is dnet's alone: the few that differ, or the chain anew.
+
+    The order of what is there already is kept as long as it is the desired one.
+    """
+    there = actual or []
+    if there == desired:
+        return
+    found = [canonical(text) for text in there]
+    wanted = [canonical(text) for text in desired]
+    missing, extra = Counter(wanted) - Counter(found), Counter(found) - Counter(wanted)
+    if actual is not None:
+        _explain_own(result, chain, zip(desired, wanted, strict=True), "missing", missing)
+    _explain_own(result, chain, zip(there, found, strict=True), "not dnet's", extra)
+    kept = [shown for shown in found if shown not in extra]
+    if kept != wanted[: len(kept)]:
+        if not missing and not extra:
+            result.found(chain, "the rules are in the wrong order")
+        result.do(chain.table, f"-F {chain.name}")
+        kept = []
+    else:
+        for text, shown in zip(there, found, strict=True):
+            if shown in extra:
+                result.do(chain.table, f"-D {chain.name} {text}")
+    for text in desired[len(kept) :]:
+        result.do(chain.table, f"-A {chain.name} {text}")
+
+
+def _explain_own(
+    result: Difference,
+    chain: Chain,
+    rules: Iterable[tuple[str, Canonical]],
+    what: str,
+    concerned: Counter[Canonical],
+) -> None:
+    for text, shown in rules:
+        if shown in concerned:
+            result.found(chain, f"{what}: {text}")
+
+
+def _shared(
+    result: Difference,
+    chain: Chain,
+    actual: list[str],
+    desired: list[str],
+    ours: set[Canonical],
+) -> None:
+    """dnet's rules in a built-in chain, in order among themselves; others' stay where they are.
+
+    What stands at the end of the desired rules stays; what has to come before it is inserted
+    at the head, where the source inserted it.
+    """
+    present = [(text, shown) for text in actual if (shown := canonical(text)) in ours]
+    wanted = [canonical(text) for text in desired]
+    found = [shown for _, shown in present]
+    if found == wanted:
+        return
+    _explain(result, chain, desired, present)
+    standing = _standing(found, wanted)
+    keep = set(wanted[len(wanted) - standing :])
+    for text, shown in present:
+        if shown not in keep:
+            result.do(chain.table, f"-D {chain.name} {text}")
+    for text in reversed(desired[: len(desired) - standing]):
+        result.do(chain.table, f"-I {chain.name} 1 {text}")
+
+
+def _standing(found: list[Canonical], wanted: list[Canonical]) -> int:
+    """How many rules at the end of the wanted ones are there already, once each, in order."""
+    counts = Counter(found)
+    once = [rule for rule in found if counts[rule] == 1 and rule in wanted]
+    standing = 0
+    for has, want in zip(reversed(once), reversed(wanted), strict=False):
+        if has != want:
+            break
+        standing += 1
+    return standing
+
+
+def _explain(
+    result: Difference, chain: Chain, desired: list[str], present: list[tuple[str, Canonical]]
+) -> None:
+    found = Counter(shown for _, shown in present)
+    wanted = Counter(canonical(text) for text in desired)
+    for text in desired:
+        if not found[canonical(text)]:
+            result.found(chain, f"missing: {text}")
+    for text, shown in present:
+        if found[shown] > wanted[shown]:
+            result.found(chain, f"left over: {text}")
+            found[shown] -= 1
+    if found == wanted:
+        result.found(chain, "the rules are in the wrong order")
+
+
+def _delete(result: Difference, actual: Tables, leaving: list[Chain]) -> None:
+    """Empty every chain first: they may jump to one another. The administrator's rules stay."""
+    mine = [chain for chain in leaving if chain != DNET_USER]
+    for chain in mine:
+        result.found(chain, "the chain is left over")
+        result.do(chain.table, f"-F {chain.name}")
+    for chain in mine:
+        result.do(chain.table, f"-X {chain.name}")
+    if DNET_USER in leaving and not actual.chains[DNET_USER] and not _called(actual, mine):
+        result.do(DNET_USER.table, f"-X {DNET_USER.name}")
+
+
+def _called(actual: Tables, leaving: list[Chain]) -> bool:
+    """Whether somebody else's rule jumps to DNET-USER."""
+    return any(
+        _target(text) == f"-j {DNET_USER.name}"
+        for chain, rules in actual.chains.items()
+        if chain.table == DNET_USER.table and chain not in leaving
+        for text in rules
+    )
+
+
+def canonical(text: str) -> Canonical:
+    """A rule independent of the order, and of the module loads, that a version of iptables prints."""
+    return tuple(sorted(option for option in _options(text.split()) if option[0] != "-m"))
+
+
+def _options(words: list[str]) -> Iterator[tuple[str, ...]]:
+    option: list[str] = []
+    for word in words:
+        if (word == "!" or word.startswith("-")) and option and option != ["!"]:
+            yield tuple(option)
+            option = []
+        option.append(word)
+    yield tuple(option)

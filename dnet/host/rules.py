@@ -1,0 +1,197 @@
+"""Every iptables rule dnet knows, as data: what a state stands for in the kernel's tables.
+
+The only place where a bridge, a mapping or a link becomes rules. Rules are text in the form
+iptables-save prints, without `-A CHAIN`. The *skeleton* is what bridges need, and what is
+needed as soon as there is any mapping or link; each mapping and link then adds its own rules
+to chains of dnet's. Adding one more therefore never needs a look at what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import permutations
+from typing import NamedTuple
+
+from dnet.model import Bridge, Link, Mapping
+from dnet.names import split_port_proto
+from dnet.state import State
+
+
+class Chain(NamedTuple):
+    """A chain in its table."""
+
+    table: str
+    name: str
+
+
+class Rule(NamedTuple):
+    """A rule of a chain."""
+
+    chain: Chain
+    text: str
+
+
+FORWARD = Chain("filter", "FORWARD")
+PREROUTING = Chain("nat", "PREROUTING")
+OUTPUT = Chain("nat", "OUTPUT")
+POSTROUTING = Chain("nat", "POSTROUTING")
+RAW = Chain("raw", "PREROUTING")
+SHARED = (RAW, FORWARD, PREROUTING, OUTPUT, POSTROUTING)
+
+DNET_FORWARD = Chain("filter", "DNET-FORWARD")
+DNET_USER = Chain("filter", "DNET-USER")
+DNET_LINK = Chain("filter", "DNET-LINK")
+DNET_POSTROUTING = Chain("nat", "DNET-POSTROUTING")
+DNET_PREROUTING = Chain("raw", "DNET-PREROUTING")
+
+_LOCAL = "-m addrtype --dst-type LOCAL"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What should be in the tables.
+
+    Attributes:
+        shared: dnet's rules in the built-in chains, in their order, ahead of others' as they came.
+        own: dnet's chains with all their rules.
+    """
+
+    shared: dict[Chain, list[str]] = field(default_factory=dict)
+    own: dict[Chain, list[str]] = field(default_factory=dict)
+
+    @property
+    def user(self) -> bool:
+        """Whether DNET-USER, whose rules are the administrator's, has to be there."""
+        return DNET_FORWARD in self.own
+
+    def chains(self) -> set[Chain]:
+        """dnet's chains, DNET-USER among them."""
+        return set(self.own) | ({DNET_USER} if self.user else set())
+
+
+def skeleton(state: State) -> Layout:
+    """What the bridges need, without the rules of single mappings and links."""
+    bridges = [one for one in reversed(list(state.bridges.values())) if one.iptables]
+    translates = bool(bridges) and (bool(state.mappings) or any(state.link_endpoints()))
+    isolation = list(_isolation(bridges))
+    forwards = translates or bool(state.links) or bool(isolation)
+    shared: dict[Chain, list[str]] = {chain: [] for chain in SHARED}
+    own: dict[Chain, list[str]] = {}
+    if forwards:
+        shared[FORWARD].append("-j DNET-FORWARD")
+        own[DNET_FORWARD] = list(_forward(bridges, bool(state.links), isolation))
+        if state.links:
+            own[DNET_LINK] = []
+    if translates:
+        shared[RAW].append("-j DNET-PREROUTING")
+        shared[POSTROUTING].append("-j DNET-POSTROUTING")
+        own[DNET_PREROUTING] = ["-d 127.0.0.0/8 ! -i lo -j DROP"]
+        own[DNET_POSTROUTING] = list(_postrouting(bridges))
+    for chain in dict.fromkeys(one.chain for one in bridges):
+        own[Chain("nat", chain)] = []
+        shared[PREROUTING].append(f"{_LOCAL} -j {chain}")
+        if translates:
+            shared[OUTPUT].append(f"-d 127.0.0.0/8 {_LOCAL} -j {chain}")
+        shared[OUTPUT].append(f"! -d 127.0.0.0/8 {_LOCAL} -j {chain}")
+    for bridge in bridges:
+        for rule in bridge_rules(bridge):
+            shared[rule.chain].append(rule.text)
+    return Layout(shared, own)
+
+
+def layout(state: State) -> Layout:
+    """Everything a state stands for."""
+    whole = skeleton(state)
+    for rule in entity_rules(state):
+        whole.own[rule.chain].append(rule.text)
+    return whole
+
+
+def entity_rules(state: State) -> Iterator[Rule]:
+    """The rules of every mapping and link."""
+    for mapping in state.mappings.values():
+        yield from mapping_rules(mapping, state.bridges[mapping.bridge])
+    for link in state.links.values():
+        yield from link_rules(link, state.bridges[link.child_bridge])
+
+
+def bridge_rules(bridge: Bridge) -> Iterator[Rule]:
+    """A bridge's rules in the built-in chains: those of the source's setupIPTables."""
+    name, subnet = bridge.name, bridge.subnet
+    yield Rule(FORWARD, f"-o {name} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
+    yield Rule(FORWARD, f"-i {name} ! -o {name} -j ACCEPT")
+    yield Rule(FORWARD, f"-i {name} -o {name} -j {'ACCEPT' if bridge.icc else 'DROP'}")
+    if bridge.masquerade:
+        yield Rule(POSTROUTING, f"-s {subnet} ! -d {subnet} -j MASQUERADE")
+
+
+def mapping_rules(mapping: Mapping, bridge: Bridge) -> Iterator[Rule]:
+    """The translation of a host port, or of a range with the same offset throughout.
+
+    Without `! -i BRIDGE`, so that containers reach it too.
+    """
+    at = mapping.endpoint
+    destination = "" if at.host_ip == "0.0.0.0" else f"-d {at.host_ip}/32 "
+    ports, target = f"{at.port}", f"{mapping.container_port}"
+    if at.is_range:
+        ports = f"{at.port}:{at.end}"
+        target = f"{mapping.container_port}-{mapping.container_end}/{at.port}"
+    yield Rule(
+        Chain("nat", bridge.chain),
+        f"{destination}-p {at.proto} -m {at.proto} --dport {ports} "
+        f"-j DNAT --to-destination {mapping.container_ip}:{target}",
+    )
+
+
+def link_rules(link: Link, bridge: Bridge) -> Iterator[Rule]:
+    """A parent's way to each port of the child; `bridge` is the child's.
+
+    The replies pass as established traffic. The source's second rule, by source port, would
+    let the child reach every port of the parent.
+    """
+    for text in link.ports:
+        port, proto = split_port_proto(text)
+        match = f"-p {proto} -m {proto} --dport {port}"
+        if link.from_host:
+            yield Rule(
+                Chain("nat", bridge.chain),
+                f"-d 127.0.0.1/32 {match} -j DNAT --to-destination {link.child_ip}:{port}",
+            )
+        else:
+            yield Rule(
+                DNET_LINK,
+                f"-s {link.parent_ip}/32 -d {link.child_ip}/32 "
+                f"-i {link.parent_bridge} -o {link.child_bridge} {match} -j ACCEPT",
+            )
+
+
+def shared_variants(bridges: Iterable[Bridge]) -> set[Rule]:
+    """Whatever rule in a built-in chain dnet may have made for these bridges, now or before."""
+    found: set[Rule] = set()
+    for bridge in bridges:
+        for icc in (True, False):
+            found.update(bridge_rules(replace(bridge, icc=icc, masquerade=True)))
+    return found
+
+
+def _forward(bridges: list[Bridge], links: bool, isolation: list[tuple[str, str]]) -> Iterator[str]:
+    yield "-j DNET-USER"
+    for bridge in bridges:
+        yield f"-o {bridge.name} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT"
+    if links:
+        yield "-j DNET-LINK"
+    for source, destination in isolation:
+        yield f"-i {source} -o {destination} -j DROP"
+
+
+def _postrouting(bridges: list[Bridge]) -> Iterator[str]:
+    for bridge in bridges:
+        yield f"-s 127.0.0.0/8 -o {bridge.name} -j MASQUERADE"
+        yield f"-s {bridge.subnet} -o {bridge.name} -m conntrack --ctstate DNAT -j MASQUERADE"
+
+
+def _isolation(bridges: list[Bridge]) -> Iterator[tuple[str, str]]:
+    for source, destination in permutations(bridges, 2):
+        if source.isolate or destination.isolate:
+            yield source.name, destination.name

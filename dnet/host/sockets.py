@@ -1,0 +1,244 @@
+"""Which ports the host's own processes hold, as /proc tells it.
+
+A published port is translated before a local socket would see the packet, so nothing fails when
+both want it: the process just never hears of its clients again. Asking beforehand is the only
+protection. Everything here speaks of the network namespace of the calling thread.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from dnet.host.system import read_file
+
+_WILDCARDS = ("0.0.0.0", "::")
+_LISTEN = b"0A"  # TCP_LISTEN, include/net/tcp_states.h
+_MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291
+_PORTS = 1 << 16
+
+
+class Listener(NamedTuple):
+    """A socket that takes packets for a port.
+
+    `address` is dotted IPv4, or `::` for a socket on the IPv6 wildcard, which Linux gives the
+    IPv4 packets too unless it asked for IPV6_V6ONLY; /proc does not tell, so it counts as doing
+    so. `inode` names the socket in /proc/PID/fd, 0 where the kernel itself holds it.
+    """
+
+    address: str
+    port: int
+    proto: str
+    inode: int
+
+    def __str__(self) -> str:
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{address}:{self.port}/{self.proto}"
+
+
+class Listeners:
+    """The listeners of one protocol, looked up by address and port in constant time."""
+
+    __slots__ = ("_any", "_exact", "_wildcard")
+
+    def __init__(self, found: Iterable[Listener]) -> None:
+        self._any: dict[int, Listener] = {}
+        self._wildcard: dict[int, Listener] = {}
+        self._exact: dict[tuple[str, int], Listener] = {}
+        for listener in found:
+            self._any.setdefault(listener.port, listener)
+            if listener.address in _WILDCARDS:
+                self._wildcard.setdefault(listener.port, listener)
+            else:
+                self._exact.setdefault((listener.address, listener.port), listener)
+
+    def holder(self, host_ip: str, port: int) -> Listener | None:
+        """The listener that a binding of `host_ip:port` would collide with.
+
+        The wildcard address collides with every listener of that port, another address with
+        its own and the wildcard's.
+        """
+        if host_ip in _WILDCARDS:
+            return self._any.get(port)
+        return self._wildcard.get(port) or self._exact.get((host_ip, port))
+
+    def first_holder(self, host_ip: str, first: int, last: int) -> Listener | None:
+        """What `holder` gives for the lowest port from `first` to `last` that has one."""
+        ports: Iterable[int] = range(first, last + 1)
+        if len(self._any) < last - first:
+            ports = sorted(port for port in self._any if first <= port <= last)
+        for port in ports:
+            if held := self.holder(host_ip, port):
+                return held
+        return None
+
+
+class PortSet:
+    """A set of ports, as fast to ask for one as for a range."""
+
+    __slots__ = ("_mask",)
+
+    def __init__(self, ranges: Iterable[tuple[int, int]]) -> None:
+        self._mask = bytearray(_PORTS)
+        for first, last in ranges:
+            self._mask[first : last + 1] = b"\1" * (last + 1 - first)
+
+    def __contains__(self, port: int) -> bool:
+        return self._mask[port] != 0
+
+    def first_in(self, first: int, last: int) -> int | None:
+        """The lowest port of the set from `first` to `last`."""
+        port = self._mask.find(1, first, last + 1)
+        return None if port < 0 else port
+
+
+class HostPorts:
+    """What of the host stands in the way of a binding; each part of /proc is read once, if asked.
+
+    `proto` is tcp, udp or sctp, `port` 1 to 65535, `host_ip` an address, 0.0.0.0 for all.
+    """
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, Listeners] = {}
+        self._reserved: PortSet | None = None
+
+    def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
+        """Whether a listener or the administrator's reservation holds the port; the fast way."""
+        listeners = self._listeners.get(proto) or self._read(proto)
+        reserved = self._reserved or self._read_reserved()
+        return port in reserved or listeners.holder(host_ip, port) is not None
+
+    def busy(self, host_ip: str, port: int, proto: str) -> str | None:
+        """Who holds the port, for an error message; None where it is free."""
+        return self.busy_range(host_ip, port, port, proto)
+
+    def busy_range(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
+        """Who holds a port from `first` to `last`, both included; None where all are free."""
+        listeners = self._listeners.get(proto) or self._read(proto)
+        if listener := listeners.first_holder(host_ip, first, last):
+            return f"{describe(listener)} listens on {listener}"
+        reserved = self._reserved or self._read_reserved()
+        port = reserved.first_in(first, last)
+        return None if port is None else f"port {port} is in ip_local_reserved_ports"
+
+    def _read(self, proto: str) -> Listeners:
+        self._listeners[proto] = listeners = read_listeners(proto)
+        return listeners
+
+    def _read_reserved(self) -> PortSet:
+        self._reserved = reserved = reserved_ports()
+        return reserved
+
+
+def read_listeners(proto: str) -> Listeners:
+    """The listeners of `proto` (tcp, udp or sctp) on IPv4 addresses, from /proc/net (proc_net(5)).
+
+    TCP: sockets in state LISTEN. UDP: those without a peer. SCTP: endpoints. A protocol the
+    kernel does not have has no listeners.
+    """
+    if proto == "sctp":
+        return Listeners(parse_sctp(_lines("/proc/net/sctp/eps")))
+    tables = (f"/proc/net/{proto}", f"/proc/net/{proto}6")
+    return Listeners(found for path in tables for found in parse_inet(_lines(path), proto))
+
+
+def _lines(path: str) -> Iterator[bytes]:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return
+    with os.fdopen(descriptor, "rb") as table:
+        yield from table
+
+
+def parse_inet(lines: Iterable[bytes], proto: str) -> Iterator[Listener]:
+    """The listeners in lines of /proc/net/tcp, tcp6, udp or udp6, the heading included.
+
+    Stops at the first TCP socket that does not listen: the kernel lists the listening ones first
+    (Documentation/networking/proc_net_tcp.rst), and a busy host has 100,000 of the others.
+    """
+    rows = iter(lines)
+    next(rows, None)
+    for row in rows:
+        fields = row.split(None, 10)
+        local, remote, state = fields[1:4]
+        if proto == "tcp":
+            if state != _LISTEN:
+                return
+        elif remote.strip(b"0") != b":":
+            continue
+        address, _, port = local.partition(b":")
+        if text := _ipv4(address):
+            yield Listener(text, int(port, 16), proto, int(fields[9]))
+
+
+@lru_cache
+def _ipv4(hexadecimal: bytes) -> str | None:
+    """The address of a row; /proc prints it as 32-bit words in the byte order of the machine."""
+    raw = bytes.fromhex(hexadecimal.decode())
+    if sys.byteorder == "little":
+        raw = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
+    return _heard(raw)
+
+
+def _heard(raw: bytes) -> str | None:
+    """The IPv4 address a socket bound to `raw` hears, `::` for all by IPv6, None for none."""
+    if len(raw) == 16 and not any(raw):
+        return "::"
+    if len(raw) == 16 and raw[:12] != _MAPPED:
+        return None
+    return ".".join(map(str, raw[-4:]))
+
+
+def parse_sctp(lines: Iterable[bytes]) -> Iterator[Listener]:
+    """The listeners in lines of /proc/net/sctp/eps: one for each local address of an endpoint.
+
+    Columns: ENDPT SOCK STY SST HBKT LPORT UID INODE LADDRS… (net/sctp/proc.c); only endpoints that
+    listen are in the table.
+    """
+    rows = iter(lines)
+    next(rows, None)
+    for row in rows:
+        fields = row.decode().split()
+        for address in fields[8:]:
+            # IPv6 in eight full groups, unlike anywhere else: "0000:0000:…:0000".
+            v6 = ":" in address
+            text = _heard(bytes.fromhex(address.replace(":", ""))) if v6 else address
+            if text:
+                yield Listener(text, int(fields[5]), "sctp", int(fields[7]))
+
+
+def reserved_ports() -> PortSet:
+    """The ports in ip_local_reserved_ports (Documentation/networking/ip-sysctl.rst)."""
+    try:
+        text = read_file("/proc/sys/net/ipv4/ip_local_reserved_ports").decode()
+    except OSError:
+        text = ""
+    return PortSet(parse_ranges(text))
+
+
+def parse_ranges(text: str) -> Iterator[tuple[int, int]]:
+    """The ranges in a list such as `8080,9148-9150`, both ends included."""
+    for part in text.strip().split(","):
+        if part:
+            first, _, last = part.partition("-")
+            yield int(first), int(last or first)
+
+
+def describe(listener: Listener) -> str:
+    """`process NAME (pid N)` for who holds a listener, `a host process` where /proc hides it.
+
+    Takes milliseconds: for refusals only.
+    """
+    from dnet.host import openfiles
+
+    pid = openfiles.socket_owner(listener.inode) if listener.inode else None
+    if pid is not None:
+        try:
+            return f"process {openfiles.name(pid)} (pid {pid})"
+        except OSError:
+            pass  # It ended meanwhile.
+    return "a host process"

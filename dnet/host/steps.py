@@ -1,0 +1,85 @@
+"""What is done to the kernel, as values: each step can be shown before it is taken.
+
+A plan is a list of steps in the order in which they are safe: devices come before the rules
+that name them, the guard of 127.0.0.0/8 before the sysctl that opens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from dnet.host.conntrack import Flow
+from dnet.host.rulediff import TABLES, Commands
+
+
+@dataclass(frozen=True)
+class Netlink:
+    """A change of a device, by the name of Netlink's method that makes it.
+
+    `shown` is the ip(8) command that would do the same.
+    """
+
+    action: str
+    arguments: dict[str, object]
+    shown: str
+
+
+@dataclass(frozen=True)
+class Sysctl:
+    """A setting under /proc/sys, by its dotted name.
+
+    `optional` is one whose refusal only merits a warning.
+    """
+
+    name: tuple[str, ...]
+    value: str
+    optional: bool = False
+
+    @property
+    def path(self) -> str:
+        """The file that holds it."""
+        return "/proc/sys/" + "/".join(self.name)
+
+    @property
+    def shown(self) -> str:
+        """As sysctl(8) is called: a dot inside of a device's name stands as a slash."""
+        return f"sysctl -w {'.'.join(part.replace('.', '/') for part in self.name)}={self.value}"
+
+
+@dataclass
+class Plan:
+    """Everything a command does to the kernel.
+
+    Attributes:
+        before: devices to make or change, and settings to take back.
+        commands: iptables commands by table.
+        after: settings to make, then devices to remove.
+        flows: connection tracking entries to delete.
+        findings: what was found to differ, in words, where the kernel was looked at.
+    """
+
+    before: list[Netlink | Sysctl] = field(default_factory=list)
+    commands: Commands = field(default_factory=dict)
+    after: list[Sysctl | Netlink] = field(default_factory=list)
+    flows: list[Flow] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.before or self.commands or self.after or self.flows)
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """(kind, command line) of each step: netlink, sysctl, iptables or conntrack."""
+        yield from ((_kind(step), step.shown) for step in self.before)
+        for table in TABLES:
+            option = "" if table == "filter" else f"-t {table} "
+            for command in self.commands.get(table, ()):
+                yield "iptables", f"iptables {option}{command}"
+        yield from ((_kind(step), step.shown) for step in self.after)
+        from dnet.host import conntrack
+
+        yield from (("conntrack", conntrack.describe(flow)) for flow in self.flows)
+
+
+def _kind(step: Netlink | Sysctl) -> str:
+    return "sysctl" if isinstance(step, Sysctl) else "netlink"

@@ -1,0 +1,137 @@
+"""Small readers of what the machine says about itself: each one file or one system call.
+
+Start-up time is why they use `os` and `_socket` where `pathlib`, `shutil`, `socket` and
+`ipaddress` would read as well: each of those costs as much as the rest of a command.
+"""
+
+from __future__ import annotations
+
+import _socket  # Under `socket`, and loaded in a thirtieth of its time.
+import os
+import stat
+import sys
+
+_CHUNK = 1 << 16
+
+# include/uapi/linux/capability.h
+_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21}
+
+# include/uapi/asm-generic/socket.h; the kernel has it since 5.14.
+_SO_NETNS_COOKIE = 71
+_COOKIE_BYTES = 8
+
+# The PATH of cron and of many service managers lacks these, and the tools of this trade live there.
+_SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin")
+
+
+def read_file(path: str) -> bytes:
+    """The whole content of `path`, unbuffered; made for /proc, where a size is always 0.
+
+    Raises OSError as `open` does.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(descriptor, _CHUNK):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
+def boot_id() -> str:
+    """The kernel's random name of this boot, a UUID (random(4)).
+
+    Raises OSError where /proc is not mounted.
+    """
+    return read_file("/proc/sys/kernel/random/boot_id").decode().strip()
+
+
+def netns_cookie() -> int | None:
+    """The number that names the current network namespace until the next boot, never used again.
+
+    From SO_NETNS_COOKIE (socket(7)), which unlike the inode of /proc/self/ns/net is not reused.
+    The initial namespace has 1. None where the kernel is older than 5.14.
+    """
+    try:
+        probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        raw = probe.getsockopt(_socket.SOL_SOCKET, _SO_NETNS_COOKIE, _COOKIE_BYTES)
+    except OSError:
+        return None
+    finally:
+        probe.close()
+    return int.from_bytes(raw, sys.byteorder)
+
+
+def nameservers(path: str = "/etc/resolv.conf") -> list[str]:
+    """The addresses of the `nameserver` lines of resolv.conf(5), in order, both families.
+
+    A zone (`fe80::1%eth0`, RFC 4007) is cut off; whatever then is no address is left out, as the
+    resolver ignores it too. A file that cannot be read has none.
+    """
+    try:
+        text = read_file(path).decode("utf-8", "replace")
+    except OSError:
+        return []
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 1 and words[0] == "nameserver":
+            address = words[1].partition("%")[0]
+            if _is_address(address):
+                found.append(address)
+    return found
+
+
+def _is_address(text: str) -> bool:
+    for family in (_socket.AF_INET, _socket.AF_INET6):
+        try:
+            _socket.inet_pton(family, text)
+        except (OSError, ValueError):
+            continue
+        return True
+    return False
+
+
+def has_capability(name: str) -> bool:
+    """Whether this process has the capability `name` in its effective set (capabilities(7)).
+
+    `name` is one of CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN; KeyError for another. Without
+    /proc to say so the answer is yes: the kernel then refuses what it refuses.
+    """
+    bit = _CAPABILITIES[name]
+    try:
+        status = read_file("/proc/self/status")
+    except OSError:
+        return True
+    for line in status.splitlines():
+        if line.startswith(b"CapEff:"):
+            return bool(int(line.split()[1], 16) >> bit & 1)
+    return True
+
+
+def find_program(name: str) -> str | None:
+    """Where the program `name` is: on PATH, else in the system folders; None where nowhere.
+
+    Empty parts of PATH, which stand for the current folder, are passed over: a command that runs
+    as root must not take its tools from wherever it was started.
+    """
+    search = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    for folder in (*search, *_SYSTEM_FOLDERS):
+        if not folder:
+            continue
+        candidate = f"{folder}/{name}"
+        if _is_program(candidate):
+            return candidate
+    return None
+
+
+def _is_program(path: str) -> bool:
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116
+    except OSError:
+        return False
+    return stat.S_ISREG(mode) and os.access(path, os.X_OK)

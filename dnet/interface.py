@@ -1,0 +1,76 @@
+"""Interfaces: the source's allocate_interface and release_interface.
+
+An interface is an address on a bridge under an id, with all that hangs on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dnet import bridges, ipallocator, link, names, portmapper
+from dnet.errors import ConflictError, NotFoundError
+from dnet.facts import Facts
+from dnet.model import Interface
+from dnet.state import State
+
+
+def allocate(
+    state: State,
+    _facts: Facts,
+    *,
+    interface_id: str,
+    bridge: str | None = None,
+    ip: str | None = None,
+    expose: Sequence[str] = (),
+) -> Interface:
+    """Give an id an address. Again with the same arguments it is the same interface.
+
+    Raises ConflictError where the id is there with another address, bridge or other exposed
+    ports, and what the address allocator raises.
+    """
+    ports = names.sort_ports(tuple(expose))
+    existing = state.interfaces.get(interface_id)
+    if existing is not None:
+        _refuse_different(existing, bridge, ip, ports)
+        return existing
+    home = bridges.for_address(state, ip, bridge) if ip else bridges.resolve(state, bridge)
+    if ip is not None:
+        taken = ipallocator.take(state, home, ip, interface_id)
+    else:
+        taken = ipallocator.take_next(state, home, interface_id)[0]
+    made = Interface(interface_id, home.name, taken, ports)
+    state.interfaces.put(made.id, made)
+    return made
+
+
+def release(state: State, _facts: Facts, *, interface_id: str, if_exists: bool = False) -> None:
+    """Forget an id with its mappings, reserved ports, links and address. Raises NotFoundError."""
+    interface = state.interfaces.get(interface_id)
+    if interface is not None:
+        drop(state, interface)
+    elif not if_exists:
+        raise NotFoundError(f"there is no interface {interface_id}", "dnet interface list")
+
+
+def drop(state: State, interface: Interface) -> None:
+    """Drop an interface and everything that hangs on it."""
+    portmapper.drop_of(state, interface.ip)
+    for key in state.reservations_by_owner.keys(interface.id):
+        state.reservations.drop(key)
+    link.drop_of(state, interface.id)
+    state.interfaces.drop(interface.id)
+    ipallocator.give_back(state, interface.bridge, interface.ip)
+
+
+def _refuse_different(
+    existing: Interface, bridge: str | None, ip: str | None, expose: tuple[str, ...]
+) -> None:
+    asked = {"bridge": bridge, "ip": ip, "expose": expose or None}
+    for name, value in asked.items():
+        has = getattr(existing, name)
+        if value is not None and value != has:
+            shown = " ".join(has) or "nothing" if isinstance(has, tuple) else has
+            raise ConflictError(
+                f"{existing.id} is there already, with {name} {shown}",
+                f"dnet interface release {existing.id}",
+            )

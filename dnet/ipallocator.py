@@ -1,0 +1,198 @@
+"""The addresses of a bridge: which are free, whose turn it is, who has one.
+
+The source's ipallocator (daemon/networkdriver/ipallocator/allocator.go), with what was asked
+for by name recorded as well, and never an address that is not a container's to have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from dnet import address, bridges
+from dnet.errors import AddressInUseError, ConflictError, ExhaustedError, NotFoundError, UsageError
+from dnet.facts import Facts
+from dnet.model import REUSE, Bridge
+from dnet.state import State
+from dnet.table import Table
+
+
+def request(
+    state: State,
+    _facts: Facts,
+    *,
+    bridge: str | None = None,
+    ip: str | None = None,
+    owner: str | None = None,
+    count: int = 1,
+) -> list[str]:
+    """Take `count` addresses, or the one asked for by name.
+
+    Raises AddressInUseError, ExhaustedError (then none is taken), UsageError for an address
+    outside the bridge's subnet.
+    """
+    if ip is not None:
+        if count != 1:
+            raise UsageError(
+                "an address asked for by name is one: --ip and --count exclude each other"
+            )
+        return [take(state, bridges.for_address(state, ip, bridge), ip, owner)]
+    return take_next(state, bridges.resolve(state, bridge), owner, count)
+
+
+def take(state: State, bridge: Bridge, ip: str, owner: str | None) -> str:
+    """Take one address by name."""
+    if not address.contains(bridge.address, ip):
+        raise UsageError(f"{ip} is not in {bridge.name}'s subnet {bridge.subnet}")
+    if ip in state.leases(bridge.name):
+        raise AddressInUseError(f"{ip} is taken{whose(state, bridge.name, ip)}", "dnet ip list")
+    if ip in reserved(bridge):
+        raise AddressInUseError(f"{ip} is {reserved(bridge)[ip]}, which is never handed out")
+    state.leases(bridge.name).put(ip, owner)
+    _note_use(state, bridge, ip)
+    return ip
+
+
+def take_next(state: State, bridge: Bridge, owner: str | None, count: int = 1) -> list[str]:
+    """Take the next free addresses in the order of the bridge's policy, all or none."""
+    leases = state.leases(bridge.name)
+    free = (ip for ip in _candidates(state, bridge) if ip not in leases.rows)
+    found = list(islice(free, count))
+    if len(found) < count:
+        pool = bridge.range or bridge.subnet
+        wanted = "no address is" if count == 1 else f"fewer than {count} addresses are"
+        raise ExhaustedError(
+            f"{wanted} left on {bridge.name} ({pool})", f"dnet ip list --bridge {bridge.name}"
+        )
+    for ip in found:
+        leases.put(ip, owner)
+    _advance(state, bridge, found)
+    return found
+
+
+def release(state: State, _facts: Facts, *, ips: Sequence[str], if_exists: bool = False) -> None:
+    """Give addresses back, all or none.
+
+    Raises NotFoundError for one that is not taken, ConflictError for one that an interface or
+    a mapping holds.
+    """
+    held: list[tuple[str, str]] = []
+    for ip in dict.fromkeys(ips):
+        bridge = state.bridge_of(ip)
+        if bridge is None or ip not in state.leases(bridge.name):
+            if if_exists:
+                continue
+            raise NotFoundError(f"{ip} is not taken", "dnet ip list")
+        _refuse_in_use(state, ip)
+        held.append((bridge.name, ip))
+    for name, ip in held:
+        give_back(state, name, ip)
+
+
+def give_back(state: State, bridge: str, ip: str) -> None:
+    """Give back an address that is taken."""
+    state.leases(bridge).drop(ip)
+    if state.bridges[bridge].allocation == REUSE:
+        state.released(bridge).put(ip, None)
+
+
+def available(state: State, bridge: Bridge) -> Iterator[str]:
+    """The addresses that can still be had without asking by name, lowest first."""
+    taken = state.leases(bridge.name)
+    never = reserved(bridge)
+    pool = address.ascending(*_bounds(bridge))
+    return (ip for ip in pool if ip not in taken and ip not in never)
+
+
+def taken(state: State, bridge: Bridge) -> list[tuple[str, str | None]]:
+    """The addresses that are taken, lowest first, each with its owner."""
+    leases = state.leases(bridge.name).rows
+    return sorted(leases.items(), key=lambda lease: address.to_int(lease[0]))
+
+
+def whose(state: State, bridge: str, ip: str) -> str:
+    """` by OWNER` where a taken address has one, for a message."""
+    owner = state.leases(bridge).get(ip)
+    return f" by {owner}" if owner else ""
+
+
+def reserved(bridge: Bridge) -> dict[str, str]:
+    """The addresses of a subnet that no container ever gets, and what each is."""
+    net = address.network(bridge.address)
+    return {
+        str(net[1]): "the subnet's first address",
+        str(net[0]): "the network's own address",
+        str(net[-1]): "the broadcast address",
+        bridge.gateway: f"the address of {bridge.name} itself",
+    }
+
+
+def _refuse_in_use(state: State, ip: str) -> None:
+    if interface := state.holder(ip):
+        raise ConflictError(
+            f"{ip} belongs to the interface {interface.id}",
+            f"dnet interface release {interface.id}",
+        )
+    if mapped := state.mappings_by_target.keys(ip):
+        raise ConflictError(f"{ip} is the target of {mapped[0]}", f"dnet map remove --all {ip}")
+
+
+def _bounds(bridge: Bridge) -> tuple[int, int]:
+    """The lowest and highest address that is handed out on its own accord, as numbers."""
+    pool = address.network(bridge.range or bridge.address)
+    return int(pool[0]), int(pool[-1])
+
+
+def _candidates(state: State, bridge: Bridge) -> Iterator[str]:
+    """The addresses of the pool in the order of the policy, those in use among them."""
+    low, high = _bounds(bridge)
+    never = reserved(bridge)
+    if bridge.allocation == REUSE:
+        released = _ascending(state.released(bridge.name))
+        yield from (ip for ip in released if low <= address.to_int(ip) <= high)
+    last = state.cursor(bridge.name).get(cursor_key(bridge))
+    start = low if last is None else address.to_int(last) + 1
+    if not low <= start <= high:
+        start = low
+    for span in ((start, high), (low, start - 1)):
+        yield from (ip for ip in address.ascending(*span) if ip not in never)
+
+
+def cursor_key(bridge: Bridge) -> str:
+    """Under which key of the bridge's cursor stands the address that the policy goes on after."""
+    return "highest" if bridge.allocation == REUSE else "last_ip"
+
+
+def _ascending(table: Table[None]) -> Iterator[str]:
+    """The addresses of a table, lowest first; to look at the first few, few are sorted."""
+    blocks = table.index("block", lambda ip, _: (address.to_int(ip) >> 6,))
+    for block in sorted(blocks.groups()):
+        yield from sorted(blocks.keys(block), key=address.to_int)
+
+
+def _advance(state: State, bridge: Bridge, found: list[str]) -> None:
+    """Note what the policy handed out."""
+    if bridge.allocation == REUSE:
+        _note_use(state, bridge, *found)
+    else:
+        cursor = state.cursor(bridge.name)
+        state.cursors.put(bridge.name, {**cursor, cursor_key(bridge): found[-1]})
+
+
+def _note_use(state: State, bridge: Bridge, *ips: str) -> None:
+    """For the reuse policy: no longer released, and possibly the highest ever used.
+
+    While nothing lies released, all that were ever used are in use, so the highest ever used
+    is the highest in use, which is where the source goes on.
+    """
+    if bridge.allocation != REUSE:
+        return
+    released = state.released(bridge.name)
+    for ip in ips:
+        if ip in released:
+            released.drop(ip)
+    cursor = state.cursor(bridge.name)
+    known = (cursor["highest"],) if "highest" in cursor else ()
+    highest = max((*known, *ips), key=address.to_int)
+    if (highest,) != known:
+        state.cursors.put(bridge.name, {**cursor, "highest": highest})

@@ -1,0 +1,148 @@
+"""What a name may look like: interface ids, devices, chains, ports and protocols.
+
+Pure checks of what a user typed. Each returns the value in its canonical form or raises
+UsageError with a message that says what is wrong and what would be right.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dnet.errors import UsageError
+
+PROTOCOLS = ("tcp", "udp", "sctp")
+HOST = "host"
+
+OWN_CHAINS = frozenset(
+    {"DNET-FORWARD", "DNET-USER", "DNET-LINK", "DNET-POSTROUTING", "DNET-PREROUTING"}
+)
+_BUILT_IN = frozenset({"INPUT", "OUTPUT", "FORWARD", "PREROUTING", "POSTROUTING"})
+_TARGETS = (
+    "ACCEPT DROP QUEUE RETURN AUDIT BALANCE CHECKSUM CLASSIFY CLUSTERIP CONNMARK CONNSECMARK CT "
+    "DNAT DNPT DSCP ECN HL HMARK IDLETIMER LED LOG MARK MASQUERADE MIRROR NETMAP NFLOG NFQUEUE "
+    "NOTRACK RATEEST REDIRECT REJECT SAME SECMARK SET SNAT SNPT SYNPROXY TARPIT TCPMSS "
+    "TCPOPTSTRIP TEE TOS TPROXY TRACE TTL ULOG"
+)
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
+_CHAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,27}\Z")
+_DEVICE = re.compile(r"[A-Za-z0-9_.@=,;~^#&$()\[\]{}<>?|*+-]{1,15}\Z")
+_DIGITS = re.compile(r"[0-9]{1,5}\Z")
+_ADDRESS_LIKE = re.compile(r"[0-9.]+\Z|[0-9a-fA-F]*:[0-9a-fA-F:.]*\Z")
+
+
+def quoted(text: str) -> str:
+    """`text` as an error message shows it: on one line, and not longer than is of use."""
+    shown = text.encode("unicode_escape").decode("ascii")
+    return f"'{shown[:60]}…'" if len(shown) > 60 else f"'{shown}'"
+
+
+def interface_id(text: str) -> str:
+    """An interface id: not `host`, which is the machine itself, and nothing like an address."""
+    if not _ID.match(text):
+        raise UsageError(
+            f"{quoted(text)} is not an interface id",
+            "an id has 1 to 128 letters, digits, '_', '.' and '-'; first a letter or digit",
+        )
+    if text == HOST:
+        raise UsageError("'host' is the machine itself, not an interface id")
+    if reads_as_address(text):
+        raise UsageError(f"{quoted(text)} reads as an address, not as an interface id")
+    return text
+
+
+def owner(text: str) -> str:
+    """The owner an address or port is requested for: by the rules of an interface id."""
+    return interface_id(text)
+
+
+def reads_as_address(text: str) -> bool:
+    """Whether a target is meant as an address: digits with dots, or anything with a colon."""
+    return bool(_ADDRESS_LIKE.match(text)) and ("." in text or ":" in text)
+
+
+def device(text: str) -> str:
+    """A network device's name by the kernel's rules (dev_valid_name, net/core/dev.c).
+
+    Beyond those: no trailing '+', which iptables reads as "every device that begins so", and
+    no leading '-' or '!', which no command line can carry.
+    """
+    if not _DEVICE.match(text) or text in (".", "..", "lo", "all", "default"):
+        raise UsageError(
+            f"{quoted(text)} is not a device name",
+            "a device name has 1 to 15 bytes, without '/', ':', '%', quotes and white space",
+        )
+    if text.endswith("+"):
+        raise UsageError(
+            f"device name {quoted(text)} ends in '+', which iptables takes as a wildcard"
+        )
+    if text.startswith("-"):
+        raise UsageError(f"device name {quoted(text)} begins with '-'")
+    return text
+
+
+def chain(text: str) -> str:
+    """The name of an iptables chain of a bridge's own (XT_EXTENSION_MAXNAMELEN less one)."""
+    if not _CHAIN.match(text):
+        raise UsageError(
+            f"{quoted(text)} is not a chain name",
+            "a chain name has 1 to 28 letters, digits, '_' and '-', and does not begin with '-'",
+        )
+    if text in _BUILT_IN or text in _TARGETS.split():
+        raise UsageError(f"{text} is a built-in chain or target of iptables")
+    if text in OWN_CHAINS:
+        raise UsageError(f"{text} is a chain that dnet keeps for itself")
+    return text
+
+
+def port(text: str) -> int:
+    """A port number, 1 to 65535, in plain decimal digits."""
+    if not _DIGITS.match(text) or not 1 <= int(text) <= 65535:
+        raise UsageError(f"{quoted(text)} is not a port number", "ports go from 1 to 65535")
+    return int(text)
+
+
+def port_range(text: str) -> tuple[int, int]:
+    """`LO-HI`, or one port, which is a range of one: first and last port."""
+    low, dash, high = text.partition("-")
+    first = port(low)
+    last = port(high) if dash else first
+    if last < first:
+        raise UsageError(f"port range {quoted(text)} is reversed", f"write {last}-{first}")
+    return first, last
+
+
+def protocol(text: str) -> str:
+    """One of tcp, udp and sctp; upper case is accepted."""
+    if text.lower() not in PROTOCOLS:
+        raise UsageError(f"unknown protocol {quoted(text)}", "use tcp, udp or sctp")
+    return text.lower()
+
+
+def port_proto(text: str) -> str:
+    """`PORT[/PROTO]` as containers expose it: `5432/tcp`."""
+    number, slash, proto = text.partition("/")
+    return f"{port(number)}/{protocol(proto) if slash else 'tcp'}"
+
+
+def split_port_proto(text: str) -> tuple[int, str]:
+    """The two halves of a canonical `5432/tcp`."""
+    number, _, proto = text.partition("/")
+    return int(number), proto
+
+
+def sort_ports(ports: set[str] | tuple[str, ...]) -> tuple[str, ...]:
+    """Without repetition, lowest port first, tcp before udp: the source's order of ports."""
+    halves = sorted({split_port_proto(text) for text in ports}, key=_rank)
+    return tuple(f"{number}/{proto}" for number, proto in halves)
+
+
+def _rank(port_and_proto: tuple[int, str]) -> tuple[int, int]:
+    number, proto = port_and_proto
+    return number, PROTOCOLS.index(proto)
+
+
+def child_alias(text: str) -> tuple[str, str | None]:
+    """`CHILD[:ALIAS]`, as --link takes it."""
+    child, colon, alias = text.partition(":")
+    return interface_id(child), interface_id(alias) if colon else None

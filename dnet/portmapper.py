@@ -1,0 +1,130 @@
+"""Mappings: a port of the host stands for a port of a container.
+
+The source's portmapper (pkg/networkfs and daemon/networkdriver/portmapper/mapper.go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dnet import address, bridges, names, portallocator, portindex
+from dnet.endpoint import Endpoint, EndpointQuery, PublishSpec
+from dnet.errors import ConflictError, NotFoundError, UsageError
+from dnet.facts import Facts
+from dnet.model import Bridge, Mapping
+from dnet.state import State
+
+
+def add(
+    state: State,
+    facts: Facts,
+    *,
+    target: str,
+    specs: Sequence[PublishSpec],
+    bridge: str | None = None,
+) -> list[Mapping]:
+    """Publish ports of a target: an interface's id, or an address that is taken.
+
+    The same mapping again is confirmed, not made twice. Raises NotFoundError, PortInUseError,
+    ExhaustedError, and ConflictError on a bridge that has no iptables.
+    """
+    ip, home = resolve(state, target)
+    if bridge is not None and bridges.named(state, bridge).name != home.name:
+        raise ConflictError(f"{target} is on {home.name}, not on {bridge}")
+    if not home.iptables:
+        raise ConflictError(
+            f"{home.name} was set up with --no-iptables, so it can have no mapping",
+            f"dnet bridge init {home.name} --iptables",
+        )
+    return [_add_one(state, facts, home, ip, spec) for spec in specs]
+
+
+def remove(
+    state: State, _facts: Facts, *, queries: Sequence[EndpointQuery], if_exists: bool = False
+) -> None:
+    """Take mappings away by their endpoints, all or none. Raises NotFoundError."""
+    keys: list[str] = []
+    for query in queries:
+        found = portallocator.match(query, state.mappings.rows)
+        if found is not None:
+            keys.append(found)
+        elif not if_exists:
+            raise NotFoundError(f"there is no mapping {query}", _range_hint(state, query))
+    for key in dict.fromkeys(keys):
+        state.mappings.drop(key)
+
+
+def remove_all(state: State, _facts: Facts, *, target: str, if_exists: bool = False) -> None:
+    """Take away every mapping of a target. Raises NotFoundError where there is no such target."""
+    try:
+        ip, _ = resolve(state, target)
+    except NotFoundError:
+        if if_exists:
+            return
+        raise
+    drop_of(state, ip)
+
+
+def drop_of(state: State, ip: str) -> None:
+    """Drop every mapping to a container address."""
+    for key in state.mappings_by_target.keys(ip):
+        state.mappings.drop(key)
+
+
+def resolve(state: State, target: str) -> tuple[str, Bridge]:
+    """The address of a target, and its bridge. Raises NotFoundError."""
+    if not names.reads_as_address(target):
+        interface = state.interfaces.get(names.interface_id(target))
+        if interface is None:
+            raise NotFoundError(f"there is no interface {target}", "dnet interface list")
+        return interface.ip, state.bridges[interface.bridge]
+    ip = address.parse(target)
+    bridge = state.bridge_of(ip)
+    if bridge is None:
+        raise NotFoundError(f"{ip} is in no bridge's subnet", "dnet bridge list")
+    if ip not in state.leases(bridge.name):
+        raise NotFoundError(
+            f"{ip} is not taken, so it could become somebody else's", f"dnet ip request --ip {ip}"
+        )
+    return ip, bridge
+
+
+def owner_of(state: State, mapping: Mapping) -> str | None:
+    """Whom the container address of a mapping belongs to."""
+    return state.leases(mapping.bridge).get(mapping.container_ip)
+
+
+def _add_one(state: State, facts: Facts, bridge: Bridge, ip: str, spec: PublishSpec) -> Mapping:
+    host_ip = spec.host_ip or bridge.binding_ip
+    interface = state.holder(ip)
+    length = spec.end - spec.port + 1
+    if spec.host_port is None or spec.picks_one:
+        among = (spec.host_port, spec.host_end) if spec.host_port and spec.host_end else None
+        port = portallocator.choose(
+            state, facts, bridge, host_ip, spec.proto, length=length, among=among
+        )[0]
+        endpoint = Endpoint(host_ip, port, spec.proto, port + length - 1)
+        return _put(state, Mapping(endpoint, ip, spec.port, bridge.name))
+    endpoint = Endpoint(host_ip, spec.host_port, spec.proto, spec.host_port + length - 1)
+    mapping = Mapping(endpoint, ip, spec.port, bridge.name)
+    if state.mappings.get(mapping.key) == mapping:
+        state.confirm("rules")
+        return mapping
+    portallocator.claim(state, facts, endpoint, owner=interface.id if interface else None)
+    return _put(state, mapping)
+
+
+def _put(state: State, mapping: Mapping) -> Mapping:
+    if mapping.container_end > 65535:
+        raise UsageError(f"port range of {mapping.key} ends above 65535 in the container")
+    state.mappings.put(mapping.key, mapping)
+    return mapping
+
+
+def _range_hint(state: State, query: EndpointQuery) -> str:
+    """For a port inside of a range, the range, which is removed whole."""
+    at = Endpoint(query.host_ip or address.ANY, query.port, query.proto, query.end)
+    holder = portindex.find_holder(state, at)
+    if holder is not None and holder.kind == "mapping":
+        return f"dnet map remove {holder.key}"
+    return "dnet map list"

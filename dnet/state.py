@@ -1,0 +1,207 @@
+"""Everything dnet keeps, as one value: what should be.
+
+The pure parts read it and change it through its tables. What has changed since it was loaded
+is on record, so that the driver can plan from the difference, and a part of a batch that was
+refused can be taken back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dnet import address
+from dnet.endpoint import Endpoint
+from dnet.model import Bridge, Interface, Link, Mapping, Reservation
+from dnet.table import ABSENT, Index, Raw, Table
+
+SCHEMA = 1
+_EMPTY: dict[str, Any] = {
+    "schema": SCHEMA,
+    "serial": 0,
+    "boot_id": None,
+    "netns": None,
+    "variant": None,
+}
+_TABLES = ("bridges", "cursors", "interfaces", "reservations", "mappings", "links")
+_TABLES_OF_BRIDGES = ("leases", "released")
+
+Change = tuple[Table[Any], str, Any, Any]
+
+
+class State:
+    """The store's document with a table for each kind of thing in it.
+
+    Attributes:
+        serial: counts commits.
+        boot_id, netns: the boot and the network namespace (its cookie) the kernel side is in.
+        variant: the iptables variant in use, "nft" or "legacy".
+        confirmed: which sides of the kernel something that is there already was asked for on.
+        replug: the ids of attachments that were asked for again.
+    """
+
+    def __init__(self, document: dict[str, Any] | None = None) -> None:
+        document = document or {}
+        head = {key: document.get(key, default) for key, default in _EMPTY.items()}
+        self.serial: int = head["serial"]
+        self.boot_id: str | None = head["boot_id"]
+        self.netns: int | None = head["netns"]
+        self.variant: str | None = head["variant"]
+        self._rows: dict[str, Raw] = {name: document.get(name, {}) for name in _TABLES}
+        self._rows_of_bridges: dict[str, dict[str, Raw]] = {
+            name: document.get(name, {}) for name in _TABLES_OF_BRIDGES
+        }
+        self._log: list[tuple[Table[Any], str, Any]] = []
+        self.bridges = Table(
+            "bridges", self._rows["bridges"], Bridge.from_row, Bridge.row, self._log
+        )
+        self.interfaces = Table(
+            "interfaces", self._rows["interfaces"], Interface.from_row, Interface.row, self._log
+        )
+        self.reservations = Table(
+            "reservations",
+            self._rows["reservations"],
+            Reservation.from_row,
+            Reservation.row,
+            self._log,
+        )
+        self.mappings = Table(
+            "mappings", self._rows["mappings"], Mapping.from_row, Mapping.row, self._log
+        )
+        self.links = Table("links", self._rows["links"], Link.from_row, Link.row, self._log)
+        self.cursors: Table[Raw] = Table(
+            "cursors", self._rows["cursors"], _as_is, _itself, self._log
+        )
+        self._tables_of_bridges: dict[tuple[str, str], Table[Any]] = {}
+        self.confirmed: set[str] = set()
+        self.replug: set[str] = set()
+
+    def document(self) -> dict[str, Any]:
+        """The JSON document of the whole: shares its rows with the state."""
+        of_bridges = {
+            name: {bridge: rows for bridge, rows in tables.items() if rows}
+            for name, tables in self._rows_of_bridges.items()
+        }
+        return {
+            "schema": SCHEMA,
+            "serial": self.serial,
+            "boot_id": self.boot_id,
+            "netns": self.netns,
+            "variant": self.variant,
+            **self._rows,
+            **of_bridges,
+        }
+
+    def cursor(self, bridge: str) -> Raw:
+        """Where the allocators of a bridge go on: see there. Not to be changed in place."""
+        return self.cursors.get(bridge) or {}
+
+    def leases(self, bridge: str) -> Table[str | None]:
+        """The taken addresses of a bridge, each with its owner's name or None."""
+        return self._of_bridge("leases", bridge)
+
+    def released(self, bridge: str) -> Table[None]:
+        """The addresses that the reuse policy hands out again before any other."""
+        return self._of_bridge("released", bridge)
+
+    def _of_bridge(self, name: str, bridge: str) -> Table[Any]:
+        key = name, bridge
+        if key not in self._tables_of_bridges:
+            rows = self._rows_of_bridges[name].setdefault(bridge, {})
+            self._tables_of_bridges[key] = Table(name, rows, _as_is, _itself, self._log)
+        return self._tables_of_bridges[key]
+
+    # What was changed
+
+    def mark(self) -> int:
+        """A point to go back to."""
+        return len(self._log)
+
+    def undo(self, mark: int) -> None:
+        """Take back everything since `mark`."""
+        while len(self._log) > mark:
+            table, key, old = self._log.pop()
+            table.write(key, old)
+
+    def changes(self) -> list[Change]:
+        """(table, key, old row, new row) of all that differs from what was loaded."""
+        first: dict[tuple[int, str], tuple[Table[Any], str, Any]] = {}
+        for table, key, old in self._log:
+            first.setdefault((id(table), key), (table, key, old))
+        found = (
+            (table, key, old, table.rows.get(key, ABSENT)) for table, key, old in first.values()
+        )
+        return [change for change in found if change[2] != change[3]]
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything differs from what was loaded."""
+        return bool(self.changes())
+
+    def confirm(self, *sides: str) -> None:
+        """Note that something was asked for which is there already.
+
+        `sides` of the kernel, "rules" and "devices", are then looked at and repaired.
+        """
+        self.confirmed.update(sides)
+
+    # Who has what
+
+    def bridge_of(self, ip: str) -> Bridge | None:
+        """The bridge whose subnet an address lies in."""
+        for name, row in self.bridges.rows.items():
+            if address.contains(row["address"], ip):
+                return self.bridges[name]
+        return None
+
+    def holder(self, ip: str) -> Interface | None:
+        """The interface that has an address."""
+        found = self.interfaces_by_ip.keys(ip)
+        return self.interfaces[found[0]] if found else None
+
+    @property
+    def interfaces_by_ip(self) -> Index:
+        """Interface ids by address."""
+        return self.interfaces.index("ip", lambda _, row: (row["ip"],))
+
+    @property
+    def interfaces_by_place(self) -> Index:
+        """Interface ids by network namespace and device name."""
+        return self.interfaces.index(
+            "place", lambda _, row: ((row["netns"], row["ifname"]),) if row.get("netns") else ()
+        )
+
+    @property
+    def mappings_by_target(self) -> Index:
+        """Mapping keys by container address."""
+        return self.mappings.index("target", lambda _, row: (row["container_ip"],))
+
+    @property
+    def mappings_by_bridge(self) -> Index:
+        """Mapping keys by bridge."""
+        return self.mappings.index("bridge", lambda _, row: (row["bridge"],))
+
+    @property
+    def links_by_member(self) -> Index:
+        """Link keys by the id of either end."""
+        return self.links.index("member", lambda key, _: key.split(":"))
+
+    @property
+    def reservations_by_owner(self) -> Index:
+        """Reservation keys by owner."""
+        return self.reservations.index("owner", lambda _, row: (row.get("owner"),))
+
+    def link_endpoints(self) -> Iterator[tuple[Endpoint, Link]]:
+        """The host ports that links from the host occupy."""
+        for key in self.links_by_member.keys("host"):
+            link = self.links[key]
+            for endpoint in link.endpoints:
+                yield endpoint, link
+
+
+def _as_is(_: str, row: Any) -> Any:
+    return row
+
+
+def _itself(row: Any) -> Any:
+    return row

@@ -1,0 +1,223 @@
+"""The store: one JSON document, a lock, and a journal of what is under way.
+
+Files in the state folder: `state.json` and the one before it, `state.json.prev`; `journal.json`,
+the state a command is moving the kernel to; `names`, for completion; and `lock`. Readers take
+no lock: a new document appears by rename, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from dnet.errors import (
+    DnetError,
+    LockedError,
+    PermissionDeniedError,
+    StateUnreadableError,
+)
+from dnet.state import State
+
+_CHECKSUM = '{"checksum": "%08x",\n'
+_CHECKSUM_LENGTH = len(_CHECKSUM % 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Store:
+    """The state folder. Created by the first command that changes something."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = Path(folder)
+        self.path = self.folder / "state.json"
+        self._previous = self.folder / "state.json.prev"
+        self._journal = self.folder / "journal.json"
+        self._lock = self.folder / "lock"
+
+    # Reading
+
+    def load(self) -> State:
+        """The committed state; an empty one where there is no store yet.
+
+        Raises StateUnreadableError, PermissionDeniedError.
+        """
+        return self._read(self.path) or State()
+
+    def journal(self) -> State | None:
+        """What a command that was killed was moving the kernel to, if one was."""
+        return self._read(self._journal)
+
+    def _read(self, path: Path) -> State | None:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._trouble(error, path) from None
+        with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read()
+        try:
+            return State(_parse(text))
+        except (ValueError, RecursionError) as error:
+            raise StateUnreadableError(f"{path}: {error}", self._way_back()) from None
+        except StateUnreadableError as error:
+            raise StateUnreadableError(f"{path}: {error}", error.hint or self._way_back()) from None
+
+    def _way_back(self) -> str | None:
+        if not self._previous.exists():
+            return None
+        return f"to go back to the state before the last change: cp {self._previous} {self.path}"
+
+    # Locking
+
+    @contextmanager
+    def locked(self, timeout: float) -> Iterator[int]:
+        """Hold the lock, the file's descriptor as the value; `timeout` is in seconds.
+
+        Raises LockedError with the holder, PermissionDeniedError.
+        """
+        from filelock import FileLock, Timeout
+
+        self._make_folder()
+        lock = FileLock(str(self._lock), timeout=timeout, poll_interval=0.005)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise LockedError(
+                f"the store is locked{_by(self._lock)}",
+                "wait, or give it more time with --lock-timeout",
+            ) from None
+        except OSError as error:
+            raise self._trouble(error, self._lock) from None
+        try:
+            yield _descriptor_of(self._lock)
+        finally:
+            lock.release()
+
+    def _make_folder(self) -> None:
+        try:
+            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._trouble(error, self.folder) from None
+
+    # Writing: all of it under the lock
+
+    def write_journal(self, state: State) -> None:
+        """Note, to last, the state the kernel is about to be moved to."""
+        self._write(self._journal, _document(state))
+        self._sync_folder()
+
+    def drop_journal(self) -> None:
+        """Forget the journal, if there is one."""
+        try:
+            self._journal.unlink()
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._trouble(error, self._journal) from None
+        self._sync_folder()
+
+    def commit(self, state: State, *, journalled: bool) -> None:
+        """Make a state the committed one: the journal becomes the store, or a new file does."""
+        try:
+            self._keep_previous()
+            if journalled:
+                os.rename(self._journal, self.path)
+            else:
+                self._write(self.path, _document(state))
+        except OSError as error:
+            raise self._trouble(error, self.path) from None
+        # The rename has committed: what fails after it must not undo the kernel's side.
+        with suppress(OSError):
+            self._sync_folder()
+
+    def _keep_previous(self) -> None:
+        spare = self.folder / "state.json.prev.new"
+        spare.unlink(missing_ok=True)
+        try:
+            os.link(self.path, spare, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        os.rename(spare, self._previous)
+
+    def _write(self, path: Path, text: str) -> None:
+        """Write a file whole: to a temporary one in the same folder, synced, then renamed."""
+        spare = path.with_name(f"{path.name}.new")
+        try:
+            spare.unlink(missing_ok=True)
+            descriptor = os.open(spare, _NEW, 0o644)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                os.fchmod(descriptor, 0o644)
+                file.write(text)
+                file.flush()
+                os.fsync(descriptor)
+            os.rename(spare, path)
+        except OSError as error:
+            spare.unlink(missing_ok=True)
+            raise self._trouble(error, path) from None
+
+    def _sync_folder(self) -> None:
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _trouble(self, error: OSError, path: Path) -> DnetError:
+        if error.errno in (errno.EACCES, errno.EPERM):
+            return PermissionDeniedError(
+                f"{path}: permission denied", "run it as root, or: --state-dir"
+            )
+        if error.errno == errno.ELOOP:
+            return StateUnreadableError(f"{path} is a symbolic link, which dnet does not follow")
+        return DnetError(f"{path}: {error.strerror}")
+
+
+def _document(state: State) -> str:
+    """The text of a state: a checksum, then a line for each part."""
+    import zlib
+
+    parts = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in state.document().items())
+    body = ",\n".join(parts) + "}\n"
+    return _CHECKSUM % zlib.crc32(body.encode()) + body
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """The document of a store's text; one that dnet did not write itself is examined first.
+
+    Raises ValueError, StateUnreadableError, RecursionError.
+    """
+    import zlib
+
+    document = json.loads(text)
+    body = text[_CHECKSUM_LENGTH:]
+    if text[:_CHECKSUM_LENGTH] != _CHECKSUM % zlib.crc32(body.encode(errors="surrogateescape")):
+        from dnet import integrity
+
+        integrity.verify(document)
+    found: dict[str, Any] = document
+    return found
+
+
+def _by(lock: Path) -> str:
+    from dnet.host.locks import lock_holder
+
+    pid = lock_holder(str(lock))
+    return f" by process {pid}" if pid else ""
+
+
+def _descriptor_of(path: Path) -> int:
+    """The descriptor that holds the lock, which filelock keeps to itself."""
+    wanted = path.stat()
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found = os.fstat(int(name))
+        except OSError:
+            continue
+        if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
+            return int(name)
+    raise LockedError(f"{path} was taken away while it was locked")

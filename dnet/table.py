@@ -1,0 +1,118 @@
+"""One kind of thing in the store, by key: decoded when asked for, recorded when changed.
+
+The rows are the store's own JSON objects. Ten thousand of them are neither decoded nor copied
+because one is added: a command's work follows what it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, KeysView
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+Raw = dict[str, Any]
+ABSENT: Any = object()
+
+
+class Index:
+    """Keys grouped by what their rows say, kept up to date while rows come and go."""
+
+    def __init__(self, groups_of: Callable[[str, Any], Iterable[Any]], rows: Raw) -> None:
+        self._groups_of = groups_of
+        self._keys: dict[Any, dict[str, None]] = {}
+        for key, row in rows.items():
+            self.learn(key, row)
+
+    def learn(self, key: str, row: Any) -> None:
+        """Take up a row that has come."""
+        for group in self._groups_of(key, row):
+            self._keys.setdefault(group, {})[key] = None
+
+    def forget(self, key: str, row: Any) -> None:
+        """Let go of a row that goes."""
+        for group in self._groups_of(key, row):
+            keys = self._keys[group]
+            keys.pop(key, None)
+            if not keys:
+                del self._keys[group]
+
+    def keys(self, group: Any) -> tuple[str, ...]:
+        """The keys of a group, oldest first."""
+        return tuple(self._keys.get(group, ()))
+
+    def groups(self) -> KeysView[Any]:
+        """Every group that has a key, now and as it changes."""
+        return self._keys.keys()
+
+
+class Table(Generic[T]):
+    """The rows of one kind. `log` is shared by all tables of a state: see State."""
+
+    def __init__(
+        self,
+        name: str,
+        rows: Raw,
+        decode: Callable[[str, Any], T],
+        encode: Callable[[T], Any],
+        log: list[tuple[Table[Any], str, Any]],
+    ) -> None:
+        self.name = name
+        self.rows = rows
+        self._decode = decode
+        self._encode = encode
+        self._log = log
+        self._indexes: dict[str, Index] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.rows)
+
+    def __getitem__(self, key: str) -> T:
+        return self._decode(key, self.rows[key])
+
+    def get(self, key: str) -> T | None:
+        """The thing of that key, or None."""
+        row = self.rows.get(key, ABSENT)
+        return None if row is ABSENT else self._decode(key, row)
+
+    def values(self) -> Iterator[T]:
+        """Every thing, oldest first."""
+        return (self._decode(key, row) for key, row in self.rows.items())
+
+    def decode(self, key: str, row: Any) -> T:
+        """The thing a row stands for, whether or not the row is in the table now."""
+        return self._decode(key, row)
+
+    def put(self, key: str, thing: T) -> None:
+        """Add, or replace in its place."""
+        self._log.append((self, key, self.rows.get(key, ABSENT)))
+        self.write(key, self._encode(thing))
+
+    def drop(self, key: str) -> None:
+        """Remove what is there."""
+        self._log.append((self, key, self.rows[key]))
+        self.write(key, ABSENT)
+
+    def write(self, key: str, row: Any) -> None:
+        """Set or, with ABSENT, delete a row without recording it: for undoing."""
+        old = self.rows.get(key, ABSENT)
+        for index in self._indexes.values():
+            if old is not ABSENT:
+                index.forget(key, old)
+            if row is not ABSENT:
+                index.learn(key, row)
+        if row is ABSENT:
+            self.rows.pop(key, None)
+        else:
+            self.rows[key] = row
+
+    def index(self, name: str, groups_of: Callable[[str, Any], Iterable[Any]]) -> Index:
+        """The index of that name, built when first asked for."""
+        if name not in self._indexes:
+            self._indexes[name] = Index(groups_of, self.rows)
+        return self._indexes[name]
