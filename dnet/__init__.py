@@ -1,3 +1,5 @@
 """Docker's original network driver as plain shell commands, without a daemon."""
 
+from __future__ import annotations
+
 __version__ = "0.1.0"

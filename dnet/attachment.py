@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from dnet import interface as interfaces
 from dnet import link, portmapper
 from dnet.endpoint import PublishSpec
-from dnet.errors import ConflictError
+from dnet.errors import ConflictError, NotFoundError
 from dnet.facts import Facts, Namespace
 from dnet.model import Interface
 from dnet.state import State
@@ -55,6 +55,24 @@ def attach(
     for child, alias in wiring.links:
         link.add(state, facts, parent=made.id, child=child, alias=alias)
     return made
+
+
+def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[Interface]:
+    """Release what belongs to network namespaces that are gone, and the ids that are named.
+
+    Raises NotFoundError for a name that is no interface.
+    """
+    for owner in owners:
+        if owner not in state.interfaces:
+            raise NotFoundError(f"there is no interface {owner}", "dnet interface list")
+    gone = [
+        one
+        for one in state.interfaces.values()
+        if one.id in owners or (one.netns and not facts.is_there(one.netns, one.cookie))
+    ]
+    for one in gone:
+        interfaces.drop(state, one)
+    return gone
 
 
 def _plug(

@@ -15,7 +15,8 @@ from dnet.errors import ConflictError, DnetError, KernelError, StateUnreadableEr
 from dnet.facts import Facts
 from dnet.host import flows, rules, system
 from dnet.host.kernel import Kernel, Say
-from dnet.host.planner import Scope
+from dnet.host.scope import Scope
+from dnet.host.signals import uninterrupted
 from dnet.host.steps import Plan
 from dnet.state import Change, State
 from dnet.store import Store
@@ -43,6 +44,13 @@ class Outcome(Generic[T]):
     plan: Plan
     changes: list[Change]
 
+    @property
+    def sets_up_bridge(self) -> bool:
+        """Whether a bridge was made, changed or confirmed."""
+        return "devices" in self.state.confirmed or any(
+            table is self.state.bridges and key in table for table, key, _, _ in self.changes
+        )
+
 
 class Driver:
     """Carries commands out on one store."""
@@ -62,16 +70,24 @@ class Driver:
 
     def change(self, operation: Operation[T]) -> Outcome[T]:
         """Carry a command out: all of it, or nothing."""
-        with (
-            self._store.locked(self._settings.lock_timeout) as lock,
-            self._kernel((lock,)) as kernel,
-        ):
+        with self._locked_kernel() as kernel:
             state = self._store.load()
             recovered = self._recover(state, kernel)
             outcome = self._decide(state, kernel, operation)
             if outcome.plan or outcome.changes or recovered:
                 self._carry_out(outcome, kernel)
+            if outcome.sets_up_bridge:
+                for warning in kernel.foreign(state):
+                    self._settings.warn(warning)
             return outcome
+
+    @contextmanager
+    def _locked_kernel(self) -> Iterator[Kernel]:
+        with (
+            self._store.locked(self._settings.lock_timeout) as lock,
+            self._kernel((lock,)) as kernel,
+        ):
+            yield kernel
 
     @contextmanager
     def _kernel(self, inherit: tuple[int, ...]) -> Iterator[Kernel]:
@@ -120,9 +136,11 @@ class Driver:
         scope = Scope.of(state).with_changes(state)
         try:
             self._apply(outcome, kernel)
-            self._store.commit(state, journalled=moves)
+            with uninterrupted():
+                self._store.commit(state, journalled=moves)
         except BaseException:
-            self._undo(outcome, scope, kernel, moves)
+            with uninterrupted():
+                self._undo(outcome, scope, kernel, moves)
             raise
 
     def _apply(self, outcome: Outcome[T], kernel: Kernel) -> None:
@@ -171,16 +189,19 @@ class Driver:
             journal = None
         if journal is None and not moved:
             return False
-        scope = Scope.of(state).with_attachments(state)
-        if journal is not None:
-            scope |= Scope.of(journal).with_attachments(journal)
-        plan = kernel.planner.converge(state, scope)
+        plan = kernel.planner.converge(state, self._full_scope(state))
         if plan:
             kernel.require()
             kernel.apply(plan)
             self._report(plan)
         self._store.drop_journal()
         return moved
+
+    def _full_scope(self, state: State) -> Scope:
+        """All that the store mentions, and what a killed command was about to make."""
+        scope = Scope.of(state).with_attachments(state)
+        journal = self._store.journal()
+        return scope if journal is None else scope | Scope.of(journal).with_attachments(journal)
 
     def _elsewhere(self, state: State) -> bool:
         """Whether this is another boot than the store's kernel side was made on."""
@@ -197,5 +218,5 @@ class Driver:
         return False
 
     def _report(self, plan: Plan) -> None:
-        for finding in plan.findings:
-            self._settings.warn(f"repaired: {finding}")
+        for difference in plan.differences():
+            self._settings.warn(f"repaired: {difference}")

@@ -142,10 +142,11 @@ def parse_publish(text: str) -> PublishSpec:
     if len(parts) == 1 or not parts[0]:
         return PublishSpec(host_ip, None, None, first, last, proto)
     host_first, host_last = names.port_range(parts[0])
-    if first != last and host_last - host_first != last - first:
+    here, there = host_last - host_first + 1, last - first + 1
+    if there > 1 and here != there:
         raise UsageError(
-            f"{names.quoted(text)}: {host_last - host_first + 1} host ports for "
-            f"{last - first + 1} container ports",
+            f"{names.quoted(text)}: {here} host port{'s' if here > 1 else ''} for "
+            f"{there} container ports",
             "give two ranges of the same length",
         )
     return PublishSpec(host_ip, host_first, host_last, first, last, proto)

@@ -62,6 +62,9 @@ class Facts(Protocol):
     def namespace(self, text: str) -> Namespace:
         """The network namespace a name, path or pid means. Raises NotFoundError, UsageError."""
 
+    def is_there(self, shown: str, cookie: int | None) -> bool:
+        """Whether a namespace of the store is there, and is the same one still."""
+
     def is_plugged(self, interface_id: str) -> bool:
         """Whether the host's end of an interface's veth pair is there."""
 

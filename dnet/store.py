@@ -36,6 +36,7 @@ class Store:
         self.path = self.folder / "state.json"
         self._previous = self.folder / "state.json.prev"
         self._journal = self.folder / "journal.json"
+        self._names = self.folder / "names"
         self._lock = self.folder / "lock"
 
     # Reading
@@ -50,6 +51,10 @@ class Store:
     def journal(self) -> State | None:
         """What a command that was killed was moving the kernel to, if one was."""
         return self._read(self._journal)
+
+    def has_journal(self) -> bool:
+        """Whether a command is under way, or was killed."""
+        return self._journal.exists()
 
     def _read(self, path: Path) -> State | None:
         try:
@@ -134,6 +139,14 @@ class Store:
         # The rename has committed: what fails after it must not undo the kernel's side.
         with suppress(OSError):
             self._sync_folder()
+
+    def erase(self) -> None:
+        """Remove every file but the lock, which others may be waiting for."""
+        for path in (self._journal, self.path, self._previous, self._names):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                raise self._trouble(error, path) from None
 
     def _keep_previous(self) -> None:
         spare = self.folder / "state.json.prev.new"

@@ -90,7 +90,8 @@ def bridge() -> None:
 @click.option(
     "--allocation",
     type=click.Choice([ROUND_ROBIN, REUSE]),
-    help="The order of addresses: each rests as long as possible, or released ones first.  [default: round-robin]",
+    help="The order of addresses: each rests as long as possible, or released ones first.  "
+    "[default: round-robin]",
 )
 @options.changes
 def init(name: str, dry_run: bool, **given: Any) -> Request:

@@ -27,12 +27,14 @@ class Document:
         values: what is printed in text instead of a table: the bare values, one a line.
         columns: the table of a list.
         key: an item's key, for --quiet.
+        status: the exit status, where all went well but is not well.
     """
 
-    data: Item | list[Item] | None = None
+    data: Any = None
     values: tuple[str, ...] | None = None
     columns: tuple[Column, ...] = ()
     key: Callable[[Item], str] | None = None
+    status: int = 0
 
 
 NOTHING = Document()

@@ -12,6 +12,9 @@ import click
 from dnet import __version__
 from dnet.cli.tree import LazyGroup
 from dnet.errors import DnetError, UsageError
+from dnet.host import signals
+
+ABOUT = "Docker's original network driver as shell commands."
 
 COMMANDS = {
     "bridge": ("dnet.cli.bridge", "Set up, show and remove bridges."),
@@ -22,12 +25,14 @@ COMMANDS = {
     "link": ("dnet.cli.link", "Open ports of one container to another."),
     "attach": ("dnet.cli.attach", "Plug a network namespace into a bridge."),
     "detach": ("dnet.cli.attach", "Unplug it, and release all it had."),
+    "check": ("dnet.cli.maintain", "Compare the kernel with the store."),
+    "restore": ("dnet.cli.maintain", "Make the kernel match the store."),
+    "gc": ("dnet.cli.maintain", "Release what belongs to namespaces that are gone."),
+    "reset": ("dnet.cli.maintain", "Remove everything dnet made, then the store."),
 }
 
 
-@click.group(
-    cls=LazyGroup, lazy=COMMANDS, help="Docker's original network driver as shell commands."
-)
+@click.group(cls=LazyGroup, lazy=COMMANDS, help=ABOUT)
 @click.option(
     "--state-dir",
     metavar="DIR",
@@ -48,6 +53,7 @@ COMMANDS = {
 @click.version_option(__version__, prog_name="dnet", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) -> None:
+    """Take the global options; what follows is the command's own."""
     from dnet.cli.session import Session
     from dnet.driver import Settings
 
@@ -57,16 +63,20 @@ def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) ->
 
 @cli.result_callback()
 @click.pass_obj
-def carry_out(session: Any, /, request: Any, **_: Any) -> None:
+def carry_out(session: Any, /, request: Any, **_: Any) -> int:
     """Run what a command asks for and print what it has to say."""
+    from dnet.cli.document import Document
     from dnet.cli.render import render
 
-    sys.stdout.write(render(session.run(request), session.form, quiet=session.quiet))
+    document: Document = session.run(request)
+    sys.stdout.write(render(document, session.form, quiet=session.quiet))
+    return document.status
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run dnet, and end the process with the documented exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    signals.raise_when_terminated()
     try:
         status = _run(words)
         sys.stdout.flush()
@@ -89,6 +99,8 @@ def _run(words: list[str]) -> int:
         return _fail(DnetError(error.format_message()), words)
     except (KeyboardInterrupt, click.Abort):
         return 130
+    except signals.Terminated:
+        return 143
     except BrokenPipeError:
         raise
     except OSError as error:

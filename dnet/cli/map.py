@@ -28,7 +28,7 @@ COLUMNS = (
 
 
 @click.group("map", cls=Group)
-def map() -> None:
+def map() -> None:  # noqa: A001 - the command's name
     """Publish ports of containers on the host."""
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnet.cli.document import NOTHING, Column, Document, column
-from dnet.driver import Driver, Operation, Outcome, Settings
-from dnet.state import State
+from dnet.driver import Driver, Operation, Settings
+from dnet.host.steps import Plan
+from dnet.state import Change, State
+
+if TYPE_CHECKING:
+    from dnet.maintenance import Maintenance
 
 Show = Callable[[State, Any], Document]
 
@@ -27,11 +31,13 @@ class Request:
         show: what is said of the state, and of what the operation returned.
         operation: what is changed; None only reads.
         dry_run: show the steps, and change nothing.
+        maintain: what is done to the store and the kernel as a whole, in place of the others.
     """
 
     show: Show
     operation: Operation[Any] | None = None
     dry_run: bool = False
+    maintain: Callable[[Maintenance], Document] | None = None
 
 
 class Session:
@@ -48,11 +54,16 @@ class Session:
 
     def run(self, request: Request) -> Document:
         """Carry a request out, and give what it has to say."""
+        if request.maintain is not None:
+            from dnet.maintenance import Maintenance
+
+            return request.maintain(Maintenance(self.settings))
         driver = Driver(self.settings)
         if request.operation is None:
             return request.show(driver.read(), None)
         if request.dry_run:
-            return steps(driver.rehearse(request.operation))
+            outcome = driver.rehearse(request.operation)
+            return steps(outcome.plan, outcome.changes)
         outcome = driver.change(request.operation)
         return request.show(outcome.state, outcome.result)
 
@@ -69,13 +80,13 @@ class Session:
 _STEPS = (column("kind"), Column("STEP", lambda item: item["step"]))
 
 
-def steps(outcome: Outcome[Any]) -> Document:
+def steps(plan: Plan, changes: Iterable[Change] = ()) -> Document:
     """What a dry run shows: the kernel's steps as command lines, the store's as comments."""
-    lines = list(outcome.plan.lines())
+    lines = list(plan.lines())
     kept = [
-        f"{table.name}: {'+' if table.rows.get(key) is not None or key in table.rows else '-'} {key}"
-        for table, key, _, _ in outcome.changes
-        if table.name != "cursors"
+        f"{table.name}: {'+' if key in table else '-'} {key}"
+        for table, key, _, _ in changes
+        if table.name not in ("cursors", "released")
     ]
     data = [{"kind": kind, "step": line} for kind, line in lines]
     data += [{"kind": "store", "step": line} for line in kept]

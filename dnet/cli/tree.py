@@ -20,6 +20,7 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run the sub-command, or show what there is."""
         if not ctx.protected_args and not ctx.args:
             click.echo(ctx.get_help())
             ctx.exit(2)
@@ -38,9 +39,11 @@ class LazyGroup(Group):
         self._lazy = lazy
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command."""
         if cmd_name not in self._lazy:
             return None
         module = import_module(self._lazy[cmd_name][0])
@@ -48,6 +51,7 @@ class LazyGroup(Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table, without importing a command for its first line."""
         rows = [(name, line) for name, (_, line) in self._lazy.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

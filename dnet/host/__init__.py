@@ -1,0 +1,1 @@
+"""What touches the machine, one module for each kind of effect."""

@@ -20,7 +20,7 @@ def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -
     if device is None and bridge.adopted:
         raise KernelError(
             f"the device {name} was there before dnet and is gone",
-            f"make it again (ip link add {name} type bridge), or: dnet bridge remove {name} --force",
+            f"ip link add {name} type bridge, or: dnet bridge remove {name} --force",
         )
     if device is not None and device.kind != "bridge":
         raise KernelError(f"the device {name} is not a bridge")
@@ -29,30 +29,37 @@ def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -
             "add_bridge",
             {"name": name, "mac": mac},
             f"ip link add name {name} address {mac} type bridge",
+            f"the device {name} is missing",
         )
     yield from _attributes(bridge, device, mac)
     has = device.addresses if device else ()
     if bridge.address not in has:
-        yield _address("add", name, bridge.address)
-    for cidr in former:
+        why = f"{name} has no address {bridge.address}" if device else ""
+        yield _address("add", name, bridge.address, why)
+    for cidr in dict.fromkeys(former):
         if cidr in has and cidr != bridge.address:
-            yield _address("delete", name, cidr)
+            yield _address("delete", name, cidr, f"{name} has the address {cidr}")
 
 
 def _attributes(bridge: Bridge, device: Device | None, mac: str) -> Iterator[Netlink]:
     name = bridge.name
     if device is not None and not bridge.adopted and device.mac != mac:
-        yield Netlink(
-            "set_link", {"name": name, "address": mac}, f"ip link set dev {name} address {mac}"
-        )
+        yield _set(name, "address", mac, f"{name} has the address {device.mac}, not {mac}")
     if device is None or device.mtu != bridge.mtu:
+        why = f"{name} has MTU {device.mtu}, not {bridge.mtu}" if device else ""
+        yield _set(name, "mtu", bridge.mtu, why)
+    if device is None or not device.up:
         yield Netlink(
             "set_link",
-            {"name": name, "mtu": bridge.mtu},
-            f"ip link set dev {name} mtu {bridge.mtu}",
+            {"name": name, "state": "up"},
+            f"ip link set dev {name} up",
+            f"{name} is down" if device else "",
         )
-    if device is None or not device.up:
-        yield Netlink("set_link", {"name": name, "state": "up"}, f"ip link set dev {name} up")
+
+
+def _set(name: str, attribute: str, value: object, why: str) -> Netlink:
+    shown = f"ip link set dev {name} {attribute} {value}"
+    return Netlink("set_link", {"name": name, attribute: value}, shown, why)
 
 
 def removal_steps(bridge: Bridge, device: Device | None) -> Iterator[Netlink]:
@@ -61,12 +68,17 @@ def removal_steps(bridge: Bridge, device: Device | None) -> Iterator[Netlink]:
         device is not None and device.kind == "bridge" and device.mac == address.mac(bridge.gateway)
     )
     if ours and not bridge.adopted:
-        yield Netlink("delete_link", {"name": bridge.name}, f"ip link delete dev {bridge.name}")
+        yield _delete(bridge.name)
 
 
-def _address(verb: str, name: str, cidr: str) -> Netlink:
+def _delete(name: str) -> Netlink:
+    shown = f"ip link delete dev {name}"
+    return Netlink("delete_link", {"name": name}, shown, f"the device {name} is left over")
+
+
+def _address(verb: str, name: str, cidr: str, why: str) -> Netlink:
     arguments: dict[str, object] = {"name": name, "cidr": cidr}
-    return Netlink(f"{verb}_address", arguments, f"ip address {verb} {cidr} dev {name}")
+    return Netlink(f"{verb}_address", arguments, f"ip address {verb} {cidr} dev {name}", why)
 
 
 def veth_name(interface_id: str) -> str:
@@ -87,6 +99,7 @@ def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:
         {"name": name, "peer": inner, "netns": netns, "mac": mac, "mtu": bridge.mtu},
         f"ip link add name {name} mtu {bridge.mtu} type veth "
         f"peer name {inner} address {mac} mtu {bridge.mtu} netns {one.netns}",
+        f"{one.id} is not plugged into {one.netns}",
     )
     yield from port_steps(one, bridge, None, None)
     prefix = address.prefix_len(bridge.address)
@@ -110,19 +123,26 @@ def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:
 def port_steps(
     one: Interface, bridge: Bridge, device: Device | None, bridge_index: int | None
 ) -> Iterator[Netlink]:
-    """Make the host's end a port of the bridge, in hairpin mode: a container may be its own client."""
+    """Make the host's end a port of the bridge; in hairpin mode it may be its own client."""
     name = veth_name(one.id)
-    if device is None or device.master != bridge_index or not device.up:
+    is_port = device is not None and bridge_index is not None and device.master == bridge_index
+    if device is None or not is_port or not device.up:
         yield Netlink(
             "set_port",
             {"name": name, "bridge": bridge.name},
             f"ip link set dev {name} master {bridge.name} up",
+            f"{name} of {one.id} is not an active port of {bridge.name}" if device else "",
         )
-    if device is None or device.master != bridge_index or not device.hairpin:
-        yield Netlink("set_hairpin", {"name": name}, f"bridge link set dev {name} hairpin on")
+    if device is None or not is_port or not device.hairpin:
+        yield Netlink(
+            "set_hairpin",
+            {"name": name},
+            f"bridge link set dev {name} hairpin on",
+            f"{name} of {one.id} is not in hairpin mode" if device else "",
+        )
 
 
-def unplug_steps(one: Interface, device: Device | None) -> Iterator[Netlink]:
+def unplug_steps(device: Device | None) -> Iterator[Netlink]:
     """Delete the veth pair, if it is there."""
     if device is not None and device.kind == "veth":
-        yield Netlink("delete_link", {"name": device.name}, f"ip link delete dev {device.name}")
+        yield _delete(device.name)

@@ -28,7 +28,7 @@ class Firewall:
 
     @cached_property
     def variant(self) -> str:
-        """ "nft" or "legacy", as `iptables` on PATH is.
+        """What `iptables` on PATH is, "nft" or "legacy".
 
         By what the command is a link to, which needs no process; else by what it says.
         """

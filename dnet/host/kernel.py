@@ -10,8 +10,9 @@ from dnet.host.iptables import Firewall
 from dnet.host.machine import Machine
 from dnet.host.netlink import Netlink
 from dnet.host.planner import Planner
-from dnet.host.steps import Plan, Sysctl
 from dnet.host.steps import Netlink as NetlinkStep
+from dnet.host.steps import Plan, Sysctl
+from dnet.state import State
 
 Say = Callable[[str], None]
 
@@ -40,6 +41,14 @@ class Kernel:
         if not system.has_capability("CAP_NET_ADMIN"):
             raise PermissionDeniedError("CAP_NET_ADMIN is missing", "run it as root")
 
+    def foreign(self, state: State) -> list[str]:
+        """What other firewalls do to the traffic that dnet accepts, in words."""
+        from dnet.host import foreign
+
+        if not any(bridge.iptables for bridge in state.bridges.values()):
+            return []
+        return [foreign.warning(chain) for chain in foreign.dropping(state.variant)]
+
     def apply(self, plan: Plan) -> None:
         """Take the steps of a plan in their order. Raises what the first refused one raises."""
         for step in plan.before:
@@ -52,6 +61,21 @@ class Kernel:
             self._take(step)
         if plan.flows:
             self._end(plan)
+
+    def apply_what_can_be(self, plan: Plan) -> list[str]:
+        """Take every step that can be taken, and say what could not."""
+        parts = [
+            *(Plan(before=[step]) for step in plan.before),
+            *(Plan(commands={table: lines}) for table, lines in plan.commands.items()),
+            *(Plan(after=[step]) for step in plan.after),
+        ]
+        failures = []
+        for part in parts:
+            try:
+                self.apply(part)
+            except DnetError as error:
+                failures.append(str(error))
+        return failures
 
     def _take(self, step: NetlinkStep | Sysctl) -> None:
         self._trace(step.shown)

@@ -16,7 +16,7 @@ def lock_holder(path: str) -> int | None:
     processes are looked through, which takes milliseconds.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = os.stat(path)
     except OSError:
         return None
     taker = _taker(status)
@@ -72,7 +72,7 @@ def _may_hold(pid: int, status: os.stat_result) -> bool:
 def _holds(pid: int, status: os.stat_result) -> bool:
     for path in openfiles.descriptors(pid):
         try:
-            opened = os.stat(path)  # noqa: PTH116
+            opened = os.stat(path)
             same = (opened.st_dev, opened.st_ino) == (status.st_dev, status.st_ino)
             if same and _keeps_a_lock(path.replace("/fd/", "/fdinfo/")):
                 return True

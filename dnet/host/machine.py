@@ -52,6 +52,10 @@ class Machine:
         """The network namespace a name, path or pid means. Raises NotFoundError, UsageError."""
         return netns.find(text)
 
+    def is_there(self, shown: str, cookie: int | None) -> bool:
+        """Whether a namespace of the store is there, and is the same one still."""
+        return netns.locate(shown, cookie) is not None
+
     def is_plugged(self, interface_id: str) -> bool:
         """Whether the host's end of an interface's veth pair is there."""
         return self._netlink.device(veth_name(interface_id)) is not None

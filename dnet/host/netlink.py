@@ -18,7 +18,6 @@ from dnet.facts import Device
 from dnet.host.steps import Netlink as Step
 from dnet.model import Interface
 
-
 _FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
 
 
@@ -64,6 +63,7 @@ class Netlink:
             getattr(self, step.action)(**step.arguments)
 
     def add_bridge(self, name: str, mac: str) -> None:
+        """Make a bridge; with an address given it keeps that whatever its ports are."""
         self._route.link("add", ifname=name, kind="bridge", address=mac)
 
     def set_link(self, name: str, **attributes: object) -> None:
@@ -71,10 +71,12 @@ class Netlink:
         self._route.link("set", index=self._index(name), **attributes)
 
     def add_address(self, name: str, cidr: str) -> None:
+        """Give a device an address."""
         ip, _, prefix = cidr.partition("/")
         self._route.addr("add", index=self._index(name), address=ip, prefixlen=int(prefix))
 
     def delete_address(self, name: str, cidr: str) -> None:
+        """Take an address away from a device."""
         ip, _, prefix = cidr.partition("/")
         self._route.addr("del", index=self._index(name), address=ip, prefixlen=int(prefix))
 

@@ -45,7 +45,7 @@ def socket_owner(inode: int) -> int | None:
     for pid in pids():
         for path in descriptors(pid):
             try:
-                if os.readlink(path) == wanted:  # noqa: PTH115
+                if os.readlink(path) == wanted:
                     return pid
             except OSError:
                 continue  # Closed meanwhile.

@@ -7,7 +7,6 @@ added and deleted without a look. Otherwise, and to repair, the tables are read 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from dnet.errors import ConflictError
 from dnet.facts import Device
@@ -15,52 +14,15 @@ from dnet.host import devices, netns, rulediff, rules, sysctl
 from dnet.host.iptables import Firewall
 from dnet.host.netlink import Netlink
 from dnet.host.rulediff import Commands, Tables
-from dnet.host.rules import DNET_USER, Chain, Layout, Rule
+from dnet.host.rules import DNET_USER, Layout, Rule
+from dnet.host.scope import Scope, attached
 from dnet.host.steps import Netlink as NetlinkStep
 from dnet.host.steps import Plan, Sysctl
-from dnet.model import Bridge, Interface
+from dnet.model import Interface
 from dnet.state import Change, State
 from dnet.table import ABSENT
 
 RULES, DEVICES = "rules", "devices"
-
-
-@dataclass
-class Scope:
-    """What a change may have left in the kernel, on either of its sides.
-
-    `localnet` are the bridges that 127.0.0.1 was translated to; `attached` the interfaces
-    that were plugged in.
-    """
-
-    bridges: list[Bridge] = field(default_factory=list)
-    chains: set[Chain] = field(default_factory=set)
-    localnet: set[str] = field(default_factory=set)
-    attached: list[Interface] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, state: State) -> Scope:
-        """Everything a state stands for, but what single mappings and links need."""
-        layout = rules.skeleton(state)
-        chains = layout.chains() - {DNET_USER}
-        bridges = list(state.bridges.values())
-        return cls(bridges, chains, sysctl.localnet_bridges(state, layout))
-
-    def __or__(self, other: Scope) -> Scope:
-        return Scope(
-            [*self.bridges, *other.bridges],
-            self.chains | other.chains,
-            self.localnet | other.localnet,
-            [*self.attached, *other.attached],
-        )
-
-    def with_attachments(self, state: State) -> Scope:
-        """Also every interface that a state has plugged in."""
-        return self | Scope(attached=[one for one in state.interfaces.values() if one.netns])
-
-    def with_changes(self, state: State) -> Scope:
-        """Also the interfaces that are plugged in on either side of what was changed."""
-        return self | Scope(attached=list(_attached(state, state.changes())))
 
 
 class Planner:
@@ -85,19 +47,18 @@ class Planner:
             plan.commands = delta(state, changes)
         if bridges or DEVICES in state.confirmed:
             self._devices(plan, state, scope)
-        self._attachments(plan, state, _attached(state, changes), again=state.replug)
+        self._attachments(plan, state, attached(state, changes), again=state.replug)
         if bridges or before != after or state.confirmed:
             _settings(plan, state, scope, after)
         return plan
 
-    def converge(self, state: State, scope: Scope, *, devices: bool = True) -> Plan:
+    def converge(self, state: State, scope: Scope) -> Plan:
         """The plan that makes the kernel agree with a state, whatever it looks like now."""
         plan = Plan()
         everything = scope | Scope.of(state)
         self._compare(plan, state, everything, expected=None)
-        if devices:
-            self._devices(plan, state, everything)
-            self._attachments(plan, state, everything.attached)
+        self._devices(plan, state, everything)
+        self._attachments(plan, state, everything.attached)
         _settings(plan, state, everything, rules.skeleton(state))
         return plan
 
@@ -142,35 +103,30 @@ class Planner:
         self, plan: Plan, state: State, touched: Iterable[Interface], again: Iterable[str] = ()
     ) -> None:
         """Plug in what should be and unplug what should not; what has nowhere to go is left."""
-        ids = {one.id: one for one in touched}
-        ids.update((one, state.interfaces[one]) for one in again)
-        for interface_id, former in ids.items():
+        ids = dict.fromkeys([*(one.id for one in touched), *again])
+        for interface_id in ids:
             device = self._netlink.device(devices.veth_name(interface_id))
             one = state.interfaces.get(interface_id)
             if one is None or one.netns is None:
-                plan.after += devices.unplug_steps(former, device)
+                plan.after += devices.unplug_steps(device)
             else:
-                plan.before += self._plug(state, one, device)
+                plan.before += self._plug(plan, state, one, device)
 
-    def _plug(self, state: State, one: Interface, device: Device | None) -> Iterator[NetlinkStep]:
+    def _plug(
+        self, plan: Plan, state: State, one: Interface, device: Device | None
+    ) -> Iterator[NetlinkStep]:
         bridge = state.bridges[one.bridge]
         path = netns.locate(str(one.netns), one.cookie)
         if device is not None and path is not None and not self._netlink.is_peer(device, one, path):
-            yield from devices.unplug_steps(one, device)
+            yield from devices.unplug_steps(device)
             device = None
         if device is not None:
             home = self._netlink.device(one.bridge)
             yield from devices.port_steps(one, bridge, device, home.index if home else None)
         elif path is not None:
             yield from devices.plug_steps(one, bridge, path)
-
-
-def _attached(state: State, changes: Iterable[Change]) -> Iterator[Interface]:
-    for table, key, old, new in changes:
-        if table is state.interfaces:
-            for row in (old, new):
-                if row is not ABSENT and row.get("netns"):
-                    yield Interface.from_row(key, row)
+        else:
+            plan.loose.append(f"{one.id} is unplugged: there is no network namespace {one.netns}")
 
 
 def delta(state: State, changes: Iterable[Change]) -> Commands:
@@ -213,7 +169,7 @@ def _refuse_foreign(actual: Tables, before: Layout, desired: Layout) -> None:
             continue
         if chain.name.startswith("DNET"):
             raise ConflictError(
-                f"the {chain.table} table has a chain {chain.name}, which this store knows nothing of",
+                f"the {chain.table} table has a chain {chain.name}, unknown to this store",
                 "if the store it belongs to is lost: dnet reset; if it is not: --state-dir",
             )
         raise ConflictError(

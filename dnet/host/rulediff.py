@@ -51,9 +51,11 @@ class Difference:
     findings: list[str] = field(default_factory=list)
 
     def do(self, table: str, command: str) -> None:
+        """Add a command."""
         self.commands.setdefault(table, []).append(command)
 
     def found(self, chain: Chain, what: str) -> None:
+        """Add a finding."""
         self.findings.append(f"{chain.table} {chain.name}: {what}")
 
 
@@ -141,7 +143,7 @@ def _shared(
     desired: list[str],
     ours: set[Canonical],
 ) -> None:
-    """dnet's rules in a built-in chain, in order among themselves; others' stay where they are.
+    """Dnet's rules in a built-in chain, in order among themselves; others' stay where they are.
 
     What stands at the end of the desired rules stays; what has to come before it is inserted
     at the head, where the source inserted it.
@@ -212,7 +214,7 @@ def _called(actual: Tables, leaving: list[Chain]) -> bool:
 
 
 def canonical(text: str) -> Canonical:
-    """A rule independent of the order, and of the module loads, that a version of iptables prints."""
+    """A rule without what versions of iptables print differently: order, and module loads."""
     return tuple(sorted(option for option in _options(text.split()) if option[0] != "-m"))
 
 

@@ -44,6 +44,7 @@ DNET_USER = Chain("filter", "DNET-USER")
 DNET_LINK = Chain("filter", "DNET-LINK")
 DNET_POSTROUTING = Chain("nat", "DNET-POSTROUTING")
 DNET_PREROUTING = Chain("raw", "DNET-PREROUTING")
+OWN = (DNET_FORWARD, DNET_LINK, DNET_POSTROUTING, DNET_PREROUTING)
 
 _LOCAL = "-m addrtype --dst-type LOCAL"
 
@@ -66,7 +67,7 @@ class Layout:
         return DNET_FORWARD in self.own
 
     def chains(self) -> set[Chain]:
-        """dnet's chains, DNET-USER among them."""
+        """Dnet's chains, DNET-USER among them."""
         return set(self.own) | ({DNET_USER} if self.user else set())
 
 

@@ -17,12 +17,13 @@ from dnet.host.rulediff import TABLES, Commands
 class Netlink:
     """A change of a device, by the name of Netlink's method that makes it.
 
-    `shown` is the ip(8) command that would do the same.
+    `shown` is the ip(8) command that would do the same, `why` what was found to differ.
     """
 
     action: str
     arguments: dict[str, object]
     shown: str
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,16 @@ class Sysctl:
     @property
     def shown(self) -> str:
         """As sysctl(8) is called: a dot inside of a device's name stands as a slash."""
-        return f"sysctl -w {'.'.join(part.replace('.', '/') for part in self.name)}={self.value}"
+        return f"sysctl -w {self._dotted}={self.value}"
+
+    @property
+    def why(self) -> str:
+        """What was found to differ."""
+        return f"{self._dotted} is not {self.value}"
+
+    @property
+    def _dotted(self) -> str:
+        return ".".join(part.replace(".", "/") for part in self.name)
 
 
 @dataclass
@@ -56,7 +66,8 @@ class Plan:
         commands: iptables commands by table.
         after: settings to make, then devices to remove.
         flows: connection tracking entries to delete.
-        findings: what was found to differ, in words, where the kernel was looked at.
+        findings: what was found to differ in the rules, in words, where they were looked at.
+        loose: attachments that cannot be plugged in, in words.
     """
 
     before: list[Netlink | Sysctl] = field(default_factory=list)
@@ -64,6 +75,12 @@ class Plan:
     after: list[Sysctl | Netlink] = field(default_factory=list)
     flows: list[Flow] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
+    loose: list[str] = field(default_factory=list)
+
+    def differences(self) -> list[str]:
+        """Everything that was found to differ from what should be, in words."""
+        steps = [step.why for step in (*self.before, *self.after) if step.why]
+        return [*steps, *self.findings]
 
     def __bool__(self) -> bool:
         return bool(self.before or self.commands or self.after or self.flows)

@@ -131,7 +131,7 @@ def find_program(name: str) -> str | None:
 
 def _is_program(path: str) -> bool:
     try:
-        mode = os.stat(path).st_mode  # noqa: PTH116
+        mode = os.stat(path).st_mode
     except OSError:
         return False
     return stat.S_ISREG(mode) and os.access(path, os.X_OK)

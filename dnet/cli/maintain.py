@@ -1,0 +1,89 @@
+"""`dnet check`, `restore`, `gc` and `reset`: store and kernel as a whole."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from dnet import attachment
+from dnet.cli import options
+from dnet.cli.document import NOTHING, Document
+from dnet.cli.session import Request, nothing, steps
+from dnet.errors import UsageError
+from dnet.model import Interface
+from dnet.state import State
+
+if TYPE_CHECKING:
+    from dnet.maintenance import Maintenance
+
+
+@click.command()
+@options.output
+def check() -> Request:
+    """Compare the kernel with the store: one line a difference, and exit status 1.
+
+    Nothing is changed, and other commands may run meanwhile.
+    """
+
+    def compare(maintenance: Maintenance) -> Document:
+        found = maintenance.check()
+        return Document(found, values=tuple(found), status=1 if found else 0)
+
+    return Request(nothing, maintain=compare)
+
+
+@click.command()
+@options.changes
+def restore(dry_run: bool) -> Request:
+    """Make the kernel match the store: after a boot, a firewall's reload, or by hand."""
+
+    def mend(maintenance: Maintenance) -> Document:
+        plan = maintenance.restore(dry_run=dry_run)
+        if dry_run:
+            return steps(plan)
+        return Document({"repaired": plan.differences(), "unplugged": plan.loose}, values=())
+
+    return Request(nothing, maintain=mend)
+
+
+@click.command()
+@click.option(
+    "--owner",
+    "owners",
+    metavar="ID",
+    multiple=True,
+    type=options.ID,
+    help="Also this interface, wherever it is plugged in; any number of times.",
+)
+@options.changes
+def gc(owners: tuple[str, ...], dry_run: bool) -> Request:
+    """Release what belongs to network namespaces that are gone, and print the ids."""
+
+    def show(_: State, gone: list[Interface]) -> Document:
+        return Document([one.id for one in gone], values=tuple(one.id for one in gone))
+
+    return Request(show, partial(attachment.collect, owners=owners), dry_run)
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.changes
+def reset(yes: bool, dry_run: bool) -> Request:
+    """Remove everything dnet made, then the store."""
+
+    def clear(maintenance: Maintenance) -> Document:
+        plan = maintenance.reset(dry_run=dry_run)
+        return steps(plan) if dry_run else NOTHING
+
+    if not yes and not dry_run:
+        _confirm()
+    return Request(nothing, maintain=clear)
+
+
+def _confirm() -> None:
+    if not sys.stdin.isatty():
+        raise UsageError("this removes everything dnet made, and nobody can be asked", "add --yes")
+    click.confirm("Remove every bridge, mapping, link and address?", abort=True, err=True)
