@@ -6,7 +6,7 @@ What `docker run` did with the four registered functions, for any network namesp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from dnet import interface as interfaces
 from dnet import link, portmapper
@@ -17,8 +17,7 @@ from dnet.model import Interface
 from dnet.state import State
 
 
-@dataclass(frozen=True)
-class Wiring:
+class Wiring(NamedTuple):
     """What an attachment asks for beside the interface itself.
 
     `links` are pairs of a child's id and its alias or None.
@@ -28,7 +27,7 @@ class Wiring:
     ifname: str = "eth0"
     mac: str | None = None
     publish: Sequence[PublishSpec] = ()
-    links: Sequence[tuple[str, str | None]] = field(default=())
+    links: Sequence[tuple[str, str | None]] = ()
 
 
 def attach(
@@ -51,9 +50,15 @@ def attach(
         state, facts, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
     )
     made = _plug(state, facts, one, namespace, wiring)
+    mark = state.mark()
     _publish(state, facts, made, wiring.publish)
     for child, alias in wiring.links:
         link.add(state, facts, parent=made.id, child=child, alias=alias)
+    if one.netns is not None and state.mark() != mark:
+        raise ConflictError(
+            f"{one.id} is attached already, without some of these ports or links",
+            f"dnet map add {one.id} …, dnet link add {one.id} …",
+        )
     return made
 
 
@@ -78,8 +83,7 @@ def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[I
 def _plug(
     state: State, facts: Facts, one: Interface, namespace: Namespace, wiring: Wiring
 ) -> Interface:
-    made = replace(
-        one,
+    made = one._replace(
         netns=namespace.shown,
         ifname=wiring.ifname,
         cookie=namespace.cookie,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Options
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from dnet import address, bridges, interface, ipallocator, names, portmapper
@@ -114,7 +113,7 @@ def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bri
 
 
 def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any]) -> Bridge:
-    made = replace(existing, **given)
+    made = existing._replace(**given)
     if made.chain != existing.chain:
         raise ConflictError(
             f"{existing.name} has the chain {existing.chain}, which cannot be changed"
@@ -136,7 +135,7 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
 def _checked(state: State, bridge: Bridge) -> Bridge:
     """The bridge, with its range in place, once nothing is overlapped."""
     if bridge.range is not None:
-        bridge = replace(bridge, range=address.parse_range(bridge.range, bridge.address))
+        bridge = bridge._replace(range=address.parse_range(bridge.range, bridge.address))
     for other in state.bridges.values():
         if other.name != bridge.name and address.overlap(other.address, bridge.address):
             raise ConflictError(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from dnet.errors import ConflictError, DnetError, KernelError, StateUnreadableError
 from dnet.facts import Facts
@@ -25,18 +24,16 @@ T = TypeVar("T")
 Operation = Callable[[State, Facts], T]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the global options say; `lock_timeout` is in seconds."""
+class Settings(NamedTuple):
+    """What the global options say: `lock_timeout` is in seconds, `warn` and `trace` take a line."""
 
-    state_dir: str = "/var/lib/dnet"
-    lock_timeout: float = 30.0
-    warn: Say = field(default=lambda _: None)
-    trace: Say = field(default=lambda _: None)
+    state_dir: str
+    lock_timeout: float
+    warn: Say
+    trace: Say
 
 
-@dataclass(frozen=True)
-class Outcome(Generic[T]):
+class Outcome(NamedTuple, Generic[T]):
     """What a command decided and did: its result, the state after it, the plan and the changes."""
 
     result: T

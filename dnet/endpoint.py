@@ -6,14 +6,13 @@ is Docker's `[HOST_IP:][HOST_PORT[-END]:]PORT[-END][/PROTO]`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dnet import address, names
 from dnet.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A port, or a range of ports, of a protocol on an address of the host.
 
     Its text is the key of a mapping or reservation in the store.
@@ -47,8 +46,7 @@ class Endpoint:
         return cls(host_ip, int(first), proto, int(last or first))
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointQuery:
+class EndpointQuery(NamedTuple):
     """An endpoint as typed: without an address it means the only one, or that on 0.0.0.0."""
 
     host_ip: str | None
@@ -61,8 +59,7 @@ class EndpointQuery:
         return str(at).removeprefix(":")
 
 
-@dataclass(frozen=True, slots=True)
-class PublishSpec:
+class PublishSpec(NamedTuple):
     """What `map add` is asked for. `None` for a host address or port means "choose one"."""
 
     host_ip: str | None

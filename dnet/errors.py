@@ -17,6 +17,10 @@ class DnetError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def body(self) -> dict[str, str | None]:
+        """What stands under "error" in JSON."""
+        return {"code": self.code, "message": str(self), "hint": self.hint}
+
 
 class UsageError(DnetError):
     """A bad command line or a bad value, found before anything was touched."""

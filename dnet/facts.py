@@ -7,19 +7,17 @@ the machine is like, and nothing is read that a decision does not need.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(NamedTuple):
     """A network device as the kernel has it.
 
     `addresses` are its IPv4 addresses with prefix length; `master` the bridge it is a port of.
     """
 
     name: str
-    index: int
+    ifindex: int
     kind: str | None
     mac: str | None
     mtu: int
@@ -29,8 +27,7 @@ class Device:
     hairpin: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(NamedTuple):
     """A network namespace: how the store names it, where it is, and which one it is.
 
     `cookie` is never used again on the same boot; None where the kernel has none.

@@ -144,18 +144,18 @@ def _bounds(bridge: Bridge) -> tuple[int, int]:
 
 
 def _candidates(state: State, bridge: Bridge) -> Iterator[str]:
-    """The addresses of the pool in the order of the policy, those in use among them."""
+    """The addresses of the pool in the order of the policy, each once, those in use among them."""
     low, high = _bounds(bridge)
-    never = reserved(bridge)
-    if bridge.allocation == REUSE:
-        released = _ascending(state.released(bridge.name))
-        yield from (ip for ip in released if low <= address.to_int(ip) <= high)
+    released = state.released(bridge.name)
+    yield from (ip for ip in _ascending(released) if low <= address.to_int(ip) <= high)
     last = state.cursor(bridge.name).get(cursor_key(bridge))
     start = low if last is None else address.to_int(last) + 1
     if not low <= start <= high:
         start = low
+    never, had = reserved(bridge), released.rows
     for span in ((start, high), (low, start - 1)):
-        yield from (ip for ip in address.ascending(*span) if ip not in never)
+        circle = address.ascending(*span)
+        yield from (ip for ip in circle if ip not in never and ip not in had)
 
 
 def cursor_key(bridge: Bridge) -> str:

@@ -113,7 +113,7 @@ def _make(state: State, parent: str, child: Interface, ports: Sequence[str], ali
 def _refuse_same_alias(state: State, link: Link) -> None:
     for key in state.links_by_member.keys(link.parent):
         other = state.links[key]
-        if other.parent == link.parent and _prefix(other.alias) == _prefix(link.alias):
+        if other.parent == link.parent and prefix(other.alias) == prefix(link.alias):
             raise ConflictError(
                 f"{link.parent} has a link with the alias {other.alias} already: {key}",
                 "choose another with --alias",
@@ -133,21 +133,22 @@ def _described(link: Link) -> str:
     return f"{' '.join(link.ports)} and the alias {link.alias}"
 
 
-def _prefix(alias: str) -> str:
+def prefix(alias: str) -> str:
+    """How the variables of an alias begin."""
     return re.sub(r"[^A-Z0-9]", "_", alias.upper())
 
 
 def _variables(link: Link) -> dict[str, str]:
-    prefix = _prefix(link.alias)
+    begin = prefix(link.alias)
     ip = address.LOOPBACK if link.from_host else link.child_ip
     halves = [names.split_port_proto(text) for text in link.ports]
     port, proto = halves[0]
-    variables = {f"{prefix}_PORT": f"{proto}://{ip}:{port}"}
+    variables = {f"{begin}_PORT": f"{proto}://{ip}:{port}"}
     for port, proto in halves:
-        one = f"{prefix}_PORT_{port}_{proto.upper()}"
+        one = f"{begin}_PORT_{port}_{proto.upper()}"
         variables[one] = f"{proto}://{ip}:{port}"
         variables[f"{one}_ADDR"] = ip
         variables[f"{one}_PORT"] = str(port)
         variables[f"{one}_PROTO"] = proto
-    variables[f"{prefix}_NAME"] = f"/{link.parent}/{link.alias}"
+    variables[f"{begin}_NAME"] = f"/{link.parent}/{link.alias}"
     return variables

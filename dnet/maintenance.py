@@ -90,7 +90,7 @@ class Maintenance(Driver):
             return plan
 
     def _everything(self, kernel: Kernel) -> Scope:
-        lost = Scope(chains={*rules.OWN, Chain("nat", DEFAULT_CHAIN)})
+        lost = Scope(chains=frozenset({*rules.OWN, Chain("nat", DEFAULT_CHAIN)}))
         try:
             state = self._store.load()
             self._elsewhere(state)
@@ -99,14 +99,14 @@ class Maintenance(Driver):
             self._settings.warn(f"{error}; removing what has dnet's default names")
             scope = lost
         if all(bridge.name != DEFAULT_BRIDGE for bridge in scope.bridges):
-            scope.bridges += _lost_bridge(kernel)
+            scope |= Scope(bridges=_lost_bridge(kernel))
         return scope
 
 
-def _lost_bridge(kernel: Kernel) -> list[Bridge]:
+def _lost_bridge(kernel: Kernel) -> tuple[Bridge, ...]:
     """The default bridge, if there is one that carries the address dnet derives."""
     device = kernel.machine.device(DEFAULT_BRIDGE)
     for cidr in device.addresses if device else ():
         if device and device.kind == "bridge" and device.mac == address.mac(address.host(cidr)):
-            return [Bridge(name=DEFAULT_BRIDGE, address=cidr, mtu=device.mtu, created="")]
-    return []
+            return (Bridge(name=DEFAULT_BRIDGE, address=cidr, mtu=device.mtu, created=""),)
+    return ()

@@ -6,9 +6,7 @@ derived or at its default is left out, and `from_row` takes it back.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
-from functools import cache
-from typing import Any, ClassVar, Self
+from typing import Any, NamedTuple, Self
 
 from dnet import address, names
 from dnet.address import ANY
@@ -22,40 +20,25 @@ ROUND_ROBIN, REUSE = "round-robin", "reuse"
 Row = dict[str, Any]
 
 
-@cache
-def _stored_fields(cls: Any) -> tuple[tuple[str, Any], ...]:
-    """Name and default of what a row of the class holds; the key fields stand in its key."""
-    return tuple(
-        (field.name, field.default) for field in fields(cls) if field.name not in cls.key_fields
-    )
+def _row(entity: Any, keys: int = 1) -> Row:
+    """The JSON object that stands in the store.
+
+    Without what is at its default, and without the first fields, which are in the row's key.
+    """
+    defaults = entity._field_defaults
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in zip(entity._fields[keys:], entity[keys:], strict=True)
+        if name not in defaults or value != defaults[name]
+    }
 
 
-class Entity:
-    """What the five kinds share: a text key, and a row without it."""
-
-    __slots__ = ()
-    key_fields: ClassVar[tuple[str, ...]] = ()
-
-    def row(self) -> Row:
-        """The JSON object that stands in the store, defaults left out."""
-        row: Row = {}
-        kind: Any = type(self)
-        for name, default in _stored_fields(kind):
-            value = getattr(self, name)
-            if default is MISSING or value != default:
-                row[name] = list(value) if isinstance(value, tuple) else value
-        return row
-
-
-@dataclass(frozen=True, slots=True)
-class Bridge(Entity):
+class Bridge(NamedTuple):
     """A bridge device with its subnet, and the options its containers share.
 
     `address` is the gateway with its prefix length. `adopted` is a device that was there
     before dnet: it is never deleted.
     """
-
-    key_fields: ClassVar[tuple[str, ...]] = ("name",)
 
     name: str
     address: str
@@ -88,6 +71,10 @@ class Bridge(Entity):
         """The name."""
         return self.name
 
+    def row(self) -> Row:
+        """What stands in the store under the key."""
+        return _row(self)
+
     @classmethod
     def from_row(cls, key: str, row: Row) -> Self:
         """The bridge behind a row of the store."""
@@ -95,15 +82,12 @@ class Bridge(Entity):
         return cls(name=key, **{**row, "port_range": (low, high)})
 
 
-@dataclass(frozen=True, slots=True)
-class Interface(Entity):
+class Interface(NamedTuple):
     """A container's interface: an address on a bridge under an id, and where it is plugged in.
 
     `netns` and `ifname` are None until it is attached; `cookie` tells the namespace from
     another one of the same name.
     """
-
-    key_fields: ClassVar[tuple[str, ...]] = ("id",)
 
     id: str
     bridge: str
@@ -124,6 +108,10 @@ class Interface(Entity):
         """The MAC it was given, else the one that belongs to its address."""
         return self.mac or address.mac(self.ip)
 
+    def row(self) -> Row:
+        """What stands in the store under the key."""
+        return _row(self)
+
     @classmethod
     def from_row(cls, key: str, row: Row) -> Self:
         """The interface behind a row of the store."""
@@ -131,11 +119,8 @@ class Interface(Entity):
         return cls(id=key, **row)
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation(Entity):
+class Reservation(NamedTuple):
     """A host port kept for somebody, without a mapping."""
-
-    key_fields: ClassVar[tuple[str, ...]] = ("endpoint",)
 
     endpoint: Endpoint
     bridge: str
@@ -146,17 +131,18 @@ class Reservation(Entity):
         """The endpoint's text."""
         return str(self.endpoint)
 
+    def row(self) -> Row:
+        """What stands in the store under the key."""
+        return _row(self)
+
     @classmethod
     def from_row(cls, key: str, row: Row) -> Self:
         """The reservation behind a row of the store."""
         return cls(endpoint=Endpoint.from_key(key), **row)
 
 
-@dataclass(frozen=True, slots=True)
-class Mapping(Entity):
+class Mapping(NamedTuple):
     """A host port, or a range of them, translated to a container's."""
-
-    key_fields: ClassVar[tuple[str, ...]] = ("endpoint",)
 
     endpoint: Endpoint
     container_ip: str
@@ -173,20 +159,21 @@ class Mapping(Entity):
         """The last container port of a range; that of a single port is the port itself."""
         return self.container_port + self.endpoint.end - self.endpoint.port
 
+    def row(self) -> Row:
+        """What stands in the store under the key."""
+        return _row(self)
+
     @classmethod
     def from_row(cls, key: str, row: Row) -> Self:
         """The mapping behind a row of the store."""
         return cls(endpoint=Endpoint.from_key(key), **row)
 
 
-@dataclass(frozen=True, slots=True)
-class Link(Entity):
+class Link(NamedTuple):
     """A parent's way to a child's ports; the parent `host` is the machine itself.
 
     `parent_bridge` is None for the host, whose `parent_ip` is 127.0.0.1.
     """
-
-    key_fields: ClassVar[tuple[str, ...]] = ("parent", "child")
 
     parent: str
     child: str
@@ -214,6 +201,10 @@ class Link(Entity):
             return ()
         halves = (names.split_port_proto(text) for text in self.ports)
         return tuple(Endpoint.single(address.LOOPBACK, port, proto) for port, proto in halves)
+
+    def row(self) -> Row:
+        """What stands in the store under the key."""
+        return _row(self, 2)
 
     @classmethod
     def from_row(cls, key: str, row: Row) -> Self:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Item = dict[str, Any]
 Cell = Callable[[Item], Any]
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table: its heading, and what stands in it for an item."""
 
     heading: str
     cell: Cell
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """One thing, a list of things, or nothing.
 
     Attributes:

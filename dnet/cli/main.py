@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -12,7 +13,6 @@ import click
 from dnet import __version__
 from dnet.cli.tree import LazyGroup
 from dnet.errors import DnetError, UsageError
-from dnet.host import signals
 
 ABOUT = "Docker's original network driver as shell commands."
 
@@ -25,6 +25,7 @@ COMMANDS = {
     "link": ("dnet.cli.link", "Open ports of one container to another."),
     "attach": ("dnet.cli.attach", "Plug a network namespace into a bridge."),
     "detach": ("dnet.cli.attach", "Unplug it, and release all it had."),
+    "batch": ("dnet.cli.batch", "Carry out many commands at once: all, or none."),
     "check": ("dnet.cli.maintain", "Compare the kernel with the store."),
     "restore": ("dnet.cli.maintain", "Make the kernel match the store."),
     "gc": ("dnet.cli.maintain", "Release what belongs to namespaces that are gone."),
@@ -55,10 +56,8 @@ COMMANDS = {
 def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) -> None:
     """Take the global options; what follows is the command's own."""
     from dnet.cli.session import Session
-    from dnet.driver import Settings
 
-    ctx.obj = Session(Settings(state_dir, _seconds(lock_timeout)))
-    ctx.obj.verbose = verbose
+    ctx.obj = Session(state_dir, _seconds(lock_timeout), verbose=verbose)
 
 
 @cli.result_callback()
@@ -68,7 +67,7 @@ def carry_out(session: Any, /, request: Any, **_: Any) -> int:
     from dnet.cli.document import Document
     from dnet.cli.render import render
 
-    document: Document = session.run(request)
+    document: Document = session.carry_out(request)
     sys.stdout.write(render(document, session.form, quiet=session.quiet))
     return document.status
 
@@ -76,7 +75,7 @@ def carry_out(session: Any, /, request: Any, **_: Any) -> int:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run dnet, and end the process with the documented exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    signals.raise_when_terminated()
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         status = _run(words)
         sys.stdout.flush()
@@ -85,6 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)
+
+
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    """End by an exception, as Ctrl-C does, so that what is half done is undone."""
+    sys.exit(143)
 
 
 def _run(words: list[str]) -> int:
@@ -99,8 +103,6 @@ def _run(words: list[str]) -> int:
         return _fail(DnetError(error.format_message()), words)
     except (KeyboardInterrupt, click.Abort):
         return 130
-    except signals.Terminated:
-        return 143
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -118,8 +120,7 @@ def _fail(error: DnetError, words: list[str]) -> int:
     if _wants_json(words):
         from dnet.cli.render import as_json
 
-        body = {"code": error.code, "message": str(error), "hint": error.hint}
-        print(as_json({"error": body}), file=sys.stderr)
+        print(as_json({"error": error.body()}), file=sys.stderr)
         return error.status
     print(f"dnet: error: {error}", file=sys.stderr)
     if error.hint:

@@ -11,7 +11,7 @@ import click
 from dnet import attachment
 from dnet.cli import options
 from dnet.cli.document import NOTHING, Document
-from dnet.cli.session import Request, nothing, steps
+from dnet.cli.session import Request, steps
 from dnet.errors import UsageError
 from dnet.model import Interface
 from dnet.state import State
@@ -32,7 +32,7 @@ def check() -> Request:
         found = maintenance.check()
         return Document(found, values=tuple(found), status=1 if found else 0)
 
-    return Request(nothing, maintain=compare)
+    return Request(maintain=compare)
 
 
 @click.command()
@@ -46,7 +46,7 @@ def restore(dry_run: bool) -> Request:
             return steps(plan)
         return Document({"repaired": plan.differences(), "unplugged": plan.loose}, values=())
 
-    return Request(nothing, maintain=mend)
+    return Request(maintain=mend)
 
 
 @click.command()
@@ -80,7 +80,7 @@ def reset(yes: bool, dry_run: bool) -> Request:
 
     if not yes and not dry_run:
         _confirm()
-    return Request(nothing, maintain=clear)
+    return Request(maintain=clear)
 
 
 def _confirm() -> None:

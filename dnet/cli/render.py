@@ -24,6 +24,15 @@ def render(document: Document, form: str, *, quiet: bool = False) -> str:
     return _text(document)
 
 
+def one_line(document: Document) -> str:
+    """What a document says as one line of text: its values, or its keys."""
+    if document.values is not None:
+        return " ".join(document.values)
+    if isinstance(document.data, list) and document.key is not None:
+        return " ".join(map(document.key, document.data))
+    return "" if document.data is None else as_json(document.data)
+
+
 def as_json(data: Any) -> str:
     """One line of JSON."""
     import json

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dnet.cli.document import NOTHING, Column, Document, column
-from dnet.driver import Driver, Operation, Settings
-from dnet.host.steps import Plan
-from dnet.state import Change, State
+from dnet.cli.document import NOTHING, Document, column
+from dnet.state import State
 
 if TYPE_CHECKING:
+    from dnet.driver import Operation, Settings
+    from dnet.host.steps import Plan
     from dnet.maintenance import Maintenance
+    from dnet.state import Change
 
 Show = Callable[[State, Any], Document]
 
@@ -23,8 +23,7 @@ def nothing(_state: State, _result: Any) -> Document:
     return NOTHING
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a command line asks for.
 
     Attributes:
@@ -32,40 +31,52 @@ class Request:
         operation: what is changed; None only reads.
         dry_run: show the steps, and change nothing.
         maintain: what is done to the store and the kernel as a whole, in place of the others.
+        run: what a command does that is neither, with the session to do it in.
     """
 
-    show: Show
+    show: Show = nothing
     operation: Operation[Any] | None = None
     dry_run: bool = False
     maintain: Callable[[Maintenance], Document] | None = None
+    run: Callable[[Session], Document] | None = None
 
 
 class Session:
-    """One run of dnet: its settings and, once needed, its driver.
+    """One run of dnet: what the global options say, and what its command said of its output."""
 
-    `form` is the output format that the command asked for.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = replace(settings, warn=self.warn, trace=self.trace)
-        self.verbose = False
+    def __init__(self, state_dir: str, lock_timeout: float, *, verbose: bool = False) -> None:
+        self.state_dir = state_dir
+        self._lock_timeout = lock_timeout
+        self._verbose = verbose
         self.form = "text"
         self.quiet = False
 
-    def run(self, request: Request) -> Document:
+    def carry_out(self, request: Request) -> Document:
         """Carry a request out, and give what it has to say."""
+        if request.run is not None:
+            return request.run(self)
         if request.maintain is not None:
             from dnet.maintenance import Maintenance
 
-            return request.maintain(Maintenance(self.settings))
-        driver = Driver(self.settings)
+            return request.maintain(Maintenance(self.settings()))
         if request.operation is None:
-            return request.show(driver.read(), None)
+            from dnet.store import Store
+
+            return request.show(Store(self.state_dir).load(), None)
+        from dnet.driver import Driver
+
+        driver = Driver(self.settings())
         if request.dry_run:
-            outcome = driver.rehearse(request.operation)
-            return steps(outcome.plan, outcome.changes)
+            rehearsed = driver.rehearse(request.operation)
+            return steps(rehearsed.plan, rehearsed.changes)
         outcome = driver.change(request.operation)
         return request.show(outcome.state, outcome.result)
+
+    def settings(self) -> Settings:
+        """What a driver needs to know."""
+        from dnet.driver import Settings
+
+        return Settings(self.state_dir, self._lock_timeout, self.warn, self.trace)
 
     def warn(self, line: str) -> None:
         """A warning: the command goes on."""
@@ -73,11 +84,11 @@ class Session:
 
     def trace(self, line: str) -> None:
         """A kernel step, with --verbose."""
-        if self.verbose:
+        if self._verbose:
             print(f"dnet: {line}", file=sys.stderr)
 
 
-_STEPS = (column("kind"), Column("STEP", lambda item: item["step"]))
+_STEPS = (column("kind"), column("step"))
 
 
 def steps(plan: Plan, changes: Iterable[Change] = ()) -> Document:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from dnet import address
 from dnet.errors import KernelError
 from dnet.facts import Device
 from dnet.host.steps import Netlink
 from dnet.model import Bridge, Interface
+
+if TYPE_CHECKING:
+    from dnet.host.inside import Inner
 
 
 def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -> Iterator[Netlink]:
@@ -102,22 +106,53 @@ def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:
         f"{one.id} is not plugged into {one.netns}",
     )
     yield from port_steps(one, bridge, None, None)
-    prefix = address.prefix_len(bridge.address)
-    yield Netlink(
+    yield _configuration(one, bridge, netns, "")
+
+
+def _configuration(one: Interface, bridge: Bridge, netns: str, why: str) -> Netlink:
+    inner, cidr = str(one.ifname), _inner_cidr(one, bridge)
+    return Netlink(
         "configure_inside",
         {
             "netns": netns,
             "name": inner,
-            "mac": mac,
-            "cidr": f"{one.ip}/{prefix}",
+            "mac": one.hardware_address,
+            "cidr": cidr,
             "gateway": bridge.gateway,
-            "port": name,
+            "port": veth_name(one.id),
         },
         f"nsenter --net={netns} sh -c '"
         f"sysctl -w net.ipv6.conf.{inner}.disable_ipv6=1; "
-        f"ip link set lo up; ip address add {one.ip}/{prefix} dev {inner}; "
+        f"ip link set lo up; ip address add {cidr} dev {inner}; "
         f"ip link set {inner} up; ip route add default via {bridge.gateway}'",
+        why,
     )
+
+
+def _inner_cidr(one: Interface, bridge: Bridge) -> str:
+    return f"{one.ip}/{address.prefix_len(bridge.address)}"
+
+
+def is_other_end(one: Interface, device: Device, inner: Inner | None) -> bool:
+    """Whether what is in the namespace is the other end of the interface's own pair."""
+    return inner is not None and (inner.peer, inner.mac) == (device.ifindex, one.hardware_address)
+
+
+def inner_steps(
+    one: Interface, bridge: Bridge, netns: str, inner: Inner, *, again: bool
+) -> Iterator[Netlink]:
+    """Mend the inside of a namespace.
+
+    A default route that was taken away counts only when the attachment is asked for `again`:
+    a lab may have its reasons.
+    """
+    where = f"{one.ifname} in {one.netns}"
+    if _inner_cidr(one, bridge) not in inner.addresses:
+        yield _configuration(one, bridge, netns, f"{where} has no address {one.ip}")
+    elif not inner.up:
+        yield _configuration(one, bridge, netns, f"{where} is down")
+    elif again and not inner.routed:
+        yield _configuration(one, bridge, netns, f"{one.netns} has no default route")
 
 
 def port_steps(

@@ -9,20 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from dnet.host import netlink
+
 _FORWARD_HOOK = 2  # NF_INET_FORWARD, include/uapi/linux/netfilter.h
 _DROP = 0  # NF_DROP
-_ANY_FAMILY = 0  # NFPROTO_UNSPEC
 _FAMILIES = {1: "inet", 2: "ip"}  # NFPROTO_INET, NFPROTO_IPV4
 _OWN = {"nft": ("ip", "filter", "FORWARD")}
 
 
 def dropping(variant: str | None) -> list[str]:
     """The base chains of the forward hook, other than iptables' own, that drop by default."""
-    from pyroute2.netlink.exceptions import NetlinkError
-
     try:
         found = list(_chains())
-    except (NetlinkError, OSError):
+    except OSError:
         return []  # A kernel without nftables, where nothing of the kind can be.
     own = _OWN.get(variant or "nft")
     return [
@@ -41,16 +40,13 @@ def warning(chain: str) -> str:
 
 
 def _chains() -> Iterator[tuple[str, str, str]]:
-    from pyroute2.nftables.main import NFTables
-
-    with NFTables(nfgen_family=_ANY_FAMILY) as tables:
-        for message in tables.get_chains():
-            hook = message.get_attr("NFTA_CHAIN_HOOK")
-            if hook is None or message.get_attr("NFTA_CHAIN_POLICY") != _DROP:
-                continue
-            family = _FAMILIES.get(message["nfgen_family"])
-            if family and hook.get_attr("NFTA_HOOK_HOOKNUM") == _FORWARD_HOOK:
-                yield family, _text(message, "TABLE"), _text(message, "NAME")
+    for message in netlink.base_chains():
+        hook = message.get_attr("NFTA_CHAIN_HOOK")
+        if hook is None or message.get_attr("NFTA_CHAIN_POLICY") != _DROP:
+            continue
+        family = _FAMILIES.get(message["nfgen_family"])
+        if family and hook.get_attr("NFTA_HOOK_HOOKNUM") == _FORWARD_HOOK:
+            yield family, _text(message, "TABLE"), _text(message, "NAME")
 
 
 def _text(message: Any, name: str) -> str:

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
-import socket
 from types import TracebackType
-from typing import Any, Self
+from typing import NamedTuple, Self
 
-from dnet.host import netns, routes
+from dnet.host import netlink, netns, routes
 
 _ARP, _ARP_REQUEST, _ETHERNET, _IPV4 = 0x0806, 1, 1, 0x0800
 _BROADCAST = b"\xff" * 6
+
+
+class Inner(NamedTuple):
+    """A device in a container's namespace: `peer` is the index of its other end."""
+
+    peer: int | None
+    mac: str | None
+    up: bool
+    addresses: tuple[str, ...]
+    routed: bool
 
 
 class Namespace:
@@ -24,10 +33,8 @@ class Namespace:
         self._path = path
 
     def __enter__(self) -> Self:
-        from pyroute2 import IPRoute
-
         with netns.inside(self._path):
-            self._route: Any = IPRoute()
+            self._route = netlink.open_socket()
         return self
 
     def __exit__(
@@ -38,31 +45,41 @@ class Namespace:
     ) -> None:
         self._route.close()
 
-    def peer_of(self, name: str) -> tuple[int, str] | None:
-        """The index of a device's other end, and its own hardware address."""
-        from pyroute2.netlink.exceptions import NetlinkError
-
-        try:
-            found = self._route.link("get", ifname=name)[0]
-        except NetlinkError:
+    def inner(self, name: str) -> Inner | None:
+        """A device as it is, or None."""
+        link = netlink.unless_missing(lambda: self._route.link("get", ifname=name)[0])
+        if link is None:
             return None
-        return found.get_attr("IFLA_LINK"), found.get_attr("IFLA_ADDRESS")
+        addresses = self._route.get_addr(family=2, index=link["index"])
+        return Inner(
+            peer=link.get_attr("IFLA_LINK"),
+            mac=link.get_attr("IFLA_ADDRESS"),
+            up=bool(link["flags"] & 1),
+            addresses=tuple(netlink.cidr(message) for message in addresses),
+            routed=self._is_routed(),
+        )
+
+    def _is_routed(self) -> bool:
+        with netns.inside(self._path):
+            return any(subnet == routes.DEFAULT for _, subnet in routes.read())
 
     def configure(self, name: str, cidr: str, gateway: str) -> None:
         """Bring up the loopback and a device with its address, and a route where there is none."""
         with netns.inside(self._path):
             _disable_ipv6(name)
-            routed = any(subnet == "0.0.0.0/0" for _, subnet in routes.read())
+        routed = self._is_routed()
         index = self._index(name)
         ip, _, prefix = cidr.partition("/")
         self._route.link("set", index=self._index("lo"), state="up")
-        self._route.addr("add", index=index, address=ip, prefixlen=int(prefix))
+        self._route.addr("replace", index=index, address=ip, prefixlen=int(prefix))
         self._route.link("set", index=index, state="up")
         if not routed:
             self._route.route("add", gateway=gateway, oif=index)
 
     def announce(self, name: str, mac: str, ip: str) -> None:
         """Tell the neighbours whose address it is now: an ARP announcement (RFC 5227, 2.3)."""
+        import socket
+
         source, address = bytes.fromhex(mac.replace(":", "")), socket.inet_aton(ip)
         header = _BROADCAST + source + _ARP.to_bytes(2, "big")
         kind = _ETHERNET.to_bytes(2, "big") + _IPV4.to_bytes(2, "big") + bytes((6, 4))

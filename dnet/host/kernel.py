@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from dnet.errors import DnetError, PermissionDeniedError
 from dnet.host import conntrack, sysctl, system
@@ -10,6 +11,7 @@ from dnet.host.iptables import Firewall
 from dnet.host.machine import Machine
 from dnet.host.netlink import Netlink
 from dnet.host.planner import Planner
+from dnet.host.rulediff import Commands
 from dnet.host.steps import Netlink as NetlinkStep
 from dnet.host.steps import Plan, Sysctl
 from dnet.state import State
@@ -54,9 +56,7 @@ class Kernel:
         for step in plan.before:
             self._take(step)
         if plan.commands:
-            for _, line in Plan(commands=plan.commands).lines():
-                self._trace(line)
-            self.firewall.apply(plan.commands)
+            self._change(plan.commands)
         for step in plan.after:
             self._take(step)
         if plan.flows:
@@ -64,18 +64,22 @@ class Kernel:
 
     def apply_what_can_be(self, plan: Plan) -> list[str]:
         """Take every step that can be taken, and say what could not."""
-        parts = [
-            *(Plan(before=[step]) for step in plan.before),
-            *(Plan(commands={table: lines}) for table, lines in plan.commands.items()),
-            *(Plan(after=[step]) for step in plan.after),
-        ]
         failures = []
-        for part in parts:
+        for take in (
+            *(partial(self._take, step) for step in plan.before),
+            *(partial(self._change, {table: lines}) for table, lines in plan.commands.items()),
+            *(partial(self._take, step) for step in plan.after),
+        ):
             try:
-                self.apply(part)
+                take()
             except DnetError as error:
                 failures.append(str(error))
         return failures
+
+    def _change(self, commands: Commands) -> None:
+        for _, line in Plan(commands).lines():
+            self._trace(line)
+        self.firewall.apply(commands)
 
     def _take(self, step: NetlinkStep | Sysctl) -> None:
         self._trace(step.shown)

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnet.errors import ConflictError, KernelError, PermissionDeniedError
 from dnet.facts import Device
 from dnet.host.steps import Netlink as Step
 from dnet.model import Interface
 
+if TYPE_CHECKING:
+    from dnet.host.inside import Inner
+
+_ANY_FAMILY = 0  # NFPROTO_UNSPEC, include/uapi/linux/netfilter.h
 _FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
 
 
@@ -26,9 +30,7 @@ class Netlink:
 
     @cached_property
     def _route(self) -> Any:
-        from pyroute2 import IPRoute
-
-        return IPRoute()
+        return open_socket()
 
     def close(self) -> None:
         """Close the socket, if one was opened."""
@@ -41,19 +43,22 @@ class Netlink:
     def device(self, name: str) -> Device | None:
         """A device by its name."""
         with _reporting(f"asking for {name}"):
-            found = _unless_missing(lambda: list(self._route.link("get", ifname=name)))
+            found = unless_missing(lambda: list(self._route.link("get", ifname=name)))
             if not found:
                 return None
             index = found[0]["index"]
             addresses = list(self._route.get_addr(family=2, index=index))
-        return _device(found[0], tuple(_cidr(message) for message in addresses))
+        return _device(found[0], tuple(cidr(message) for message in addresses))
 
-    def is_peer(self, device: Device, one: Interface, netns: str) -> bool:
-        """Whether the other end of a veth pair is an interface's device in a namespace."""
+    def inner(self, one: Interface, netns: str) -> Inner | None:
+        """An interface's device as it is in a namespace."""
         from dnet.host import inside
 
-        with inside.Namespace(netns) as namespace:
-            return namespace.peer_of(str(one.ifname)) == (device.index, one.hardware_address)
+        with (
+            _reporting(f"asking for {one.ifname} in {netns}"),
+            inside.Namespace(netns) as namespace,
+        ):
+            return namespace.inner(str(one.ifname))
 
     # Changes, each named by a step
 
@@ -82,7 +87,7 @@ class Netlink:
 
     def delete_link(self, name: str) -> None:
         """Delete a device; one that is gone already is no error."""
-        _unless_missing(lambda: self._route.link("del", index=self._index(name)))
+        unless_missing(lambda: self._route.link("del", index=self._index(name)))
 
     def add_veth(self, name: str, peer: str, netns: str, mac: str, mtu: int) -> None:
         """Make a veth pair whose other end is in another namespace."""
@@ -136,7 +141,7 @@ def _device(message: Any, addresses: tuple[str, ...]) -> Device:
     hairpin = port.get_attr("IFLA_BRPORT_MODE") if hasattr(port, "get_attr") else None
     return Device(
         name=message.get_attr("IFLA_IFNAME"),
-        index=message["index"],
+        ifindex=message["index"],
         kind=kind,
         mac=message.get_attr("IFLA_ADDRESS"),
         mtu=message.get_attr("IFLA_MTU"),
@@ -147,11 +152,32 @@ def _device(message: Any, addresses: tuple[str, ...]) -> Device:
     )
 
 
-def _cidr(message: Any) -> str:
+def cidr(message: Any) -> str:
+    """The address with its prefix length in an answer of the kernel."""
     return f"{message.get_attr('IFA_LOCAL')}/{message['prefixlen']}"
 
 
-def _unless_missing(ask: Any) -> Any:
+def open_socket() -> Any:
+    """A socket for the network namespace the process is in now."""
+    from pyroute2 import IPRoute
+
+    return IPRoute()
+
+
+def base_chains() -> Iterator[Any]:
+    """Every chain of nftables. Raises OSError where the kernel has none."""
+    from pyroute2.netlink.exceptions import NetlinkError
+    from pyroute2.nftables.main import NFTables
+
+    try:
+        with NFTables(nfgen_family=_ANY_FAMILY) as tables:
+            yield from tables.get_chains()
+    except NetlinkError as error:
+        raise OSError(error.code, str(error)) from None
+
+
+def unless_missing(ask: Callable[[], Any]) -> Any:
+    """An answer, or None where there is no such device."""
     from pyroute2.netlink.exceptions import NetlinkError
 
     try:

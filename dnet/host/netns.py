@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dnet.errors import KernelError, NotFoundError, PermissionDeniedError, UsageError
+from dnet.errors import NotFoundError, PermissionDeniedError, UsageError
 from dnet.facts import Namespace
 from dnet.host import system
 from dnet.names import quoted
@@ -41,7 +41,7 @@ def locate(shown: str, cookie: int | None) -> str | None:
     """The path of a namespace of the store, if it is there and the same one still."""
     try:
         found = find(shown)
-    except (NotFoundError, UsageError, KernelError):
+    except (NotFoundError, UsageError):
         return None
     return found.path if cookie in (None, found.cookie) else None
 
@@ -50,7 +50,7 @@ def locate(shown: str, cookie: int | None) -> str | None:
 def inside(path: str) -> Iterator[None]:
     """Be in a network namespace.
 
-    Raises PermissionDeniedError without CAP_SYS_ADMIN (setns(2)), KernelError for what is not
+    Raises PermissionDeniedError without CAP_SYS_ADMIN (setns(2)), UsageError for what is not
     a network namespace.
     """
     with open(_OWN, "rb") as own:
@@ -62,7 +62,7 @@ def inside(path: str) -> Iterator[None]:
                 f"{path}: entering it needs CAP_SYS_ADMIN", "run it as root"
             ) from None
         except OSError as error:
-            raise KernelError(f"{path} is not a network namespace ({error.strerror})") from None
+            raise UsageError(f"{path} is not a network namespace ({error.strerror})") from None
         try:
             yield
         finally:

@@ -117,12 +117,16 @@ class Planner:
     ) -> Iterator[NetlinkStep]:
         bridge = state.bridges[one.bridge]
         path = netns.locate(str(one.netns), one.cookie)
-        if device is not None and path is not None and not self._netlink.is_peer(device, one, path):
+        inner = self._netlink.inner(one, path) if device is not None and path else None
+        if device is not None and path and not devices.is_other_end(one, device, inner):
             yield from devices.unplug_steps(device)
             device = None
         if device is not None:
             home = self._netlink.device(one.bridge)
-            yield from devices.port_steps(one, bridge, device, home.index if home else None)
+            yield from devices.port_steps(one, bridge, device, home.ifindex if home else None)
+            if inner is not None and path:
+                again = one.id in state.replug
+                yield from devices.inner_steps(one, bridge, path, inner, again=again)
         elif path is not None:
             yield from devices.plug_steps(one, bridge, path)
         else:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from dnet.host.rules import DNET_USER, SHARED, Chain, Layout, Rule
 
@@ -18,12 +17,11 @@ Commands = dict[str, list[str]]
 Canonical = tuple[tuple[str, ...], ...]
 
 
-@dataclass
 class Tables:
     """What is in the kernel: every chain of the tables read, with its rules in order."""
 
-    chains: dict[Chain, list[str]] = field(default_factory=dict)
-    policies: dict[Chain, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.chains: dict[Chain, list[str]] = {}
 
     @classmethod
     def parse(cls, saved: str) -> Tables:
@@ -35,20 +33,18 @@ class Tables:
                 _, name, text = line.split(" ", 2)
                 found.chains[Chain(table, name)].append(text)
             elif line.startswith(":"):
-                name, policy, _ = line[1:].split(" ", 2)
-                found.chains[Chain(table, name)] = []
-                found.policies[Chain(table, name)] = policy
+                found.chains[Chain(table, line[1:].split(" ", 1)[0])] = []
             elif line.startswith("*"):
                 table = line[1:]
         return found
 
 
-@dataclass
 class Difference:
     """What is to be done, by table, and why, in words."""
 
-    commands: Commands = field(default_factory=dict)
-    findings: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.commands: Commands = {}
+        self.findings: list[str] = []
 
     def do(self, table: str, command: str) -> None:
         """Add a command."""

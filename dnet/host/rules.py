@@ -9,7 +9,6 @@ to chains of dnet's. Adding one more therefore never needs a look at what is the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
 from itertools import permutations
 from typing import NamedTuple
 
@@ -49,8 +48,7 @@ OWN = (DNET_FORWARD, DNET_LINK, DNET_POSTROUTING, DNET_PREROUTING)
 _LOCAL = "-m addrtype --dst-type LOCAL"
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What should be in the tables.
 
     Attributes:
@@ -58,8 +56,8 @@ class Layout:
         own: dnet's chains with all their rules.
     """
 
-    shared: dict[Chain, list[str]] = field(default_factory=dict)
-    own: dict[Chain, list[str]] = field(default_factory=dict)
+    shared: dict[Chain, list[str]]
+    own: dict[Chain, list[str]]
 
     @property
     def user(self) -> bool:
@@ -172,7 +170,7 @@ def shared_variants(bridges: Iterable[Bridge]) -> set[Rule]:
     found: set[Rule] = set()
     for bridge in bridges:
         for icc in (True, False):
-            found.update(bridge_rules(replace(bridge, icc=icc, masquerade=True)))
+            found.update(bridge_rules(bridge._replace(icc=icc, masquerade=True)))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dnet.host import rules, sysctl
 from dnet.host.rules import DNET_USER, Chain
@@ -12,42 +12,43 @@ from dnet.state import Change, State
 from dnet.table import ABSENT
 
 
-@dataclass
-class Scope:
+class Scope(NamedTuple):
     """What a change may have left in the kernel, on either of its sides.
 
     `localnet` are the bridges that 127.0.0.1 was translated to; `attached` the interfaces
     that were plugged in.
     """
 
-    bridges: list[Bridge] = field(default_factory=list)
-    chains: set[Chain] = field(default_factory=set)
-    localnet: set[str] = field(default_factory=set)
-    attached: list[Interface] = field(default_factory=list)
+    bridges: tuple[Bridge, ...] = ()
+    chains: frozenset[Chain] = frozenset()
+    localnet: frozenset[str] = frozenset()
+    attached: tuple[Interface, ...] = ()
 
     @classmethod
     def of(cls, state: State) -> Scope:
         """Everything a state stands for, but what single mappings and links need."""
         layout = rules.skeleton(state)
-        chains = layout.chains() - {DNET_USER}
-        bridges = list(state.bridges.values())
-        return cls(bridges, chains, sysctl.localnet_bridges(state, layout))
+        return cls(
+            tuple(state.bridges.values()),
+            frozenset(layout.chains() - {DNET_USER}),
+            frozenset(sysctl.localnet_bridges(state, layout)),
+        )
 
     def __or__(self, other: Scope) -> Scope:
         return Scope(
-            [*self.bridges, *other.bridges],
+            self.bridges + other.bridges,
             self.chains | other.chains,
             self.localnet | other.localnet,
-            [*self.attached, *other.attached],
+            self.attached + other.attached,
         )
 
     def with_attachments(self, state: State) -> Scope:
         """Also every interface that a state has plugged in."""
-        return self | Scope(attached=[one for one in state.interfaces.values() if one.netns])
+        return self | Scope(attached=tuple(one for one in state.interfaces.values() if one.netns))
 
     def with_changes(self, state: State) -> Scope:
         """Also the interfaces that are plugged in on either side of what was changed."""
-        return self | Scope(attached=list(attached(state, state.changes())))
+        return self | Scope(attached=tuple(attached(state, state.changes())))
 
 
 def attached(state: State, changes: Iterable[Change]) -> Iterator[Interface]:

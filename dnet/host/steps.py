@@ -7,14 +7,13 @@ that name them, the guard of 127.0.0.0/8 before the sysctl that opens it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from dnet.host.conntrack import Flow
 from dnet.host.rulediff import TABLES, Commands
 
 
-@dataclass(frozen=True)
-class Netlink:
+class Netlink(NamedTuple):
     """A change of a device, by the name of Netlink's method that makes it.
 
     `shown` is the ip(8) command that would do the same, `why` what was found to differ.
@@ -26,8 +25,7 @@ class Netlink:
     why: str = ""
 
 
-@dataclass(frozen=True)
-class Sysctl:
+class Sysctl(NamedTuple):
     """A setting under /proc/sys, by its dotted name.
 
     `optional` is one whose refusal only merits a warning.
@@ -57,7 +55,6 @@ class Sysctl:
         return ".".join(part.replace(".", "/") for part in self.name)
 
 
-@dataclass
 class Plan:
     """Everything a command does to the kernel.
 
@@ -70,12 +67,13 @@ class Plan:
         loose: attachments that cannot be plugged in, in words.
     """
 
-    before: list[Netlink | Sysctl] = field(default_factory=list)
-    commands: Commands = field(default_factory=dict)
-    after: list[Sysctl | Netlink] = field(default_factory=list)
-    flows: list[Flow] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
-    loose: list[str] = field(default_factory=list)
+    def __init__(self, commands: Commands | None = None) -> None:
+        self.before: list[Netlink | Sysctl] = []
+        self.commands: Commands = commands or {}
+        self.after: list[Sysctl | Netlink] = []
+        self.flows: list[Flow] = []
+        self.findings: list[str] = []
+        self.loose: list[str] = []
 
     def differences(self) -> list[str]:
         """Everything that was found to differ from what should be, in words."""

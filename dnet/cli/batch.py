@@ -1,0 +1,193 @@
+"""`dnet batch`: many commands in one transaction, or one after the other for a co-process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, NamedTuple
+
+import click
+
+from dnet.cli import options
+from dnet.cli.document import Document
+from dnet.cli.render import as_json, one_line, render
+from dnet.cli.session import Request, Session, steps
+from dnet.errors import DnetError, UsageError
+from dnet.facts import Facts
+from dnet.state import State
+
+
+class Line(NamedTuple):
+    """A command of a batch: its number in the file, its text, and its words."""
+
+    number: int
+    text: str
+    words: list[str]
+
+    def blame(self, error: DnetError) -> DnetError:
+        """The same error, with the line named."""
+        shown = self.text if len(self.text) <= 60 else f"{self.text[:59]}…"
+        return type(error)(f"line {self.number}: {shown}: {error}", error.hint)
+
+
+@click.command()
+@click.argument("file", required=False, default="-")
+@click.option("--keep-going", is_flag=True, help="Leave out the lines that are refused.")
+@click.option("--each", is_flag=True, help="Each line for itself, answered by one line at once.")
+@options.changes
+def batch(file: str, keep_going: bool, each: bool, dry_run: bool) -> Request:
+    """Carry out one command a line, as one would type it without dnet: all of them, or none.
+
+    FILE is - for standard input. Quotes are as in the shell; a # begins a comment. A line that
+    fails is named, and nothing of the batch remains.
+    """
+    if each and (keep_going or dry_run):
+        raise UsageError("--each goes with neither --keep-going nor --dry-run")
+
+    def run(session: Session) -> Document:
+        with _opened(file) as stream:
+            if each:
+                return answer_each(session, stream)
+            return carry_out(session, stream, keep_going=keep_going, dry_run=dry_run)
+
+    return Request(run=run)
+
+
+Requests = list[tuple[Line, Request | DnetError]]
+
+
+class Batch:
+    """The lines of a batch as one operation on the state.
+
+    `documents` fills while it runs: what each line has to say, or why it was left out.
+    """
+
+    def __init__(
+        self, requests: list[tuple[Line, Request | DnetError]], *, keep_going: bool
+    ) -> None:
+        self._requests = requests
+        self._keep_going = keep_going
+        self.documents: list[Document | DnetError] = []
+
+    def __call__(self, state: State, facts: Facts) -> None:
+        """Carry the lines out, each seeing what those before it did."""
+        for line, request in self._requests:
+            mark = state.mark()
+            try:
+                self.documents.append(_result(request, state, facts))
+            except DnetError as error:
+                if not self._keep_going:
+                    raise line.blame(error) from None
+                state.undo(mark)
+                self.documents.append(line.blame(error))
+
+
+def _result(request: Request | DnetError, state: State, facts: Facts) -> Document:
+    if isinstance(request, DnetError):
+        raise request
+    result = request.operation(state, facts) if request.operation else None
+    return request.show(state, result)
+
+
+def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: bool) -> Document:
+    """The whole file in one transaction."""
+    from dnet.driver import Driver
+
+    work = Batch(_requests(session, stream, keep_going=keep_going), keep_going=keep_going)
+    driver = Driver(session.settings())
+    if dry_run:
+        rehearsed = driver.rehearse(work)
+        return steps(rehearsed.plan, rehearsed.changes)
+    driver.change(work)
+    refused = [one for one in work.documents if isinstance(one, DnetError)]
+    if session.form != "json":
+        for error in refused:
+            print(f"dnet: error: {error}", file=sys.stderr)
+    return Document(
+        [_data(one) for one in work.documents],
+        values=tuple(_texts(work.documents)),
+        status=refused[0].status if refused else 0,
+    )
+
+
+def answer_each(session: Session, stream: IO[str]) -> Document:
+    """Each line in a transaction of its own, answered by one line before the next is read."""
+    reader = _reader(session)
+    form = session.form
+    for line in _lines(stream):
+        session.form, session.quiet = form, False
+        try:
+            answer = _answer(session.carry_out(reader.read(line.words)), form)
+        except (DnetError, click.UsageError) as error:
+            answer = _complaint(error, form)
+        sys.stdout.write(answer + "\n")
+        sys.stdout.flush()
+    return Document()
+
+
+def _answer(document: Document, form: str) -> str:
+    return as_json(document.data) if form == "json" else one_line(document)
+
+
+def _complaint(error: DnetError | click.UsageError, form: str) -> str:
+    known = error if isinstance(error, DnetError) else UsageError(error.format_message())
+    if form == "json":
+        return as_json({"error": known.body()})
+    return f"error: {known.code}: {known}"
+
+
+def _requests(session: Session, stream: IO[str], *, keep_going: bool) -> Requests:
+    """Every line read before the first is carried out: a bad one costs nothing."""
+    reader = _reader(session)
+    found: Requests = []
+    for line in _lines(stream):
+        try:
+            found.append((line, reader.read(line.words)))
+        except (DnetError, click.UsageError) as error:
+            known = error if isinstance(error, DnetError) else UsageError(error.format_message())
+            if not keep_going:
+                raise line.blame(known) from None
+            found.append((line, known))
+    return found
+
+
+def _reader(session: Session) -> Any:
+    from dnet.cli.lines import Reader
+    from dnet.cli.main import COMMANDS
+    from dnet.cli.tree import LazyGroup
+
+    return Reader(LazyGroup("dnet", lazy=COMMANDS), session)
+
+
+def _lines(stream: IO[str]) -> Iterator[Line]:
+    from dnet.cli.lines import words_of
+
+    for number, text in enumerate(iter(stream.readline, ""), 1):
+        text = text.rstrip("\n")
+        try:
+            words = words_of(text)
+        except UsageError as error:
+            raise Line(number, text, []).blame(error) from None
+        if words:
+            yield Line(number, " ".join(words), words)
+
+
+def _opened(file: str) -> Any:
+    from contextlib import nullcontext
+
+    if file == "-":
+        return nullcontext(sys.stdin)
+    try:
+        return open(file, encoding="utf-8")
+    except OSError as error:
+        raise DnetError(f"{file}: {error.strerror}") from None
+
+
+def _data(one: Document | DnetError) -> Any:
+    return {"error": one.body()} if isinstance(one, DnetError) else one.data
+
+
+def _texts(documents: Iterable[Document | DnetError]) -> Iterator[str]:
+    for one in documents:
+        if isinstance(one, Document):
+            yield from render(one, "text").splitlines()
