@@ -1,0 +1,186 @@
+"""The process that listens and connects inside one network namespace of a test.
+
+It reads one JSON request a line and answers each with one JSON line, so that a test may hold
+any number of servers and open connections in a namespace without starting a process for each.
+A server answers whatever it receives with its own name and the client address it saw:
+`web 10.0.0.2:4711`. It ends when its standard input does, that is with the test itself.
+
+It runs with `python -I -S`: the standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import selectors
+import socket
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+Request = dict[str, Any]
+KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
+# A UDP question is repeated, because nobody else does it where a packet is lost.
+UDP_REPEAT_SECONDS = 0.25
+
+
+def family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+class Servers(threading.Thread):
+    """Every listening socket of the namespace, served by one thread."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.selector = selectors.DefaultSelector()
+        self.sockets: dict[tuple[str, str, int], socket.socket] = {}
+
+    def listen(self, proto: str, address: str, port: int, name: str) -> None:
+        listener = socket.socket(family(address), KINDS[proto])
+        try:
+            if proto == "tcp":
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((address, port))
+            if proto == "tcp":
+                listener.listen(64)
+        except OSError:
+            listener.close()
+            raise
+        self.sockets[proto, address, port] = listener
+        self.selector.register(listener, selectors.EVENT_READ, (proto, name))
+
+    def close(self, proto: str, address: str, port: int) -> None:
+        listener = self.sockets.pop((proto, address, port))
+        self.selector.unregister(listener)
+        listener.close()
+
+    def run(self) -> None:
+        while True:
+            for key, _ in self.selector.select():
+                with contextlib.suppress(OSError):
+                    self.serve(key.fileobj, *key.data)  # type: ignore[arg-type]
+
+    def serve(self, ready: socket.socket, kind: str, name: str) -> None:
+        if kind == "tcp":
+            connection, _ = ready.accept()
+            self.selector.register(connection, selectors.EVENT_READ, ("connection", name))
+        elif kind == "udp":
+            _, peer = ready.recvfrom(2048)
+            ready.sendto(f"{name} {peer[0]}:{peer[1]}".encode(), peer)
+        else:
+            self.answer(ready, name)
+
+    def answer(self, connection: socket.socket, name: str) -> None:
+        try:
+            received = connection.recv(2048)
+            if received:
+                peer = connection.getpeername()
+                connection.sendall(f"{name} {peer[0]}:{peer[1]}".encode())
+        except OSError:
+            received = b""
+        if not received:
+            self.selector.unregister(connection)
+            connection.close()
+
+
+def bound(proto: str, address: str, source: list[Any] | None) -> socket.socket:
+    """An unconnected socket, bound to the own address and port of `source` if that is given."""
+    client = socket.socket(family(address), KINDS[proto])
+    try:
+        if source:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            client.bind((source[0], source[1]))
+        return client
+    except OSError:
+        client.close()
+        raise
+
+
+def question(client: socket.socket, proto: str, seconds: float) -> str | None:
+    """What the other end answers on a connected socket within `seconds`, None for nothing."""
+    deadline = time.monotonic() + seconds
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            client.send(b"?")
+            client.settimeout(left if proto == "tcp" else min(left, UDP_REPEAT_SECONDS))
+            return client.recv(2048).decode() or None
+        except TimeoutError:
+            continue
+        except OSError:
+            return None
+    return None
+
+
+class Agent:
+    """One method a request; each returns what goes into the answer."""
+
+    def __init__(self) -> None:
+        self.servers = Servers()
+        self.servers.start()
+        self.flows: dict[int, tuple[str, socket.socket]] = {}
+
+    def listen(self, proto: str, address: str, port: int, name: str) -> None:
+        self.servers.listen(proto, address, port, name)
+
+    def unlisten(self, proto: str, address: str, port: int) -> None:
+        self.servers.close(proto, address, port)
+
+    def open(
+        self, proto: str, address: str, port: int, source: list[Any] | None, seconds: float
+    ) -> int | None:
+        """A number for a connected socket, or None where nobody let it connect."""
+        client = bound(proto, address, source)
+        client.settimeout(seconds)
+        try:
+            # The plain pair would lose the device of a link-local address.
+            client.connect(socket.getaddrinfo(address, port, type=client.type)[0][4])
+        except OSError:
+            client.close()
+            return None
+        flow = client.fileno()
+        self.flows[flow] = (proto, client)
+        return flow
+
+    def say(self, flow: int, seconds: float) -> str | None:
+        proto, client = self.flows[flow]
+        return question(client, proto, seconds)
+
+    def close(self, flow: int) -> None:
+        self.flows.pop(flow)[1].close()
+
+    def ask(
+        self, proto: str, address: str, port: int, source: list[Any] | None, seconds: float
+    ) -> str | None:
+        flow = self.open(proto, address, port, source, seconds)
+        if flow is None:
+            return None
+        try:
+            return self.say(flow, seconds)
+        finally:
+            self.close(flow)
+
+    def do(self, request: Request) -> Any:
+        return getattr(self, request.pop("do"))(**request)
+
+    def together(self, requests: list[Request]) -> list[Any]:
+        with ThreadPoolExecutor(len(requests) or 1) as pool:
+            return list(pool.map(self.do, requests))
+
+
+def main() -> None:
+    agent = Agent()
+    print(json.dumps("ready"), flush=True)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = {"result": agent.do(request)}
+        except OSError as error:
+            answer = {"error": f"{error} ({request})"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

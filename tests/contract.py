@@ -1,0 +1,38 @@
+"""The tables of the command contract that more than one test compares with."""
+
+from __future__ import annotations
+
+# Code in JSON: exit status.
+STATUS = {
+    "failed": 1,
+    "drift": 1,
+    "usage": 2,
+    "not-found": 3,
+    "conflict": 4,
+    "address-in-use": 4,
+    "port-in-use": 4,
+    "exhausted": 5,
+    "permission": 6,
+    "locked": 7,
+    "state-unreadable": 8,
+    "kernel": 9,
+}
+
+# What the JSON of each kind holds at least: keys are added, never renamed.
+KEYS = {
+    "bridge": frozenset(
+        {"name", "address", "subnet", "gateway", "range", "mtu", "chain", "icc", "masquerade"}
+        | {"ip_forward", "iptables", "isolate", "binding_ip", "port_range", "allocation"}
+        | {"created"}
+    ),
+    "ip": frozenset({"ip", "owner", "bridge"}),
+    "interface": frozenset(
+        {"id", "bridge", "ip", "prefix_len", "mask", "gateway", "mac", "netns", "ifname"}
+        | {"expose", "ports", "links"}
+    ),
+    "port": frozenset({"host_ip", "port", "proto", "owner"}),
+    "map": frozenset(
+        {"host_ip", "host_port", "container_ip", "container_port", "proto", "owner", "bridge"}
+    ),
+    "link": frozenset({"parent", "child", "parent_ip", "child_ip", "ports", "alias"}),
+}

@@ -1,0 +1,174 @@
+"""Throw-away networks: namespaces with unique names, wires between them, and their removal."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.host import Host
+from tests.node import Node
+
+VARIANTS = ("nft", "legacy")
+_PREFIX = "dnt"
+_numbers = itertools.count()
+_LOOPBACK_UP = "link set lo up"
+# A namespace begins with the IPv4 sysctls of the machine; a test begins with the kernel's.
+_FRESH_SYSCTLS = """
+cd /proc/sys/net/ipv4
+echo 0 > ip_forward
+for f in conf/*/rp_filter conf/*/route_localnet; do echo 0 > $f; done
+ip link set lo up
+"""
+
+
+def why_not_here() -> str | None:
+    """Why no network namespace can be made here, None where one can."""
+    if os.geteuid() != 0:
+        return "not root"
+    missing = [tool for tool in ("ip", "nsenter", "iptables") if shutil.which(tool) is None]
+    if missing:
+        return f"not installed: {' '.join(missing)}"
+    tried = subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False)
+    return None if tried.returncode == 0 else "network namespaces are not permitted"
+
+
+def why_no_variant(variant: str) -> str | None:
+    """Why an iptables variant cannot be used on this kernel, None where it can."""
+    command = [f"xtables-{variant}-multi", "iptables", "-t", "nat", "-S"]
+    if shutil.which(command[0]) is None:
+        return f"{command[0]} is not installed"
+    tried = subprocess.run(["unshare", "--net", *command], capture_output=True, check=False)
+    return None if tried.returncode == 0 else f"iptables-{variant} does not work on this kernel"
+
+
+def make_variant_folder(parent: Path, variant: str) -> Path:
+    """A folder for the head of PATH, in which `iptables` is of the given variant."""
+    folder = parent / variant
+    folder.mkdir()
+    multi = shutil.which(f"xtables-{variant}-multi")
+    assert multi is not None
+    for name in ("iptables", "iptables-save", "iptables-restore"):
+        (folder / name).symlink_to(multi)
+        (folder / name.replace("ip", "ip6", 1)).symlink_to(multi)
+    return folder
+
+
+def sweep() -> None:
+    """Removes the namespaces of test runs that were killed before they could."""
+    for path in Path("/run/netns").glob(f"{_PREFIX}-*"):
+        owner = re.fullmatch(rf"{_PREFIX}-(\d+)-\d+", path.name)
+        if owner and not Path("/proc", owner[1]).exists():
+            subprocess.run(["ip", "netns", "del", path.name], capture_output=True, check=False)
+
+
+class Lab:
+    """Makes namespaces and the wires between them. Nothing of them is left after `close`."""
+
+    def __init__(self, folder: Path, variant_folders: Path, variant: str = "nft") -> None:
+        self.folder = folder
+        self.variant = variant
+        self._variant_folders = variant_folders
+        self._nodes: list[Node] = []
+
+    def _new_namespace(self) -> str:
+        name = f"{_PREFIX}-{os.getpid()}-{next(_numbers)}"
+        subprocess.run(["ip", "netns", "add", name], check=True)
+        return name
+
+    def _environment(self, variant: str) -> dict[str, str]:
+        path = [
+            str(self._variant_folders / variant),
+            str(Path(sys.executable).parent),
+            *("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"),
+        ]
+        return {"PATH": ":".join(path), "HOME": str(self.folder), "LANG": "C.UTF-8"}
+
+    def node(self) -> Node:
+        """A namespace by itself: a client outside, a container not yet plugged in."""
+        node = Node(self._new_namespace(), self._environment(self.variant))
+        self._nodes.append(node)
+        node.ip(_LOOPBACK_UP)
+        return node
+
+    def host(self, variant: str | None = None, resolv_conf: str | None = None) -> Host:
+        """A machine with `dnet` on it: an empty firewall, no device but a loopback that is up.
+
+        IPv4 forwarding and reverse path filtering are off, as in a kernel just started.
+        """
+        variant = variant or self.variant
+        netns = self._new_namespace()
+        folder = self.folder / netns
+        host = Host(netns, self._environment(variant), folder, variant, resolv_conf)
+        self._nodes.append(host)
+        host.run(_FRESH_SYSCTLS)
+        return host
+
+    def wire(
+        self, a: Node, b: Node, addr_a: str | None = None, addr_b: str | None = None
+    ) -> tuple[str, str]:
+        """A cable between two namespaces, each end with its address; the names of both ends."""
+        dev_a, dev_b = a.device(), b.device()
+        a.ip(
+            f"link add {dev_a} type veth peer name {dev_b} netns {b.netns}",
+            f"link set {dev_a} up",
+            *([f"addr add {addr_a} dev {dev_a}"] if addr_a else []),
+        )
+        b.ip(f"link set {dev_b} up", *([f"addr add {addr_b} dev {dev_b}"] if addr_b else []))
+        return dev_a, dev_b
+
+    def outside(self, host: Host, network: str = "10.99.0") -> Node:
+        """A client on a wire of its own: NETWORK.2 there, NETWORK.1 on the host."""
+        client = self.node()
+        self.wire(client, host, f"{network}.2/24", f"{network}.1/24")
+        return client
+
+    def container(
+        self, host: Host, bridge: str, ip: str, prefix: int = 16, gateway: str = "172.17.42.1"
+    ) -> Node:
+        """A namespace plugged into a bridge by hand, with an address and a default route."""
+        container = Node(self._new_namespace(), self._environment(self.variant))
+        self._nodes.append(container)
+        port = host.device("veth")
+        host.ip(
+            f"link add {port} type veth peer name eth0 netns {container.netns}",
+            f"link set {port} master {bridge} up",
+        )
+        container.ip(
+            _LOOPBACK_UP,
+            f"addr add {ip}/{prefix} dev eth0",
+            "link set eth0 up",
+            f"route add default via {gateway}",
+        )
+        return container
+
+    def close(self) -> None:
+        """Ends every process and removes every namespace, whatever state they are in."""
+        for node in self._nodes:
+            node.close()
+        remove_namespaces([node.netns for node in self._nodes])
+        self._nodes.clear()
+
+
+def remove_namespaces(names: Sequence[str]) -> None:
+    """Removes namespaces by name; one that is gone already is no error."""
+    lines = "".join(f"netns del {name}\n" for name in names)
+    subprocess.run(
+        ["ip", "-force", "-batch", "-"], input=lines, capture_output=True, text=True, check=False
+    )
+
+
+@contextmanager
+def opened(folder: Path, variant_folders: Path, variant: str) -> Iterator[Lab]:
+    """A Lab that is closed whatever happens."""
+    lab = Lab(folder, variant_folders, variant)
+    try:
+        yield lab
+    finally:
+        lab.close()

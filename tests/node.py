@@ -1,0 +1,195 @@
+"""A network namespace of a test: commands run in it, servers in it, connections from it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+AGENT = Path(__file__).with_name("agent.py")
+# Long enough for a machine under load: an answer that comes ends the wait.
+ANSWER_SECONDS = 3.0
+# Long enough for an answer within one machine, short enough to wait out a few hundred times.
+SILENCE_SECONDS = 0.4
+
+Completed = subprocess.CompletedProcess[str]
+
+
+class Node:
+    """A named network namespace with its loopback up.
+
+    What runs in it enters the network namespace alone: /sys still shows the machine's own
+    devices, as for a program that called setns(2), which is the harder case for `dnet`.
+    """
+
+    def __init__(self, netns: str, env: Mapping[str, str]) -> None:
+        self.netns = netns
+        self.path = Path("/run/netns") / netns
+        self.env = dict(env)
+        self._agent: subprocess.Popen[str] | None = None
+        self._devices = 0
+
+    # --- commands --------------------------------------------------------------------------
+
+    def argv(self, *command: str) -> list[str]:
+        """The command line that runs `command` in this namespace."""
+        return ["nsenter", f"--net={self.path}", "--", *command]
+
+    def try_run(
+        self, *command: str, stdin: str = "", env: Mapping[str, str] | None = None
+    ) -> Completed:
+        """A finished command, whatever became of it. One word with spaces goes to a shell."""
+        words = ("sh", "-c", command[0]) if len(command) == 1 and " " in command[0] else command
+        return subprocess.run(
+            self.argv(*words),
+            input=stdin,
+            env={**self.env, **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def run(self, *command: str, stdin: str = "") -> str:
+        """What a command prints; the test fails where the command does."""
+        done = self.try_run(*command, stdin=stdin)
+        assert done.returncode == 0, f"{command} exited {done.returncode}\n{done.stderr}"
+        return done.stdout
+
+    def ip(self, *lines: str) -> None:
+        """Lines for `ip`, all of them in one process."""
+        done = subprocess.run(
+            ["ip", "-n", self.netns, "-batch", "-"],
+            input="\n".join(lines) + "\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"ip {lines}: {done.stderr}"
+
+    def device(self, prefix: str = "eth") -> str:
+        """A device name that this namespace has not used yet."""
+        self._devices += 1
+        return f"{prefix}{self._devices - 1}"
+
+    def sysctl(self, key: str, value: str | int | None = None) -> str:
+        """The value of a sysctl of this namespace, with slashes; set first where one is given."""
+        path = f"/proc/sys/{key}"
+        if value is None:
+            return self.run("cat", path).strip()
+        return self.run("sh", "-c", 'echo "$1" > "$0" && cat "$0"', path, str(value)).strip()
+
+    # --- servers and connections -----------------------------------------------------------
+
+    def _request(self, do: str, **arguments: Any) -> Any:
+        if self._agent is None:
+            self._agent = subprocess.Popen(
+                self.argv(sys.executable, "-I", "-S", str(AGENT)),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            self._exchange("")
+        answer = self._exchange(json.dumps({"do": do, **arguments}) + "\n")
+        if "error" in answer:
+            raise OSError(answer["error"])
+        return answer["result"]
+
+    def _exchange(self, line: str) -> Any:
+        assert self._agent is not None
+        assert self._agent.stdin is not None
+        assert self._agent.stdout is not None
+        self._agent.stdin.write(line)
+        self._agent.stdin.flush()
+        answer = self._agent.stdout.readline()
+        assert answer, f"the agent of {self.netns} ended"
+        return json.loads(answer)
+
+    @property
+    def agent_pid(self) -> int:
+        """The process that holds every server and open connection of this namespace."""
+        assert self._agent is not None
+        return self._agent.pid
+
+    def listen(self, proto: str, port: int, name: str = "host", address: str = "0.0.0.0") -> None:
+        """A server that answers `NAME CLIENT_IP:CLIENT_PORT`. Raises OSError as bind(2) does."""
+        self._request("listen", proto=proto, address=address, port=port, name=name)
+
+    def unlisten(self, proto: str, port: int, address: str = "0.0.0.0") -> None:
+        """Ends what `listen` began with the same arguments."""
+        self._request("unlisten", proto=proto, address=address, port=port)
+
+    def ask(
+        self,
+        proto: str,
+        address: str,
+        port: int,
+        timeout: float = ANSWER_SECONDS,
+        source: tuple[str, int] | None = None,
+    ) -> str | None:
+        """The answer to a real connection from here, None where there is none.
+
+        `timeout` is in seconds, each for connecting and for the answer; `source` is the own
+        address and port.
+        """
+        answer: str | None = self._request(
+            "ask", proto=proto, address=address, port=port, seconds=timeout, source=source
+        )
+        return answer
+
+    def ask_all(self, questions: Sequence[tuple[str, str, int, float]]) -> list[str | None]:
+        """The answers to several connections at once: protocol, address, port, timeout of each."""
+        keys = ("proto", "address", "port", "seconds")
+        asked = [dict(zip(keys, q, strict=True), do="ask", source=None) for q in questions]
+        answers: list[str | None] = self._request("together", requests=asked)
+        return answers
+
+    def say_all(self, flows: Sequence[Flow], timeout: float) -> list[str | None]:
+        """The answers to one more question on each of several open connections, at once."""
+        said = [{"do": "say", "flow": flow.number, "seconds": timeout} for flow in flows]
+        answers: list[str | None] = self._request("together", requests=said)
+        return answers
+
+    def reaches(self, name: str, proto: str, address: str, port: int) -> None:
+        """Asserts that the server called `name` answers there."""
+        answer = self.ask(proto, address, port)
+        assert answer is not None, f"no answer from {address}:{port}/{proto}"
+        assert answer.split()[0] == name
+
+    def misses(self, proto: str, address: str, port: int) -> None:
+        """Asserts that nobody answers there."""
+        answer = self.ask(proto, address, port, timeout=SILENCE_SECONDS)
+        assert answer is None, f"{address}:{port}/{proto} answered {answer!r}"
+
+    def open(self, proto: str, address: str, port: int) -> Flow:
+        """A connection that stays open, so that one flow can be asked more than once."""
+        number = self._request(
+            "open", proto=proto, address=address, port=port, seconds=ANSWER_SECONDS, source=None
+        )
+        assert number is not None, f"no connection to {address}:{port}/{proto}"
+        return Flow(self, number)
+
+    def close(self) -> None:
+        """Ends the servers and connections of this namespace."""
+        if self._agent is not None:
+            self._agent.communicate()
+            self._agent = None
+
+
+class Flow:
+    """One open connection, of which every question has the same source and destination port."""
+
+    def __init__(self, node: Node, number: int) -> None:
+        self._node, self.number = node, number
+
+    def say(self, timeout: float = ANSWER_SECONDS) -> str | None:
+        """The answer to one more question within `timeout` seconds, None where there is none."""
+        answer: str | None = self._node._request("say", flow=self.number, seconds=timeout)
+        return answer
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._node._request("close", flow=self.number)

@@ -1,0 +1,110 @@
+"""A network namespace goes offline, on purpose or behind the back of `dnet`."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.host import Host
+from tests.lab import Lab
+from tests.node import Node
+from tests.real.devices import link, names, ports
+
+BRIDGE = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+
+
+@pytest.fixture
+def host(lab: Lab) -> Host:
+    """A machine with a bridge."""
+    host = lab.host()
+    host.ok(*BRIDGE)
+    return host
+
+
+def without_port(host: Host) -> str:
+    """The snapshot of a host but for the hardware address of its one port, a random one."""
+    (port,) = ports(host)
+    return host.snapshot().replace(link(host, port)["address"], "")
+
+
+def unplug(host: Host, node: Node, how: str) -> None:
+    """Takes an attachment's device away behind dnet's back, or the whole namespace."""
+    (port,) = ports(host)
+    if how == "device":
+        host.ip(f"link delete {port}")
+        return
+    node.close()
+    subprocess.run(["ip", "netns", "delete", node.netns], check=True)
+    # The kernel takes the devices of a namespace apart some time after its last process ended.
+    host.run(f"while ip link show {port} >/dev/null 2>&1; do sleep 0.05; done")
+
+
+@pytest.mark.parametrize("how", ["device", "namespace"])
+def test_an_unplugged_one_is_plugged_in_again(lab: Lab, host: Host, how: str) -> None:
+    outside, node = lab.outside(host), lab.node()
+    words = ("attach", "web", "--netns", node.netns, "-p", "8080:80", "-p", "81")
+    address = host.ok(*words)
+    chosen = host.keys("map", "list")
+    before = without_port(host)
+    unplug(host, node, how)
+    found = host.dnet("check")
+    assert found.returncode == 1
+    assert "web" in found.stdout
+    if how == "namespace":
+        subprocess.run(["ip", "netns", "add", node.netns], check=True)
+    assert host.ok(*words) == address
+    assert host.keys("map", "list") == chosen
+    assert without_port(host) == before
+    node.listen("tcp", 80, "web")
+    outside.reaches("web", "tcp", "10.99.0.1", 8080)
+
+
+@pytest.mark.parametrize("how", ["device", "namespace"])
+@pytest.mark.parametrize("command", ["detach", "interface release"])
+def test_detach_works_when_it_is_gone(lab: Lab, host: Host, how: str, command: str) -> None:
+    before = host.snapshot()
+    node = lab.node()
+    host.ok("attach", "web", "--netns", node.netns, "-p", "8080:80")
+    unplug(host, node, how)
+    host.quiet(*command.split(), "web")
+    assert host.snapshot() == before
+    assert host.keys("ip", "list") == host.keys("port", "list") == []
+
+
+def test_a_kept_id_moves_to_a_new_namespace(lab: Lab, host: Host) -> None:
+    first, second = lab.node(), lab.node()
+    address = host.ok("attach", "web", "--netns", first.netns)
+    unplug(host, first, "namespace")
+    subprocess.run(["ip", "netns", "add", first.netns], check=True)
+    assert host.ok("attach", "web", "--netns", first.netns) == address
+    host.ok("detach", "web")
+    assert host.ok("attach", "web", "--netns", second.netns, "--ip", address) == address
+
+
+def test_detach_of_nobody(host: Host) -> None:
+    host.fails(3, "detach", "web", code="not-found")
+    host.quiet("detach", "web", "--if-exists")
+
+
+def test_on_and_off_again_and_again_leaves_nothing(both: Lab) -> None:
+    host = both.host()
+    host.ok(*BRIDGE, "--no-icc")
+    outside, node, db = both.outside(host), both.node(), both.node()
+    host.ok("attach", "db", "--netns", db.netns, "--expose", "53/udp")
+    db.listen("udp", 53, "db")
+    node.listen("udp", 53, "web")
+    before = host.snapshot()
+    words = ("--netns", node.netns, "-p", "53:53/udp", "-p", "80", "--link", "db")
+    for turn in range(50 if both.variant == "nft" else 10):
+        address = host.ok("attach", f"web{turn}", *words)
+        if turn % 10 == 0:
+            outside.reaches("web", "udp", "10.99.0.1", 53)
+            node.reaches("db", "udp", host.json("interface", "show", "db")["ip"], 53)
+        host.quiet("detach", f"web{turn}")
+        assert address not in host.run("conntrack -L 2>/dev/null")
+    assert host.snapshot() == before
+    assert names(node) == ["lo"]
+    assert host.keys("interface", "list") == ["db"]
+    assert len(host.keys("ip", "list")) == 1
+    assert host.keys("port", "list") == host.keys("link", "list") == []

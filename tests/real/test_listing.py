@@ -1,0 +1,115 @@
+"""The exact rules that dnet leaves, as `iptables -S` lists them, beside reviewed golden files.
+
+One file serves both iptables variants. `UPDATE_GOLDEN=1` writes the files anew, for a change of
+the layout; what it wrote is then to be read as carefully as code.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.host import Host
+from tests.lab import Lab
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+DOCKER0 = ("bridge", "init", "docker0", "--chain", "DOCKER", "--address", "172.17.42.1/16")
+NO_ICC = (*DOCKER0, "--no-icc")
+SECOND = ("bridge", "init", "br1", "--chain", "BR1", "--address", "10.5.0.1/24")
+
+WEB = ("interface", "allocate", "web", "--bridge", "docker0", "--expose", "80/tcp")
+DB = ("interface", "allocate", "db", "--bridge", "docker0", "--expose", "5432/tcp")
+FAR = ("interface", "allocate", "far", "--bridge", "br1", "--expose", "80/tcp")
+MAPPED = ("map", "add", "web", "8080:80")
+
+# Name of the golden file: the commands after which the listing is taken.
+LISTINGS: dict[str, list[tuple[str, ...]]] = {
+    "bridge-init": [("bridge", "init")],
+    "bridge-init-docker0": [DOCKER0],
+    "no-icc": [NO_ICC],
+    "no-masquerade": [(*DOCKER0, "--no-masquerade")],
+    "two-bridges": [DOCKER0, SECOND],
+    "two-bridges-one-chain": [("bridge", "init"), ("bridge", "init", "dnet1")],
+    "two-bridges-open": [(*DOCKER0, "--no-isolate"), (*SECOND, "--no-isolate")],
+    "mapping": [DOCKER0, WEB, MAPPED],
+    "mapping-no-icc": [NO_ICC, WEB, MAPPED],
+    "mapping-no-masquerade": [(*DOCKER0, "--no-masquerade"), WEB, MAPPED],
+    "mapping-of-an-address": [DOCKER0, WEB, ("map", "add", "web", "10.99.0.1:53:53/udp")],
+    "mapping-of-the-loopback": [DOCKER0, WEB, ("map", "add", "web", "127.0.0.1:8080:80")],
+    "mapping-range": [DOCKER0, WEB, ("map", "add", "web", "9100-9109:8000-8009/udp")],
+    "mappings": [
+        *(DOCKER0, WEB, DB, MAPPED, ("map", "add", "web", "8081:80")),
+        ("map", "add", "db", "5432:5432", "9000-9009:9000-9009"),
+    ],
+    "mappings-of-two-bridges": [DOCKER0, SECOND, WEB, FAR, MAPPED, ("map", "add", "far", "81:80")],
+    "link": [NO_ICC, WEB, DB, ("link", "add", "web", "db")],
+    "link-from-the-host": [NO_ICC, DB, ("link", "add", "host", "db")],
+    "everything": [
+        *(NO_ICC, SECOND, WEB, DB, FAR, MAPPED),
+        *(("link", "add", "web", "db"), ("link", "add", "host", "db")),
+    ],
+}
+# A later command with these brings the listing back to that of the golden file.
+DETOURS: dict[str, list[tuple[str, ...]]] = {
+    "bridge-init-docker0": [WEB, MAPPED, ("interface", "release", "web")],
+    "no-icc": [
+        *(WEB, DB, ("link", "add", "web", "db"), ("link", "add", "host", "db")),
+        *(("link", "remove", "web:db"), ("link", "remove", "host:db")),
+    ],
+    "two-bridges": [FAR, ("map", "add", "far", "81:80"), ("interface", "release", "far")],
+    "mapping": [SECOND, ("bridge", "remove", "br1")],
+    "link": [("bridge", "init", "docker0", "--icc"), ("bridge", "init", "docker0", "--no-icc")],
+    "mappings": [
+        ("map", "remove", "9000-9009"),
+        ("map", "add", "db", "9000-9009:9000-9009"),
+    ],
+    "everything": [
+        ("bridge", "init", "docker0", "--no-masquerade", "--icc"),
+        ("bridge", "init", "docker0", "--masquerade", "--no-icc"),
+    ],
+}
+
+
+def after(lab: Lab, commands: list[tuple[str, ...]]) -> Host:
+    """A fresh machine on which the commands were given."""
+    host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
+    for command in commands:
+        host.ok(*command)
+    return host
+
+
+def compare(name: str, listing: str) -> None:
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(listing)
+    assert listing.splitlines() == path.read_text().splitlines()
+    assert listing == path.read_text()
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_the_listing_is_the_golden_one(both: Lab, name: str) -> None:
+    compare(name, after(both, LISTINGS[name]).listing())
+
+
+@pytest.mark.parametrize("name", DETOURS)
+def test_a_detour_leads_back_to_it(lab: Lab, name: str) -> None:
+    compare(name, after(lab, [*LISTINGS[name], *DETOURS[name]]).listing())
+
+
+def test_the_shared_chains_do_not_grow_with_the_mappings(lab: Lab) -> None:
+    host = after(lab, LISTINGS["mapping"])
+    shared = ("-A FORWARD", "-A INPUT", "-A PREROUTING", "-A OUTPUT", "-A POSTROUTING")
+
+    def in_shared_chains() -> list[str]:
+        lines = (line for table in ("filter", "nat", "raw") for line in host.rules(table))
+        return [line for line in lines if line.startswith(shared)]
+
+    before = in_shared_chains()
+    host.ok("map", "add", "web", *(f"{port}:80" for port in range(10000, 10100)))
+    assert in_shared_chains() == before
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(LISTINGS)

@@ -1,0 +1,78 @@
+"""127.0.0.1 of the host is opened towards containers by name only, and the wire stays out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from tests.host import Host
+from tests.lab import Lab
+from tests.node import Node
+from tests.world import send_loopback_packets
+
+GUARD = "-d 127.0.0.0/8 ! -i lo -j DROP"
+OPENING = "route_localnet=1"
+CLOSING = "route_localnet=0"
+
+
+class Guarded(NamedTuple):
+    host: Host
+    neighbour: Node
+    rogue: Node
+
+
+@pytest.fixture
+def guarded(both: Lab) -> Guarded:
+    """A mapping bound to 127.0.0.1, a service there, and two who send packets for it."""
+    host = both.host()
+    neighbour, rogue, web = both.outside(host), both.node(), both.node()
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ok("attach", "web", "--netns", web.netns, "-p", "127.0.0.1:8082:80")
+    host.ok("attach", "rogue", "--netns", rogue.netns)
+    send_loopback_packets(neighbour, "10.99.0.1")
+    send_loopback_packets(rogue, "172.17.42.1")
+    web.listen("tcp", 80, "web")
+    host.listen("tcp", 7000, "loopback", "127.0.0.1")
+    return Guarded(host, neighbour, rogue)
+
+
+def test_without_the_guard_the_packets_arrive_until_it_is_restored(guarded: Guarded) -> None:
+    host, neighbour, rogue = guarded
+    host.reaches("web", "tcp", "127.0.0.1", 8082)
+    host.reaches("loopback", "tcp", "127.0.0.1", 7000)
+    for sender in (neighbour, rogue):
+        sender.misses("tcp", "127.0.0.1", 8082)
+        sender.misses("tcp", "127.0.0.1", 7000)
+
+    # What the rows above are worth: the packets do reach the host.
+    host.iptables(f"-t raw -D DNET-PREROUTING {GUARD}")
+    neighbour.reaches("web", "tcp", "127.0.0.1", 8082)
+    rogue.reaches("web", "tcp", "127.0.0.1", 8082)
+    rogue.reaches("loopback", "tcp", "127.0.0.1", 7000)
+
+    found = host.dnet("check")
+    assert found.returncode == 1
+    assert GUARD in found.stdout
+    host.ok("restore")
+    for sender in (neighbour, rogue):
+        sender.misses("tcp", "127.0.0.1", 8082)
+        sender.misses("tcp", "127.0.0.1", 7000)
+    host.reaches("web", "tcp", "127.0.0.1", 8082)
+
+
+def test_it_is_there_before_the_opening_and_goes_after_it(both: Lab) -> None:
+    host = both.host()
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ok("interface", "allocate", "web")
+    steps = host.ok("map", "add", "web", "8080:80", "--dry-run").splitlines()
+    assert _index(steps, GUARD) < _index(steps, OPENING)
+    host.ok("map", "add", "web", "8080:80")
+    steps = host.ok("map", "remove", "8080", "--dry-run").splitlines()
+    # The guard goes with its chain, in one of several ways.
+    assert _index(steps, CLOSING) < _index(steps, "DNET-PREROUTING")
+
+
+def _index(steps: list[str], text: str) -> int:
+    (found, *_) = [number for number, step in enumerate(steps) if text in step]
+    return found

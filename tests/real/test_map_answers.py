@@ -1,0 +1,163 @@
+"""`dnet map` on the wire: what is published answers, as long as it is, and nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.host import Host
+from tests.lab import Lab
+from tests.node import Node
+from tests.real.test_map import bridge, dnat
+
+HERE = "10.99.0.1"
+
+
+def world(lab: Lab, *options: str) -> tuple[Host, Node, Node]:
+    """A host, a client outside of it, and the container `web` plugged into its bridge."""
+    host = bridge(lab.host(), *options)
+    address = host.ok("interface", "allocate", "web")
+    return host, lab.outside(host), lab.container(host, "br0", address)
+
+
+# --- real connections --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("proto", ["tcp", "udp"])
+def test_a_published_port_answers_from_outside_until_it_is_removed(both: Lab, proto: str) -> None:
+    host, client, web = world(both)
+    web.listen(proto, 80, "web")
+    client.misses(proto, HERE, 8080)
+    assert host.ok("map", "add", "web", f"8080:80/{proto}") == f"0.0.0.0:8080/{proto}"
+    # The container sees the client's own address.
+    assert client.ask(proto, HERE, 8080, source=("10.99.0.2", 40001)) == "web 10.99.0.2:40001"
+    host.reaches("web", proto, HERE, 8080)
+    host.quiet("map", "remove", f"8080/{proto}")
+    client.misses(proto, HERE, 8080)
+    host.misses(proto, HERE, 8080)
+
+
+def test_a_container_reaches_the_outside_under_the_host_s_address(both: Lab) -> None:
+    host, client, web = world(both)
+    client.listen("tcp", 80, "far")
+    answer = web.ask("tcp", "10.99.0.2", 80)
+    assert answer is not None
+    assert answer.startswith(f"far {HERE}:")
+    host.ok("bridge", "init", "br0", "--no-masquerade")
+    client.ip("route add 172.17.0.0/16 via 10.99.0.1")
+    answer = web.ask("tcp", "10.99.0.2", 80)
+    assert answer is not None
+    assert answer.startswith("far 172.17.0.2:")
+
+
+@pytest.mark.parametrize("proto", ["tcp", "udp"])
+def test_a_range_is_one_rule_with_the_right_offset(both: Lab, proto: str) -> None:
+    host, client, web = world(both)
+    for port in range(8000, 8011):
+        web.listen(proto, port, f"web{port}")
+    spec = f"9100-9109:8000-8009/{proto}"
+    assert host.ok("map", "add", "web", spec) == f"0.0.0.0:9100-9109/{proto}"
+    assert len(dnat(host)) == 1
+    for offset in range(10):
+        client.reaches(f"web{8000 + offset}", proto, HERE, 9100 + offset)
+    client.misses(proto, HERE, 9110)
+    client.misses(proto, HERE, 9099)
+    host.quiet("map", "remove", f"9100-9109/{proto}")
+    client.misses(proto, HERE, 9100)
+
+
+@pytest.mark.parametrize("proto", ["tcp", "udp"])
+def test_a_range_onto_the_same_ports(both: Lab, proto: str) -> None:
+    host, client, web = world(both)
+    for port in (8000, 8005, 8009):
+        web.listen(proto, port, f"web{port}")
+    host.ok("map", "add", "web", f"8000-8009:8000-8009/{proto}")
+    for port in (8000, 8005, 8009):
+        client.reaches(f"web{port}", proto, HERE, port)
+
+
+@pytest.mark.parametrize("first", [8080, 8081])
+def test_two_host_ports_to_one_container_port_come_and_go_in_any_order(
+    both: Lab, first: int
+) -> None:
+    host, client, web = world(both)
+    web.listen("tcp", 80, "web")
+    host.ok("map", "add", "web", "8080:80")
+    host.ok("map", "add", "web", "8081:80")
+    for port in (8080, 8081):
+        client.reaches("web", "tcp", HERE, port)
+    second = 8080 + 8081 - first
+    host.ok("map", "remove", first)
+    client.misses("tcp", HERE, first)
+    client.reaches("web", "tcp", HERE, second)
+    host.ok("map", "remove", second)
+    client.misses("tcp", HERE, second)
+
+
+def test_a_mapping_of_one_address_answers_there_only(both: Lab) -> None:
+    host, client, web = world(both)
+    host.ip("addr add 10.99.0.3/24 dev eth0")
+    web.listen("tcp", 80, "web")
+    assert host.ok("map", "add", "web", "10.99.0.3:8080:80") == "10.99.0.3:8080/tcp"
+    client.reaches("web", "tcp", "10.99.0.3", 8080)
+    client.misses("tcp", HERE, 8080)
+
+
+def test_the_same_port_of_two_addresses_leads_to_two_containers(both: Lab) -> None:
+    host, client, web = world(both)
+    host.ip("addr add 10.99.0.3/24 dev eth0")
+    db = both.container(host, "br0", host.ok("interface", "allocate", "db"))
+    for node, name in ((web, "web"), (db, "db")):
+        node.listen("tcp", 80, name)
+    host.ok("map", "add", "web", f"{HERE}:8080:80")
+    host.ok("map", "add", "db", "10.99.0.3:8080:80")
+    client.reaches("web", "tcp", HERE, 8080)
+    client.reaches("db", "tcp", "10.99.0.3", 8080)
+
+
+def test_a_port_that_came_back_leads_to_its_new_owner(both: Lab) -> None:
+    host, client, web = world(both)
+    db = both.container(host, "br0", host.ok("interface", "allocate", "db"))
+    web.listen("tcp", 80, "web")
+    db.listen("tcp", 80, "db")
+    host.ok("map", "add", "web", "8080:80")
+    client.reaches("web", "tcp", HERE, 8080)
+    host.ok("interface", "release", "web")
+    host.ok("map", "add", "db", "8080:80")
+    client.reaches("db", "tcp", HERE, 8080)
+
+
+def test_a_target_by_address(both: Lab) -> None:
+    host, client, web = world(both)
+    web.listen("tcp", 80, "web")
+    host.ok("map", "add", "172.17.0.2", "8080:80")
+    client.reaches("web", "tcp", HERE, 8080)
+    assert host.json("map", "list")[0]["owner"] == "web"
+
+
+# --- the administrator's own chain -------------------------------------------------------------
+
+
+def test_restrictions_of_the_administrator_come_first_and_survive(both: Lab) -> None:
+    host, client, web = world(both)
+    web.listen("tcp", 80, "web")
+    host.ok("map", "add", "web", "8080:80")
+    assert "-N DNET-USER" in host.rules()
+    client.reaches("web", "tcp", HERE, 8080)
+    host.iptables("-A DNET-USER -s 10.99.0.2/32 -j DROP")
+    rule = "-A DNET-USER -s 10.99.0.2/32 -j DROP"
+    client.misses("tcp", HERE, 8080)
+    for step in (
+        ("map", "add", "web", "8081:80"),
+        ("map", "remove", "8080"),
+        ("bridge", "init", "br0", "--no-icc"),
+        ("map", "remove", "8081"),
+    ):
+        host.ok(*step)
+        assert rule in host.rules(), step
+    host.ok("map", "add", "web", "8080:80")
+    client.misses("tcp", HERE, 8080)
+    host.iptables("-D DNET-USER -s 10.99.0.2/32 -j DROP")
+    client.reaches("web", "tcp", HERE, 8080)
+    host.iptables("-A DNET-USER -s 10.99.0.2/32 -j DROP")
+    host.ok("bridge", "remove", "br0", "--force")
+    assert rule in host.rules()

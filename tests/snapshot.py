@@ -1,0 +1,80 @@
+"""What a network namespace looks like, in a form that two moments can be compared in."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+# One process for everything that is compared. Sysctls of every device, because a guard that
+# stays behind on a bridge is as wrong as a rule that does.
+COMMAND = r"""
+iptables-save
+echo '=== addr'; ip -j addr
+echo '=== route'; ip -4 -o route show table all
+echo '=== sysctl'
+cd /proc/sys/net/ipv4 && for f in ip_forward ip_local_reserved_ports conf/*/route_localnet \
+    conf/*/rp_filter ../bridge/bridge-nf-call-iptables; do
+  [ -r "$f" ] && echo "$f $(cat "$f")"
+done
+true
+"""
+
+_BUILT_IN_EMPTY = re.compile(r":\S+ ACCEPT\Z")
+
+
+def firewall(saved: str) -> list[str]:
+    """The lines of `iptables-save` without comments, counters and untouched tables.
+
+    A table that was only looked at exists afterwards, with built-in chains and nothing in them;
+    here it equals one that was never there. Tables are sorted: their order is that of creation.
+    """
+    tables: dict[str, list[str]] = {}
+    table = ""
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            table = line
+            tables[table] = []
+        elif line and not line.startswith("#") and line != "COMMIT":
+            tables[table].append(re.sub(r" \[\d+:\d+\]\Z", "", line))
+    return [
+        f"{name} {line}"
+        for name, lines in sorted(tables.items())
+        if not all(_BUILT_IN_EMPTY.match(line) for line in lines)
+        for line in lines
+    ]
+
+
+def _device(link: dict[str, Any]) -> str:
+    addresses = sorted(
+        f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"] if a["family"] == "inet"
+    )
+    facts = [link["address"], f"mtu {link['mtu']}", f"master {link.get('master')}", *addresses]
+    up = "up" if "UP" in link["flags"] else "down"
+    return " ".join(["device", link["ifname"], up, *facts])
+
+
+def parse(output: str) -> str:
+    """The comparable text of what COMMAND printed: rules, devices, IPv4 routes, sysctls."""
+    saved, addresses, routes, sysctls = re.split(r"=== (?:addr|route|sysctl)\n", output)
+    lines = firewall(saved)
+    lines += sorted(_device(link) for link in json.loads(addresses))
+    # Whether a device has carrier is the other end's affair.
+    lines += sorted(
+        f"route {line.replace(' linkdown', '')}".rstrip() for line in routes.splitlines()
+    )
+    lines += sorted(f"sysctl {line}" for line in sysctls.splitlines())
+    return "\n".join(lines) + "\n"
+
+
+def folder(path: Path) -> dict[str, str]:
+    """Name and contents of every file in a state folder, but for the lock, which holds nothing.
+
+    A folder with the lock alone equals none: taking it is how a command begins.
+    """
+    return {
+        str(file.relative_to(path)): file.read_text() if file.is_file() else "not a plain file"
+        for file in sorted(path.rglob("*"))
+        if file.name != "lock"
+    }

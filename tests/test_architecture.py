@@ -1,0 +1,159 @@
+"""The direction of imports: cli → driver → (pure parts, store, host), and never back.
+
+Read from the source text of every module, so that an import inside a function counts too.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "dnet"
+
+# Which rooms a room may import from, itself included. What lies directly in dnet/ and is none
+# of the others is a pure part.
+MAY_IMPORT = {
+    # A list is read from the store without the driver, whose import takes as long as the rest.
+    "cli": {"cli", "driver", "store", "pure"},
+    "driver": {"driver", "store", "host", "pure"},
+    # Who holds the lock of the store is told by /proc.
+    "store": {"store", "host", "pure"},
+    "host": {"host", "pure"},
+    "pure": {"pure"},
+}
+
+# A pure part takes values and gives values: no clock, file, environment, process or socket.
+EFFECTS = {
+    *("click", "rich", "pyroute2", "filelock"),
+    *("asyncio", "concurrent", "ctypes", "datetime", "fcntl", "getpass", "glob", "http", "io"),
+    *("locale", "logging", "multiprocessing", "os", "pathlib", "platform", "random", "secrets"),
+    *("select", "selectors", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys"),
+    *("tempfile", "threading", "time", "urllib", "uuid", "warnings"),
+}
+EFFECTFUL_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
+
+# What grew out of a room's own module and lies beside it.
+ROOM_OF = {"maintenance": "driver"}
+
+# What takes several times as long to import as a bare interpreter takes to start.
+HEAVY = {"netaddr", "pyroute2", "rich", "socket", "subprocess"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, with where it stands."""
+
+    name: str
+    line: int
+    in_function: bool
+
+    @property
+    def top(self) -> str:
+        return self.name.partition(".")[0]
+
+
+@cache
+def modules() -> list[str]:
+    """The dotted names of every module of the package."""
+    return sorted(
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+        for path in PACKAGE.rglob("*.py")
+    )
+
+
+def source(module: str) -> Path:
+    path = PACKAGE.parent.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    if parts[1:2] == ["__main__"]:
+        return "cli"
+    if len(parts) > 1 and parts[1] in MAY_IMPORT:
+        return parts[1]
+    return ROOM_OF.get(parts[1], "pure") if len(parts) > 1 else "pure"
+
+
+def _for_types_only(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
+
+
+def _walk(node: ast.AST, in_function: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Every node that runs, with whether it stands inside a function."""
+    for child in ast.iter_child_nodes(node):
+        if _for_types_only(child):
+            continue
+        inside = in_function or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield child, inside
+        yield from _walk(child, inside)
+
+
+def imports(module: str) -> list[Import]:
+    found = []
+    for node, inside in _walk(ast.parse(source(module).read_text())):
+        if isinstance(node, ast.Import):
+            found += [Import(alias.name, node.lineno, inside) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno} has a relative import"
+            assert node.module is not None
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                name = whole if whole in modules() else node.module
+                found.append(Import(name, node.lineno, inside))
+    return found
+
+
+def test_the_rooms_are_there() -> None:
+    assert {room(module) for module in modules()} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("module", modules())
+def test_nothing_imports_upwards(module: str) -> None:
+    allowed = MAY_IMPORT[room(module)]
+    for imported in imports(module):
+        # The package itself holds nothing but its version.
+        if imported.top == "dnet" and imported.name != "dnet":
+            assert room(imported.name) in allowed, (
+                f"{module}:{imported.line}: {room(module)} imports {imported.name}"
+            )
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if room(name) == "pure"])
+def test_a_pure_part_has_no_effects(module: str) -> None:
+    for imported in imports(module):
+        assert imported.top not in EFFECTS, f"{module}:{imported.line} imports {imported.name}"
+    for node, _ in _walk(ast.parse(source(module).read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in EFFECTFUL_CALLS, f"{module}:{node.lineno}: {node.func.id}()"
+
+
+@pytest.mark.parametrize("module", modules())
+def test_what_touches_the_machine_is_imported_by_the_host_s_room_alone(module: str) -> None:
+    for imported in imports(module):
+        place = f"{module}:{imported.line} imports {imported.name}"
+        if imported.top == "pyroute2":
+            assert module == "dnet.host.netlink", place
+            assert imported.in_function, place
+        if imported.top == "subprocess":
+            assert room(module) == "host", place
+        if imported.top == "click":
+            assert room(module) == "cli", place
+        if imported.top == "rich":
+            assert room(module) == "cli", place
+
+
+@pytest.mark.parametrize("module", modules())
+def test_what_is_slow_to_import_is_imported_only_where_it_is_used(module: str) -> None:
+    for imported in imports(module):
+        if imported.top in HEAVY:
+            assert imported.in_function, f"{module}:{imported.line} imports {imported.name}"

@@ -1,0 +1,106 @@
+"""A machine as a test describes it, and short ways to a state with something in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import settings
+
+from dnet import bridge, endpoint
+from dnet.errors import NotFoundError
+from dnet.facts import Device, Namespace
+from dnet.model import Bridge
+from dnet.state import State
+
+# The same examples in every run, and no file left behind: what passes here passes everywhere.
+STABLE = settings(derandomize=True, database=None, deadline=None)
+
+
+@dataclass
+class FakeFacts:
+    """The facts of a quiet machine, but for what a test says of it.
+
+    `busy` holds what host processes listen on, `(address, port, protocol)`; a listener on
+    0.0.0.0 is in the way of every address, and every listener of a wildcard. `namespaces` are
+    those that are there, `plugged` the ids of interfaces whose veth pair is.
+    """
+
+    devices: Mapping[str, Device] = field(default_factory=dict)
+    routes_there: Collection[str] = ()
+    resolvers: Collection[str] = ()
+    mtu: int = 1500
+    busy: Collection[tuple[str, int, str]] = ()
+    namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+    plugged: Collection[str] = ()
+
+    def now(self) -> str:
+        return "2026-01-01T00:00:00Z"
+
+    def device(self, name: str) -> Device | None:
+        return self.devices.get(name)
+
+    def routes(self) -> list[str]:
+        return list(self.routes_there)
+
+    def nameservers(self) -> list[str]:
+        return list(self.resolvers)
+
+    def default_mtu(self) -> int:
+        return self.mtu
+
+    def namespace(self, text: str) -> Namespace:
+        if text not in self.namespaces:
+            raise NotFoundError(f"there is no network namespace {text}")
+        return self.namespaces[text]
+
+    def is_there(self, shown: str, cookie: int | None) -> bool:
+        return shown in self.namespaces and self.namespaces[shown].cookie == cookie
+
+    def is_plugged(self, interface_id: str) -> bool:
+        return interface_id in self.plugged
+
+    def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
+        return any(
+            (port, proto) == (other_port, other_proto)
+            and ("0.0.0.0" in (host_ip, ip) or host_ip == ip)
+            for ip, other_port, other_proto in self.busy
+        )
+
+    def why_busy(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
+        for port in range(first, last + 1):
+            if self.is_busy(host_ip, port, proto):
+                return f"a process listens on {port}/{proto}"
+        return None
+
+
+FACTS = FakeFacts()
+
+
+def with_bridge(address: str = "172.17.42.1/16", **options: Any) -> State:
+    """A state with the one bridge dnet0."""
+    state = State()
+    make_bridge(state, "dnet0", address, **options)
+    return state
+
+
+def make_bridge(state: State, name: str, address: str, **options: Any) -> Bridge:
+    """One more bridge."""
+    return bridge.init(state, FACTS, name=name, options={"address": address, **options})
+
+
+def specs(*texts: str) -> list[endpoint.PublishSpec]:
+    """Publish specs as typed."""
+    return [endpoint.parse_publish(text) for text in texts]
+
+
+def queries(*texts: str) -> list[endpoint.EndpointQuery]:
+    """Endpoints as typed."""
+    return [endpoint.parse_endpoint(text) for text in texts]
+
+
+def snapshot(state: State) -> Any:
+    """A copy of all a state holds, as it comes back from a file."""
+    return json.loads(json.dumps(state.document()))

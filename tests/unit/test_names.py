@@ -1,0 +1,172 @@
+"""Names: what is accepted as which, and that a refusal is one plain line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from dnet import names
+from dnet.errors import UsageError
+
+
+def refused(check: Callable[[str], object], text: str) -> UsageError:
+    with pytest.raises(UsageError) as error:
+        check(text)
+    assert str(error.value).isprintable()
+    return error.value
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "0", "10", "web", "web-1.example_x", "A" * 128, "fe80", "Host"]
+)
+def test_interface_ids(text: str) -> None:
+    assert names.interface_id(text) == text
+    assert names.owner(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "-a", ".a", "_a", "a/b", "a b", "a\n", "a\nb", "a:b", "é", "a" * 129, "\u0661", "a\0"],
+)
+def test_what_is_no_interface_id(text: str) -> None:
+    assert "is not an interface id" in str(refused(names.interface_id, text))
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1", "1.2", "1.", "999.999.999.999"])
+def test_what_reads_as_an_address_is_no_interface_id(text: str) -> None:
+    assert "reads as an address" in str(refused(names.interface_id, text))
+
+
+def test_the_host_is_no_interface() -> None:
+    assert "the machine itself" in str(refused(names.interface_id, "host"))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("10.0.0.1", True),
+        ("10.0.0", True),
+        ("::1", True),
+        ("fe80::1", True),
+        ("::ffff:10.0.0.1", True),
+        ("10", False),
+        ("web", False),
+        ("dead.beef", False),
+        ("", False),
+    ],
+)
+def test_what_a_target_is_meant_as(text: str, is_one: bool) -> None:
+    assert names.reads_as_address(text) is is_one
+
+
+@pytest.mark.parametrize("text", ["dnet0", "br-lan", "eth0.100", "a", "x" * 15, "veth@x", "br_1"])
+def test_device_names(text: str) -> None:
+    assert names.device(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", ".", "..", "lo", "all", "default", "a/b", "a b", "a\tb", "a\nb", "a:b", "a%d"),
+        *("x" * 16, "-a", "!a", "a+", 'a"b', "a'b", "a\\b", "a\0b"),
+    ],
+)
+def test_what_is_no_device_name(text: str) -> None:
+    refused(names.device, text)
+
+
+@pytest.mark.parametrize("text", ["DNET", "DOCKER", "dnet-a_1", "1", "x" * 28, "accept"])
+def test_chain_names(text: str) -> None:
+    assert names.chain(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "x" * 29, "-A", "a b", "a.b", "a/b", "a\n", "INPUT", "POSTROUTING", "ACCEPT", "DNAT"),
+        *("MASQUERADE", "RETURN", "DNET-USER", "DNET-FORWARD", "DNET-PREROUTING"),
+    ],
+)
+def test_what_is_no_chain_name(text: str) -> None:
+    refused(names.chain, text)
+
+
+@pytest.mark.parametrize(("text", "number"), [("1", 1), ("80", 80), ("65535", 65535), ("080", 80)])
+def test_ports(text: str, number: int) -> None:
+    assert names.port(text) == number
+
+
+BAD_PORTS = [
+    "0",
+    "65536",
+    "99999",
+    "100000",
+    "-1",
+    "abc",
+    "",
+    " 80",
+    "80 ",
+    "8_0",
+    "٣",
+    "1.0",
+    "80\n",
+]
+
+
+@pytest.mark.parametrize("text", BAD_PORTS)
+def test_what_is_no_port(text: str) -> None:
+    error = refused(names.port, text)
+    assert error.hint == "ports go from 1 to 65535"
+
+
+@pytest.mark.parametrize(
+    ("text", "span"), [("80", (80, 80)), ("80-80", (80, 80)), ("1-65535", (1, 65535))]
+)
+def test_port_ranges(text: str, span: tuple[int, int]) -> None:
+    assert names.port_range(text) == span
+
+
+@pytest.mark.parametrize("text", [*BAD_PORTS, "80-", "-80", "80-90-100", "80-65536", "0-80", "--"])
+def test_what_is_no_port_range(text: str) -> None:
+    refused(names.port_range, text)
+
+
+def test_a_reversed_range_comes_with_the_right_one() -> None:
+    error = refused(names.port_range, "90-80")
+    assert "reversed" in str(error)
+    assert error.hint == "write 80-90"
+
+
+@pytest.mark.parametrize(("text", "proto"), [("tcp", "tcp"), ("UDP", "udp"), ("Sctp", "sctp")])
+def test_protocols(text: str, proto: str) -> None:
+    assert names.protocol(text) == proto
+
+
+@pytest.mark.parametrize("text", ["", "tcpp", "icmp", "6", "tcp\n", "tcp/udp"])
+def test_what_is_no_protocol(text: str) -> None:
+    assert refused(names.protocol, text).hint == "use tcp, udp or sctp"
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"), [("80", "80/tcp"), ("53/UDP", "53/udp"), ("0443/tcp", "443/tcp")]
+)
+def test_exposed_ports(text: str, canonical: str) -> None:
+    assert names.port_proto(text) == canonical
+
+
+@pytest.mark.parametrize("text", ["", "/tcp", "80/", "80/tcp/udp", "80-90/tcp", "abc/tcp", "0/udp"])
+def test_what_is_no_exposed_port(text: str) -> None:
+    refused(names.port_proto, text)
+
+
+def test_ports_are_sorted_lowest_first_and_tcp_before_udp() -> None:
+    ports = ("443/udp", "80/sctp", "80/udp", "1000/tcp", "80/tcp", "80/udp", "443/tcp")
+    expected = ("80/tcp", "80/udp", "80/sctp", "443/tcp", "443/udp", "1000/tcp")
+    assert names.sort_ports(ports) == expected
+
+
+def test_a_quoted_text_stays_on_one_line_and_short() -> None:
+    assert names.quoted("a\nb\x1b[1m") == r"'a\nb\x1b[1m'"
+    assert len(names.quoted("x" * 10_000)) < 70
+    assert names.quoted("\udc80") == r"'\udc80'"
