@@ -6,15 +6,17 @@ What `docker run` did with the four registered functions, for any network namesp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dnet import interface as interfaces
 from dnet import link, portmapper
 from dnet.endpoint import PublishSpec
 from dnet.errors import ConflictError, NotFoundError
-from dnet.facts import Facts, Namespace
 from dnet.model import Interface
 from dnet.state import State
+
+if TYPE_CHECKING:
+    from dnet.facts import Facts, Namespace
 
 
 class Wiring(NamedTuple):

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Options
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnet import address, bridges, interface, ipallocator, names, portmapper
 from dnet.errors import ConflictError, ExhaustedError
-from dnet.facts import Device, Facts
 from dnet.model import DEFAULT_BRIDGE, Bridge
 from dnet.state import State
+
+if TYPE_CHECKING:
+    from dnet.facts import Device, Facts
 
 CANDIDATES = (
     "172.17.42.1/16",

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from dnet.errors import ConflictError, DnetError, KernelError, StateUnreadableError
-from dnet.facts import Facts
 from dnet.host import flows, rules, system
 from dnet.host.kernel import Kernel, Say
-from dnet.host.scope import Scope
+from dnet.host.scope import Scope, attached
 from dnet.host.signals import uninterrupted
 from dnet.host.steps import Plan
 from dnet.state import Change, State
 from dnet.store import Store
 
+if TYPE_CHECKING:
+    from dnet.facts import Facts
+
 T = TypeVar("T")
-Operation = Callable[[State, Facts], T]
+Operation = Callable[[State, "Facts"], T]
 
 
 class Settings(NamedTuple):
@@ -101,10 +103,11 @@ class Driver:
         before, scope = rules.skeleton(state), Scope.of(state)
         result = operation(state, kernel.machine)
         changes = state.changes()
-        if not changes and not state.confirmed:
-            return Outcome(result, state, Plan(), changes)
-        self._settle(state, kernel)
-        plan = kernel.planner.change(before, scope, state)
+        plan = Plan()
+        if _concerns_kernel(state, changes):
+            kernel.require()
+            self._settle(state, kernel)
+            plan = kernel.planner.change(before, scope, state)
         plan.flows = list(flows.ended(changes))
         return Outcome(result, state, plan, changes)
 
@@ -128,7 +131,6 @@ class Driver:
         state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
         moves = bool(plan.before or plan.commands or plan.after)
         if moves:
-            kernel.require()
             self._store.write_journal(state)
         scope = Scope.of(state).with_changes(state)
         try:
@@ -217,3 +219,13 @@ class Driver:
     def _report(self, plan: Plan) -> None:
         for difference in plan.differences():
             self._settings.warn(f"repaired: {difference}")
+
+
+def _concerns_kernel(state: State, changes: list[Change]) -> bool:
+    """Whether anything but allocations changed, or the kernel is to be looked at."""
+    tables = (state.bridges, state.mappings, state.links)
+    return (
+        bool(state.confirmed or state.replug)
+        or any(table in tables for table, *_ in changes)
+        or any(attached(state, changes))
+    )

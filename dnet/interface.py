@@ -6,12 +6,15 @@ An interface is an address on a bridge under an id, with all that hangs on it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dnet import bridges, ipallocator, link, names, portmapper
 from dnet.errors import ConflictError, NotFoundError
-from dnet.facts import Facts
 from dnet.model import Interface
 from dnet.state import State
+
+if TYPE_CHECKING:
+    from dnet.facts import Facts
 
 
 def allocate(

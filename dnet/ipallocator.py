@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from dnet import address, bridges
 from dnet.errors import AddressInUseError, ConflictError, ExhaustedError, NotFoundError, UsageError
-from dnet.facts import Facts
 from dnet.model import REUSE, Bridge
 from dnet.state import State
 from dnet.table import Table
+
+if TYPE_CHECKING:
+    from dnet.facts import Facts
 
 
 def request(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dnet import address, names, portallocator
 from dnet.errors import ConflictError, NotFoundError, UsageError
-from dnet.facts import Facts
 from dnet.model import Interface, Link
 from dnet.state import State
+
+if TYPE_CHECKING:
+    from dnet.facts import Facts
 
 
 def add(

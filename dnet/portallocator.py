@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from dnet import address, bridges
 from dnet.endpoint import Endpoint, EndpointQuery
 from dnet.errors import ConflictError, ExhaustedError, NotFoundError, PortInUseError, UsageError
-from dnet.facts import Facts
 from dnet.model import Bridge, Reservation
 from dnet.portindex import Holder, find_holder, meeting, taken_at
 from dnet.state import State
+
+if TYPE_CHECKING:
+    from dnet.facts import Facts
 
 
 def allocate(

@@ -6,13 +6,16 @@ The source's portmapper (pkg/networkfs and daemon/networkdriver/portmapper/mappe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dnet import address, bridges, names, portallocator, portindex
 from dnet.endpoint import Endpoint, EndpointQuery, PublishSpec
 from dnet.errors import ConflictError, NotFoundError, UsageError
-from dnet.facts import Facts
 from dnet.model import Bridge, Mapping
 from dnet.state import State
+
+if TYPE_CHECKING:
+    from dnet.facts import Facts
 
 
 def add(

@@ -8,13 +8,11 @@ no lock: a new document appears by rename, whole or not at all.
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any
 
+from dnet import storetext
 from dnet.errors import (
     DnetError,
     LockedError,
@@ -23,8 +21,6 @@ from dnet.errors import (
 )
 from dnet.state import State
 
-_CHECKSUM = '{"checksum": "%08x",\n'
-_CHECKSUM_LENGTH = len(_CHECKSUM % 0)
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -32,12 +28,12 @@ class Store:
     """The state folder. Created by the first command that changes something."""
 
     def __init__(self, folder: str) -> None:
-        self.folder = Path(folder)
-        self.path = self.folder / "state.json"
-        self._previous = self.folder / "state.json.prev"
-        self._journal = self.folder / "journal.json"
-        self._names = self.folder / "names"
-        self._lock = self.folder / "lock"
+        self.folder = folder
+        self.path = f"{folder}/state.json"
+        self._previous = f"{folder}/state.json.prev"
+        self._journal = f"{folder}/journal.json"
+        self._names = f"{folder}/names"
+        self._lock = f"{folder}/lock"
 
     # Reading
 
@@ -54,9 +50,9 @@ class Store:
 
     def has_journal(self) -> bool:
         """Whether a command is under way, or was killed."""
-        return self._journal.exists()
+        return os.path.lexists(self._journal)
 
-    def _read(self, path: Path) -> State | None:
+    def _read(self, path: str) -> State | None:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -66,14 +62,14 @@ class Store:
         with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
             text = file.read()
         try:
-            return State(_parse(text))
+            return storetext.read(text)
         except (ValueError, RecursionError) as error:
             raise StateUnreadableError(f"{path}: {error}", self._way_back()) from None
         except StateUnreadableError as error:
             raise StateUnreadableError(f"{path}: {error}", error.hint or self._way_back()) from None
 
     def _way_back(self) -> str | None:
-        if not self._previous.exists():
+        if not os.path.exists(self._previous):
             return None
         return f"to go back to the state before the last change: cp {self._previous} {self.path}"
 
@@ -88,7 +84,7 @@ class Store:
         from filelock import FileLock, Timeout
 
         self._make_folder()
-        lock = FileLock(str(self._lock), timeout=timeout, poll_interval=0.005)
+        lock = FileLock(self._lock, timeout=timeout, poll_interval=0.005)
         try:
             lock.acquire()
         except Timeout:
@@ -105,7 +101,7 @@ class Store:
 
     def _make_folder(self) -> None:
         try:
-            self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            os.makedirs(self.folder, mode=0o755, exist_ok=True)
         except OSError as error:
             raise self._trouble(error, self.folder) from None
 
@@ -113,13 +109,13 @@ class Store:
 
     def write_journal(self, state: State) -> None:
         """Note, to last, the state the kernel is about to be moved to."""
-        self._write(self._journal, _document(state))
+        self._write(self._journal, storetext.write(state))
         self._sync_folder()
 
     def drop_journal(self) -> None:
         """Forget the journal, if there is one."""
         try:
-            self._journal.unlink()
+            os.unlink(self._journal)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -133,7 +129,7 @@ class Store:
             if journalled:
                 os.rename(self._journal, self.path)
             else:
-                self._write(self.path, _document(state))
+                self._write(self.path, storetext.write(state))
         except OSError as error:
             raise self._trouble(error, self.path) from None
         # The rename has committed: what fails after it must not undo the kernel's side.
@@ -144,24 +140,24 @@ class Store:
         """Remove every file but the lock, which others may be waiting for."""
         for path in (self._journal, self.path, self._previous, self._names):
             try:
-                path.unlink(missing_ok=True)
+                _unlink(path)
             except OSError as error:
                 raise self._trouble(error, path) from None
 
     def _keep_previous(self) -> None:
-        spare = self.folder / "state.json.prev.new"
-        spare.unlink(missing_ok=True)
+        spare = f"{self._previous}.new"
+        _unlink(spare)
         try:
             os.link(self.path, spare, follow_symlinks=False)
         except FileNotFoundError:
             return
         os.rename(spare, self._previous)
 
-    def _write(self, path: Path, text: str) -> None:
+    def _write(self, path: str, text: str) -> None:
         """Write a file whole: to a temporary one in the same folder, synced, then renamed."""
-        spare = path.with_name(f"{path.name}.new")
+        spare = f"{path}.new"
         try:
-            spare.unlink(missing_ok=True)
+            _unlink(spare)
             descriptor = os.open(spare, _NEW, 0o644)
             with open(descriptor, "w", encoding="utf-8") as file:
                 os.fchmod(descriptor, 0o644)
@@ -170,7 +166,7 @@ class Store:
                 os.fsync(descriptor)
             os.rename(spare, path)
         except OSError as error:
-            spare.unlink(missing_ok=True)
+            _unlink(spare)
             raise self._trouble(error, path) from None
 
     def _sync_folder(self) -> None:
@@ -180,7 +176,7 @@ class Store:
         finally:
             os.close(descriptor)
 
-    def _trouble(self, error: OSError, path: Path) -> DnetError:
+    def _trouble(self, error: OSError, path: str) -> DnetError:
         if error.errno in (errno.EACCES, errno.EPERM):
             return PermissionDeniedError(
                 f"{path}: permission denied", "run it as root, or: --state-dir"
@@ -190,42 +186,22 @@ class Store:
         return DnetError(f"{path}: {error.strerror}")
 
 
-def _document(state: State) -> str:
-    """The text of a state: a checksum, then a line for each part."""
-    import zlib
-
-    parts = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in state.document().items())
-    body = ",\n".join(parts) + "}\n"
-    return _CHECKSUM % zlib.crc32(body.encode()) + body
+def _unlink(path: str) -> None:
+    """Remove a file if it is there."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
 
 
-def _parse(text: str) -> dict[str, Any]:
-    """The document of a store's text; one that dnet did not write itself is examined first.
-
-    Raises ValueError, StateUnreadableError, RecursionError.
-    """
-    import zlib
-
-    document = json.loads(text)
-    body = text[_CHECKSUM_LENGTH:]
-    if text[:_CHECKSUM_LENGTH] != _CHECKSUM % zlib.crc32(body.encode(errors="surrogateescape")):
-        from dnet import integrity
-
-        integrity.verify(document)
-    found: dict[str, Any] = document
-    return found
-
-
-def _by(lock: Path) -> str:
+def _by(lock: str) -> str:
     from dnet.host.locks import lock_holder
 
-    pid = lock_holder(str(lock))
+    pid = lock_holder(lock)
     return f" by process {pid}" if pid else ""
 
 
-def _descriptor_of(path: Path) -> int:
+def _descriptor_of(path: str) -> int:
     """The descriptor that holds the lock, which filelock keeps to itself."""
-    wanted = path.stat()
+    wanted = os.stat(path)
     for name in os.listdir("/proc/self/fd"):
         try:
             found = os.fstat(int(name))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -75,7 +74,6 @@ def carry_out(session: Any, /, request: Any, **_: Any) -> int:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run dnet, and end the process with the documented exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    signal.signal(signal.SIGTERM, _terminate)
     try:
         status = _run(words)
         sys.stdout.flush()
@@ -84,11 +82,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)
-
-
-def _terminate(_number: int, _frame: object) -> NoReturn:
-    """End by an exception, as Ctrl-C does, so that what is half done is undone."""
-    sys.exit(143)
 
 
 def _run(words: list[str]) -> int:

@@ -54,8 +54,10 @@ class Session:
     def carry_out(self, request: Request) -> Document:
         """Carry a request out, and give what it has to say."""
         if request.run is not None:
+            _end_by_exception()
             return request.run(self)
         if request.maintain is not None:
+            _end_by_exception()
             from dnet.maintenance import Maintenance
 
             return request.maintain(Maintenance(self.settings()))
@@ -63,6 +65,7 @@ class Session:
             from dnet.store import Store
 
             return request.show(Store(self.state_dir).load(), None)
+        _end_by_exception()
         from dnet.driver import Driver
 
         driver = Driver(self.settings())
@@ -86,6 +89,13 @@ class Session:
         """A kernel step, with --verbose."""
         if self._verbose:
             print(f"dnet: {line}", file=sys.stderr)
+
+
+def _end_by_exception() -> None:
+    """Let SIGTERM end dnet as Ctrl-C does, so that what is half done is undone."""
+    import signal
+
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
 
 
 _STEPS = (column("kind"), column("step"))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from dnet import address
 from dnet.errors import KernelError
-from dnet.facts import Device
 from dnet.host.steps import Netlink
 from dnet.model import Bridge, Interface
 
 if TYPE_CHECKING:
+    from dnet.facts import Device
     from dnet.host.inside import Inner
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from dnet import address
-from dnet.host.conntrack import LOCAL, Flow
+from dnet.host.flow import LOCAL, Flow
 from dnet.model import Link, Mapping
 from dnet.names import split_port_proto
 from dnet.state import Change

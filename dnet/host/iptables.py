@@ -11,7 +11,8 @@ from functools import cached_property
 
 from dnet.errors import KernelError
 from dnet.host import command, system
-from dnet.host.rulediff import TABLES, Commands, Tables
+from dnet.host.rulediff import Tables
+from dnet.host.rules import TABLES, Commands
 
 HINT = "apt-get install iptables"
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from dnet.errors import DnetError, PermissionDeniedError
-from dnet.host import conntrack, sysctl, system
-from dnet.host.iptables import Firewall
+from dnet.host import sysctl, system
 from dnet.host.machine import Machine
-from dnet.host.netlink import Netlink
-from dnet.host.planner import Planner
-from dnet.host.rulediff import Commands
+from dnet.host.rules import Commands
 from dnet.host.steps import Netlink as NetlinkStep
 from dnet.host.steps import Plan, Sysctl
 from dnet.state import State
+
+if TYPE_CHECKING:
+    from dnet.host.iptables import Firewall
+    from dnet.host.netlink import Netlink
+    from dnet.host.planner import Planner
 
 Say = Callable[[str], None]
 
@@ -27,16 +30,43 @@ class Kernel:
     """
 
     def __init__(self, wait: float, inherit: tuple[int, ...], warn: Say, trace: Say) -> None:
-        self._netlink = Netlink()
-        self.firewall = Firewall(wait, inherit)
-        self.planner = Planner(self.firewall, self._netlink)
-        self.machine = Machine(self._netlink)
+        self._wait = wait
+        self._inherit = inherit
         self._warn = warn
         self._trace = trace
 
+    # Each part is loaded when it is needed: a command that only allocates needs none of them.
+
+    @cached_property
+    def netlink(self) -> Netlink:
+        """Devices and addresses."""
+        from dnet.host.netlink import Netlink
+
+        return Netlink()
+
+    @cached_property
+    def firewall(self) -> Firewall:
+        """The tables of iptables."""
+        from dnet.host.iptables import Firewall
+
+        return Firewall(self._wait, self._inherit)
+
+    @cached_property
+    def planner(self) -> Planner:
+        """Who makes the plans."""
+        from dnet.host.planner import Planner
+
+        return Planner(self.firewall, lambda: self.netlink)
+
+    @cached_property
+    def machine(self) -> Machine:
+        """The facts that decisions may depend on."""
+        return Machine(lambda: self.netlink)
+
     def close(self) -> None:
         """Give back what is held open."""
-        self._netlink.close()
+        if "netlink" in self.__dict__:
+            self.netlink.close()
 
     def require(self) -> None:
         """Raises PermissionDeniedError without the capability to change the network."""
@@ -84,7 +114,7 @@ class Kernel:
     def _take(self, step: NetlinkStep | Sysctl) -> None:
         self._trace(step.shown)
         if isinstance(step, NetlinkStep):
-            self._netlink.take(step)
+            self.netlink.take(step)
             return
         try:
             sysctl.write(step)
@@ -99,5 +129,7 @@ class Kernel:
     def _end(self, plan: Plan) -> None:
         """Tracked connections: not having the right to is no reason to fail."""
         if system.has_capability("CAP_NET_ADMIN"):
+            from dnet.host import conntrack
+
             for entry in conntrack.delete(plan.flows, self._warn):
                 self._trace(f"conntrack: deleted {entry}")

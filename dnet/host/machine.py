@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from dnet.facts import Device, Namespace
-from dnet.host import netns, routes, system
-from dnet.host.devices import veth_name
-from dnet.host.netlink import Netlink
-from dnet.host.sockets import HostPorts
+from dnet.host import system
+
+if TYPE_CHECKING:
+    from dnet.facts import Device, Namespace
+    from dnet.host.netlink import Netlink
+    from dnet.host.sockets import HostPorts
 
 DEFAULT_MTU = 1500
 
@@ -18,11 +20,13 @@ DEFAULT_MTU = 1500
 class Machine:
     """Facts about this machine and the network namespace the process is in."""
 
-    def __init__(self, netlink: Netlink) -> None:
+    def __init__(self, netlink: Callable[[], Netlink]) -> None:
         self._netlink = netlink
 
     @cached_property
     def _ports(self) -> HostPorts:
+        from dnet.host.sockets import HostPorts
+
         return HostPorts()
 
     def now(self) -> str:
@@ -31,10 +35,12 @@ class Machine:
 
     def device(self, name: str) -> Device | None:
         """A network device."""
-        return self._netlink.device(name)
+        return self._netlink().device(name)
 
     def routes(self) -> Sequence[str]:
         """The IPv4 routes but the default one, each a subnet in CIDR form."""
+        from dnet.host import routes
+
         return [subnet for _, subnet in routes.read() if subnet != routes.DEFAULT]
 
     def nameservers(self) -> Sequence[str]:
@@ -43,22 +49,30 @@ class Machine:
 
     def default_mtu(self) -> int:
         """The MTU of the default route's device, else 1500."""
+        from dnet.host import routes
+
         for name, subnet in routes.read():
-            if subnet == routes.DEFAULT and (device := self._netlink.device(name)):
+            if subnet == routes.DEFAULT and (device := self._netlink().device(name)):
                 return device.mtu
         return DEFAULT_MTU
 
     def namespace(self, text: str) -> Namespace:
         """The network namespace a name, path or pid means. Raises NotFoundError, UsageError."""
+        from dnet.host import netns
+
         return netns.find(text)
 
     def is_there(self, shown: str, cookie: int | None) -> bool:
         """Whether a namespace of the store is there, and is the same one still."""
+        from dnet.host import netns
+
         return netns.locate(shown, cookie) is not None
 
     def is_plugged(self, interface_id: str) -> bool:
         """Whether the host's end of an interface's veth pair is there."""
-        return self._netlink.device(veth_name(interface_id)) is not None
+        from dnet.host.devices import veth_name
+
+        return self._netlink().device(veth_name(interface_id)) is not None
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         """Whether a host process, or the kernel's reservation, keeps a port."""

@@ -6,15 +6,13 @@ added and deleted without a look. Otherwise, and to repair, the tables are read 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError
-from dnet.facts import Device
 from dnet.host import devices, netns, rulediff, rules, sysctl
-from dnet.host.iptables import Firewall
-from dnet.host.netlink import Netlink
-from dnet.host.rulediff import Commands, Tables
-from dnet.host.rules import DNET_USER, Layout, Rule
+from dnet.host.rulediff import Tables
+from dnet.host.rules import DNET_USER, Commands, Layout, Rule
 from dnet.host.scope import Scope, attached
 from dnet.host.steps import Netlink as NetlinkStep
 from dnet.host.steps import Plan, Sysctl
@@ -22,13 +20,21 @@ from dnet.model import Interface
 from dnet.state import Change, State
 from dnet.table import ABSENT
 
+if TYPE_CHECKING:
+    from dnet.facts import Device
+    from dnet.host.iptables import Firewall
+    from dnet.host.netlink import Netlink
+
 RULES, DEVICES = "rules", "devices"
 
 
 class Planner:
-    """Plans against the kernel as `firewall` and `netlink` show it."""
+    """Plans against the kernel as the firewall and netlink show it.
 
-    def __init__(self, firewall: Firewall, netlink: Netlink) -> None:
+    `netlink` gives what is opened only when there is something to ask.
+    """
+
+    def __init__(self, firewall: Firewall, netlink: Callable[[], Netlink]) -> None:
         self._firewall = firewall
         self._netlink = netlink
 
@@ -90,7 +96,7 @@ class Planner:
             [*(one.name for one in state.bridges.values()), *(one.name for one in scope.bridges)]
         )
         for name in names:
-            device = self._netlink.device(name)
+            device = self._netlink().device(name)
             bridge = state.bridges.get(name)
             former = [one for one in scope.bridges if one.name == name]
             if bridge is not None:
@@ -105,7 +111,7 @@ class Planner:
         """Plug in what should be and unplug what should not; what has nowhere to go is left."""
         ids = dict.fromkeys([*(one.id for one in touched), *again])
         for interface_id in ids:
-            device = self._netlink.device(devices.veth_name(interface_id))
+            device = self._netlink().device(devices.veth_name(interface_id))
             one = state.interfaces.get(interface_id)
             if one is None or one.netns is None:
                 plan.after += devices.unplug_steps(device)
@@ -117,12 +123,12 @@ class Planner:
     ) -> Iterator[NetlinkStep]:
         bridge = state.bridges[one.bridge]
         path = netns.locate(str(one.netns), one.cookie)
-        inner = self._netlink.inner(one, path) if device is not None and path else None
+        inner = self._netlink().inner(one, path) if device is not None and path else None
         if device is not None and path and not devices.is_other_end(one, device, inner):
             yield from devices.unplug_steps(device)
             device = None
         if device is not None:
-            home = self._netlink.device(one.bridge)
+            home = self._netlink().device(one.bridge)
             yield from devices.port_steps(one, bridge, device, home.ifindex if home else None)
             if inner is not None and path:
                 again = one.id in state.replug

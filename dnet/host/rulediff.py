@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from dnet.host.rules import DNET_USER, SHARED, Chain, Layout, Rule
+from dnet.host.rules import DNET_USER, SHARED, Chain, Commands, Layout, Rule
 
-TABLES = ("raw", "filter", "nat")
-
-Commands = dict[str, list[str]]
 Canonical = tuple[tuple[str, ...], ...]
 
 

@@ -16,6 +16,11 @@ from dnet.model import Bridge, Link, Mapping
 from dnet.names import split_port_proto
 from dnet.state import State
 
+TABLES = ("raw", "filter", "nat")
+
+Commands = dict[str, list[str]]
+"""iptables commands by table, each without `iptables -t TABLE`."""
+
 
 class Chain(NamedTuple):
     """A chain in its table."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from dnet.host.conntrack import Flow
-from dnet.host.rulediff import TABLES, Commands
+from dnet.host.flow import Flow
+from dnet.host.rules import TABLES, Commands
 
 
 class Netlink(NamedTuple):

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dnet.host.conntrack import LOCAL, Flow, describe
+from dnet.host.conntrack import describe
+from dnet.host.flow import LOCAL, Flow
 from tests.lab import Lab
 from tests.node import Node
 from tests.real.inside import inside
@@ -26,7 +27,7 @@ def attempt(
 ) -> tuple[list[str], list[str]]:
     code = f"""
 from dnet.host import conntrack, ctnetlink
-from dnet.host.conntrack import Flow
+from dnet.host.flow import Flow
 warnings = []
 {before}
 result = [conntrack.delete({list(flows)!r}, warnings.append), warnings]

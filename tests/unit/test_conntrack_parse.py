@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnet.host.conntrack import LOCAL, Flow, delete, describe, narrow, select
+from dnet.host.conntrack import delete, describe, narrow, select
 from dnet.host.ctentry import Entry, parse
 from dnet.host.ctnetlink import message
+from dnet.host.flow import LOCAL, Flow
 from dnet.host.localaddr import LocalAddresses, parse_trie
 
 # Printed by conntrack 1.4.7 with -o id.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from dnet import bridge, interface, ipallocator, portmapper
+from dnet import bridge, interface, ipallocator, portallocator, portmapper
 from dnet.errors import (
     AddressInUseError,
     ConflictError,
@@ -16,7 +16,7 @@ from dnet.errors import (
     UsageError,
 )
 from dnet.state import State
-from tests.unit.facts import FACTS, make_bridge, snapshot, specs, with_bridge
+from tests.unit.facts import FACTS, make_bridge, queries, snapshot, specs, with_bridge
 
 
 def request(state: State, count: int = 1) -> list[str]:
@@ -91,6 +91,34 @@ def test_with_reuse_the_order_goes_on_after_the_highest_ever_used() -> None:
     assert request(state, 2) == ["10.0.0.6", "10.0.0.2"]
     release(state, "10.0.0.6")
     assert request(state, 2) == ["10.0.0.6", "10.0.0.3"]
+
+
+def test_with_reuse_one_released_outside_of_the_range_does_not_come_by_itself() -> None:
+    state = with_bridge("10.0.0.1/24", allocation="reuse", range="10.0.0.128/30")
+    named(state, "10.0.0.7")
+    release(state, "10.0.0.7")
+    assert request(state, 4) == [f"10.0.0.{n}" for n in range(128, 132)]
+    with pytest.raises(ExhaustedError):
+        request(state)
+
+
+def test_a_policy_left_and_come_back_to_begins_anew() -> None:
+    state = with_bridge("10.0.0.1/24", allocation="reuse")
+    release(state, *request(state, 9))
+    for policy in ("round-robin", "reuse"):
+        bridge.init(state, FACTS, options={"allocation": policy})
+    assert request(state) == ["10.0.0.2"]
+
+
+@pytest.mark.parametrize("policy", ["round-robin", "reuse"])
+def test_another_address_begins_anew_and_leaves_the_ports_where_they_are(policy: str) -> None:
+    state = with_bridge("10.0.0.1/24", allocation=policy)
+    release(state, *request(state, 9))
+    portallocator.allocate(state, FACTS)
+    portallocator.release(state, FACTS, queries=queries("49153"))
+    bridge.init(state, FACTS, options={"address": "10.0.0.2/24"})
+    assert request(state) == ["10.0.0.3"]
+    assert portallocator.allocate(state, FACTS)[0].endpoint.port == 49154
 
 
 def test_with_reuse_a_released_one_taken_by_name_is_no_longer_released() -> None:

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dnet import bridge, interface, ipallocator, link, names, portallocator, portindex, portmapper
 from dnet.endpoint import Endpoint, EndpointQuery, PublishSpec
 from dnet.errors import DnetError
+from dnet.integrity import verify
 from dnet.state import State
 from dnet.table import Index
 from tests.unit.facts import STABLE, FakeFacts, snapshot
@@ -307,6 +308,10 @@ class Machine(RuleBasedStateMachine):
         assert snapshot(again) == snapshot(self.state)
         for name in INDEXES:
             assert grouped(getattr(self.state, name)) == grouped(getattr(again, name))
+
+    @invariant()
+    def it_would_pass_as_dnet_s_own(self) -> None:
+        verify(snapshot(self.state))
 
     @invariant()
     def every_port_has_the_holder_it_should(self) -> None:

@@ -182,6 +182,8 @@ def test_the_holder_is_named() -> None:
         publish(state, "8080:80", target="db")
     assert str(error.value) == "port 8080/tcp on 0.0.0.0 belongs to web (172.17.0.2:80)"
     assert error.value.hint == "dnet map list web"
+    with pytest.raises(PortInUseError, match=r"^ports 8079-8080/tcp on"):
+        publish(state, "8079-8080:1-2", target="db")
     reserve(state, "90", owner="db")
     with pytest.raises(PortInUseError, match="is reserved for db"):
         publish(state, "90:80")
@@ -341,13 +343,17 @@ def test_a_run_of_ports_lies_together() -> None:
 
 def test_a_run_may_lie_across_where_the_cursor_stands() -> None:
     state = with_bridge(port_range=(50000, 50009))
-    assert dynamic(state, 6) == [50000, 50001, 50002, 50003, 50004, 50005]
-    release(state, *map(str, range(50000, 50006)))
-    reserve(state, "50008")
-    assert publish(state, "7000-7003") == ["0.0.0.0:50000-50003/tcp"]
+    assert dynamic(state, 5) == [50000, 50001, 50002, 50003, 50004]
+    release(state, "50003", "50004")
+    reserve(state, "50007")
+    assert publish(state, "7000-7003") == ["0.0.0.0:50003-50006/tcp"]
+
+
+def test_a_run_moves_the_cursor_to_its_end() -> None:
+    state = with_bridge(port_range=(50000, 50009))
+    publish(state, "7000-7003")
     portmapper.remove(state, FACTS, queries=queries("50000-50003"))
-    reserve(state, "50002")
-    assert publish(state, "7000-7003") == ["0.0.0.0:50004-50007/tcp"]
+    assert dynamic(state) == [50004]
 
 
 def test_a_run_does_not_reach_out_of_the_dynamic_range() -> None:

@@ -1,0 +1,29 @@
+"""Which tracked connections are meant, as a value."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+LOCAL: Final = "LOCAL"
+"""In `Flow.orig_dst`: every address of the host itself."""
+
+Ports = tuple[int, int]
+
+
+class Flow(NamedTuple):
+    """Which entries to delete: those that agree with every field that is not None.
+
+    `proto` is a protocol's name; addresses are text without a prefix; ports are inclusive ranges
+    and agree only with entries of protocols that have ports. The original direction is that of
+    the first packet, before any translation; the reply direction that of the answers, so
+    `reply_src` and `reply_sports` say who really answers. `either` is an address in any of the
+    four places.
+    """
+
+    proto: str | None = None
+    orig_dst: str | None = None
+    orig_dports: Ports | None = None
+    orig_src: str | None = None
+    reply_src: str | None = None
+    reply_sports: Ports | None = None
+    either: str | None = None
