@@ -24,6 +24,8 @@ class Holder(NamedTuple):
 def find_holder(state: State, endpoint: Endpoint, owner: str | None = None) -> Holder | None:
     """Who has one of the endpoint's ports; what is reserved for `owner` does not count."""
     at = endpoint.host_ip
+    if not endpoint.is_range and not _is_known(state, endpoint.port, endpoint.proto):
+        return None
     for kind, key, other in meeting(state, endpoint):
         if at != other.host_ip and address.ANY not in (at, other.host_ip):
             continue
@@ -52,14 +54,20 @@ def meeting(state: State, endpoint: Endpoint) -> Iterator[tuple[str, str, Endpoi
                     yield kind, key, other
 
 
+def _is_known(state: State, port: int, proto: str) -> bool:
+    """Whether anybody has a port on any address, or a range near it: mostly nobody does."""
+    single, block = f"{port}/{proto}", _block(port >> 8, proto)
+    return any(single in index or block in index for _, index in _indexes(state))
+
+
 def taken_at(state: State, host_ip: str, proto: str) -> Callable[[int], bool]:
     """Whether somebody has a port of an address: for many ports, almost all of them free."""
-    groups = [index.groups() for _, index in _indexes(state)]
+    indexes = [index for _, index in _indexes(state)]
 
     def is_taken(port: int) -> bool:
         single, block = f"{port}/{proto}", _block(port >> 8, proto)
-        for known in groups:
-            if single in known or block in known:
+        for index in indexes:
+            if single in index or block in index:
                 return find_holder(state, Endpoint.single(host_ip, port, proto)) is not None
         return False
 

@@ -52,6 +52,7 @@ class State:
             name: document.get(name, {}) for name in _TABLES_OF_BRIDGES
         }
         self._log: list[tuple[Table[Any], str, Any]] = []
+        self._known_changes: tuple[int, list[Change]] | None = None
         self.bridges = Table(
             "bridges", self._rows["bridges"], Bridge.from_row, Bridge.row, self._log
         )
@@ -119,12 +120,18 @@ class State:
 
     def undo(self, mark: int) -> None:
         """Take back everything since `mark`."""
+        self._known_changes = None
         while len(self._log) > mark:
             table, key, old = self._log.pop()
             table.write(key, old)
 
     def changes(self) -> list[Change]:
         """(table, key, old row, new row) of all that differs from what was loaded."""
+        if self._known_changes is None or self._known_changes[0] != len(self._log):
+            self._known_changes = len(self._log), self._compare()
+        return self._known_changes[1]
+
+    def _compare(self) -> list[Change]:
         first: dict[tuple[int, str], tuple[Table[Any], str, Any]] = {}
         for table, key, old in self._log:
             first.setdefault((id(table), key), (table, key, old))

@@ -40,6 +40,9 @@ class Index:
         """The keys of a group, oldest first."""
         return tuple(self._keys.get(group, ()))
 
+    def __contains__(self, group: Any) -> bool:
+        return group in self._keys
+
     def groups(self) -> KeysView[Any]:
         """Every group that has a key, now and as it changes."""
         return self._keys.keys()

@@ -74,26 +74,28 @@ class Batch:
         for line, request in self._requests:
             mark = state.mark()
             try:
-                self.documents.append(_result(request, state, facts))
+                self.documents.append(self._result(request, state, facts))
             except DnetError as error:
                 if not self._keep_going:
                     raise line.blame(error) from None
                 state.undo(mark)
                 self.documents.append(line.blame(error))
 
-
-def _result(request: Request | DnetError, state: State, facts: Facts) -> Document:
-    if isinstance(request, DnetError):
-        raise request
-    result = request.operation(state, facts) if request.operation else None
-    return request.show(state, result)
+    def _result(self, request: Request | DnetError, state: State, facts: Facts) -> Document:
+        """What a line has to say, while the state is as the line left it."""
+        if isinstance(request, DnetError):
+            raise request
+        result = request.operation(state, facts) if request.operation else None
+        document = request.show(state, result)
+        return document._replace(data=document.content()) if self._form == "json" else document
 
 
 def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: bool) -> Document:
     """The whole file in one transaction."""
     from dnet.driver import Driver
 
-    work = Batch(_requests(session, stream, keep_going=keep_going), keep_going=keep_going)
+    requests = _requests(session, stream, keep_going=keep_going)
+    work = Batch(requests, session.form, keep_going=keep_going)
     driver = Driver(session.settings())
     if dry_run:
         rehearsed = driver.rehearse(work)
@@ -126,7 +128,7 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
 
 
 def _answer(document: Document, form: str) -> str:
-    return as_json(document.data) if form == "json" else one_line(document)
+    return as_json(document.content()) if form == "json" else one_line(document)
 
 
 def _complaint(error: DnetError | click.UsageError, form: str) -> str:
@@ -184,7 +186,7 @@ def _opened(file: str) -> Any:
 
 
 def _data(one: Document | DnetError) -> Any:
-    return {"error": one.body()} if isinstance(one, DnetError) else one.data
+    return {"error": one.body()} if isinstance(one, DnetError) else one.content()
 
 
 def _texts(documents: Iterable[Document | DnetError]) -> Iterator[str]:

@@ -20,7 +20,7 @@ class Document(NamedTuple):
     """One thing, a list of things, or nothing.
 
     Attributes:
-        data: the JSON document; None says nothing.
+        data: the JSON document, or a function that makes it; None says nothing.
         values: what is printed in text instead of a table: the bare values, one a line.
         columns: the table of a list.
         key: an item's key, for --quiet.
@@ -32,6 +32,10 @@ class Document(NamedTuple):
     columns: tuple[Column, ...] = ()
     key: Callable[[Item], str] | None = None
     status: int = 0
+
+    def content(self) -> Any:
+        """The JSON document: made only where it is asked for."""
+        return self.data() if callable(self.data) else self.data
 
 
 NOTHING = Document()

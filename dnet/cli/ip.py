@@ -34,10 +34,13 @@ def request(
     """Take addresses, and print each."""
 
     def show(state: State, taken: list[str]) -> Document:
-        home = state.bridge_of(taken[0])
-        name = home.name if home else ""
-        items = [views.taken_address(one, owner, name) for one in taken]
-        return Document(items if count is not None else items[0], values=tuple(taken))
+        def items() -> Any:
+            home = state.bridge_of(taken[0])
+            name = home.name if home else ""
+            found = [views.taken_address(one, owner, name) for one in taken]
+            return found if count is not None else found[0]
+
+        return Document(items, values=tuple(taken))
 
     operation = partial(
         ipallocator.request, bridge=bridge, ip=ip, owner=owner, count=count if count else 1

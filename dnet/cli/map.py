@@ -44,9 +44,11 @@ def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
     """
 
     def show(state: State, made: list[Mapping]) -> Document:
-        items = [views.mapping(state, one) for one in made]
-        values = tuple(one.key for one in made)
-        return Document(items if len(specs) > 1 else items[0], values=values)
+        def items() -> Any:
+            found = [views.mapping(state, one) for one in made]
+            return found if len(specs) > 1 else found[0]
+
+        return Document(items, values=tuple(one.key for one in made))
 
     return Request(show, partial(portmapper.add, target=target, specs=specs), dry_run)
 

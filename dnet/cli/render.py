@@ -15,22 +15,26 @@ def render(document: Document, form: str, *, quiet: bool = False) -> str:
 
     `form` is text, json or env. Raises UsageError for a list as shell variables.
     """
-    if quiet and isinstance(document.data, list) and document.key is not None:
-        return _lines(document.key(item) for item in document.data)
+    if form == "text" and not quiet and document.values is not None:
+        return _lines(document.values)
+    data = document.content()
+    if quiet and isinstance(data, list) and document.key is not None:
+        return _lines(document.key(item) for item in data)
     if form == "json":
-        return "" if document.data is None else as_json(document.data) + "\n"
+        return "" if data is None else as_json(data) + "\n"
     if form == "env":
-        return _variables(document)
-    return _text(document)
+        return _variables(data)
+    return _text(document, data)
 
 
 def one_line(document: Document) -> str:
     """What a document says as one line of text: its values, or its keys."""
     if document.values is not None:
         return " ".join(document.values)
-    if isinstance(document.data, list) and document.key is not None:
-        return " ".join(map(document.key, document.data))
-    return "" if document.data is None else as_json(document.data)
+    data = document.content()
+    if isinstance(data, list) and document.key is not None:
+        return " ".join(map(document.key, data))
+    return "" if data is None else as_json(data)
 
 
 def as_json(data: Any) -> str:
@@ -47,25 +51,26 @@ def quote(text: str) -> str:
     return shlex.quote(text)
 
 
-def _variables(document: Document) -> str:
-    if isinstance(document.data, list):
+def _variables(data: Any) -> str:
+    if isinstance(data, list):
         raise UsageError("--format env shows one thing, not a list", "use --format json")
     return _lines(
         f"DNET_{key.upper()}={quote(plain(value, '', 'true', 'false'))}"
-        for key, value in (document.data or {}).items()
+        for key, value in (data or {}).items()
     )
 
 
-def _text(document: Document) -> str:
+def _text(document: Document, data: Any) -> str:
     if document.values is not None:
         return _lines(document.values)
-    if not document.data:
+    if not data:
         return ""
-    if isinstance(document.data, list):
+    if isinstance(data, list):
         headings = [column.heading for column in document.columns]
-        rows = [[plain(column.cell(item)) for column in document.columns] for item in document.data]
-        return table(headings, rows)
-    return table([], _pairs(document.data))
+        return table(
+            headings, [[plain(one.cell(item)) for one in document.columns] for item in data]
+        )
+    return table([], _pairs(data))
 
 
 def _pairs(item: Item) -> list[list[str]]:

@@ -331,6 +331,13 @@ def test_what_others_point_to_must_be_there(table: str) -> None:
             "links web:db: there is no interface db",
         ),
         (
+            lambda d: (
+                d["mappings"].pop("192.0.2.2:90/tcp"),
+                d["bridges"]["br1"].update(iptables=False),
+            ),
+            "links web:far: br1 has no iptables",
+        ),
+        (
             lambda d: d["leases"]["dnet0"].update({"10.0.0.1": None}),
             "leases dnet0: 10.0.0.1 is the address of dnet0 itself",
         ),
