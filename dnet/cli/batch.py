@@ -62,10 +62,9 @@ class Batch:
     `documents` fills while it runs: what each line has to say, or why it was left out.
     """
 
-    def __init__(
-        self, requests: list[tuple[Line, Request | DnetError]], *, keep_going: bool
-    ) -> None:
+    def __init__(self, requests: Requests, form: str, *, keep_going: bool) -> None:
         self._requests = requests
+        self._form = form
         self._keep_going = keep_going
         self.documents: list[Document | DnetError] = []
 
