@@ -43,6 +43,10 @@ class Index:
     def __contains__(self, group: Any) -> bool:
         return group in self._keys
 
+    def count(self, group: Any) -> int:
+        """How many keys a group has."""
+        return len(self._keys.get(group, ()))
+
     def groups(self) -> KeysView[Any]:
         """Every group that has a key, now and as it changes."""
         return self._keys.keys()

@@ -10,15 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError
-from dnet.host import devices, netns, rulediff, rules, sysctl
+from dnet.host import delta, devices, dispatch, netns, rulediff, rules, sysctl
 from dnet.host.rulediff import Tables
-from dnet.host.rules import DNET_USER, Commands, Layout, Rule
+from dnet.host.rules import DNET_USER, Chain, Layout
 from dnet.host.scope import Scope, attached
 from dnet.host.steps import Netlink as NetlinkStep
 from dnet.host.steps import Plan, Sysctl
 from dnet.model import Interface
-from dnet.state import Change, State
-from dnet.table import ABSENT
+from dnet.state import State
 
 if TYPE_CHECKING:
     from dnet.facts import Device
@@ -50,7 +49,7 @@ class Planner:
         if before != after or state.confirmed:
             self._compare(plan, state, scope, expected=before)
         else:
-            plan.commands = delta(state, changes)
+            plan.commands = delta.commands(state, changes)
         if bridges or DEVICES in state.confirmed:
             self._devices(plan, state, scope)
         self._attachments(plan, state, attached(state, changes), again=state.replug)
@@ -84,9 +83,9 @@ class Planner:
         known = rules.shared_variants(
             bridge for bridge in [*scope.bridges, *state.bridges.values()] if bridge.iptables
         )
-        chains = set(scope.chains)
+        chains = scope.chains | _block_chains(actual, scope, state)
         if rules.DNET_FORWARD in chains:
-            chains.add(DNET_USER)
+            chains |= {DNET_USER}
         found = rulediff.difference(actual, desired, known, chains)
         plan.commands = found.commands
         plan.findings += found.findings
@@ -139,29 +138,6 @@ class Planner:
             plan.loose.append(f"{one.id} is unplugged: there is no network namespace {one.netns}")
 
 
-def delta(state: State, changes: Iterable[Change]) -> Commands:
-    """The rules of changed mappings and links, deleted and added."""
-    commands: Commands = {}
-    for table, key, old, new in changes:
-        if table is state.mappings or table is state.links:
-            for row, command in ((old, "-D"), (new, "-A")):
-                if row is not ABSENT:
-                    for rule in _rules_of(state, table.decode(key, row)):
-                        commands.setdefault(rule.chain.table, []).append(
-                            f"{command} {rule.chain.name} {rule.text}"
-                        )
-    return commands
-
-
-def _rules_of(state: State, entity: object) -> Iterator[Rule]:
-    from dnet.model import Link, Mapping
-
-    if isinstance(entity, Mapping):
-        return rules.mapping_rules(entity, state.bridges[entity.bridge])
-    assert isinstance(entity, Link)
-    return rules.link_rules(entity, state.bridges[entity.child_bridge])
-
-
 def _settings(plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
     """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""
     wanted = sysctl.localnet_bridges(state, layout)
@@ -170,6 +146,16 @@ def _settings(plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
     settings: list[Sysctl] = [*sysctl.needed(state), *sysctl.localnet(sorted(wanted), "1")]
     needed = [setting for setting in settings if sysctl.differs(setting)]
     plan.after = [*needed, *plan.after]
+
+
+def _block_chains(actual: Tables, scope: Scope, state: State) -> set[Chain]:
+    """The chains by port that belong to a bridge's chain, of now or before."""
+    known = {bridge.chain for bridge in (*scope.bridges, *state.bridges.values())}
+    return {
+        chain
+        for chain in actual.chains
+        if chain.table == "nat" and dispatch.is_block_chain(chain.name, known)
+    }
 
 
 def _refuse_foreign(actual: Tables, before: Layout, desired: Layout) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from dnet.host.rules import DNET_USER, SHARED, Chain, Commands, Layout, Rule
+from dnet.host.rules import DNET_USER, ORDERED, SHARED, Chain, Commands, Layout, Rule
 
 Canonical = tuple[tuple[str, ...], ...]
+Rules = list[tuple[str, Canonical]]
 
 
 class Tables:
@@ -90,43 +91,48 @@ def _create(result: Difference, actual: Tables, desired: Layout) -> None:
 
 
 def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: list[str]) -> None:
-    """Rules of a chain that is dnet's alone: the few that differ, or the chain anew.
-
-    The order of what is there already is kept as long as it is the desired one.
-    """
+    """Rules of a chain that is dnet's alone: the few that differ, or the chain anew."""
     there = actual or []
     if there == desired:
         return
-    found = [canonical(text) for text in there]
-    wanted = [canonical(text) for text in desired]
-    missing, extra = Counter(wanted) - Counter(found), Counter(found) - Counter(wanted)
+    found = [(text, canonical(text)) for text in there]
+    wanted = [(text, canonical(text)) for text in desired]
+    has, wants = Counter(shown for _, shown in found), Counter(shown for _, shown in wanted)
+    missing, extra = wants - has, has - wants
     if actual is not None:
-        _explain_own(result, chain, zip(desired, wanted, strict=True), "missing", missing)
-    _explain_own(result, chain, zip(there, found, strict=True), "not dnet's", extra)
-    kept = [shown for shown in found if shown not in extra]
-    if kept != wanted[: len(kept)]:
+        _explain_own(result, chain, wanted, "missing", missing)
+    _explain_own(result, chain, found, "not dnet's", extra)
+    if chain in ORDERED and not _is_beginning(found, wanted, extra):
         if not missing and not extra:
             result.found(chain, "the rules are in the wrong order")
         result.do(chain.table, f"-F {chain.name}")
-        kept = []
-    else:
-        for text, shown in zip(there, found, strict=True):
-            if shown in extra:
-                result.do(chain.table, f"-D {chain.name} {text}")
-    for text in desired[len(kept) :]:
+        missing, extra = wants, Counter()
+    for text in _concerned(found, extra):
+        result.do(chain.table, f"-D {chain.name} {text}")
+    for text in _concerned(wanted, missing):
         result.do(chain.table, f"-A {chain.name} {text}")
 
 
-def _explain_own(
-    result: Difference,
-    chain: Chain,
-    rules: Iterable[tuple[str, Canonical]],
-    what: str,
-    concerned: Counter[Canonical],
-) -> None:
+def _is_beginning(found: Rules, wanted: Rules, extra: Counter[Canonical]) -> bool:
+    """Whether what may stay is the beginning of what is wanted, so that the rest can follow."""
+    kept = [shown for _, shown in found if shown not in extra]
+    return kept == [shown for _, shown in wanted[: len(kept)]]
+
+
+def _concerned(rules: Rules, counts: Counter[Canonical]) -> Iterator[str]:
+    """The rules that are counted, each as often as that, the first ones of several."""
+    left = counts.copy()
     for text, shown in rules:
-        if shown in concerned:
-            result.found(chain, f"{what}: {text}")
+        if left[shown] > 0:
+            left[shown] -= 1
+            yield text
+
+
+def _explain_own(
+    result: Difference, chain: Chain, rules: Rules, what: str, counts: Counter[Canonical]
+) -> None:
+    for text in _concerned(rules, counts):
+        result.found(chain, f"{what}: {text}")
 
 
 def _shared(

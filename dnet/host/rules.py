@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 from typing import NamedTuple
 
+from dnet.host import dispatch
 from dnet.model import Bridge, Link, Mapping
 from dnet.names import split_port_proto
 from dnet.state import State
@@ -48,6 +49,9 @@ DNET_USER = Chain("filter", "DNET-USER")
 DNET_LINK = Chain("filter", "DNET-LINK")
 DNET_POSTROUTING = Chain("nat", "DNET-POSTROUTING")
 DNET_PREROUTING = Chain("raw", "DNET-PREROUTING")
+ORDERED = frozenset({DNET_FORWARD, DNET_POSTROUTING, DNET_PREROUTING})
+"""The chains of dnet's own in which the order matters: elsewhere no packet meets two rules."""
+
 OWN = (DNET_FORWARD, DNET_LINK, DNET_POSTROUTING, DNET_PREROUTING)
 
 _LOCAL = "-m addrtype --dst-type LOCAL"
@@ -59,10 +63,12 @@ class Layout(NamedTuple):
     Attributes:
         shared: dnet's rules in the built-in chains, in their order, ahead of others' as they came.
         own: dnet's chains with all their rules.
+        dispatched: whether the rules of mappings are in chains by port.
     """
 
     shared: dict[Chain, list[str]]
     own: dict[Chain, list[str]]
+    dispatched: bool = False
 
     @property
     def user(self) -> bool:
@@ -101,12 +107,16 @@ def skeleton(state: State) -> Layout:
     for bridge in bridges:
         for rule in bridge_rules(bridge):
             shared[rule.chain].append(rule.text)
-    return Layout(shared, own)
+    return Layout(shared, own, dispatch.is_dispatched(state))
 
 
 def layout(state: State) -> Layout:
     """Everything a state stands for."""
     whole = skeleton(state)
+    if whole.dispatched:
+        for block in dispatch.blocks(state).groups():
+            whole.own[Chain("nat", block.name)] = []
+            whole.own[Chain("nat", block.chain)].append(block.jump)
     for rule in entity_rules(state):
         whole.own[rule.chain].append(rule.text)
     return whole
@@ -114,10 +124,12 @@ def layout(state: State) -> Layout:
 
 def entity_rules(state: State) -> Iterator[Rule]:
     """The rules of every mapping and link."""
+    bridges = {bridge.name: bridge for bridge in state.bridges.values()}
+    dispatched = dispatch.is_dispatched(state)
     for mapping in state.mappings.values():
-        yield from mapping_rules(mapping, state.bridges[mapping.bridge])
+        yield mapping_rule(mapping, bridges[mapping.bridge].chain, dispatched=dispatched)
     for link in state.links.values():
-        yield from link_rules(link, state.bridges[link.child_bridge])
+        yield from link_rules(link, bridges[link.child_bridge].chain)
 
 
 def bridge_rules(bridge: Bridge) -> Iterator[Rule]:
@@ -130,10 +142,11 @@ def bridge_rules(bridge: Bridge) -> Iterator[Rule]:
         yield Rule(POSTROUTING, f"-s {subnet} ! -d {subnet} -j MASQUERADE")
 
 
-def mapping_rules(mapping: Mapping, bridge: Bridge) -> Iterator[Rule]:
+def mapping_rule(mapping: Mapping, chain: str, *, dispatched: bool) -> Rule:
     """The translation of a host port, or of a range with the same offset throughout.
 
-    Without `! -i BRIDGE`, so that containers reach it too.
+    `chain` is the bridge's, or leads to the one it is in. Without `! -i BRIDGE`, so that
+    containers reach it too.
     """
     at = mapping.endpoint
     destination = "" if at.host_ip == "0.0.0.0" else f"-d {at.host_ip}/32 "
@@ -141,15 +154,16 @@ def mapping_rules(mapping: Mapping, bridge: Bridge) -> Iterator[Rule]:
     if at.is_range:
         ports = f"{at.port}:{at.end}"
         target = f"{mapping.container_port}-{mapping.container_end}/{at.port}"
-    yield Rule(
-        Chain("nat", bridge.chain),
+    block = dispatch.block_of(at, chain) if dispatched else None
+    return Rule(
+        Chain("nat", block.name if block else chain),
         f"{destination}-p {at.proto} -m {at.proto} --dport {ports} "
         f"-j DNAT --to-destination {mapping.container_ip}:{target}",
     )
 
 
-def link_rules(link: Link, bridge: Bridge) -> Iterator[Rule]:
-    """A parent's way to each port of the child; `bridge` is the child's.
+def link_rules(link: Link, chain: str) -> Iterator[Rule]:
+    """A parent's way to each port of the child; `chain` is that of the child's bridge.
 
     The replies pass as established traffic. The source's second rule, by source port, would
     let the child reach every port of the parent.
@@ -159,7 +173,7 @@ def link_rules(link: Link, bridge: Bridge) -> Iterator[Rule]:
         match = f"-p {proto} -m {proto} --dport {port}"
         if link.from_host:
             yield Rule(
-                Chain("nat", bridge.chain),
+                Chain("nat", chain),
                 f"-d 127.0.0.1/32 {match} -j DNAT --to-destination {link.child_ip}:{port}",
             )
         else:

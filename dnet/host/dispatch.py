@@ -1,0 +1,81 @@
+"""Chains by port, once there are many mappings.
+
+The kernel looks through a chain rule by rule, and so does iptables to delete one. With more
+than a handful of mappings, those of 256 neighbouring ports of a protocol get a chain of their
+own, such as DNET-tcp-8192, to which the bridge's chain jumps for just these ports. A range that
+reaches over the edge of such a block stays in the bridge's own chain.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from dnet.endpoint import Endpoint
+from dnet.model import DEFAULT_CHAIN
+from dnet.state import State
+from dnet.table import Index
+
+THRESHOLD = 128
+"""Up to so many mappings stay in one chain, which then reads as the source's does."""
+
+_SIZE = 256
+_LONGEST_PREFIX = 28 - len("-sctp-65280")
+_SUFFIX = re.compile(r"-(tcp|udp|sctp)-[0-9]{1,5}\Z")
+
+
+class Block(NamedTuple):
+    """256 ports of a protocol, from a multiple of 256 on, of a bridge's chain."""
+
+    chain: str
+    proto: str
+    first: int
+
+    @property
+    def name(self) -> str:
+        """The name of its chain."""
+        return f"{_prefix(self.chain)}-{self.proto}-{self.first}"
+
+    @property
+    def jump(self) -> str:
+        """The rule that leads there."""
+        ports = f"{self.first}:{self.first + _SIZE - 1}"
+        return f"-p {self.proto} -m {self.proto} --dport {ports} -j {self.name}"
+
+
+def is_dispatched(state: State) -> bool:
+    """Whether there are enough mappings to make it worth it."""
+    return len(state.mappings) > THRESHOLD
+
+
+def block_of(endpoint: Endpoint, chain: str) -> Block | None:
+    """The block a mapping's rule is in; None for a range that reaches over its edge."""
+    first = endpoint.port & -_SIZE
+    return Block(chain, endpoint.proto, first) if endpoint.end < first + _SIZE else None
+
+
+def blocks(state: State) -> Index:
+    """The keys of the mappings by block."""
+
+    def groups(key: str, row: Any) -> tuple[Block, ...]:
+        bridge = state.bridges.rows.get(row["bridge"], {})
+        found = block_of(Endpoint.from_key(key), bridge.get("chain", DEFAULT_CHAIN))
+        return () if found is None else (found,)
+
+    return state.mappings.index("block", groups)
+
+
+def is_block_chain(name: str, chains: Iterable[str]) -> bool:
+    """Whether a chain is a block's of one of these bridges' chains."""
+    found = _SUFFIX.search(name)
+    return found is not None and name[: found.start()] in map(_prefix, chains)
+
+
+def _prefix(chain: str) -> str:
+    """A chain's name, as far as there is room for it: the rest is told apart by a checksum."""
+    if len(chain) <= _LONGEST_PREFIX:
+        return chain
+    from zlib import crc32
+
+    return f"{chain[: _LONGEST_PREFIX - 9]}-{crc32(chain.encode()):08x}"
