@@ -119,7 +119,7 @@ class State:
         return len(self._log)
 
     def undo(self, mark: int) -> None:
-        """Take back everything since `mark`."""
+        """Take back everything since `mark`; what was confirmed is looked at all the same."""
         self._known_changes = None
         while len(self._log) > mark:
             table, key, old = self._log.pop()

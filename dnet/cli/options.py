@@ -58,7 +58,8 @@ MTU = Checked("n", lambda text: _whole(text, 68, 65535))
 
 
 def _whole(text: str, low: int, high: int) -> int:
-    if not text.isdecimal() or not low <= int(text) <= high:
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(high))
+    if not digits or not low <= int(text) <= high:
         raise UsageError(f"{names.quoted(text)} is not a number from {low} to {high}")
     return int(text)
 
