@@ -48,10 +48,9 @@ class World:
         self.nodes["neighbour"] = lab.outside(self.host, "10.98.0")
         self.host.ip(f"address add {OTHER}/24 dev eth0")
         self._condition(conditions)
-        self._bridges()
         for name in ("web", "sibling", "rogue", "far"):
             self.nodes[name] = lab.node()
-        self._attach()
+        self._set_up()
         send_loopback_packets(self.nodes["neighbour"], "10.98.0.1")
         send_loopback_packets(self.nodes["rogue"], BRIDGE_A)
         self._listen()
@@ -62,27 +61,27 @@ class World:
         self.host.sysctl("net/bridge/bridge-nf-call-iptables", conditions.bridge_nf)
         self.host.iptables(f"-P FORWARD {conditions.forward_policy}")
 
-    def _bridges(self) -> None:
+    def _set_up(self) -> None:
         icc = "--icc" if self.icc else "--no-icc"
-        self.host.ok("bridge", "init", "dnet0", "--address", f"{BRIDGE_A}/16", icc)
-        self.host.ok("bridge", "init", "dnet1", "--address", f"{BRIDGE_B}/16", icc)
-
-    def _attach(self) -> None:
-        both = [f"{spec}/{proto}" for spec in self._specs() for proto in PROTOS]
-        self._attach_one("web", WEB, "dnet0", *both)
-        self._attach_one("sibling", SIBLING, "dnet0")
-        self._attach_one("rogue", ROGUE, "dnet0")
-        self._attach_one("far", FAR, "dnet1", *(f"8090:80/{proto}" for proto in PROTOS))
-        self.host.ok("link", "add", "sibling", "web", "-p", "5432/tcp", "-p", "5432/udp")
+        published = [f"{spec}/{proto}" for spec in self._specs() for proto in PROTOS]
+        lines = [
+            f"bridge init dnet0 --address {BRIDGE_A}/16 {icc}",
+            f"bridge init dnet1 --address {BRIDGE_B}/16 {icc}",
+            self._attach("web", WEB, "dnet0", *published),
+            self._attach("sibling", SIBLING, "dnet0"),
+            self._attach("rogue", ROGUE, "dnet0"),
+            self._attach("far", FAR, "dnet1", *(f"8090:80/{proto}" for proto in PROTOS)),
+            "link add sibling web -p 5432/tcp -p 5432/udp",
+        ]
+        assert self.host.ok("batch", stdin="\n".join(lines)).split() == [WEB, SIBLING, ROGUE, FAR]
 
     def _specs(self) -> tuple[str, ...]:
         return "8080:80", f"{OTHER}:8081:80", f"{LOOPBACK}:8082:80", "8000-8009:9100-9109"
 
-    def _attach_one(self, name: str, address: str, bridge: str, *specs: str) -> None:
-        publish = [word for spec in specs for word in ("-p", spec)]
+    def _attach(self, name: str, address: str, bridge: str, *specs: str) -> str:
+        publish = " ".join(f"-p {spec}" for spec in specs)
         netns = self.nodes[name].netns
-        words = ["attach", name, "--netns", netns, "--bridge", bridge, "--ip", address]
-        assert self.host.ok(*words, *publish) == address
+        return f"attach {name} --netns {netns} --bridge {bridge} --ip {address} {publish}"
 
     def _listen(self) -> None:
         for proto in PROTOS:
