@@ -119,6 +119,11 @@ def whose(state: State, bridge: str, ip: str) -> str:
     return f" by {owner}" if owner else ""
 
 
+def capacity(bridge: Bridge) -> int:
+    """How many addresses a bridge has for containers, those outside of its range included."""
+    return address.network(bridge.address).num_addresses - len(reserved(bridge))
+
+
 def reserved(bridge: Bridge) -> dict[str, str]:
     """The addresses of a subnet that no container ever gets, and what each is."""
     net = address.network(bridge.address)

@@ -137,3 +137,19 @@ def _host_side(endpoint: Endpoint) -> View:
 
 def _container_end(one: Mapping) -> View:
     return {"container_port_end": one.container_end} if one.endpoint.is_range else {}
+
+
+def inventory(state: State) -> View:
+    """Everything there is."""
+    return {
+        "bridges": [bridge(one) for one in state.bridges.values()],
+        "interfaces": [interface(state, one) for one in state.interfaces.values()],
+        "addresses": [
+            taken_address(ip, owner, name)
+            for name in state.bridges
+            for ip, owner in state.leases(name).rows.items()
+        ],
+        "ports": ports(state, None),
+        "mappings": [mapping(state, one) for one in state.mappings.values()],
+        "links": [link(one) for one in state.links.values()],
+    }

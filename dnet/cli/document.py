@@ -24,6 +24,7 @@ class Document(NamedTuple):
         values: what is printed in text instead of a table: the bare values, one a line.
         columns: the table of a list.
         key: an item's key, for --quiet.
+        drawing: the lines of the picture in Graphviz' language.
         status: the exit status, where all went well but is not well.
     """
 
@@ -31,6 +32,7 @@ class Document(NamedTuple):
     values: tuple[str, ...] | None = None
     columns: tuple[Column, ...] = ()
     key: Callable[[Item], str] | None = None
+    drawing: tuple[str, ...] = ()
     status: int = 0
 
     def content(self) -> Any:

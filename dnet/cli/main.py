@@ -25,6 +25,7 @@ COMMANDS = {
     "attach": ("dnet.cli.attach", "Plug a network namespace into a bridge."),
     "detach": ("dnet.cli.attach", "Unplug it, and release all it had."),
     "batch": ("dnet.cli.batch", "Carry out many commands at once: all, or none."),
+    "show": ("dnet.cli.show", "Show the whole picture."),
     "check": ("dnet.cli.maintain", "Compare the kernel with the store."),
     "restore": ("dnet.cli.maintain", "Make the kernel match the store."),
     "gc": ("dnet.cli.maintain", "Release what belongs to namespaces that are gone."),

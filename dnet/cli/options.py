@@ -98,14 +98,25 @@ def dry_run(command: F) -> F:
 
 def output(command: F) -> F:
     """--format and --json, for everything; noted in the session at once, for errors too."""
+    help_text = "Output as text (the default), json, or env for the shell's eval."
+    return _formats(command, ["text", "json", "env"], help_text)
+
+
+def drawing(command: F) -> F:
+    """--format and --json, for what can be drawn."""
+    help_text = "Output as text (the default), json, or dot for Graphviz."
+    return _formats(command, ["text", "json", "dot"], help_text)
+
+
+def _formats(command: F, forms: list[str], help_text: str) -> F:
     command = click.option(
         "--format",
         "form",
-        type=click.Choice(["text", "json", "env"]),
+        type=click.Choice(forms),
         expose_value=False,
         is_eager=True,
         callback=_note_form,
-        help="Output as text (the default), json, or env for the shell's eval.",
+        help=help_text,
     )(command)
     return click.option(
         "-j",

@@ -13,10 +13,12 @@ from dnet.errors import UsageError
 def render(document: Document, form: str, *, quiet: bool = False) -> str:
     """What goes to stdout, with its last newline, or nothing.
 
-    `form` is text, json or env. Raises UsageError for a list as shell variables.
+    `form` is text, json, env or dot. Raises UsageError for a list as shell variables.
     """
     if form == "text" and not quiet and document.values is not None:
         return _lines(document.values)
+    if form == "dot":
+        return _lines(document.drawing)
     data = document.content()
     if quiet and isinstance(data, list) and document.key is not None:
         return _lines(document.key(item) for item in data)

@@ -1,0 +1,52 @@
+"""What the whole picture shows."""
+
+from __future__ import annotations
+
+from dnet import attachment, bridge, interface, link, portallocator, views
+from dnet.cli.render import render
+from dnet.cli.show import show
+from dnet.endpoint import parse_publish
+from dnet.facts import Facts
+from dnet.state import State
+from tests.unit.facts import FakeFacts
+
+
+def lab(facts: Facts) -> State:
+    state = State()
+    bridge.init(state, facts, options={"address": "10.5.0.1/24"})
+    interface.allocate(state, facts, interface_id="db", expose=["5432/tcp"])
+    wiring = attachment.Wiring("web", publish=[parse_publish("8080:80")], links=[("db", None)])
+    attachment.attach(state, facts, interface_id="web", wiring=wiring)
+    portallocator.allocate(state, facts, ports=(9000, 9000), owner="db")
+    return state
+
+
+def shown(form: str) -> str:
+    request = show.callback()  # type: ignore[misc]
+    return render(request.show(lab(FakeFacts()), None), form)
+
+
+def test_the_inventory_has_everything_once() -> None:
+    inventory = views.inventory(lab(FakeFacts()))
+    assert [one["name"] for one in inventory["bridges"]] == ["dnet0"]
+    assert [one["id"] for one in inventory["interfaces"]] == ["db", "web"]
+    assert [one["ip"] for one in inventory["addresses"]] == ["10.5.0.2", "10.5.0.3"]
+    assert sorted(one["port"] for one in inventory["ports"]) == [8080, 9000]
+    assert [one["owner"] for one in inventory["mappings"]] == ["web"]
+    assert [one["child"] for one in inventory["links"]] == ["db"]
+
+
+def test_the_tree_hangs_each_thing_on_what_it_belongs_to() -> None:
+    assert shown("text").splitlines() == [
+        "dnet0  10.5.0.1/24  2 of 253 addresses taken",
+        "  db  10.5.0.2",
+        "  web  10.5.0.3  eth0 in web",
+        "    publishes 0.0.0.0:8080:80/tcp",
+        "    links to db",
+    ]
+
+
+def test_the_drawing_is_one_graph() -> None:
+    lines = shown("dot").splitlines()
+    assert (lines[0], lines[-1]) == ("digraph dnet {", "}")
+    assert '  "web" -> "db" [style=dashed, label="5432/tcp"];' in lines
