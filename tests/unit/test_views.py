@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dnet import attachment, bridge, interface, link, portallocator, views
+from dnet import attachment, bridge, interface, portallocator, views
 from dnet.cli.render import render
 from dnet.cli.show import show
 from dnet.endpoint import parse_publish
-from dnet.facts import Facts
+from dnet.facts import Namespace
 from dnet.state import State
 from tests.unit.facts import FakeFacts
 
 
-def lab(facts: Facts) -> State:
+def lab() -> State:
+    facts = FakeFacts(namespaces={"web": Namespace("web", "/run/netns/web", 7)})
     state = State()
     bridge.init(state, facts, options={"address": "10.5.0.1/24"})
     interface.allocate(state, facts, interface_id="db", expose=["5432/tcp"])
@@ -23,11 +24,11 @@ def lab(facts: Facts) -> State:
 
 def shown(form: str) -> str:
     request = show.callback()  # type: ignore[misc]
-    return render(request.show(lab(FakeFacts()), None), form)
+    return render(request.show(lab(), None), form)
 
 
 def test_the_inventory_has_everything_once() -> None:
-    inventory = views.inventory(lab(FakeFacts()))
+    inventory = views.inventory(lab())
     assert [one["name"] for one in inventory["bridges"]] == ["dnet0"]
     assert [one["id"] for one in inventory["interfaces"]] == ["db", "web"]
     assert [one["ip"] for one in inventory["addresses"]] == ["10.5.0.2", "10.5.0.3"]
