@@ -148,17 +148,19 @@ class Driver:
         except KernelError as error:
             if not self._only_rules(outcome.plan):
                 raise
-            self._rebuild(outcome.state, kernel, error)
+            self._rebuild(outcome, kernel, error)
 
     def _only_rules(self, plan: Plan) -> bool:
         """Whether a plan was made without a look at the tables."""
         return bool(plan.commands) and not plan.findings and not plan.before
 
-    def _rebuild(self, state: State, kernel: Kernel, error: KernelError) -> None:
-        """The kernel's rules are not those the plan took for granted: build them anew."""
-        plan = kernel.planner.rebuild(state, Scope.of(state))
+    def _rebuild(self, outcome: Outcome[T], kernel: Kernel, error: KernelError) -> None:
+        """The kernel's rules are not those the plan took for granted: compare, and plan anew."""
+        state = outcome.state
+        plan = kernel.planner.converge(state, Scope.of(state).with_changes(state))
         if not plan:
             raise error
+        plan.flows = outcome.plan.flows
         kernel.apply(plan)
         self._report(plan)
 

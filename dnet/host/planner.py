@@ -67,12 +67,6 @@ class Planner:
         _settings(plan, state, everything, rules.skeleton(state))
         return plan
 
-    def rebuild(self, state: State, scope: Scope) -> Plan:
-        """As converge, the rules alone."""
-        plan = Plan()
-        self._compare(plan, state, scope | Scope.of(state), expected=None)
-        return plan
-
     def _compare(self, plan: Plan, state: State, scope: Scope, expected: Layout | None) -> None:
         desired = rules.layout(state)
         if not desired.own and not scope.chains and not any(desired.shared.values()):
