@@ -45,7 +45,7 @@ def request(
     operation = partial(
         ipallocator.request, bridge=bridge, ip=ip, owner=owner, count=count if count else 1
     )
-    return Request(show, operation, dry_run)
+    return Request(show, operation, dry_run, many=dry_run or count is not None)
 
 
 @ip.command()

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from dnet import bridges, names, views
 from dnet import link as links
-from dnet import names, views
 from dnet.cli import options
 from dnet.cli.document import Document, column
 from dnet.cli.render import quote
@@ -92,6 +92,8 @@ def list_(bridge: str | None) -> Request:
     """List the links."""
 
     def show(state: State, _: Any) -> Document:
+        if bridge is not None:
+            bridges.named(state, bridge)
         items = [
             views.link(one)
             for one in state.links.values()

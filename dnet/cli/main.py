@@ -75,14 +75,29 @@ def carry_out(session: Any, /, request: Any, **_: Any) -> int:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run dnet, and end the process with the documented exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _open_closed_streams()
+    status = 0
     try:
         status = _run(words)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has what it wanted: nothing more may be written at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        _discard_output()  # The reader has what it wanted.
+    except OSError as error:
+        status = status or _fail(DnetError(f"cannot write the output: {error.strerror}"), words)
+        _discard_output()
     sys.exit(status)
+
+
+def _open_closed_streams() -> None:
+    """Who closed a stream does not want what goes there."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+
+
+def _discard_output() -> None:
+    """Let nothing be written at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:

@@ -65,7 +65,8 @@ def gc(owners: tuple[str, ...], dry_run: bool) -> Request:
     def show(_: State, gone: list[Interface]) -> Document:
         return Document([one.id for one in gone], values=tuple(one.id for one in gone))
 
-    return Request(show, partial(attachment.collect, owners=owners), dry_run)
+    operation = partial(attachment.collect, owners=owners)
+    return Request(show, operation, dry_run, many=True)
 
 
 @click.command()

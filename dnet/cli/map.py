@@ -50,7 +50,8 @@ def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
 
         return Document(items, values=tuple(one.key for one in made))
 
-    return Request(show, partial(portmapper.add, target=target, specs=specs), dry_run)
+    operation = partial(portmapper.add, target=target, specs=specs)
+    return Request(show, operation, dry_run, many=dry_run or len(specs) > 1)
 
 
 @map.command()

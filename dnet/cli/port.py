@@ -61,7 +61,7 @@ def allocate(count: int | None, dry_run: bool, **request: Any) -> Request:
         return Document(items if count is not None else items[0], values=values)
 
     operation = partial(portallocator.allocate, count=count if count else 1, **request)
-    return Request(show, operation, dry_run)
+    return Request(show, operation, dry_run, many=dry_run or count is not None)
 
 
 @port.command()

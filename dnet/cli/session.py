@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnet.cli.document import NOTHING, Document, column
+from dnet.errors import UsageError
 from dnet.state import State
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Request(NamedTuple):
         dry_run: show the steps, and change nothing.
         maintain: what is done to the store and the kernel as a whole, in place of the others.
         run: what a command does that is neither, with the session to do it in.
+        many: whether it has a list to say, which cannot be shell variables.
     """
 
     show: Show = nothing
@@ -39,6 +41,7 @@ class Request(NamedTuple):
     dry_run: bool = False
     maintain: Callable[[Maintenance], Document] | None = None
     run: Callable[[Session], Document] | None = None
+    many: bool = False
 
 
 class Session:
@@ -52,7 +55,12 @@ class Session:
         self.quiet = False
 
     def carry_out(self, request: Request) -> Document:
-        """Carry a request out, and give what it has to say."""
+        """Carry a request out, and give what it has to say.
+
+        Raises UsageError before anything is done where its output has no such form.
+        """
+        if request.many and self.form == "env":
+            raise UsageError("--format env shows one thing, not a list", "use --format json")
         if request.run is not None:
             _end_by_exception()
             return request.run(self)

@@ -11,6 +11,7 @@ from dnet import ipallocator, views
 from dnet.cli import options
 from dnet.cli.document import Document, Item, published_text
 from dnet.cli.session import Request
+from dnet.names import HOST
 from dnet.state import State
 
 
@@ -31,9 +32,23 @@ def _tree(state: State, inventory: Item) -> Iterator[str]:
         name = bridge["name"]
         taken, room = len(state.leases(name)), ipallocator.capacity(state.bridges[name])
         yield f"{name}  {bridge['address']}  {taken} of {room} addresses taken"
-        for one in inventory["interfaces"]:
-            if one["bridge"] == name:
-                yield from _branch(one)
+        ids = {one["ip"]: one for one in inventory["interfaces"]}
+        for taken_address in inventory["addresses"]:
+            if taken_address["bridge"] == name:
+                yield from _branch(ids.get(taken_address["ip"]) or _bare(state, taken_address))
+    for link in inventory["links"]:
+        if link["parent"] == HOST:
+            yield f"{HOST} links to {link['child']}  {' '.join(link['ports'])}"
+    for port in state.reservations.values():
+        yield f"reserved {port.key}{f'  for {port.owner}' if port.owner else ''}"
+
+
+def _bare(state: State, taken: Item) -> Item:
+    """A taken address without an interface, as if it were one."""
+    mapped = (state.mappings[key] for key in state.mappings_by_target.keys(taken["ip"]))
+    ports = [views.published(one) for one in mapped]
+    owner = taken["owner"] or "-"
+    return {"id": owner, "ip": taken["ip"], "netns": None, "ports": ports, "links": []}
 
 
 def _branch(interface: Item) -> Iterator[str]:

@@ -213,4 +213,4 @@ def test_a_stdout_that_takes_nothing_is_no_traceback(
     if elsewhere == "| true":
         assert done.stderr == ""
     elif done.stderr:
-        assert done.stderr.startswith("dnet: error: ")
+        assert done.stderr.startswith(("dnet: error: ", '{"error": '))

@@ -44,6 +44,7 @@ def test_the_tree_hangs_each_thing_on_what_it_belongs_to() -> None:
         "  web  10.5.0.3  eth0 in web",
         "    publishes 0.0.0.0:8080:80/tcp",
         "    links to db",
+        "reserved 0.0.0.0:9000/tcp  for db",
     ]
 
 
