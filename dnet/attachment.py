@@ -98,6 +98,7 @@ def _plug(
         )
     if made == one:
         state.replug.add(one.id)
+        state.confirm("rules")
     else:
         state.interfaces.put(made.id, made)
     return made

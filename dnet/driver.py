@@ -6,15 +6,16 @@ the facts about the machine; everything that makes it safe is here, once for all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from dnet.errors import ConflictError, DnetError, KernelError, StateUnreadableError
-from dnet.host import flows, rules, system
+from dnet.errors import ConflictError, DnetError, ForeignStateError, KernelError
+from dnet.host import flows, rulediff, rules, system
 from dnet.host.kernel import Kernel, Say
 from dnet.host.scope import Scope, attached
-from dnet.host.signals import uninterrupted
+from dnet.host.signals import end_by_exception, uninterrupted
 from dnet.host.steps import Plan
 from dnet.state import Change, State
 from dnet.store import Store
@@ -64,7 +65,7 @@ class Driver:
 
     def rehearse(self, operation: Operation[T]) -> Outcome[T]:
         """Decide and plan as `change` would, and change nothing."""
-        with self._kernel(()) as kernel:
+        with self._kernel() as kernel:
             return self._decide(self._store.load(), kernel, operation)
 
     def change(self, operation: Operation[T]) -> Outcome[T]:
@@ -82,16 +83,16 @@ class Driver:
 
     @contextmanager
     def _locked_kernel(self) -> Iterator[Kernel]:
-        with (
-            self._store.locked(self._settings.lock_timeout) as lock,
-            self._kernel((lock,)) as kernel,
-        ):
-            yield kernel
+        end_by_exception()
+        begin = monotonic()
+        with self._store.locked(self._settings.lock_timeout) as lock:
+            left = self._settings.lock_timeout - (monotonic() - begin)
+            with self._kernel((lock,), left) as kernel:
+                yield kernel
 
     @contextmanager
-    def _kernel(self, inherit: tuple[int, ...]) -> Iterator[Kernel]:
-        chosen = self._settings
-        kernel = Kernel(chosen.lock_timeout, inherit, chosen.warn, chosen.trace)
+    def _kernel(self, inherit: tuple[int, ...] = (), wait: float = 0) -> Iterator[Kernel]:
+        kernel = Kernel(max(wait, 1), inherit, self._settings.warn, self._settings.trace)
         try:
             yield kernel
         finally:
@@ -130,16 +131,17 @@ class Driver:
         state.serial += 1
         state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
         moves = bool(plan.before or plan.commands or plan.after)
-        if moves:
-            self._store.write_journal(state)
-        scope = Scope.of(state).with_changes(state)
+        again = (state.interfaces[one] for one in state.replug)
+        scope = Scope.of(state).with_changes(state) | Scope(attached=tuple(again))
         try:
+            if moves:
+                self._store.write_journal(state)
             self._apply(outcome, kernel)
             with uninterrupted():
                 self._store.commit(state, journalled=moves)
         except BaseException:
             with uninterrupted():
-                self._undo(outcome, scope, kernel, moves)
+                self._undo(outcome, scope, kernel)
             raise
 
     def _apply(self, outcome: Outcome[T], kernel: Kernel) -> None:
@@ -162,18 +164,25 @@ class Driver:
             raise error
         plan.flows = outcome.plan.flows
         kernel.apply(plan)
-        self._report(plan)
+        asked = rulediff.findings_of(outcome.plan.commands)
+        asked.update(step.why for step in outcome.plan.after)
+        self._report(plan, asked)
 
-    def _undo(self, outcome: Outcome[T], scope: Scope, kernel: Kernel, moved: bool) -> None:
-        """Back to the state before, in the kernel as in the store; what cannot be is reported."""
-        state = outcome.state
-        state.undo(0)
-        if not moved:
+    def _undo(self, outcome: Outcome[T], scope: Scope, kernel: Kernel) -> None:
+        """Back to the state before, in the kernel as in the store; what cannot be is told.
+
+        Without a journal the kernel has not been touched, or the change was committed.
+        """
+        if not self._store.has_journal():
             return
+        back = [(table, key, new, old) for table, key, old, new in outcome.changes]
+        kernel.close()  # An answer that was waited for may still come in there.
         try:
-            kernel.apply(kernel.planner.converge(state, scope))
+            plan = kernel.planner.converge(self._store.load(), scope)
+            plan.flows = list(flows.ended(back))
+            kernel.apply(plan)
             self._store.drop_journal()
-        except DnetError as error:
+        except (DnetError, OSError) as error:
             self._settings.warn(f"could not undo everything ({error}); the next change tries again")
 
     # Recovering
@@ -181,7 +190,7 @@ class Driver:
     def _recover(self, state: State, kernel: Kernel) -> bool:
         """After a kill, or on another boot: make the kernel agree with the store first.
 
-        Raises StateUnreadableError for a store of another network namespace.
+        Raises ForeignStateError for a store of another network namespace.
         """
         moved = self._elsewhere(state)
         journal = self._store.journal()
@@ -190,19 +199,25 @@ class Driver:
             journal = None
         if journal is None and not moved:
             return False
-        plan = kernel.planner.converge(state, self._full_scope(state))
+        plan = self._way_home(state, journal, kernel)
         if plan:
             kernel.require()
-            kernel.apply(plan)
+            with uninterrupted():
+                kernel.apply(plan)
             self._report(plan)
         self._store.drop_journal()
         return moved
 
-    def _full_scope(self, state: State) -> Scope:
-        """All that the store mentions, and what a killed command was about to make."""
+    def _way_home(self, state: State, journal: State | None, kernel: Kernel) -> Plan:
+        """The plan that makes the kernel agree with the store, also after a killed command."""
+        self._settle(state, kernel)
         scope = Scope.of(state).with_attachments(state)
-        journal = self._store.journal()
-        return scope if journal is None else scope | Scope.of(journal).with_attachments(journal)
+        if journal is None:
+            return kernel.planner.converge(state, scope)
+        left = Scope.of(journal).with_attachments(journal)
+        plan = kernel.planner.converge(state, scope | left)
+        plan.flows = list(flows.left_behind(journal, state))
+        return plan
 
     def _elsewhere(self, state: State) -> bool:
         """Whether this is another boot than the store's kernel side was made on."""
@@ -212,15 +227,18 @@ class Driver:
             return True
         cookie = system.netns_cookie()
         if None not in (state.netns, cookie) and state.netns != cookie:
-            raise StateUnreadableError(
+            raise ForeignStateError(
                 f"{self._store.path} belongs to another network namespace",
                 "run dnet there, or give each namespace a store of its own with --state-dir",
             )
         return False
 
-    def _report(self, plan: Plan) -> None:
+    def _report(self, plan: Plan, asked: Collection[str] = ()) -> None:
         for difference in plan.differences():
-            self._settings.warn(f"repaired: {difference}")
+            if difference not in asked:
+                self._settings.warn(f"repaired: {difference}")
+        for error in plan.blocked.values():
+            self._settings.warn(str(error))
 
 
 def _concerns_kernel(state: State, changes: list[Change]) -> bool:

@@ -76,6 +76,10 @@ class StateUnreadableError(DnetError):
     status, code = 8, "state-unreadable"
 
 
+class ForeignStateError(StateUnreadableError):
+    """The store is whole, and not this dnet's: from a newer version, or of another namespace."""
+
+
 class KernelError(DnetError):
     """iptables, netlink or a sysctl refused; what was done so far has been undone."""
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from dnet import address
 from dnet.driver import Driver
-from dnet.errors import DnetError, StateUnreadableError
-from dnet.host import rules, system
+from dnet.errors import DnetError, ForeignStateError, StateUnreadableError
+from dnet.host import devices, flows, rules, system
 from dnet.host.kernel import Kernel
 from dnet.host.rules import Chain
 from dnet.host.scope import Scope
 from dnet.host.signals import uninterrupted
-from dnet.host.steps import Plan
+from dnet.host.steps import Netlink, Plan
 from dnet.model import DEFAULT_BRIDGE, DEFAULT_CHAIN, Bridge
 from dnet.state import State
+
+_LEFT_BEHIND = "a command was killed half-way; the next change, or dnet restore, mends it"
 
 
 class Maintenance(Driver):
@@ -21,92 +25,139 @@ class Maintenance(Driver):
     def check(self) -> list[str]:
         """Every difference between the store and the kernel, in words. Changes nothing.
 
-        Looks again until it has seen the same twice with no other command in between.
+        What seems to differ while a command is under way is looked at again once it has ended.
         """
-        seen: tuple[int, list[str]] | None = None
-        while True:
-            looked = self._look()
-            if not looked[1] or looked == seen:
-                return looked[1]
-            seen = looked
+        if not self._store.has_journal() and not self._differences(None):
+            return []
+        with self._store.locked(self._settings.lock_timeout):
+            journal = self._store.journal()
+            return [*self._differences(journal), *([_LEFT_BEHIND] if journal else [])]
 
-    def _look(self) -> tuple[int, list[str]]:
-        self._wait_for_others()
+    def _differences(self, journal: State | None) -> list[str]:
         state = self._store.load()
-        with self._kernel(()) as kernel:
+        self._elsewhere(state)
+        with self._kernel() as kernel:
             kernel.require()
-            plan = kernel.planner.converge(state, Scope.of(state).with_attachments(state))
-            found = [*plan.differences(), *plan.loose, *kernel.foreign(state)]
-        if self._store.journal() is not None:
-            found.append(
-                "a command was killed half-way; the next change, or dnet restore, mends it"
-            )
-        return state.serial, found
-
-    def _wait_for_others(self) -> None:
-        """Let a command that is under way end; one that was killed left its journal for good."""
-        if self._store.has_journal():
-            with self._store.locked(self._settings.lock_timeout):
-                pass
+            plan = self._way_home(state, journal, kernel)
+            blocked = [str(error) for error in plan.blocked.values()]
+            return [*blocked, *plan.differences(), *plan.loose, *kernel.foreign(state)]
 
     def restore(self, *, dry_run: bool = False) -> Plan:
-        """Make the kernel agree with the store, from whatever it looks like now."""
+        """Make the kernel agree with the store, from whatever it looks like now.
+
+        Raises DnetError where a bridge cannot be made, once all the rest is done.
+        """
         with self._locked_kernel() as kernel:
             state = self._store.load()
-            self._elsewhere(state)
-            self._settle(state, kernel)
-            plan = kernel.planner.converge(state, self._full_scope(state))
+            moved = self._elsewhere(state)
+            plan = self._way_home(state, self._store.journal(), kernel)
             if not dry_run:
-                self._mend(state, plan, kernel)
+                self._mend(state, plan, kernel, moved=moved)
             return plan
 
-    def _mend(self, state: State, plan: Plan, kernel: Kernel) -> None:
+    def _mend(self, state: State, plan: Plan, kernel: Kernel, *, moved: bool) -> None:
         """Take the steps of a plan that leads to the state itself; a failure is tried again."""
-        here = (system.boot_id(), system.netns_cookie())
-        if not plan and here == (state.boot_id, state.netns) and not self._store.has_journal():
-            return
-        state.serial += 1
-        state.boot_id, state.netns = here
-        self._store.write_journal(state)
-        kernel.require()
-        kernel.apply(plan)
-        with uninterrupted():
-            self._store.commit(state, journalled=True)
+        if plan:
+            kernel.require()
+            self._note_journal(state)
+            with uninterrupted():
+                kernel.apply(plan)
+        if moved or state.boot_id is None:
+            state.serial += 1
+            state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
+            self._store.commit(state, journalled=False)
+        self._store.drop_journal()
+        for line in plan.loose:
+            self._settings.warn(line)
+        for error in plan.blocked.values():
+            raise DnetError(f"{error}; everything else is restored", error.hint)
+
+    def _note_journal(self, target: State) -> None:
+        """Let the next command go on if this one is killed.
+
+        One that is there stays: it knows what a command before was about to make.
+        """
+        if not self._store.has_journal():
+            target.serial += 1
+            self._store.write_journal(target)
+            target.serial -= 1
 
     def reset(self, *, dry_run: bool = False) -> Plan:
         """Remove everything dnet made, as far as it can be found, then the store.
 
-        Also what a lost or damaged store has left under the default names. What cannot be
-        removed is warned of, and keeps the store.
+        Without a store also what one that was lost has left under the default names. Raises
+        DnetError where something cannot be removed, and keeps the store; ForeignStateError.
         """
         with self._locked_kernel() as kernel:
-            scope = self._everything(kernel)
-            plan = kernel.planner.converge(State(), scope)
+            known, is_whole = self._known()
+            for state in known:
+                self._settle(state, kernel)
+            scope = Scope()
+            for state in known:
+                scope |= Scope.of(state).with_attachments(state)
+            is_lost = not is_whole or not scope.bridges
+            plan = kernel.planner.converge(State(), scope | _lost(kernel) if is_lost else scope)
+            plan.after = [*(_lost_ports(kernel) if is_lost else ()), *plan.after]
+            plan.flows = [flow for state in known for flow in flows.left_behind(state, State())]
             if not dry_run:
-                kernel.require()
-                if failures := kernel.apply_what_can_be(plan):
-                    raise DnetError(f"could not remove everything: {'; '.join(failures)}")
-                self._store.erase()
+                self._clear(known if is_whole else [], plan, kernel)
             return plan
 
-    def _everything(self, kernel: Kernel) -> Scope:
-        lost = Scope(chains=frozenset({*rules.OWN, Chain("nat", DEFAULT_CHAIN)}))
+    def _clear(self, known: list[State], plan: Plan, kernel: Kernel) -> None:
+        kernel.require()
+        with uninterrupted():
+            if known:
+                nothing = State()
+                nothing.serial = max(state.serial for state in known)
+                self._note_journal(nothing)
+            if failures := kernel.apply_what_can_be(plan):
+                raise DnetError(f"could not remove everything: {'; '.join(failures)}")
+            self._store.erase()
+
+    def _known(self) -> tuple[list[State], bool]:
+        """The states that tell what dnet made, and whether the store is whole.
+
+        In place of a damaged one there is the state before it.
+        """
+        states, is_whole = [], True
         try:
-            state = self._store.load()
-            self._elsewhere(state)
-            scope = lost | self._full_scope(state)
+            states.append(self._store.load())
+        except ForeignStateError:
+            raise
         except StateUnreadableError as error:
-            self._settings.warn(f"{error}; removing what has dnet's default names")
-            scope = lost
-        if all(bridge.name != DEFAULT_BRIDGE for bridge in scope.bridges):
-            scope |= Scope(bridges=_lost_bridge(kernel))
-        return scope
+            self._settings.warn(f"{error}; removing what else is known of")
+            states += self._readable(self._store.previous)
+            is_whole = False
+        states += self._readable(self._store.journal)
+        for state in states:
+            self._elsewhere(state)
+        return states, is_whole
+
+    def _readable(self, read: Callable[[], State | None]) -> list[State]:
+        """A state that may not be there, and may be damaged too."""
+        try:
+            found = read()
+        except ForeignStateError:
+            raise
+        except StateUnreadableError as error:
+            self._settings.warn(str(error))
+            return []
+        return [found] if found else []
 
 
-def _lost_bridge(kernel: Kernel) -> tuple[Bridge, ...]:
-    """The default bridge, if there is one that carries the address dnet derives."""
+def _lost(kernel: Kernel) -> Scope:
+    """What has dnet's default names, whoever knows of it: chains, and the bridge."""
+    chains = frozenset({*rules.OWN, Chain("nat", DEFAULT_CHAIN)})
     device = kernel.machine.device(DEFAULT_BRIDGE)
-    for cidr in device.addresses if device else ():
-        if device and device.kind == "bridge" and device.mac == address.mac(address.host(cidr)):
-            return (Bridge(name=DEFAULT_BRIDGE, address=cidr, mtu=device.mtu, created=""),)
-    return ()
+    for cidr in device.addresses if device and device.kind == "bridge" else ():
+        if device and device.mac == address.mac(address.host(cidr)):
+            bridge = Bridge(name=DEFAULT_BRIDGE, address=cidr, mtu=device.mtu, created="")
+            return Scope(bridges=(bridge,), chains=chains)
+    return Scope(chains=chains)
+
+
+def _lost_ports(kernel: Kernel) -> Iterator[Netlink]:
+    """What takes away the attachments on the default bridge."""
+    for device in kernel.machine.ports(DEFAULT_BRIDGE):
+        if devices.is_veth_name(device.name):
+            yield from devices.unplug_steps(device)

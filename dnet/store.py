@@ -10,15 +10,10 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from dnet import storetext
-from dnet.errors import (
-    DnetError,
-    LockedError,
-    PermissionDeniedError,
-    StateUnreadableError,
-)
+from dnet.errors import DnetError, PermissionDeniedError, StateUnreadableError
 from dnet.state import State
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -48,30 +43,43 @@ class Store:
         """What a command that was killed was moving the kernel to, if one was."""
         return self._read(self._journal)
 
+    def previous(self) -> State | None:
+        """The state before the last change, where there was one."""
+        return self._read(self._previous)
+
     def has_journal(self) -> bool:
         """Whether a command is under way, or was killed."""
         return os.path.lexists(self._journal)
 
     def _read(self, path: str) -> State | None:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            text = _text(path)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._trouble(error, path) from None
-        with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
-            text = file.read()
         try:
             return storetext.read(text)
         except (ValueError, RecursionError) as error:
-            raise StateUnreadableError(f"{path}: {error}", self._way_back()) from None
+            raise StateUnreadableError(f"{path}: {error}", self._way_out(path)) from None
         except StateUnreadableError as error:
-            raise StateUnreadableError(f"{path}: {error}", error.hint or self._way_back()) from None
+            hint = error.hint or self._way_out(path)
+            raise type(error)(f"{path}: {error}", hint) from None
 
-    def _way_back(self) -> str | None:
-        if not os.path.exists(self._previous):
+    def _way_out(self, path: str) -> str | None:
+        """What to do about a damaged file."""
+        if path == self._journal:
+            return f"to forget what a killed command was doing: rm {path} && dnet restore"
+        if path != self.path:
             return None
-        return f"to go back to the state before the last change: cp {self._previous} {self.path}"
+        try:
+            previous = self.previous()
+        except DnetError:
+            previous = None
+        if previous is None:
+            return "to remove what dnet made and begin anew: dnet reset"
+        back = f"cp {self._previous} {path} && dnet restore"
+        return f"to go back to the state before the last change: {back}"
 
     # Locking
 
@@ -81,29 +89,25 @@ class Store:
 
         Raises LockedError with the holder, PermissionDeniedError.
         """
-        from filelock import FileLock, Timeout
+        from dnet import lock
 
         self._make_folder()
-        lock = FileLock(self._lock, timeout=timeout, poll_interval=0.005)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise LockedError(
-                f"the store is locked{_by(self._lock)}",
-                "wait, or give it more time with --lock-timeout",
-            ) from None
-        except OSError as error:
-            raise self._trouble(error, self._lock) from None
-        try:
-            yield _descriptor_of(self._lock)
-        finally:
-            lock.release()
+        with ExitStack() as stack:
+            try:
+                descriptor = stack.enter_context(lock.held(self._lock, timeout))
+            except OSError as error:
+                raise self._trouble(error, self._lock) from None
+            yield descriptor
 
     def _make_folder(self) -> None:
+        """Make the folder, for all to read whatever the umask is."""
+        before = os.umask(0o022)
         try:
-            os.makedirs(self.folder, mode=0o755, exist_ok=True)
+            os.makedirs(self.folder, exist_ok=True)
         except OSError as error:
-            raise self._trouble(error, self.folder) from None
+            raise self._trouble(error, error.filename or self.folder) from None
+        finally:
+            os.umask(before)
 
     # Writing: all of it under the lock
 
@@ -137,12 +141,18 @@ class Store:
             self._sync_folder()
 
     def erase(self) -> None:
-        """Remove every file but the lock, which others may be waiting for."""
-        for path in (self._journal, self.path, self._previous, self._names):
+        """Remove every file but the lock, which others may be waiting for.
+
+        The journal last: as long as it is there, the next command knows of the reset.
+        """
+        files = (self.path, self._previous, self._names, self._journal)
+        for path in (*(f"{file}.new" for file in files), *files):
             try:
                 _unlink(path)
             except OSError as error:
                 raise self._trouble(error, path) from None
+        with suppress(OSError):
+            self._sync_folder()
 
     def _keep_previous(self) -> None:
         spare = f"{self._previous}.new"
@@ -166,7 +176,8 @@ class Store:
                 os.fsync(descriptor)
             os.rename(spare, path)
         except OSError as error:
-            _unlink(spare)
+            with suppress(OSError):
+                os.unlink(spare)
             raise self._trouble(error, path) from None
 
     def _sync_folder(self) -> None:
@@ -183,30 +194,20 @@ class Store:
             )
         if error.errno == errno.ELOOP:
             return StateUnreadableError(f"{path} is a symbolic link, which dnet does not follow")
+        if error.errno == errno.EISDIR:
+            return StateUnreadableError(f"{path} is a folder")
         return DnetError(f"{path}: {error.strerror}")
+
+
+def _text(path: str) -> str:
+    # Without O_NONBLOCK, somebody's FIFO in place of the file would be waited for.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags)
+    with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
+        return file.read()
 
 
 def _unlink(path: str) -> None:
     """Remove a file if it is there."""
     with suppress(FileNotFoundError):
         os.unlink(path)
-
-
-def _by(lock: str) -> str:
-    from dnet.host.locks import lock_holder
-
-    pid = lock_holder(lock)
-    return f" by process {pid}" if pid else ""
-
-
-def _descriptor_of(path: str) -> int:
-    """The descriptor that holds the lock, which filelock keeps to itself."""
-    wanted = os.stat(path)
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found = os.fstat(int(name))
-        except OSError:
-            continue
-        if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
-            return int(name)
-    raise LockedError(f"{path} was taken away while it was locked")

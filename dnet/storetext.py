@@ -6,7 +6,8 @@ import json
 from typing import Any
 from zlib import crc32
 
-from dnet.state import State
+from dnet.errors import ForeignStateError
+from dnet.state import SCHEMA, State
 
 _CHECKSUM = '{"checksum": "%08x",\n'
 _CHECKSUM_LENGTH = len(_CHECKSUM % 0)
@@ -24,7 +25,11 @@ def read(text: str) -> State:
 
     Raises ValueError, RecursionError, StateUnreadableError.
     """
-    return State(_examined(text) if _is_edited(text) else json.loads(text))
+    if _is_edited(text):
+        return State(_examined(text))
+    document = json.loads(text)
+    _refuse_newer(document)
+    return State(document)
 
 
 def _is_edited(text: str) -> bool:
@@ -36,5 +41,15 @@ def _examined(text: str) -> dict[str, Any]:
     from dnet import integrity
 
     document: dict[str, Any] = json.loads(text, object_pairs_hook=integrity.unique)
+    _refuse_newer(document)
     integrity.verify(document)
     return document
+
+
+def _refuse_newer(document: object) -> None:
+    version = document.get("schema") if isinstance(document, dict) else None
+    if type(version) is int and version > SCHEMA:
+        raise ForeignStateError(
+            f"it is from a newer version of dnet (schema {version}, not {SCHEMA})",
+            "use the version that wrote it",
+        )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests import lab as labs
+from tests.cases import Range
 from tests.host import Host
 from tests.lab import Lab
 
@@ -101,3 +102,10 @@ def both(variant: str, tmp_path: Path, variant_folders: Path) -> Iterator[Lab]:
 def host(lab: Lab) -> Host:
     """A fresh machine, without a bridge."""
     return lab.host()
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory, variant_folders: Path) -> Range:
+    """Where the sites of a module are made, with iptables on nftables."""
+    _need("nft", variant_folders)
+    return Range(tmp_path_factory.mktemp("sites"), variant_folders, "nft")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,21 @@ class Node:
             timeout=120,
             check=False,
         )
+
+    @contextmanager
+    def started(
+        self, *command: str, env: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[str]]:
+        """A command that is still running, and is waited for at the end."""
+        with subprocess.Popen(
+            self.argv(*command),
+            env={**self.env, **(env or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            yield process
 
     def run(self, *command: str, stdin: str = "") -> str:
         """What a command prints; the test fails where the command does."""

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from dnet.cli import options
 from dnet.cli.document import Document
-from dnet.cli.render import as_json, one_line, render
+from dnet.cli.render import as_json, bare, one_line, render
 from dnet.cli.session import Request, Session, steps
 from dnet.errors import DnetError, UsageError
 from dnet.facts import Facts
 from dnet.state import State
 
+if TYPE_CHECKING:
+    from dnet.cli.lines import Reader
+
 
 class Line(NamedTuple):
-    """A command of a batch: its number in the file, its text, and its words."""
+    """A command of a batch: its number in the file, its text, its words or why it has none."""
 
     number: int
     text: str
     words: list[str]
+    fault: UsageError | None = None
+
+    def request(self, reader: Reader) -> Request:
+        """What it asks for. Raises DnetError."""
+        if self.fault is not None:
+            raise self.fault
+        try:
+            return reader.read(self.words)
+        except click.UsageError as error:
+            raise UsageError(error.format_message()) from None
 
     def blame(self, error: DnetError) -> DnetError:
         """The same error, with the line named."""
@@ -50,10 +63,11 @@ def batch(file: str, keep_going: bool, each: bool, dry_run: bool) -> Request:
                 return answer_each(session, stream)
             return carry_out(session, stream, keep_going=keep_going, dry_run=dry_run)
 
-    return Request(run=run)
+    return Request(run=run, many=not each)
 
 
-Requests = list[tuple[Line, Request | DnetError]]
+Requests = list[tuple[Line, Request | DnetError, bool]]
+"""Each line with what it asks for, or why it cannot be read; and whether it asks for bare keys."""
 
 
 class Batch:
@@ -70,23 +84,27 @@ class Batch:
 
     def __call__(self, state: State, facts: Facts) -> None:
         """Carry the lines out, each seeing what those before it did."""
-        for line, request in self._requests:
+        for line, request, quiet in self._requests:
             mark = state.mark()
             try:
-                self.documents.append(self._result(request, state, facts))
+                self.documents.append(self._result(request, state, facts, quiet=quiet))
             except DnetError as error:
                 if not self._keep_going:
                     raise line.blame(error) from None
                 state.undo(mark)
                 self.documents.append(line.blame(error))
 
-    def _result(self, request: Request | DnetError, state: State, facts: Facts) -> Document:
+    def _result(
+        self, request: Request | DnetError, state: State, facts: Facts, *, quiet: bool
+    ) -> Document:
         """What a line has to say, while the state is as the line left it."""
         if isinstance(request, DnetError):
             raise request
         result = request.operation(state, facts) if request.operation else None
         document = request.show(state, result)
-        return document._replace(data=document.content()) if self._form == "json" else document
+        if self._form == "json":
+            return document._replace(data=document.content())
+        return bare(document) if quiet else document
 
 
 def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: bool) -> Document:
@@ -118,8 +136,8 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
     for line in _lines(stream):
         session.form, session.quiet = form, False
         try:
-            answer = _answer(session.carry_out(reader.read(line.words)), form)
-        except (DnetError, click.UsageError) as error:
+            answer = _answer(session.carry_out(line.request(reader)), form)
+        except DnetError as error:
             answer = _complaint(error, form)
         sys.stdout.write(answer + "\n")
         sys.stdout.flush()
@@ -130,29 +148,31 @@ def _answer(document: Document, form: str) -> str:
     return as_json(document.content()) if form == "json" else one_line(document)
 
 
-def _complaint(error: DnetError | click.UsageError, form: str) -> str:
-    known = error if isinstance(error, DnetError) else UsageError(error.format_message())
+def _complaint(error: DnetError, form: str) -> str:
     if form == "json":
-        return as_json({"error": known.body()})
-    return f"error: {known.code}: {known}"
+        return as_json({"error": error.body()})
+    return f"error: {error.code}: {error}"
 
 
 def _requests(session: Session, stream: IO[str], *, keep_going: bool) -> Requests:
     """Every line read before the first is carried out: a bad one costs nothing."""
     reader = _reader(session)
+    form = session.form
     found: Requests = []
     for line in _lines(stream):
+        session.quiet = False
         try:
-            found.append((line, reader.read(line.words)))
-        except (DnetError, click.UsageError) as error:
-            known = error if isinstance(error, DnetError) else UsageError(error.format_message())
+            request: Request | DnetError = line.request(reader)
+        except DnetError as error:
             if not keep_going:
-                raise line.blame(known) from None
-            found.append((line, known))
+                raise line.blame(error) from None
+            request = error
+        found.append((line, request, session.quiet))
+        session.form = form  # The output is the batch's, whatever a line asks for.
     return found
 
 
-def _reader(session: Session) -> Any:
+def _reader(session: Session) -> Reader:
     from dnet.cli.lines import Reader
     from dnet.cli.main import COMMANDS
     from dnet.cli.tree import LazyGroup
@@ -164,11 +184,11 @@ def _lines(stream: IO[str]) -> Iterator[Line]:
     from dnet.cli.lines import words_of
 
     for number, text in enumerate(iter(stream.readline, ""), 1):
-        text = text.rstrip("\n")
         try:
             words = words_of(text)
         except UsageError as error:
-            raise Line(number, text, []).blame(error) from None
+            yield Line(number, text.strip(), [], error)
+            continue
         if words:
             yield Line(number, " ".join(words), words)
 

@@ -7,8 +7,8 @@ themselves; every other one, and every mistake, is left to Click, whose word cou
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from enum import Enum
 from typing import Any
 
 import click
@@ -86,12 +86,13 @@ class PlainParser:
         self._callback: Callable[..., Any] = command.callback or (lambda: None)
         self._options: dict[str, click.Option] = {}
         self._arguments: list[click.Argument] = []
-        self._defaults: dict[str, Any] = {}
         for parameter in command.params:
             if isinstance(parameter, click.Argument):
                 self._arguments.append(parameter)
-            elif isinstance(parameter, click.Option) and parameter.callback is None:
-                self._learn(parameter)
+            elif isinstance(parameter, click.Option) and _is_plain(parameter):
+                self._options.update(dict.fromkeys(parameter.opts, parameter))
+        self._defaults = _defaults(command)
+        self._wanted = {str(one.name) for one in self._options.values() if _is_wanted(one)}
 
     @classmethod
     def of(cls, command: click.Command, depth: int) -> PlainParser | None:
@@ -99,14 +100,21 @@ class PlainParser:
         ends = [one.nargs == -1 for one in command.params if isinstance(one, click.Argument)]
         return None if True in ends[:-1] else cls(command, depth)
 
-    def _learn(self, option: click.Option) -> None:
-        self._defaults[str(option.name)] = () if option.multiple else _default(option)
-        if _is_plain(option):
-            self._options.update(dict.fromkeys(option.opts, option))
-
     def read(self, words: list[str]) -> Request | None:
         """The request of a line, or None where the line is to be read by Click."""
-        given = dict(self._defaults)
+        try:
+            given = self._given(words)
+        except UsageError:
+            return None
+        if given is None or not self._wanted <= given.keys():
+            return None
+        found = self._callback(**(self._defaults | given))
+        assert isinstance(found, Request)
+        return found
+
+    def _given(self, words: list[str]) -> dict[str, Any] | None:
+        """The values of a line, None where it is not in the plain form. Raises UsageError."""
+        given: dict[str, Any] = {}
         plain: list[str] = []
         rest = iter(words)
         for word in rest:
@@ -114,11 +122,7 @@ class PlainParser:
                 plain.append(word)
             elif not self._take_option(word, rest, given):
                 return None
-        if not self._take_arguments(plain, given) or self._needs_click(given):
-            return None
-        found = self._callback(**given)
-        assert isinstance(found, Request)
-        return found
+        return given if self._take_arguments(plain, given) else None
 
     def _take_option(self, word: str, rest: Iterator[str], given: dict[str, Any]) -> bool:
         option = self._options.get(word)
@@ -129,53 +133,46 @@ class PlainParser:
             given[name] = True
             return True
         text = next(rest, None)
-        if text is None:
+        if text is None or (name in given and not option.multiple):
             return False
         value = _converted(option, text)
-        given[name] = (*given[name], value) if option.multiple else value
+        given[name] = (*given.get(name, ()), value) if option.multiple else value
         return True
 
     def _take_arguments(self, plain: list[str], given: dict[str, Any]) -> bool:
         at = 0
         for argument in self._arguments:
             name = str(argument.name)
-            if argument.nargs == -1:
+            if at == len(plain):
+                if argument.required:
+                    return False
+            elif argument.nargs == -1:
                 given[name] = tuple(_converted(argument, text) for text in plain[at:])
                 at = len(plain)
-                if argument.required and not given[name]:
-                    return False
-            elif at < len(plain):
+            else:
                 given[name] = _converted(argument, plain[at])
                 at += 1
-            elif argument.required:
-                return False
-            else:
-                given[name] = _default(argument)
         return at == len(plain)
-
-    def _needs_click(self, given: dict[str, Any]) -> bool:
-        """Whether a value comes from the environment, or a required one is missing."""
-        import os
-
-        return any(
-            given[str(option.name)] in (None, ())
-            and (option.required or (option.envvar and os.environ.get(str(option.envvar))))
-            for option in self._options.values()
-        )
 
 
 def _is_plain(option: click.Option) -> bool:
+    if option.callback is not None:
+        return False
     if option.is_flag:
         return not option.secondary_opts
     return isinstance(option.type, Checked | click.types.StringParamType)
 
 
-def _default(parameter: click.Parameter) -> Any:
-    """The value of what is not given; from 8.3 on Click has an enumeration for "none"."""
-    value = parameter.default
-    if isinstance(value, str):
-        return _converted(parameter, value)
-    return None if isinstance(value, Enum) else value
+def _is_wanted(option: click.Option) -> bool:
+    """Whether the line is Click's to read without it: its value is in the environment, or due."""
+    return option.required or bool(option.envvar and os.environ.get(str(option.envvar)))
+
+
+def _defaults(command: click.Command) -> dict[str, Any]:
+    """The values of what is not given, by Click's own word."""
+    with click.Context(command, info_name="dnet", resilient_parsing=True) as context:
+        command.parse_args(context, [])
+        return dict(context.params)
 
 
 def _converted(parameter: click.Parameter, text: str) -> Any:

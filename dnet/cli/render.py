@@ -29,6 +29,14 @@ def render(document: Document, form: str, *, quiet: bool = False) -> str:
     return _text(document, data)
 
 
+def bare(document: Document) -> Document:
+    """A list as its bare keys; anything else as it is."""
+    data = document.content()
+    if document.key is None or not isinstance(data, list):
+        return document
+    return Document(values=tuple(map(document.key, data)))
+
+
 def one_line(document: Document) -> str:
     """What a document says as one line of text: its values, or its keys."""
     if document.values is not None:

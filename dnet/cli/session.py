@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnet.cli.document import NOTHING, Document, column
@@ -62,10 +63,8 @@ class Session:
         if request.many and self.form == "env":
             raise UsageError("--format env shows one thing, not a list", "use --format json")
         if request.run is not None:
-            _end_by_exception()
             return request.run(self)
         if request.maintain is not None:
-            _end_by_exception()
             from dnet.maintenance import Maintenance
 
             return request.maintain(Maintenance(self.settings()))
@@ -73,7 +72,6 @@ class Session:
             from dnet.store import Store
 
             return request.show(Store(self.state_dir).load(), None)
-        _end_by_exception()
         from dnet.driver import Driver
 
         driver = Driver(self.settings())
@@ -91,19 +89,19 @@ class Session:
 
     def warn(self, line: str) -> None:
         """A warning: the command goes on."""
-        print(f"dnet: warning: {line}", file=sys.stderr)
+        _say(f"dnet: warning: {line}")
 
     def trace(self, line: str) -> None:
         """A kernel step, with --verbose."""
         if self._verbose:
-            print(f"dnet: {line}", file=sys.stderr)
+            _say(f"dnet: {line}")
 
 
-def _end_by_exception() -> None:
-    """Let SIGTERM end dnet as Ctrl-C does, so that what is half done is undone."""
-    import signal
-
-    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
+def _say(line: str) -> None:
+    """A line on stderr; that nobody reads it is no reason to stop in the middle of a change."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(line, file=sys.stderr)
 
 
 _STEPS = (column("kind"), column("step"))

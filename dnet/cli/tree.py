@@ -21,10 +21,17 @@ class Group(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the sub-command, or show what there is."""
-        if not ctx.protected_args and not ctx.args:
+        if not _words(ctx):
             click.echo(ctx.get_help())
             ctx.exit(2)
         return super().invoke(ctx)
+
+
+def _words(ctx: click.Context) -> list[str]:
+    """The sub-command's name, if there is one; Click 8.2 has renamed where it is, and warns."""
+    known = vars(ctx)
+    words: list[str] = known["_protected_args" if "_protected_args" in known else "protected_args"]
+    return words
 
 
 class LazyGroup(Group):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -92,11 +93,13 @@ def veth_name(interface_id: str) -> str:
     return f"veth{blake2s(interface_id.encode(), digest_size=5).hexdigest()}"
 
 
-def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:
-    """Make the veth pair, its host end a port of the bridge, its other end the interface.
+def is_veth_name(name: str) -> bool:
+    """Whether `veth_name` may have made a name."""
+    return bool(re.fullmatch("veth[0-9a-f]{10}", name))
 
-    The host's end comes up first, so that the announcement of the address finds its way.
-    """
+
+def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:
+    """Make the veth pair, its host end a port of the bridge, its other end the interface."""
     name, inner, mac = veth_name(one.id), str(one.ifname), one.hardware_address
     yield Netlink(
         "add_veth",
@@ -105,8 +108,7 @@ def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:
         f"peer name {inner} address {mac} mtu {bridge.mtu} netns {one.netns}",
         f"{one.id} is not plugged into {one.netns}",
     )
-    yield from port_steps(one, bridge, None, None)
-    yield _configuration(one, bridge, netns, "")
+    yield from port_steps(one, bridge, netns, None, None)
 
 
 def _configuration(one: Interface, bridge: Bridge, netns: str, why: str) -> Netlink:
@@ -156,9 +158,18 @@ def inner_steps(
 
 
 def port_steps(
-    one: Interface, bridge: Bridge, device: Device | None, bridge_index: int | None
+    one: Interface,
+    bridge: Bridge,
+    netns: str | None,
+    device: Device | None,
+    bridge_index: int | None,
 ) -> Iterator[Netlink]:
-    """Make the host's end a port of the bridge; in hairpin mode it may be its own client."""
+    """Make the host's end a port of the bridge, and give the other one its address.
+
+    The host's end comes up first, so that the announcement of the address finds its way.
+    Hairpin mode, in which a port may be its own client, is last: a port that has it was plugged
+    in to the end.
+    """
     name = veth_name(one.id)
     is_port = device is not None and bridge_index is not None and device.master == bridge_index
     if device is None or not is_port or not device.up:
@@ -169,6 +180,8 @@ def port_steps(
             f"{name} of {one.id} is not an active port of {bridge.name}" if device else "",
         )
     if device is None or not is_port or not device.hairpin:
+        if netns is not None:
+            yield _configuration(one, bridge, netns, "")
         yield Netlink(
             "set_hairpin",
             {"name": name},

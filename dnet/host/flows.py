@@ -7,13 +7,14 @@ the rule that let it through, and one that began without a mapping would never m
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from dnet import address
 from dnet.host.flow import LOCAL, Flow
 from dnet.model import Link, Mapping
 from dnet.names import split_port_proto
-from dnet.state import Change
-from dnet.table import ABSENT
+from dnet.state import Change, State
+from dnet.table import ABSENT, Table
 
 
 def ended(changes: Iterable[Change]) -> Iterator[Flow]:
@@ -28,6 +29,19 @@ def ended(changes: Iterable[Change]) -> Iterator[Flow]:
                 yield from _past(Mapping.from_row(key, new))
         elif table.name == "links" and old is not ABSENT:
             yield from _along(Link.from_row(key, old))
+
+
+def left_behind(there: State, here: State) -> Iterator[Flow]:
+    """The connections that the kernel let through while it was that of another state."""
+    tables: list[tuple[Table[Any], Table[Any]]] = [
+        (there.mappings, here.mappings),
+        (there.links, here.links),
+    ]
+    tables += [(there.leases(name), here.leases(name)) for name in there.bridges]
+    for theirs, ours in tables:
+        gone = ((theirs, key, row, ABSENT) for key, row in theirs.rows.items() if key not in ours)
+        back = ((ours, key, ABSENT, row) for key, row in ours.rows.items() if key not in theirs)
+        yield from ended((*gone, *back))
 
 
 def _destination(host_ip: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
-from dnet.errors import KernelError
+from dnet.errors import KernelError, PermissionDeniedError
 from dnet.host import command, system
 from dnet.host.rulediff import Tables
 from dnet.host.rules import TABLES, Commands
@@ -52,12 +52,16 @@ class Firewall:
 
     def _run(self, words: list[str], text: str | None = None) -> str:
         program = _program(words[0])
-        done = command.run([program, *words[1:]], text, self._wait + 5, self._inherit)
-        if done.status != 0:
-            raise KernelError(
-                f"{words[0]} refused: {_first_line(done.errors) or f'status {done.status}'}"
-            )
-        return done.output
+        try:
+            done = command.run([program, *words[1:]], text, self._wait + 5, self._inherit)
+        except OSError as error:
+            raise KernelError(f"{program} cannot be started: {error.strerror}") from None
+        if done.status == 0:
+            return done.output
+        said = f"{words[0]} refused: {_first_line(done.errors) or f'status {done.status}'}"
+        if not system.has_capability("CAP_NET_ADMIN"):
+            raise PermissionDeniedError(said, "CAP_NET_ADMIN is missing: run it as root")
+        raise KernelError(said)
 
 
 def restore_input(commands: Commands) -> str:

@@ -89,8 +89,7 @@ class Kernel:
             self._change(plan.commands)
         for step in plan.after:
             self._take(step)
-        if plan.flows:
-            self._end(plan)
+        self._end(plan)
 
     def apply_what_can_be(self, plan: Plan) -> list[str]:
         """Take every step that can be taken, and say what could not."""
@@ -104,6 +103,7 @@ class Kernel:
                 take()
             except DnetError as error:
                 failures.append(str(error))
+        self._end(plan)
         return failures
 
     def _change(self, commands: Commands) -> None:
@@ -127,9 +127,15 @@ class Kernel:
             self._warn(f"--no-icc needs bridged traffic to meet iptables, so: {step.shown}")
 
     def _end(self, plan: Plan) -> None:
-        """Tracked connections: not having the right to is no reason to fail."""
-        if system.has_capability("CAP_NET_ADMIN"):
-            from dnet.host import conntrack
+        """Tracked connections: the rules hold already, so nothing here is reason to fail."""
+        if not plan.flows or not system.has_capability("CAP_NET_ADMIN"):
+            return
+        from dnet.host import conntrack
 
-            for entry in conntrack.delete(plan.flows, self._warn):
-                self._trace(f"conntrack: deleted {entry}")
+        try:
+            ended = conntrack.delete(plan.flows, self._warn)
+        except OSError as error:
+            self._warn(f"connections that are under way keep their old way: {error}")
+            return
+        for entry in ended:
+            self._trace(f"conntrack: deleted {entry}")

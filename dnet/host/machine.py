@@ -37,6 +37,10 @@ class Machine:
         """A network device."""
         return self._netlink().device(name)
 
+    def ports(self, name: str) -> Sequence[Device]:
+        """The devices plugged into a bridge; none where it is not there."""
+        return self._netlink().ports(name)
+
     def routes(self) -> Sequence[str]:
         """The IPv4 routes but the default one, each a subnet in CIDR form."""
         from dnet.host import routes

@@ -50,6 +50,13 @@ class Netlink:
             addresses = list(self._route.get_addr(family=2, index=index))
         return _device(found[0], tuple(cidr(message) for message in addresses))
 
+    def ports(self, name: str) -> list[Device]:
+        """The ports of a bridge, without their addresses."""
+        bridge = self.device(name)
+        with _reporting("asking for the ports"):
+            found = list(self._route.link("dump")) if bridge else ()
+        return [_device(one, ()) for one in found if bridge and _master(one) == bridge.ifindex]
+
     def inner(self, one: Interface, netns: str) -> Inner | None:
         """An interface's device as it is in a namespace."""
         from dnet.host import inside
@@ -124,8 +131,7 @@ class Netlink:
         import time
 
         for _ in range(100):
-            info = self._route.link("get", ifname=port)[0].get_attr("IFLA_LINKINFO")
-            if info.get_attr("IFLA_INFO_SLAVE_DATA").get_attr("IFLA_BRPORT_STATE") == _FORWARDING:
+            if _port(self._route.link("get", ifname=port)[0], "STATE") == _FORWARDING:
                 return
             time.sleep(0.001)
 
@@ -137,8 +143,6 @@ class Netlink:
 def _device(message: Any, addresses: tuple[str, ...]) -> Device:
     info = message.get_attr("IFLA_LINKINFO")
     kind = info.get_attr("IFLA_INFO_KIND") if info else None
-    port: Any = info.get_attr("IFLA_INFO_SLAVE_DATA") if info else None
-    hairpin = port.get_attr("IFLA_BRPORT_MODE") if hasattr(port, "get_attr") else None
     return Device(
         name=message.get_attr("IFLA_IFNAME"),
         ifindex=message["index"],
@@ -147,9 +151,21 @@ def _device(message: Any, addresses: tuple[str, ...]) -> Device:
         mtu=message.get_attr("IFLA_MTU"),
         up=bool(message["flags"] & 1),
         addresses=addresses,
-        master=message.get_attr("IFLA_MASTER"),
-        hairpin=bool(hairpin),
+        master=_master(message),
+        hairpin=bool(_port(message, "MODE")),
     )
+
+
+def _master(message: Any) -> int | None:
+    master: int | None = message.get_attr("IFLA_MASTER")
+    return master
+
+
+def _port(message: Any, attribute: str) -> Any:
+    """What a device is as a port of its bridge; None where it is no port."""
+    info: Any = message.get_attr("IFLA_LINKINFO")
+    port: Any = info.get_attr("IFLA_INFO_SLAVE_DATA") if info else None
+    return port.get_attr(f"IFLA_BRPORT_{attribute}") if hasattr(port, "get_attr") else None
 
 
 def cidr(message: Any) -> str:

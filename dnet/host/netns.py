@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dnet.errors import NotFoundError, PermissionDeniedError, UsageError
 from dnet.facts import Namespace
 from dnet.host import system
+from dnet.host.signals import uninterrupted
 from dnet.names import quoted
 
 _NAMED = ("/var/run/netns", "/run/netns")
@@ -48,12 +49,12 @@ def locate(shown: str, cookie: int | None) -> str | None:
 
 @contextmanager
 def inside(path: str) -> Iterator[None]:
-    """Be in a network namespace.
+    """Be in a network namespace for a moment, in which no signal can keep one there.
 
     Raises PermissionDeniedError without CAP_SYS_ADMIN (setns(2)), UsageError for what is not
     a network namespace.
     """
-    with open(_OWN, "rb") as own:
+    with uninterrupted(), open(_OWN, "rb") as own:
         try:
             with open(path, "rb") as other:
                 _enter(other.fileno())

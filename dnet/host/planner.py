@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from dnet.errors import ConflictError
+from dnet.errors import ConflictError, KernelError
 from dnet.host import delta, devices, dispatch, netns, rulediff, rules, sysctl
 from dnet.host.rulediff import Tables
 from dnet.host.rules import DNET_USER, Chain, Layout
@@ -43,7 +43,7 @@ class Planner:
         Raises ConflictError for a chain that somebody else made.
         """
         changes = state.changes()
-        bridges = [change for change in changes if change[0] is state.bridges]
+        bridges = {key for table, key, _, _ in changes if table is state.bridges}
         after = rules.skeleton(state)
         plan = Plan()
         if before != after or state.confirmed:
@@ -51,18 +51,21 @@ class Planner:
         else:
             plan.commands = delta.commands(state, changes)
         if bridges or DEVICES in state.confirmed:
-            self._devices(plan, state, scope)
+            self._devices(plan, state, scope, needed=bridges or set(state.bridges))
         self._attachments(plan, state, attached(state, changes), again=state.replug)
         if bridges or before != after or state.confirmed:
             _settings(plan, state, scope, after)
         return plan
 
     def converge(self, state: State, scope: Scope) -> Plan:
-        """The plan that makes the kernel agree with a state, whatever it looks like now."""
+        """The plan that makes the kernel agree with a state, whatever it looks like now.
+
+        A bridge that cannot be made does not keep the rest from being done.
+        """
         plan = Plan()
         everything = scope | Scope.of(state)
         self._compare(plan, state, everything, expected=None)
-        self._devices(plan, state, everything)
+        self._devices(plan, state, everything, needed=set())
         self._attachments(plan, state, everything.attached)
         _settings(plan, state, everything, rules.skeleton(state))
         return plan
@@ -84,7 +87,8 @@ class Planner:
         plan.commands = found.commands
         plan.findings += found.findings
 
-    def _devices(self, plan: Plan, state: State, scope: Scope) -> None:
+    def _devices(self, plan: Plan, state: State, scope: Scope, needed: set[str]) -> None:
+        """Make and mend bridges. Raises KernelError for one of `needed` that cannot be made."""
         names = dict.fromkeys(
             [*(one.name for one in state.bridges.values()), *(one.name for one in scope.bridges)]
         )
@@ -93,7 +97,14 @@ class Planner:
             bridge = state.bridges.get(name)
             former = [one for one in scope.bridges if one.name == name]
             if bridge is not None:
-                plan.before += devices.bridge_steps(bridge, device, (one.address for one in former))
+                try:
+                    plan.before += devices.bridge_steps(
+                        bridge, device, (one.address for one in former)
+                    )
+                except KernelError as error:
+                    if name in needed:
+                        raise
+                    plan.blocked[name] = error
             else:
                 for one in {one.gateway: one for one in former}.values():
                     plan.after += devices.removal_steps(one, device)
@@ -115,6 +126,9 @@ class Planner:
         self, plan: Plan, state: State, one: Interface, device: Device | None
     ) -> Iterator[NetlinkStep]:
         bridge = state.bridges[one.bridge]
+        if bridge.name in plan.blocked:
+            plan.loose.append(f"{one.id} is unplugged: there is no bridge {bridge.name}")
+            return
         path = netns.locate(str(one.netns), one.cookie)
         inner = self._netlink().inner(one, path) if device is not None and path else None
         if device is not None and path and not devices.is_other_end(one, device, inner):
@@ -122,7 +136,8 @@ class Planner:
             device = None
         if device is not None:
             home = self._netlink().device(one.bridge)
-            yield from devices.port_steps(one, bridge, device, home.ifindex if home else None)
+            index = home.ifindex if home else None
+            yield from devices.port_steps(one, bridge, path, device, index)
             if inner is not None and path:
                 again = one.id in state.replug
                 yield from devices.inner_steps(one, bridge, path, inner, again=again)
@@ -136,8 +151,11 @@ def _settings(plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
     """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""
     wanted = sysctl.localnet_bridges(state, layout)
     closing = sorted(name for name in scope.localnet - wanted if name in state.bridges)
-    plan.before += [one for one in sysctl.localnet(closing, "0") if sysctl.exists(one)]
-    settings: list[Sysctl] = [*sysctl.needed(state), *sysctl.localnet(sorted(wanted), "1")]
+    plan.before += [
+        one for one in sysctl.localnet(closing, "0") if sysctl.exists(one) and sysctl.differs(one)
+    ]
+    opening = sorted(wanted - plan.blocked.keys())
+    settings: list[Sysctl] = [*sysctl.localnet(opening, "1"), *sysctl.needed(state)]
     needed = [setting for setting in settings if sysctl.differs(setting)]
     plan.after = [*needed, *plan.after]
 
@@ -145,6 +163,7 @@ def _settings(plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
 def _block_chains(actual: Tables, scope: Scope, state: State) -> set[Chain]:
     """The chains by port that belong to a bridge's chain, of now or before."""
     known = {bridge.chain for bridge in (*scope.bridges, *state.bridges.values())}
+    known |= {chain.name for chain in scope.chains if chain.table == "nat"}
     return {
         chain
         for chain in actual.chains
@@ -152,10 +171,16 @@ def _block_chains(actual: Tables, scope: Scope, state: State) -> set[Chain]:
     }
 
 
+def _is_block_of(layout: Layout, chain: Chain) -> bool:
+    """Whether a chain by port is dnet's: which of them are there, a skeleton does not say."""
+    own = (one.name for one in layout.own if one.table == "nat")
+    return layout.dispatched and dispatch.is_block_chain(chain.name, own)
+
+
 def _refuse_foreign(actual: Tables, before: Layout, desired: Layout) -> None:
     """Raises ConflictError for a chain that is to be made and is there already."""
     for chain in sorted(desired.chains() - before.chains() - {DNET_USER}):
-        if chain not in actual.chains:
+        if chain not in actual.chains or _is_block_of(before, chain):
             continue
         if chain.name.startswith("DNET"):
             raise ConflictError(

@@ -78,6 +78,22 @@ def difference(
     return result
 
 
+def findings_of(commands: Commands) -> set[str]:
+    """What `difference` says where these have not been carried out yet."""
+    said = {
+        "-N": "the chain is missing",
+        "-X": "the chain is left over",
+        "-A": "missing: ",
+        "-D": "not dnet's: ",
+    }
+    split = ((table, line.split(" ", 2)) for table, lines in commands.items() for line in lines)
+    return {
+        f"{table} {chain}: {said[command]}{''.join(text)}"
+        for table, (command, chain, *text) in split
+        if command in said
+    }
+
+
 def _target(text: str) -> str:
     """`-j CHAIN` at the end of a rule."""
     return text[text.rfind("-j ") :]
@@ -115,7 +131,12 @@ def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: li
 
 def _is_beginning(found: Rules, wanted: Rules, extra: Counter[Canonical]) -> bool:
     """Whether what may stay is the beginning of what is wanted, so that the rest can follow."""
-    kept = [shown for _, shown in found if shown not in extra]
+    left, kept = extra.copy(), []
+    for _, shown in found:
+        if left[shown] > 0:  # iptables deletes the first of several
+            left[shown] -= 1
+        else:
+            kept.append(shown)
     return kept == [shown for _, shown in wanted[: len(kept)]]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from dnet.errors import KernelError
 from dnet.host.flow import Flow
 from dnet.host.rules import TABLES, Commands
 
@@ -65,6 +66,7 @@ class Plan:
         flows: connection tracking entries to delete.
         findings: what was found to differ in the rules, in words, where they were looked at.
         loose: attachments that cannot be plugged in, in words.
+        blocked: why a bridge cannot be made, by name; the rest is planned without it.
     """
 
     def __init__(self, commands: Commands | None = None) -> None:
@@ -74,6 +76,7 @@ class Plan:
         self.flows: list[Flow] = []
         self.findings: list[str] = []
         self.loose: list[str] = []
+        self.blocked: dict[str, KernelError] = {}
 
     def differences(self) -> list[str]:
         """Everything that was found to differ from what should be, in words."""

@@ -20,10 +20,11 @@ def needed(state: State) -> Iterator[Sysctl]:
     cannot hold without (Documentation/networking/ip-sysctl.rst).
     """
     bridges = list(state.bridges.values())
-    if any(bridge.ip_forward for bridge in bridges):
-        yield Sysctl(FORWARDING, "1", optional=True)
     if any(bridge.iptables and not bridge.icc for bridge in bridges):
         yield Sysctl(BRIDGE_CALLS_IPTABLES, "1")
+    # Last, since nothing that is refused later takes it back: others may rely on it by then.
+    if any(bridge.ip_forward for bridge in bridges):
+        yield Sysctl(FORWARDING, "1", optional=True)
 
 
 def localnet(bridges: Iterable[str], value: str) -> Iterator[Sysctl]:

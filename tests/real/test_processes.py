@@ -1,0 +1,100 @@
+"""How many programs a change starts: iptables-restore once, and nothing that looks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests import observed
+from tests.host import Host
+from tests.lab import Lab
+from tests.observed import Observed
+
+FORBIDDEN = {"filelock", "netaddr", "pyroute2", "rich"}
+ONE_CHANGE = ["iptables-restore"]
+
+
+@pytest.fixture
+def host(both: Lab) -> Host:
+    """A machine with three interfaces, a mapping and a link."""
+    host = both.host()
+    host.ok("bridge", "init")
+    for name in ("web", "db", "app"):
+        host.ok("interface", "allocate", name, "--expose", "80")
+    host.ok("map", "add", "web", "8080:80")
+    host.ok("link", "add", "web", "db")
+    return host
+
+
+def without_conntrack(seen: Observed) -> list[str]:
+    """What was started: flows that are under way are looked for where the kernel tracks any."""
+    return [name for name in seen.programs if name != "conntrack"]
+
+
+def committed(host: Host) -> int:
+    """How many changes the store has seen."""
+    return int(json.loads((host.state_dir / "state.json").read_text())["serial"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["map", "add", "web", "8081:80"],
+        ["map", "add", "web", "80", "81", "9000-9999:80-1079"],
+        ["map", "add", "--json", "db", "80/udp"],
+        ["link", "add", "db", "app"],
+        ["link", "add", "app", "db", "-p", "1/udp", "-p", "2/tcp"],
+    ],
+    ids=" ".join,
+)
+def test_one_more_is_one_iptables_restore_and_no_look(host: Host, words: list[str]) -> None:
+    seen = observed.on(host, *words)
+    assert without_conntrack(seen) == ONE_CHANGE
+    assert seen.locks == 1
+    assert not FORBIDDEN & seen.modules
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["map", "remove", "8081"], ["map", "remove", "8081", "8082"], ["link", "remove", "db", "app"]],
+    ids=" ".join,
+)
+def test_one_fewer_is_one_iptables_restore_and_no_look(host: Host, words: list[str]) -> None:
+    host.ok("map", "add", "web", "8081:80", "8082:80")
+    host.ok("link", "add", "db", "app")
+    seen = observed.on(host, *words)
+    assert without_conntrack(seen) == ONE_CHANGE
+    assert seen.locks == 1
+    assert not FORBIDDEN & seen.modules
+
+
+def test_with_chains_by_port_too(host: Host) -> None:
+    lines = "".join(f"map add web {port}:80\n" for port in range(1000, 1200))
+    host.ok("batch", stdin=lines)
+    assert observed.on(host, "map", "add", "web", "20000:80").programs == ONE_CHANGE
+    assert without_conntrack(observed.on(host, "map", "remove", "20000")) == ONE_CHANGE
+
+
+def test_what_changes_nothing_starts_nothing(host: Host) -> None:
+    for words in (
+        ["interface", "allocate", "web"],
+        ["map", "remove", "9", "--if-exists"],
+        ["link", "remove", "app", "web", "--if-exists"],
+        ["ip", "request"],
+        ["port", "allocate"],
+        ["map", "list"],
+    ):
+        seen = observed.on(host, *words)
+        assert seen.programs == [], words
+        assert not FORBIDDEN & seen.modules
+
+
+def test_a_thousand_mappings_are_one_change_under_one_lock(host: Host) -> None:
+    host.ok("batch", stdin="".join(f"map add web {port}:80\n" for port in range(1000, 1200)))
+    serial = committed(host)
+    lines = "".join(f"map add web {port}:80\n" for port in range(10000, 11000))
+    seen = observed.on(host, "batch", stdin=lines)
+    assert (seen.programs, seen.locks) == (ONE_CHANGE, 1)
+    assert committed(host) == serial + 1
+    assert not FORBIDDEN & seen.modules

@@ -1,0 +1,87 @@
+"""The store's lock: taken at once where it is free, waited for where it is not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from dnet.errors import LockedError
+from dnet.lock import held
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "lock")
+
+
+def test_a_free_lock_is_taken_and_given_back(path: str) -> None:
+    for _ in range(2):
+        with held(path, 0) as descriptor:
+            assert os.path.samestat(os.fstat(descriptor), os.stat(path))
+    with held(path, 0):
+        pass
+
+
+def test_one_that_is_not_free_names_who_has_it(path: str) -> None:
+    me = rf"by process {os.getpid()}\Z"
+    with held(path, 0), pytest.raises(LockedError, match=me), held(path, 0):
+        pass
+    with held(path, 0):
+        pass
+
+
+def test_it_passes_from_one_to_the_next(path: str) -> None:
+    order: list[str] = []
+
+    def wait() -> None:
+        with held(path, 60) as descriptor:
+            assert os.path.samestat(os.fstat(descriptor), os.stat(path))
+            order.append("second")
+
+    with held(path, 0):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        order.append("first")
+    waiting.join()
+    assert order == ["first", "second"]
+    with held(path, 0):
+        pass
+
+
+def test_a_child_that_has_the_descriptor_keeps_the_lock_when_the_parent_is_killed(
+    path: str,
+) -> None:
+    script = (
+        "import os, subprocess, sys\n"
+        "from dnet.lock import held\n"
+        "with held(sys.argv[1], 0) as lock:\n"
+        "    child = subprocess.Popen(['cat'], pass_fds=[lock])\n"
+        "    os.write(1, b'ready')\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    assert parent.stdout.read(5) == b"ready"
+    parent.wait()
+    with pytest.raises(LockedError), held(path, 0):
+        pass
+    parent.stdin.close()  # With which the child ends.
+    assert parent.stdout.read() == b""
+    with held(path, 60):
+        pass
+    parent.stdout.close()
+
+
+def test_a_symbolic_link_is_not_followed(path: str, tmp_path: Path) -> None:
+    os.symlink(tmp_path / "elsewhere", path)
+    with pytest.raises(OSError, match=r"symbolic"), held(path, 0):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

@@ -1,0 +1,102 @@
+"""What a command may load, and that it starts no other program without need.
+
+Start-up is most of what a command costs. What changes the kernel is looked at in
+tests/real/test_processes.py.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from dnet import interface, ipallocator, link, portallocator, portmapper, storetext
+from tests import observed
+from tests.observed import Observed
+from tests.unit.facts import FACTS, specs, with_bridge
+
+# Each takes as long to load as a good part of everything else.
+HEAVY = {"asyncio", "ctypes", "email", "importlib.metadata", "logging", "netaddr", "pyroute2"}
+HEAVY |= {"rich", "socket", "subprocess", "tempfile", "unittest", "urllib"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A folder with a store in which there is one of everything."""
+    state = with_bridge()
+    for name in ("web", "db"):
+        interface.allocate(state, FACTS, interface_id=name, expose=["80/tcp"])
+    portmapper.add(state, FACTS, target="web", specs=specs("8080:80"))
+    portallocator.allocate(state, FACTS)
+    link.add(state, FACTS, parent="web", child="db")
+    ipallocator.request(state, FACTS, ip="172.17.0.9")
+    (tmp_path / "state.json").write_text(storetext.write(state))
+    return tmp_path
+
+
+def packages(seen: Observed) -> set[str]:
+    """What was loaded that comes with neither Python nor dnet."""
+    tops = {name.partition(".")[0] for name in seen.modules}
+    return {top for top in tops - sys.stdlib_module_names if not top.startswith("_")} - {"dnet"}
+
+
+READING = [
+    ["--version"],
+    ["--help"],
+    ["map", "--help"],
+    ["map", "add", "--help"],
+    ["bridge", "list"],
+    ["bridge", "show"],
+    ["ip", "list"],
+    ["ip", "list", "--available", "-q"],
+    ["interface", "list", "--json"],
+    ["interface", "show", "web"],
+    ["port", "list"],
+    ["map", "list", "--json"],
+    ["map", "list", "web", "-q"],
+    ["link", "list"],
+    ["link", "env", "web"],
+]
+ALLOCATING = [
+    ["ip", "request"],
+    ["ip", "request", "--count", "3", "--json"],
+    ["ip", "release", "172.17.0.9"],
+    ["interface", "allocate", "new"],
+    ["port", "allocate"],
+    ["port", "release", "49153"],
+]
+
+
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_reading_loads_little_and_starts_nothing(store: Path, words: list[str]) -> None:
+    seen = observed.with_store(store, *words)
+    assert packages(seen) == {"click"}
+    assert not seen.modules & HEAVY
+    assert not {"dnet.driver", "dnet.host.kernel", "dnet.host.rules"} & seen.modules
+    assert (seen.programs, seen.locks) == ([], 0)
+
+
+@pytest.mark.parametrize("words", ALLOCATING, ids=" ".join)
+def test_allocating_loads_little_more_and_starts_nothing(store: Path, words: list[str]) -> None:
+    seen = observed.with_store(store, *words)
+    # filelock is there to wait for a lock that is not free.
+    assert packages(seen) == {"click"}
+    assert not seen.modules & HEAVY
+    assert not {"dnet.host.netlink", "dnet.host.planner", "dnet.host.iptables"} & seen.modules
+    assert (seen.programs, seen.locks) == ([], 1)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"]], ids=" ".join)
+def test_no_command_is_loaded_that_does_not_run(store: Path, words: list[str]) -> None:
+    seen = observed.with_store(store, *words)
+    own = {name for name in seen.modules if name.startswith("dnet.")}
+    assert own <= {"dnet.cli", "dnet.cli.main", "dnet.cli.tree", "dnet.errors"}
+
+
+@pytest.mark.parametrize(
+    ("words", "module"), [(["ip", "list"], "dnet.cli.ip"), (["map", "list"], "dnet.cli.map")]
+)
+def test_one_group_of_commands_is_loaded(store: Path, words: list[str], module: str) -> None:
+    groups = {f"dnet.cli.{name}" for name in ("bridge", "interface", "ip", "link", "map", "port")}
+    assert groups & observed.with_store(store, *words).modules == {module}
