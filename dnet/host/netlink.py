@@ -215,5 +215,5 @@ def _reporting(what: str) -> Iterator[None]:
         if error.code in (errno.EPERM, errno.EACCES):
             raise PermissionDeniedError(f"{what}: CAP_NET_ADMIN is missing") from None
         raise KernelError(f"{what}: {os.strerror(error.code)}") from None
-    except OSError as error:
-        raise KernelError(f"{what}: {error.strerror or error}") from None
+    except (OSError, RuntimeError) as error:  # pyroute2 gives up sending with the latter
+        raise KernelError(f"{what}: {getattr(error, 'strerror', None) or error}") from None
