@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 import click
 
@@ -64,43 +62,29 @@ def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) ->
 
 @cli.result_callback()
 @click.pass_obj
-def carry_out(session: Any, /, request: Any, **_: Any) -> tuple[str, int]:
-    """Run what a command asks for: the text it has to say, and the exit status."""
+def carry_out(session: Any, /, request: Any, **_: Any) -> int:
+    """Run what a command asks for and print what it has to say."""
     from dnet.cli.document import Document
     from dnet.cli.render import render
 
     document: Document = session.carry_out(request)
-    return render(document, session.form, quiet=session.quiet), document.status
+    sys.stdout.write(render(document, session.form, quiet=session.quiet))
+    return document.status
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run dnet, and end the process with the documented exit status.
-
-    With `arguments` given in place of the process's own, by SystemExit.
-    """
+    """Run dnet, and end the process with the documented exit status."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    gc.disable()  # A command has ended before it is worth looking for garbage.
     _open_closed_streams()
     status = 0
     try:
         status = _run(words)
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard(sys.stdout)  # The reader has what it wanted.
+        _discard_output()  # The reader has what it wanted.
     except OSError as error:
         status = status or _fail(DnetError(f"cannot write the output: {error.strerror}"), words)
-<<<<<<< HEAD
-        _discard(sys.stdout)
-    try:
-        sys.stderr.flush()
-    except OSError:
-        _discard(sys.stderr)
-=======
         _discard_output()
-    if arguments is None:
-        # Taking the interpreter apart would last half as long as starting it.
-        os._exit(status)
->>>>>>> track
     sys.exit(status)
 
 
@@ -111,18 +95,15 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
-def _discard(stream: TextIO) -> None:
+def _discard_output() -> None:
     """Let nothing be written at exit either."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(words: list[str]) -> int:
     try:
         result = cli.main(args=words, prog_name="dnet", standalone_mode=False)
-        # Written out here: within main, Click has its own idea of a reader that went away.
-        text, status = result if isinstance(result, tuple) else ("", result or 0)
-        sys.stdout.write(text)
-        return int(status)
+        return result if isinstance(result, int) else 0
     except DnetError as error:
         return _fail(error, words)
     except click.UsageError as error:
@@ -156,18 +137,12 @@ def _fail(error: DnetError, words: list[str]) -> int:
     if _wants_json(words):
         from dnet.cli.render import as_json
 
-        _complain(as_json({"error": error.body()}))
+        print(as_json({"error": error.body()}), file=sys.stderr)
         return error.status
-    _complain(f"dnet: error: {error}")
+    print(f"dnet: error: {error}", file=sys.stderr)
     if error.hint:
-        _complain(f"dnet: hint: {error.hint}")
+        print(f"dnet: hint: {error.hint}", file=sys.stderr)
     return error.status
-
-
-def _complain(line: str) -> None:
-    """The exit status says it too where nobody reads this."""
-    with suppress(OSError):
-        print(line, file=sys.stderr)
 
 
 def _wants_json(words: list[str]) -> bool:
