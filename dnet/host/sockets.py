@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from dnet.host import sockdiag
 from dnet.host.system import read_file
 
 _WILDCARDS = ("0.0.0.0", "::")
@@ -134,13 +135,16 @@ class HostPorts:
 
 
 def read_listeners(proto: str) -> Listeners:
-    """The listeners of `proto` (tcp, udp or sctp) on IPv4 addresses, from /proc/net (proc_net(5)).
+    """The listeners of `proto` (tcp, udp or sctp) on IPv4 addresses, by sock_diag(7) or /proc/net.
 
     TCP: sockets in state LISTEN. UDP: those without a peer. SCTP: endpoints. A protocol the
     kernel does not have has no listeners.
     """
     if proto == "sctp":
         return Listeners(parse_sctp(_lines("/proc/net/sctp/eps")))
+    if proto == "tcp" and (found := sockdiag.listening()) is not None:
+        heard = ((_heard(one.address), one) for one in found)
+        return Listeners(Listener(ip, one.port, proto, one.inode) for ip, one in heard if ip)
     tables = (f"/proc/net/{proto}", f"/proc/net/{proto}6")
     return Listeners(found for path in tables for found in parse_inet(_lines(path), proto))
 
