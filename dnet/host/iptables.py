@@ -50,7 +50,7 @@ class Firewall:
         wait = str(max(1, round(self._wait)))
         self._run(["iptables-restore", "--noflush", "-w", wait], restore_input(commands))
 
-    def _run(self, words: list[str], text: str | None = None) -> str:
+    def _run(self, words: list[str], text: str = "") -> str:
         program = _program(words[0])
         try:
             done = command.run([program, *words[1:]], text, self._wait + 5, self._inherit)
