@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from dnet import address, names
 from dnet.endpoint import Endpoint
 from dnet.state import State
-from dnet.table import Index
+from dnet.table import Index, Raw, Table
 
 
 class Holder(NamedTuple):
@@ -21,10 +21,63 @@ class Holder(NamedTuple):
     key: str
 
 
+class Ports:
+    """The endpoints that are keys of a table.
+
+    A single port is found under its key, once it is known which addresses there are; only ranges
+    are looked up by each block of 256 ports that they reach into. So ten thousand single ports
+    need not be taken apart because of one.
+    """
+
+    def __init__(self, rows: Raw) -> None:
+        self._rows = rows
+        self._hosts = dict.fromkeys(key.rpartition(":")[0] for key in rows if "-" not in key)
+        ranges = {key: row for key, row in rows.items() if "-" in key}
+        self._ranges = Index(_blocks_of, ranges)
+
+    def learn(self, key: str, row: Any) -> None:
+        """Take up an endpoint that has come."""
+        if "-" in key:
+            self._ranges.learn(key, row)
+        else:
+            self._hosts[key.rpartition(":")[0]] = None
+
+    def forget(self, key: str, row: Any) -> None:
+        """Let go of an endpoint that goes; its address may well be used again."""
+        if "-" in key:
+            self._ranges.forget(key, row)
+
+    def meeting(self, endpoint: Endpoint) -> Iterator[str]:
+        """The keys of all that have one of the ports, on whichever address."""
+        proto = endpoint.proto
+        for host in self._hosts:
+            for port in range(endpoint.port, endpoint.end + 1):
+                key = f"{host}:{port}/{proto}"
+                if key in self._rows:
+                    yield key
+        blocks = range(endpoint.port >> 8, (endpoint.end >> 8) + 1)
+        for key in dict.fromkeys(key for one in blocks for key in self._ranges.keys((one, proto))):
+            other = Endpoint.from_key(key)
+            if other.port <= endpoint.end and endpoint.port <= other.end:
+                yield key
+
+    def may_have(self, port: int, proto: str) -> bool:
+        """Whether somebody has a port on any address, or a range near it: mostly nobody does."""
+        if (port >> 8, proto) in self._ranges:
+            return True
+        single = f":{port}/{proto}"
+        return any(f"{host}{single}" in self._rows for host in self._hosts)
+
+
+def ports(table: Table[Any]) -> Ports:
+    """The endpoints of the mappings, or of the reservations."""
+    return table.lookup("ports", Ports)
+
+
 def find_holder(state: State, endpoint: Endpoint, owner: str | None = None) -> Holder | None:
     """Who has one of the endpoint's ports; what is reserved for `owner` does not count."""
     at = endpoint.host_ip
-    if not endpoint.is_range and not _is_known(state, endpoint.port, endpoint.proto):
+    if not endpoint.is_range and not _may_be_taken(state, endpoint.port, endpoint.proto):
         return None
     for kind, key, other in meeting(state, endpoint):
         if at != other.host_ip and address.ANY not in (at, other.host_ip):
@@ -36,72 +89,45 @@ def find_holder(state: State, endpoint: Endpoint, owner: str | None = None) -> H
 
 
 def meeting(state: State, endpoint: Endpoint) -> Iterator[tuple[str, str, Endpoint]]:
-    """Everything that has one of the ports, on whichever address: kind, key and what it has.
-
-    A range may come more than once.
-    """
-    proto = endpoint.proto
-    for kind, index in _indexes(state):
-        for key in _keys_of(index, endpoint):
-            if kind == "link":
-                yield kind, key, Endpoint(address.LOOPBACK, endpoint.port, proto, endpoint.end)
-            else:
-                yield kind, key, Endpoint.from_key(key)
-        for number in range(endpoint.port >> 8, (endpoint.end >> 8) + 1):
-            for key in index.keys(_block(number, proto)):
-                other = Endpoint.from_key(key)
-                if other.port <= endpoint.end and endpoint.port <= other.end:
-                    yield kind, key, other
-
-
-def _is_known(state: State, port: int, proto: str) -> bool:
-    """Whether anybody has a port on any address, or a range near it: mostly nobody does."""
-    single, block = f"{port}/{proto}", _block(port >> 8, proto)
-    return any(single in index or block in index for _, index in _indexes(state))
+    """Everything that has one of the ports, on whichever address: kind, key and what it has."""
+    for kind, table in (("mapping", state.mappings), ("reservation", state.reservations)):
+        for key in ports(table).meeting(endpoint):
+            yield kind, key, Endpoint.from_key(key)
+    links = _links(state)
+    for port in range(endpoint.port, endpoint.end + 1):
+        for key in links.keys(f"{port}/{endpoint.proto}"):
+            yield "link", key, Endpoint.single(address.LOOPBACK, port, endpoint.proto)
 
 
 def taken_at(state: State, host_ip: str, proto: str) -> Callable[[int], bool]:
     """Whether somebody has a port of an address: for many ports, almost all of them free."""
-    indexes = [index for _, index in _indexes(state)]
 
     def is_taken(port: int) -> bool:
-        single, block = f"{port}/{proto}", _block(port >> 8, proto)
-        for index in indexes:
-            if single in index or block in index:
-                return find_holder(state, Endpoint.single(host_ip, port, proto)) is not None
-        return False
+        if not _may_be_taken(state, port, proto):
+            return False
+        return find_holder(state, Endpoint.single(host_ip, port, proto)) is not None
 
     return is_taken
 
 
-def _block(number: int, proto: str) -> str:
-    return f"-{number}/{proto}"
-
-
-def _groups(key: str, _row: Any) -> Iterable[str]:
-    """Where to look for an endpoint: `8080/tcp` for a port, `-31/tcp` for a range.
-
-    A range stands in each block of 256 ports that it reaches into.
-    """
-    ports, _, proto = key.rpartition(":")[2].partition("/")
-    first, dash, last = ports.partition("-")
-    if not dash:
-        return (f"{ports}/{proto}",)
-    return [_block(number, proto) for number in range(int(first) >> 8, (int(last) >> 8) + 1)]
-
-
-def _link_groups(key: str, row: Any) -> tuple[str, ...]:
-    return tuple(row["ports"]) if key.startswith(f"{names.HOST}:") else ()
-
-
-def _indexes(state: State) -> tuple[tuple[str, Index], ...]:
+def _may_be_taken(state: State, port: int, proto: str) -> bool:
     return (
-        ("mapping", state.mappings.index("port", _groups)),
-        ("reservation", state.reservations.index("port", _groups)),
-        ("link", state.links.index("port", _link_groups)),
+        ports(state.mappings).may_have(port, proto)
+        or ports(state.reservations).may_have(port, proto)
+        or f"{port}/{proto}" in _links(state)
     )
 
 
-def _keys_of(index: Index, endpoint: Endpoint) -> Iterator[str]:
-    for port in range(endpoint.port, endpoint.end + 1):
-        yield from index.keys(f"{port}/{endpoint.proto}")
+def _blocks_of(key: str, _row: Any) -> Iterable[tuple[int, str]]:
+    """The blocks of 256 ports that a range reaches into."""
+    one = Endpoint.from_key(key)
+    return ((number, one.proto) for number in range(one.port >> 8, (one.end >> 8) + 1))
+
+
+def _links(state: State) -> Index:
+    """The links from the host, by their ports."""
+    return state.links.index("port", _ports_of_link)
+
+
+def _ports_of_link(key: str, row: Any) -> tuple[str, ...]:
+    return tuple(row["ports"]) if key.startswith(f"{names.HOST}:") else ()

@@ -7,11 +7,24 @@ because one is added: a command's work follows what it changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, KeysView
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 Raw = dict[str, Any]
 ABSENT: Any = object()
+
+
+class Lookup(Protocol):
+    """What is made from the rows of a table once, and told of each that comes or goes."""
+
+    def learn(self, key: str, row: Any) -> None:
+        """Take up a row that has come."""
+
+    def forget(self, key: str, row: Any) -> None:
+        """Let go of a row that goes."""
+
+
+L = TypeVar("L", bound=Lookup)
 
 
 class Index:
@@ -68,7 +81,7 @@ class Table(Generic[T]):
         self._decode = decode
         self._encode = encode
         self._log = log
-        self._indexes: dict[str, Index] = {}
+        self._lookups: dict[str, Any] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self.rows
@@ -108,11 +121,11 @@ class Table(Generic[T]):
     def write(self, key: str, row: Any) -> None:
         """Set or, with ABSENT, delete a row without recording it: for undoing."""
         old = self.rows.get(key, ABSENT)
-        for index in self._indexes.values():
+        for lookup in self._lookups.values():
             if old is not ABSENT:
-                index.forget(key, old)
+                lookup.forget(key, old)
             if row is not ABSENT:
-                index.learn(key, row)
+                lookup.learn(key, row)
         if row is ABSENT:
             self.rows.pop(key, None)
         else:
@@ -120,6 +133,11 @@ class Table(Generic[T]):
 
     def index(self, name: str, groups_of: Callable[[str, Any], Iterable[Any]]) -> Index:
         """The index of that name, built when first asked for."""
-        if name not in self._indexes:
-            self._indexes[name] = Index(groups_of, self.rows)
-        return self._indexes[name]
+        return self.lookup(name, lambda rows: Index(groups_of, rows))
+
+    def lookup(self, name: str, make: Callable[[Raw], L]) -> L:
+        """What `make` makes of the rows, when first asked for under that name."""
+        if name not in self._lookups:
+            self._lookups[name] = make(self.rows)
+        found: L = self._lookups[name]
+        return found

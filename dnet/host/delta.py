@@ -60,7 +60,6 @@ def _blocks(state: State, changes: list[Change]) -> tuple[list[Block], list[Bloc
     """The blocks that get their first mapping, and those that lose their last."""
     if not dispatch.is_dispatched(state):
         return [], []
-    now = dispatch.blocks(state)
     chains = {bridge.name: bridge.chain for bridge in state.bridges.values()}
     more: Counter[Block] = Counter()
     for table, key, old, new in changes:
@@ -70,6 +69,7 @@ def _blocks(state: State, changes: list[Change]) -> tuple[list[Block], list[Bloc
                 block = dispatch.block_of(mapping.endpoint, chains[mapping.bridge])
                 if block is not None:
                     more[block] += step
-    opened = [block for block in more if now.count(block) and now.count(block) == more[block]]
-    closed = [block for block in more if not now.count(block) and more[block] < 0]
+    now = {block: dispatch.members(state, block) for block in more}
+    opened = [block for block in more if now[block] and now[block] == more[block]]
+    closed = [block for block in more if not now[block] and more[block] < 0]
     return opened, closed

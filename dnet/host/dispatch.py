@@ -9,13 +9,14 @@ reaches over the edge of such a block stays in the bridge's own chain.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
+from dnet.address import ANY
 from dnet.endpoint import Endpoint
 from dnet.model import DEFAULT_CHAIN
+from dnet.portindex import ports
 from dnet.state import State
-from dnet.table import Index
 
 THRESHOLD = 128
 """Up to so many mappings stay in one chain, which then reads as the source's does."""
@@ -55,15 +56,21 @@ def block_of(endpoint: Endpoint, chain: str) -> Block | None:
     return Block(chain, endpoint.proto, first) if endpoint.end < first + _SIZE else None
 
 
-def blocks(state: State) -> Index:
-    """The keys of the mappings by block."""
+def blocks(state: State) -> Iterator[Block]:
+    """The blocks in which there is a mapping, each once."""
+    chains = {name: row.get("chain", DEFAULT_CHAIN) for name, row in state.bridges.rows.items()}
+    rows = state.mappings.rows.items()
+    found = (block_of(Endpoint.from_key(key), chains[row["bridge"]]) for key, row in rows)
+    return (block for block in dict.fromkeys(found) if block is not None)
 
-    def groups(key: str, row: Any) -> tuple[Block, ...]:
-        bridge = state.bridges.rows.get(row["bridge"], {})
-        found = block_of(Endpoint.from_key(key), bridge.get("chain", DEFAULT_CHAIN))
-        return () if found is None else (found,)
 
-    return state.mappings.index("block", groups)
+def members(state: State, block: Block) -> int:
+    """How many mappings are in a block."""
+    whole = Endpoint(ANY, block.first, block.proto, block.first + _SIZE - 1)
+    return sum(
+        block_of(mapping.endpoint, state.bridges[mapping.bridge].chain) == block
+        for mapping in map(state.mappings.__getitem__, ports(state.mappings).meeting(whole))
+    )
 
 
 def is_block_chain(name: str, chains: Iterable[str]) -> bool:

@@ -114,7 +114,7 @@ def layout(state: State) -> Layout:
     """Everything a state stands for."""
     whole = skeleton(state)
     if whole.dispatched:
-        for block in dispatch.blocks(state).groups():
+        for block in dispatch.blocks(state):
             whole.own[Chain("nat", block.name)] = []
             whole.own[Chain("nat", block.chain)].append(block.jump)
     for rule in entity_rules(state):
