@@ -131,8 +131,11 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
 
 def answer_each(session: Session, stream: IO[str]) -> Document:
     """Each line in a transaction of its own, answered by one line before the next is read."""
+    import gc
+
     reader = _reader(session)
     form = session.form
+    gc.enable()  # Unlike a single command, this one may live for days.
     for line in _lines(stream):
         session.form, session.quiet = form, False
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -62,19 +64,22 @@ def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) ->
 
 @cli.result_callback()
 @click.pass_obj
-def carry_out(session: Any, /, request: Any, **_: Any) -> int:
-    """Run what a command asks for and print what it has to say."""
+def carry_out(session: Any, /, request: Any, **_: Any) -> tuple[str, int]:
+    """Run what a command asks for: the text it has to say, and the exit status."""
     from dnet.cli.document import Document
     from dnet.cli.render import render
 
     document: Document = session.carry_out(request)
-    sys.stdout.write(render(document, session.form, quiet=session.quiet))
-    return document.status
+    return render(document, session.form, quiet=session.quiet), document.status
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run dnet, and end the process with the documented exit status."""
+    """Run dnet, and end the process with the documented exit status.
+
+    With `arguments` given in place of the process's own, by SystemExit.
+    """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    gc.disable()  # A command has ended before it is worth looking for garbage.
     _open_closed_streams()
     status = 0
     try:
@@ -85,6 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         status = status or _fail(DnetError(f"cannot write the output: {error.strerror}"), words)
         _discard_output()
+    if arguments is None:
+        # Taking the interpreter apart would last half as long as starting it.
+        os._exit(status)
     sys.exit(status)
 
 
@@ -103,7 +111,10 @@ def _discard_output() -> None:
 def _run(words: list[str]) -> int:
     try:
         result = cli.main(args=words, prog_name="dnet", standalone_mode=False)
-        return result if isinstance(result, int) else 0
+        # Written out here: within main, Click has its own idea of a reader that went away.
+        text, status = result if isinstance(result, tuple) else ("", result or 0)
+        sys.stdout.write(text)
+        return int(status)
     except DnetError as error:
         return _fail(error, words)
     except click.UsageError as error:
@@ -137,12 +148,18 @@ def _fail(error: DnetError, words: list[str]) -> int:
     if _wants_json(words):
         from dnet.cli.render import as_json
 
-        print(as_json({"error": error.body()}), file=sys.stderr)
+        _complain(as_json({"error": error.body()}))
         return error.status
-    print(f"dnet: error: {error}", file=sys.stderr)
+    _complain(f"dnet: error: {error}")
     if error.hint:
-        print(f"dnet: hint: {error.hint}", file=sys.stderr)
+        _complain(f"dnet: hint: {error.hint}")
     return error.status
+
+
+def _complain(line: str) -> None:
+    """The exit status says it too where nobody reads this."""
+    with suppress(OSError):
+        print(line, file=sys.stderr)
 
 
 def _wants_json(words: list[str]) -> bool:

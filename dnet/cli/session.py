@@ -99,9 +99,8 @@ class Session:
 
 def _say(line: str) -> None:
     """A line on stderr; that nobody reads it is no reason to stop in the middle of a change."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            print(line, file=sys.stderr)
+    with suppress(OSError):
+        print(line, file=sys.stderr)
 
 
 _STEPS = (column("kind"), column("step"))

@@ -94,9 +94,10 @@ class Plan:
             for command in self.commands.get(table, ()):
                 yield "iptables", f"iptables {option}{command}"
         yield from ((_kind(step), step.shown) for step in self.after)
-        from dnet.host import conntrack
+        for flow in self.flows:
+            from dnet.host import conntrack
 
-        yield from (("conntrack", conntrack.describe(flow)) for flow in self.flows)
+            yield "conntrack", conntrack.describe(flow)
 
 
 def _kind(step: Netlink | Sysctl) -> str:
