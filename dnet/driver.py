@@ -65,8 +65,10 @@ class Driver:
 
     def rehearse(self, operation: Operation[T]) -> Outcome[T]:
         """Decide and plan as `change` would, and change nothing."""
+        state = self._store.load()
+        self._elsewhere(state)
         with self._kernel() as kernel:
-            return self._decide(self._store.load(), kernel, operation)
+            return self._decide(state, kernel, operation)
 
     def change(self, operation: Operation[T]) -> Outcome[T]:
         """Carry a command out: all of it, or nothing."""

@@ -52,7 +52,8 @@ class Maintenance(Driver):
             moved = self._elsewhere(state)
             plan = self._way_home(state, self._store.journal(), kernel)
             if not dry_run:
-                self._mend(state, plan, kernel, moved=moved)
+                with uninterrupted():
+                    self._mend(state, plan, kernel, moved=moved)
             return plan
 
     def _mend(self, state: State, plan: Plan, kernel: Kernel, *, moved: bool) -> None:
@@ -60,9 +61,8 @@ class Maintenance(Driver):
         if plan:
             kernel.require()
             self._note_journal(state)
-            with uninterrupted():
-                kernel.apply(plan)
-        if moved or state.boot_id is None:
+            kernel.apply(plan)
+        if moved or (state.bridges and state.boot_id is None):
             state.serial += 1
             state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
             self._store.commit(state, journalled=False)

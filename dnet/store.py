@@ -114,7 +114,10 @@ class Store:
     def write_journal(self, state: State) -> None:
         """Note, to last, the state the kernel is about to be moved to."""
         self._write(self._journal, storetext.write(state))
-        self._sync_folder()
+        try:
+            self._sync_folder()
+        except OSError as error:
+            raise self._trouble(error, self.folder) from None
 
     def drop_journal(self) -> None:
         """Forget the journal, if there is one."""
@@ -124,7 +127,8 @@ class Store:
             return
         except OSError as error:
             raise self._trouble(error, self._journal) from None
-        self._sync_folder()
+        with suppress(OSError):
+            self._sync_folder()
 
     def commit(self, state: State, *, journalled: bool) -> None:
         """Make a state the committed one: the journal becomes the store, or a new file does."""
