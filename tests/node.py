@@ -58,13 +58,13 @@ class Node:
     def started(
         self, *command: str, env: Mapping[str, str] | None = None
     ) -> Iterator[subprocess.Popen[str]]:
-        """A command that is still running, and is waited for at the end."""
+        """A command that is still running; what it says is nobody's, and its end is waited for."""
         with subprocess.Popen(
             self.argv(*command),
             env={**self.env, **(env or {})},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             text=True,
         ) as process:
             yield process

@@ -69,7 +69,7 @@ class Points:
         if kind == NETLINK:
             from pyroute2.netlink.exceptions import NetlinkError
 
-            raise NetlinkError(errno.EBUSY, "refused by the test")
+            raise NetlinkError(errno.ENOMEM)
         number = {PROCESS: errno.ENOMEM, SYSCTL: errno.EINVAL}.get(kind)
         number = getattr(errno, self._do) if number is None else number
         raise OSError(number, os.strerror(number))

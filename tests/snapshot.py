@@ -74,7 +74,9 @@ def folder(path: Path) -> dict[str, str]:
     A folder with the lock alone equals none: taking it is how a command begins.
     """
     return {
-        str(file.relative_to(path)): file.read_text() if file.is_file() else "not a plain file"
+        str(file.relative_to(path)): (
+            file.read_text(errors="surrogateescape") if file.is_file() else "not a plain file"
+        )
         for file in sorted(path.rglob("*"))
         if file.name != "lock"
     }

@@ -1,0 +1,241 @@
+"""After a reboot the kernel side is made anew; a store is of use in its own namespace alone."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import lab as labs
+from tests.contract import STATUS
+from tests.host import Host
+from tests.lab import Lab
+from tests.node import Completed, Node
+
+BOOT_ID = "11111111-2222-4333-8444-555555555555"
+
+
+class Rebooted:
+    """A machine that begins again: nothing in its kernel, another boot id, the store of before.
+
+    Its namespace is a new one, for a boot takes every network namespace with it.
+    """
+
+    def __init__(self, lab: Lab, host: Host, folder: Path, boot_id: str = BOOT_ID) -> None:
+        self.host = lab.host()
+        self.host.env["DNET_STATE_DIR"] = str(host.state_dir)
+        self.host.state_dir = host.state_dir
+        self._boot_id = folder / "boot_id"
+        self._boot_id.write_text(boot_id + "\n")
+
+    def dnet(self, *words: str) -> Completed:
+        """A `dnet` that reads the other boot id."""
+        bind = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec dnet "$@"'
+        return self.host.try_run("unshare", "--mount", "sh", "-c", bind, str(self._boot_id), *words)
+
+    def ok(self, *words: str) -> str:
+        """What a `dnet` that succeeds prints."""
+        done = self.dnet(*words)
+        assert done.returncode == 0, done
+        return done.stdout
+
+
+@pytest.fixture
+def host(lab: Lab) -> Host:
+    """A machine before the reboot."""
+    host = lab.host()
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16", "--no-icc")
+    host.ok("interface", "allocate", "db", "--expose", "5432/tcp")
+    host.ok("interface", "allocate", "app")
+    host.ok("link", "add", "app", "db")
+    host.ok("map", "add", "db", "5432:5432")
+    return host
+
+
+@pytest.fixture
+def rebooted(lab: Lab, host: Host, tmp_path: Path) -> Rebooted:
+    return Rebooted(lab, host, tmp_path)
+
+
+def rules(host: Host) -> list[str]:
+    return host.rules() + host.rules("nat") + host.rules("raw")
+
+
+def test_restore_puts_everything_back(host: Host, rebooted: Rebooted) -> None:
+    assert rebooted.dnet("check").returncode == STATUS["drift"]
+    rebooted.ok("restore")
+    assert rules(rebooted.host) == rules(host)
+    assert rebooted.ok("check") == ""
+    before = rebooted.host.everything()
+    rebooted.ok("restore")
+    assert rebooted.host.everything() == before
+
+
+@pytest.mark.parametrize(
+    "command", ["map add app 8080:80", "ip request", "interface release app", "ip release 1.2.3.4"]
+)
+def test_a_changing_command_restores_first(rebooted: Rebooted, command: str) -> None:
+    """And says what it repaired, also where the change itself is refused."""
+    done = rebooted.dnet(*command.split())
+    assert done.returncode == (STATUS["not-found"] if "1.2.3.4" in command else 0), done
+    assert "dnet: warning: repaired: the device dnet0 is missing" in done.stderr
+    assert rebooted.ok("check") == ""
+    assert "--dport 5432" in rebooted.host.run("iptables -t nat -S DNET")
+    again = rebooted.dnet("port", "list")
+    assert (again.returncode, again.stderr) == (0, "")
+
+
+def test_readers_do_without(host: Host, rebooted: Rebooted) -> None:
+    before = host.store()
+    assert rebooted.ok("map", "list", "-q") == "0.0.0.0:5432/tcp\n"
+    assert host.store() == before
+    assert not [line for line in rules(rebooted.host) if "dnet0" in line]
+
+
+def test_nothing_is_handed_out_twice_after_a_reboot(host: Host, rebooted: Rebooted) -> None:
+    taken = set(host.keys("ip", "list"))
+    assert rebooted.ok("ip", "request").strip() not in taken
+    assert set(rebooted.host.keys("ip", "list")) > taken
+
+
+def attach(host: Host, node: Node) -> None:
+    host.ok("attach", "web", "--netns", node.netns, "-p", "8080:80")
+
+
+def test_an_attachment_is_unplugged_until_it_is_asked_for_again(
+    lab: Lab, host: Host, rebooted: Rebooted
+) -> None:
+    """It keeps its address and its ports meanwhile; `gc` drops it."""
+    node = lab.node()
+    attach(host, node)
+    address = host.json("interface", "show", "web")["ip"]
+    labs.remove_namespaces([node.netns])
+    subprocess.run(["ip", "netns", "add", node.netns], check=True)
+    done = rebooted.dnet("restore")
+    assert done.returncode == 0, done
+    assert "web is unplugged" in done.stderr
+    check = rebooted.dnet("check")
+    assert check.returncode == STATUS["drift"]
+    assert [line for line in check.stdout.splitlines() if "web is unplugged" not in line] == []
+    assert rebooted.ok("attach", "web", "--netns", node.netns, "-p", "8080:80").strip() == address
+    assert rebooted.ok("check") == ""
+    assert f"inet {address}/16" in node.run("ip address show dev eth0")
+
+
+def test_gc_drops_what_the_reboot_took(lab: Lab, host: Host, rebooted: Rebooted) -> None:
+    node = lab.node()
+    attach(host, node)
+    labs.remove_namespaces([node.netns])
+    assert rebooted.ok("gc", "--dry-run") != ""
+    assert rebooted.ok("gc") == "web\n"
+    assert rebooted.ok("check") == ""
+    assert "8080" not in rebooted.host.run("iptables -t nat -S")
+    assert set(rebooted.host.keys("interface", "list")) == {"db", "app"}
+
+
+def test_an_adopted_bridge_that_is_not_there_yet(lab: Lab, tmp_path: Path) -> None:
+    """All the rest is restored; that bridge is told of, and restored once it is there."""
+    host = lab.host()
+    make = ("link add br0 type bridge", "address add 10.7.0.1/24 dev br0", "link set br0 up")
+    host.ip(*make)
+    host.ok("bridge", "init", "br0", "--address", "10.7.0.1/24", "--chain", "ADOPTED")
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ok("interface", "allocate", "web", "--bridge", "dnet0")
+    host.ok("interface", "allocate", "box", "--bridge", "br0")
+    host.ok("map", "add", "web", "8080:80")
+    host.ok("map", "add", "box", "9090:90")
+    rebooted = Rebooted(lab, host, tmp_path)
+    done = rebooted.dnet("restore")
+    assert done.returncode == STATUS["failed"], done
+    assert "the device br0 was there before dnet and is gone" in done.stderr
+    assert rules(rebooted.host) == rules(host)
+    check = rebooted.dnet("check")
+    assert (check.returncode, check.stdout.count("\n")) == (STATUS["drift"], 1), check
+    assert "br0" in check.stdout
+    # Nor is it in the way of any other bridge.
+    rebooted.ok("map", "add", "web", "8081:81")
+    rebooted.ok("bridge", "init", "dnet1", "--address", "172.19.42.1/16")
+    rebooted.host.ip(*make)
+    rebooted.ok("restore")
+    assert rebooted.ok("check") == ""
+    rebooted.ok("bridge", "remove", "br0", "--force")
+    assert "br0" in rebooted.host.run("ip link show dev br0")
+
+
+def test_a_bridge_that_is_gone_for_good_can_be_let_go(lab: Lab, tmp_path: Path) -> None:
+    host = lab.host()
+    host.ip("link add br0 type bridge", "address add 10.7.0.1/24 dev br0", "link set br0 up")
+    host.ok("bridge", "init", "br0", "--address", "10.7.0.1/24")
+    rebooted = Rebooted(lab, host, tmp_path)
+    done = rebooted.dnet("bridge", "remove", "br0", "--force")
+    assert done.returncode == 0, done
+    assert rebooted.ok("check") == ""
+
+
+# --- another network namespace -----------------------------------------------------------------
+
+
+CHANGES = (
+    ("ip", "request"),
+    ("map", "add", "db", "8080:80"),
+    ("bridge", "init", "dnet1"),
+    ("interface", "release", "db"),
+    ("restore",),
+    ("gc",),
+    ("reset", "--yes"),
+    ("check",),
+    ("bridge", "init", "dnet0", "--icc", "--dry-run"),
+)
+
+
+@pytest.mark.parametrize("command", CHANGES, ids=" ".join)
+def test_a_store_of_another_namespace_is_left_alone(
+    lab: Lab, host: Host, command: tuple[str, ...]
+) -> None:
+    other = lab.host()
+    before = other.snapshot(), host.everything()
+    refusal = other.fails(STATUS["state-unreadable"], "--state-dir", str(host.state_dir), *command)
+    assert "another network namespace" in refusal.message
+    assert "--state-dir" in str(refusal.hint)
+    assert (other.snapshot(), host.everything()) == before
+    assert other.ok("--state-dir", str(host.state_dir), "interface", "list", "-q") == "db\napp"
+
+
+def test_two_stores_in_two_namespaces(lab: Lab, host: Host) -> None:
+    other = lab.host()
+    other.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    other.ok("interface", "allocate", "web")
+    assert other.ok("map", "add", "web", "5432:80") == "0.0.0.0:5432/tcp"
+    for one in (host, other):
+        one.quiet("check")
+
+
+def test_two_stores_in_one_namespace(host: Host, tmp_path: Path) -> None:
+    """The second is told whose chains are there, and leaves them alone whatever it is asked."""
+    second = ("--state-dir", str(tmp_path / "second"))
+    mine = host.snapshot()
+    refusal = host.fails(
+        STATUS["conflict"], *second, "bridge", "init", "br9", "--address", "10.5.0.1/24"
+    )
+    assert "dnet reset" in str(refusal.hint)
+    assert "--state-dir" in str(refusal.hint)
+    assert host.snapshot() == mine
+    assert host.json(*second, "bridge", "list") == []
+
+
+def test_the_second_store_removes_its_own_alone(lab: Lab, tmp_path: Path) -> None:
+    host = lab.host()
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    mine = host.snapshot()
+    second = ("--state-dir", str(tmp_path / "second"))
+    host.ok(*second, "bridge", "init", "br9", "--address", "10.5.0.1/24", "--chain", "NINE")
+    host.ok(*second, "check")
+    host.ok(*second, "restore")
+    host.ok(*second, "reset", "--yes")
+    assert without_sysctl(host.snapshot()) == without_sysctl(mine)
+    host.quiet("check")
+
+
+def without_sysctl(snapshot: str) -> list[str]:
+    return [line for line in snapshot.splitlines() if not line.startswith("sysctl ip_forward")]

@@ -1,0 +1,262 @@
+"""Store against kernel: every difference is named, mended, and in the end taken away."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+import pytest
+
+from tests import lab as labs
+from tests.contract import STATUS
+from tests.host import Host
+from tests.lab import Lab
+from tests.node import Node
+
+
+class Machine(NamedTuple):
+    """A machine with something of everything, and a container that is plugged in."""
+
+    host: Host
+    node: Node
+
+    @property
+    def port(self) -> str:
+        """The host's end of the container's pair."""
+        (found,) = json.loads(self.host.run("ip -j link show type veth"))
+        return str(found["ifname"])
+
+
+@pytest.fixture
+def machine(lab: Lab) -> Machine:
+    return make(lab, lab.host())
+
+
+@pytest.fixture(scope="module")
+def mended(shared_lab: Lab) -> Machine:
+    """A machine that each test leaves as it found it, with a server in its container."""
+    machine = make(shared_lab, shared_lab.host())
+    machine.node.listen("tcp", 80, "web")
+    return machine
+
+
+def make(lab: Lab, host: Host) -> Machine:
+    node = lab.node()
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16", "--no-icc")
+    host.ok("bridge", "init", "dnet1", "--address", "172.18.42.1/16", "--chain", "SECOND")
+    host.ok("interface", "allocate", "db", "--bridge", "dnet0", "--expose", "5432/tcp")
+    host.ok("attach", "web", "--netns", node.netns, "--bridge", "dnet0", "-p", "8080:80")
+    host.ok("link", "add", "web", "db")
+    return Machine(host, node)
+
+
+# What is done behind dnet's back, and what `check` has to say of it.
+DRIFTS = {
+    "a rule of a mapping": ("iptables -t nat -D DNET 1", ["nat DNET: missing: "]),
+    "a rule of a link": ("iptables -F DNET-LINK", ["filter DNET-LINK: missing: "]),
+    "a rule too many": (
+        "iptables -A DNET-LINK -s 192.0.2.1 -j ACCEPT",
+        ["filter DNET-LINK: not dnet's: -s 192.0.2.1/32 -j ACCEPT"],
+    ),
+    "a shared rule": (
+        "iptables -t nat -D OUTPUT 1",
+        ["nat OUTPUT: missing: "],
+    ),
+    "a shared rule twice": (
+        "iptables -A FORWARD -j DNET-FORWARD",
+        ["filter FORWARD: left over: -j DNET-FORWARD"],
+    ),
+    "a link behind the DROP": (
+        "iptables -D FORWARD -j DNET-FORWARD && iptables -A FORWARD -j DNET-FORWARD",
+        ["filter FORWARD: the rules are in the wrong order"],
+    ),
+    "the administrator's chain": (
+        "iptables -D DNET-FORWARD -j DNET-USER && iptables -X DNET-USER",
+        ["filter DNET-USER: the chain is missing", "filter DNET-FORWARD: missing: -j DNET-USER"],
+    ),
+    "the guard": ("iptables -t raw -F DNET-PREROUTING", ["raw DNET-PREROUTING: missing: "]),
+    "a device": ("ip link delete dnet1", ["the device dnet1 is missing"]),
+    "an address": (
+        "ip address delete 172.18.42.1/16 dev dnet1",
+        ["dnet1 has no address 172.18.42.1/16"],
+    ),
+    "a device that is down": ("ip link set dnet1 down", ["dnet1 is down"]),
+    "the MTU": ("ip link set dnet1 mtu 1400", ["dnet1 has MTU 1400, not 1500"]),
+    "forwarding": ("echo 0 > /proc/sys/net/ipv4/ip_forward", ["net.ipv4.ip_forward is not 1"]),
+    "localhost": (
+        "echo 0 > /proc/sys/net/ipv4/conf/dnet0/route_localnet",
+        ["net.ipv4.conf.dnet0.route_localnet is not 1"],
+    ),
+    "hairpin": ("bridge link set dev {port} hairpin off", ["{port} of web is not in hairpin mode"]),
+    "a port that is out": ("ip link set {port} nomaster", ["{port} of web is not an active port"]),
+    "a port that is down": ("ip link set {port} down", ["{port} of web is not an active port"]),
+    "a pair that is gone": ("ip link delete {port}", ["web is not plugged into {netns}"]),
+}
+
+
+@pytest.mark.parametrize("name", DRIFTS)
+def test_every_difference_is_named_and_mended(mended: Machine, name: str) -> None:
+    machine, host = mended, mended.host
+    host.quiet("check")
+    names = {"port": machine.port, "netns": machine.node.netns}
+    command, expected = DRIFTS[name]
+    host.run("sh", "-c", command.format(**names))
+    wrong = host.everything()
+    done = host.dnet("check")
+    assert done.returncode == STATUS["drift"]
+    lines = done.stdout.splitlines()
+    for text in expected:
+        assert [line for line in lines if line.startswith(text.format(**names))], (text, lines)
+    assert done.stderr == ""
+    found = host.dnet("check", "--json")
+    assert (found.returncode, json.loads(found.stdout)) == (STATUS["drift"], lines)
+    assert host.everything() == wrong
+    shown = host.ok("restore", "--dry-run")
+    assert shown
+    assert host.everything() == wrong
+    host.quiet("restore")
+    host.quiet("check")
+    host.reaches("web", "tcp", "127.0.0.1", 8080)
+
+
+def test_one_of_them_is_enough_to_fail(machine: Machine) -> None:
+    """Also where everything else is as it should be, and something foreign is about."""
+    machine.host.iptables("-A INPUT -p tcp --dport 22 -j ACCEPT", "-P FORWARD DROP")
+    machine.host.quiet("check")
+
+
+def test_restore_keeps_connections(lab: Lab, machine: Machine) -> None:
+    client = lab.outside(machine.host)
+    machine.node.listen("tcp", 80, "web")
+    flow = client.open("tcp", "10.99.0.1", 8080)
+    assert flow.say()
+    machine.host.run("sh", "-c", "iptables -F; iptables -t nat -F; iptables -t raw -F")
+    machine.host.quiet("restore")
+    assert flow.say()
+
+
+def test_check_of_nothing(lab: Lab) -> None:
+    host = lab.host()
+    before = host.everything()
+    for command in ("check", "restore", "gc"):
+        host.quiet(command)
+    assert host.everything() == before
+
+
+# --- gc ----------------------------------------------------------------------------------------
+
+
+def test_gc_releases_what_is_gone_and_only_that(lab: Lab, machine: Machine) -> None:
+    host, other = machine.host, lab.node()
+    host.ok("attach", "gone", "--netns", other.netns, "--bridge", "dnet1", "-p", "9090:90")
+    host.ok("link", "add", "host", "gone", "-p", "91/tcp")
+    host.quiet("gc")
+    labs.remove_namespaces([other.netns])
+    before = host.everything()
+    assert host.ok("gc", "--dry-run")
+    assert host.everything() == before
+    assert host.dnet("check").returncode == STATUS["drift"]
+    assert host.json("gc") == ["gone"]
+    assert set(host.keys("interface", "list")) == {"db", "web"}
+    assert set(host.keys("map", "list")) == {"0.0.0.0:8080/tcp"}
+    host.quiet("check")
+    host.quiet("gc")
+
+
+def test_gc_of_a_name(machine: Machine) -> None:
+    """An interface without a namespace goes only when it is named; a plugged one too."""
+    host = machine.host
+    host.quiet("gc")
+    host.fails(STATUS["not-found"], "gc", "--owner", "nobody")
+    assert host.ok("gc", "--owner", "db") == "db"
+    assert host.keys("interface", "list") == ["web"]
+    assert host.ok("gc", "--owner", "web") == "web"
+    assert host.keys("ip", "list") == []
+    host.quiet("check")
+
+
+# --- reset -------------------------------------------------------------------------------------
+
+
+def settled(host: Host) -> list[str]:
+    """A machine's snapshot, but for what stays on once it was needed."""
+    staying = ("sysctl ip_forward", "sysctl ../bridge", "sysctl conf/all", "sysctl conf/default")
+    return [line for line in host.snapshot().splitlines() if not line.startswith(staying)]
+
+
+@pytest.mark.parametrize("wrecked", [False, True], ids=["intact", "wrecked"])
+def test_reset_leaves_nothing(both: Lab, wrecked: bool) -> None:
+    host = both.host()
+    host.iptables("-A INPUT -p tcp --dport 22 -j ACCEPT", "-t nat -A POSTROUTING -j RETURN")
+    before = settled(host)
+    machine = make(both, host)
+    if wrecked:
+        host.run("sh", "-c", "iptables -F; iptables -t nat -X SECOND; ip link delete dnet1; true")
+        host.iptables("-A INPUT -p tcp --dport 22 -j ACCEPT")
+    full = host.everything()
+    host.ok("reset", "--dry-run")
+    assert host.everything() == full
+    host.fails(STATUS["usage"], "reset")
+    assert host.everything() == full
+    host.quiet("reset", "--yes")
+    assert settled(host) == before
+    assert host.store() == {}
+    assert machine.node.run("ip -j link").count("ifname") == 1
+    host.quiet("reset", "--yes")
+    make(both, host)
+    host.quiet("check")
+
+
+def test_reset_keeps_what_the_administrator_wrote(machine: Machine) -> None:
+    machine.host.iptables("-A DNET-USER -s 198.51.100.7 -j DROP")
+    machine.host.quiet("reset", "--yes")
+    assert "-A DNET-USER -s 198.51.100.7/32 -j DROP" in machine.host.rules()
+
+
+def test_reset_after_a_lost_store(machine: Machine) -> None:
+    """The chains are found, `bridge init` says what to do, and does nothing by itself."""
+    host = machine.host
+    for file in host.state_dir.iterdir():
+        file.unlink()
+    host.iptables("-A INPUT -p tcp --dport 22 -j ACCEPT")
+    before = settled(host)
+    for words in (("bridge", "init"), ("bridge", "init", "br9", "--address", "10.9.0.1/24")):
+        refusal = host.fails(STATUS["conflict"], *words)
+        assert "DNET" in refusal.message
+        assert "dnet reset" in str(refusal.hint)
+        assert settled(host) == before
+    host.quiet("reset", "--yes")
+    left = "\n".join(settled(host))
+    assert "DNET" not in left
+    assert "dnet0" not in left
+    assert "--dport 22" in left
+    assert machine.node.run("ip -j link").count("ifname") == 1
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.quiet("check")
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"schema": 1}'])
+def test_reset_of_a_damaged_store(machine: Machine, damage: str) -> None:
+    """The store of before still knows what there is to remove."""
+    host = machine.host
+    (host.state_dir / "state.json").write_text(damage)
+    done = host.dnet("reset", "--yes")
+    assert (done.returncode, done.stdout) == (0, ""), done
+    assert "dnet: warning: " in done.stderr
+    left = [line for line in settled(host) if "dnet" in line or "DNET" in line or "veth" in line]
+    assert left == []
+    assert host.store() == {}
+    assert machine.node.run("ip -j link").count("ifname") == 1
+
+
+def test_reset_that_cannot_remove_everything_can_be_given_again(machine: Machine) -> None:
+    """A foreign rule that calls one of the chains keeps it, and with it the store."""
+    host = machine.host
+    host.iptables("-N FOREIGN", "-A FOREIGN -j DNET-LINK")
+    done = host.dnet("reset", "--yes")
+    assert done.returncode == STATUS["failed"], done
+    assert host.store() != {}
+    host.iptables("-F FOREIGN")
+    host.quiet("reset", "--yes")
+    assert host.store() == {}
+    assert "DNET" not in host.snapshot()

@@ -1,0 +1,246 @@
+"""A damaged store is left as it is; the message says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.contract import STATUS
+from tests.host import Host, read_refusal
+from tests.lab import Lab
+
+Document = dict[str, Any]
+UNREADABLE = STATUS["state-unreadable"]
+COMMANDS = ("ip request", "ip list", "map add web 8081:80", "check", "restore")
+DEEP = 200_000
+
+
+def busy(lab: Lab) -> Host:
+    """A machine with something of everything, and a store of the time before."""
+    host = lab.host()
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    for name in ("web", "db"):
+        host.ok("interface", "allocate", name, "--expose", "80/tcp")
+    host.ok("map", "add", "web", "8080:80")
+    host.ok("link", "add", "web", "db")
+    host.ok("port", "allocate", "--port", "7000")
+    return host
+
+
+@pytest.fixture(scope="module")
+def shared_host(shared_lab: Lab) -> Host:
+    """The machine of those tests in which nothing may happen to its kernel."""
+    return busy(shared_lab)
+
+
+@pytest.fixture
+def host(shared_host: Host) -> Iterator[Host]:
+    """That machine, whose files are put back afterwards."""
+    folder = shared_host.state_dir
+    files = {path: path.read_bytes() for path in folder.iterdir()}
+    yield shared_host
+    for path in folder.iterdir():
+        path.unlink()
+    for path, data in files.items():
+        path.write_bytes(data)
+
+
+@pytest.fixture
+def own(lab: Lab) -> Host:
+    """A machine of the test's own."""
+    return busy(lab)
+
+
+def second_lease(store: Document) -> None:
+    store["interfaces"]["thief"] = dict(store["interfaces"]["web"])
+
+
+def change(path: str, value: object) -> Callable[[Document], None]:
+    """What sets one value of a document, by its place."""
+
+    def changed(store: Document) -> None:
+        *way, last = path.split("/")
+        for part in way:
+            store = store[part]
+        store[last] = value
+
+    return changed
+
+
+# What is changed, and what the message has to say of it.
+CHANGES: dict[str, tuple[Callable[[Document], None], str]] = {
+    "wrong type": (change("interfaces", []), "interfaces"),
+    "wrong type within": (change("bridges/dnet0/mtu", "1500"), "mtu"),
+    "number for a text": (change("bridges/dnet0/address", 17), "address"),
+    "null": (change("bridges/dnet0/icc", None), "icc"),
+    "unknown key": (change("extra", 1), "extra"),
+    "unknown key within": (change("bridges/dnet0/colour", "blue"), "colour"),
+    "two of one address": (second_lease, "172.17.0.2"),
+    "lease of nobody": (change("leases/dnet0/172.17.0.2", "nobody"), "172.17.0.2"),
+    "lease outside": (change("leases/dnet0/10.9.9.9", None), "10.9.9.9"),
+    "bridge that is not there": (change("interfaces/web/bridge", "nowhere"), "nowhere"),
+    "mapping to nobody": (change("mappings/0.0.0.0:9999~1tcp", {}), "9999"),
+    "chain with a blank": (change("bridges/dnet0/chain", "DNET -j X"), "chain"),
+    "bridge with a slash": (change("bridges/..~1x", {}), "x"),
+    "negative serial": (change("serial", -1), "serial"),
+}
+
+
+def edit(host: Host, changed: Callable[[Document], None]) -> str:
+    """Change the store by hand; the text it has then."""
+    path = host.state_dir / "state.json"
+    store = json.loads(path.read_text())
+    changed(store)
+    text = json.dumps(store).replace("~1", "/")
+    path.write_text(text)
+    return text
+
+
+def refused_by_all(host: Host, word: str) -> None:
+    """Asserts that every command leaves all as it is, and says what and where."""
+    before = host.everything()
+    for command in COMMANDS:
+        done = host.dnet(*command.split())
+        assert done.returncode == UNREADABLE, (command, done)
+        refusal = read_refusal(done)
+        assert f"{host.state_dir}/state.json: " in refusal.message
+        assert word in refusal.message
+        assert f"cp {host.state_dir}/state.json.prev" in str(refusal.hint)
+        assert len(refusal.message) < 400
+    assert host.everything() == before
+    host.fails(UNREADABLE, "ip", "request", code="state-unreadable")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_value_that_cannot_be(host: Host, name: str) -> None:
+    changed, word = CHANGES[name]
+    edit(host, changed)
+    refused_by_all(host, word)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "line 1 column 1"),
+        ("\0" * 512, "line 1 column 1"),
+        ("not JSON\n", "line 1 column 1"),
+        ("[]", "not a JSON object"),
+        ("null", "not a JSON object"),
+        ('{"schema": 1}', "missing"),
+        ("[" * DEEP + "]" * DEEP, "recursion"),
+        ('{"a":' * DEEP + "1" + "}" * DEEP, "recursion"),
+        ('{"serial": ' + "9" * 5000 + "}", "digits"),
+        ('{"schema": 1, "schema": 1}', "twice"),
+        ("\ufeff{}", "BOM"),
+        ('{"serial": NaN}', "whole number"),
+    ],
+    ids=lambda value: repr(value[:12]),
+)
+def test_a_text_that_is_no_store(host: Host, text: str, word: str) -> None:
+    (host.state_dir / "state.json").write_text(text)
+    refused_by_all(host, word)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+def test_a_truncated_one(host: Host, kept: float) -> None:
+    path = host.state_dir / "state.json"
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * kept)])
+    refused_by_all(host, "line ")
+
+
+def test_bytes_that_are_no_text(host: Host) -> None:
+    path = host.state_dir / "state.json"
+    path.write_bytes(path.read_bytes().replace(b"172.17", b"\xff\xfe\xc3\x28.17", 1))
+    refused_by_all(host, "")
+
+
+def test_one_flipped_byte_is_noticed_where_it_matters(host: Host) -> None:
+    path = host.state_dir / "state.json"
+    text = path.read_text()
+    path.write_text(text.replace("172.17.0.2", "172.17.0.9", 1))
+    refused_by_all(host, "172.17.0.")
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["as-written", "edited"])
+@pytest.mark.parametrize("name", ["state.json", "journal.json"])
+def test_one_from_a_newer_version(host: Host, name: str, checked: bool) -> None:
+    """Also with a sum that is right, which is how a newer version would leave it."""
+    path = host.state_dir / name
+    text = (host.state_dir / "state.json").read_text()
+    newer = text.replace('"schema": 1', '"schema": 2').replace('"serial": ', '"serial": 9')
+    path.write_text(with_sum(newer) if checked else newer)
+    before = host.everything()
+    for command in ("ip request", "map add web 8081:80", "restore", "reset --yes"):
+        refusal = host.fails(UNREADABLE, *command.split())
+        assert f"{path}: " in refusal.message
+        assert "newer" in refusal.message
+    assert host.everything() == before
+    # Whoever only reads has nothing to do with a journal.
+    assert host.dnet("ip", "list").returncode == (0 if name == "journal.json" else UNREADABLE)
+
+
+def with_sum(text: str) -> str:
+    """A document with the checksum that belongs to it."""
+    from zlib import crc32
+
+    head, body = text.split("\n", 1)
+    return f'{head[:14]}{crc32(body.encode()):08x}",\n{body}'
+
+
+def test_the_sum_of_the_test_is_the_sum_of_the_store(host: Host) -> None:
+    text = (host.state_dir / "state.json").read_text()
+    assert with_sum(text) == text
+
+
+def test_an_edit_that_keeps_every_promise_is_welcome(own: Host) -> None:
+    edit(own, change("bridges/dnet0/icc", False))
+    assert own.json("bridge", "show")["icc"] is False
+    own.ok("restore")
+    own.quiet("check")
+    own.ok("ip", "request")
+    assert "-i dnet0 -o dnet0 -j DROP" in own.run("iptables -S FORWARD")
+
+
+def test_the_way_back(own: Host) -> None:
+    """What the hint says works."""
+    listed = own.ok("map", "list"), own.ok("link", "list"), own.ok("ip", "list")
+    (own.state_dir / "state.json").write_text("{")
+    hint = str(own.fails(UNREADABLE, "ip", "list").hint)
+    own.run("sh", "-c", hint.split(": ", 1)[1])
+    own.quiet("check")
+    # The last change was the port, which is gone now.
+    assert own.keys("port", "list") == ["0.0.0.0:8080/tcp"]
+    assert (own.ok("map", "list"), own.ok("link", "list"), own.ok("ip", "list")) == listed
+
+
+@pytest.mark.parametrize("previous", ["", "{"], ids=["missing", "damaged"])
+def test_without_a_way_back(own: Host, previous: str) -> None:
+    (own.state_dir / "state.json").write_text("{")
+    (own.state_dir / "state.json.prev").unlink()
+    if previous:
+        (own.state_dir / "state.json.prev").write_text(previous)
+    hint = str(own.fails(UNREADABLE, "ip", "list").hint)
+    assert "dnet reset" in hint
+    assert "cp" not in hint
+    before = own.snapshot()
+    own.ok("reset", "--yes")
+    assert own.snapshot() != before
+    own.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    own.quiet("check")
+
+
+def test_a_damaged_journal(host: Host) -> None:
+    """Readers do without it; changes and check say how to go on."""
+    before = host.snapshot()
+    (host.state_dir / "journal.json").write_text("{")
+    host.ok("ip", "list")
+    for command in ("ip request", "restore", "check"):
+        refusal = host.fails(UNREADABLE, *command.split())
+        assert f"{host.state_dir}/journal.json: " in refusal.message
+    host.run("sh", "-c", str(refusal.hint).split(": ", 1)[1])
+    host.quiet("check")
+    assert host.snapshot() == before

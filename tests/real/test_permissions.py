@@ -1,0 +1,190 @@
+"""Capabilities count and not the user; the store is there for all to read, and never elsewhere."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract import STATUS
+from tests.host import Host, read_refusal
+from tests.lab import Lab
+from tests.node import Completed
+
+NOBODY = ("--reuid=65534", "--regid=65534", "--clear-groups")
+READERS = ("bridge list", "ip list", "interface show web", "map list --json", "port list", "show")
+CHANGES = ("ip request", "map add web 8081:80", "bridge init dnet1", "interface release web")
+KERNEL = ("check", "restore", "reset --yes", "map add web 8081:80", "bridge init dnet1")
+
+
+@pytest.fixture
+def open_folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder that every user can reach, as /var/lib/dnet is."""
+    folder = Path("/tmp") / f"dnet-{os.getpid()}-{tmp_path.name}"
+    folder.mkdir()
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["rm", "-r", str(folder)], check=True)
+
+
+@pytest.fixture
+def host(lab: Lab, open_folder: Path) -> Host:
+    """A machine whose state folder is in an open place."""
+    host = lab.host()
+    host.state_dir = open_folder / "state"
+    host.env["DNET_STATE_DIR"] = str(host.state_dir)
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ok("interface", "allocate", "web")
+    host.ok("map", "add", "web", "8080:80")
+    return host
+
+
+def reachable(host: Host) -> bool:
+    """Whether another user can run the `dnet` under test: a checkout may be in root's home."""
+    done = host.try_run("setpriv", *NOBODY, "dnet", "--version")
+    return done.returncode == 0
+
+
+def as_nobody(host: Host, *words: str, capabilities: str = "") -> Completed:
+    """A `dnet` of a user who has nothing but these capabilities."""
+    if not reachable(host):
+        pytest.skip("this checkout is not for other users to read")
+    sets = [f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}"]
+    done = host.try_run("setpriv", *NOBODY, *(sets if capabilities else []), "dnet", *words)
+    assert "Traceback" not in done.stderr, done
+    return done
+
+
+@pytest.mark.parametrize("command", READERS)
+def test_everybody_may_read(host: Host, command: str) -> None:
+    done = as_nobody(host, *command.split())
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert done.stdout == host.dnet(*command.split()).stdout
+
+
+@pytest.mark.parametrize("command", [*CHANGES, "restore", "reset --yes"])
+def test_a_user_may_change_nothing(host: Host, command: str) -> None:
+    before = host.everything()
+    done = as_nobody(host, *command.split())
+    assert done.returncode == STATUS["permission"], done
+    assert read_refusal(done).hint
+    assert host.everything() == before
+
+
+@pytest.mark.parametrize("command", KERNEL)
+def test_a_user_with_a_store_of_his_own_needs_the_capability(host: Host, command: str) -> None:
+    subprocess.run(["chown", "-R", "65534:65534", str(host.state_dir)], check=True)
+    before = host.everything()
+    done = as_nobody(host, *command.split())
+    assert done.returncode == STATUS["permission"], done
+    assert "CAP_NET_ADMIN" in done.stderr
+    assert host.everything() == before
+    # What only allocates concerns nobody else.
+    assert as_nobody(host, "ip", "request").returncode == 0
+
+
+def test_the_capability_is_enough(host: Host) -> None:
+    """With iptables-nft, whose lock nobody has to own."""
+    subprocess.run(["chown", "-R", "65534:65534", str(host.state_dir)], check=True)
+    done = as_nobody(host, "map", "add", "web", "8081:80", capabilities="+net_admin,+net_raw")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    done = as_nobody(host, "check", capabilities="+net_admin,+net_raw")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    host.quiet("check")
+
+
+def test_root_without_it_is_nobody(host: Host) -> None:
+    before = host.everything()
+    lacking = ("setpriv", "--bounding-set=-net_admin", "dnet")
+    for command in KERNEL:
+        done = host.try_run(*lacking, *command.split())
+        assert done.returncode == STATUS["permission"], done
+        assert "CAP_NET_ADMIN" in done.stderr
+    assert host.everything() == before
+
+
+def modes(folder: Path) -> dict[str, str]:
+    """The permissions of every file of a folder, and its own."""
+    return {
+        path.name if path != folder else ".": stat.filemode(path.lstat().st_mode)
+        for path in [folder, *folder.iterdir()]
+    }
+
+
+@pytest.mark.parametrize("umask", ["077", "022", "000"])
+def test_whatever_the_umask_is(lab: Lab, umask: str) -> None:
+    """Only the lock is root's alone: whoever can open it can hold it for ever."""
+    host = lab.host()
+    host.state_dir = host.state_dir / "deep" / "down"
+    host.env["DNET_STATE_DIR"] = str(host.state_dir)
+    for command in ("bridge init dnet0", "ip request", "bridge init dnet1"):
+        done = host.try_run("sh", "-c", f"umask {umask}; dnet {command}")
+        assert done.returncode == 0, done
+    found = modes(host.state_dir)
+    assert found.pop("lock") == "-rw-------"
+    assert found.pop(".") == "drwxr-xr-x"
+    assert {"state.json", "state.json.prev"} <= found.keys()
+    assert set(found.values()) == {"-rw-r--r--"}
+    assert modes(host.state_dir.parent)["."] == "drwxr-xr-x"
+
+
+# --- symbolic links ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["state.json", "journal.json", "lock"])
+@pytest.mark.parametrize("there", [True, False], ids=["to-a-file", "dangling"])
+def test_a_link_is_refused(host: Host, tmp_path: Path, name: str, there: bool) -> None:
+    """Nothing is read from where it leads to, and nothing is written there."""
+    victim = tmp_path / "victim"
+    link = host.state_dir / name
+    if there:
+        text = (host.state_dir / "state.json").read_text()
+        victim.write_text(text)
+    link.unlink(missing_ok=True)
+    link.symlink_to(victim)
+    before = host.snapshot(), os.listdir(host.state_dir)
+    done = host.dnet("ip", "request")
+    assert done.returncode == STATUS["state-unreadable"], done
+    assert f"{link} is a symbolic link" in done.stderr
+    assert (host.snapshot(), os.listdir(host.state_dir)) == before
+    assert victim.exists() == there
+    assert not there or victim.read_text() == text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["state.json.prev", "state.json.new", "state.json.prev.new", "journal.json.new", "names"],
+)
+def test_a_link_in_place_of_a_file_that_is_written_is_replaced(
+    host: Host, tmp_path: Path, name: str
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    link = host.state_dir / name
+    link.unlink(missing_ok=True)
+    link.symlink_to(victim)
+    host.ok("map", "add", "web", "8081:80")
+    host.ok("ip", "request")
+    assert victim.read_text() == "mine"
+    assert victim.stat().st_nlink == 1
+    host.quiet("check")
+
+
+@pytest.mark.parametrize("name", ["state.json", "journal.json"])
+@pytest.mark.parametrize("kind", ["folder", "fifo"])
+def test_something_else_than_a_file(host: Host, name: str, kind: str) -> None:
+    """A FIFO would be waited for, and a folder cannot be read."""
+    path = host.state_dir / name
+    path.unlink(missing_ok=True)
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    before = host.snapshot()
+    done = host.dnet("map", "add", "web", "8081:80")
+    assert done.returncode == STATUS["state-unreadable"], done
+    assert str(path) in read_refusal(done).message
+    assert host.snapshot() == before
