@@ -1,0 +1,1 @@
+"""What `scripts/bench` measures: dnet beside its peers, in one run."""
