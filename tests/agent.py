@@ -37,6 +37,7 @@ class Servers(threading.Thread):
         super().__init__(daemon=True)
         self.selector = selectors.DefaultSelector()
         self.sockets: dict[tuple[str, str, int], socket.socket] = {}
+        self.connections: set[socket.socket] = set()
 
     def listen(self, proto: str, address: str, port: int, name: str) -> None:
         listener = socket.socket(family(address), KINDS[proto])
@@ -66,6 +67,7 @@ class Servers(threading.Thread):
     def serve(self, ready: socket.socket, kind: str, name: str) -> None:
         if kind == "tcp":
             connection, _ = ready.accept()
+            self.connections.add(connection)
             self.selector.register(connection, selectors.EVENT_READ, ("connection", name))
         elif kind == "udp":
             _, peer = ready.recvfrom(2048)
@@ -83,7 +85,12 @@ class Servers(threading.Thread):
             received = b""
         if not received:
             self.selector.unregister(connection)
+            self.connections.discard(connection)
             connection.close()
+
+    def tell(self) -> None:
+        for connection in tuple(self.connections):
+            connection.sendall(b"unasked")
 
 
 def bound(proto: str, address: str, source: list[Any] | None) -> socket.socket:
@@ -147,6 +154,17 @@ class Agent:
     def say(self, flow: int, seconds: float) -> str | None:
         proto, client = self.flows[flow]
         return question(client, proto, seconds)
+
+    def tell(self) -> None:
+        self.servers.tell()
+
+    def hear(self, flow: int, seconds: float) -> str | None:
+        client = self.flows[flow][1]
+        client.settimeout(seconds)
+        try:
+            return client.recv(2048).decode()
+        except OSError:
+            return None
 
     def close(self, flow: int) -> None:
         self.flows.pop(flow)[1].close()

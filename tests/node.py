@@ -180,6 +180,10 @@ class Node:
         answer = self.ask(proto, address, port, timeout=SILENCE_SECONDS)
         assert answer is None, f"{address}:{port}/{proto} answered {answer!r}"
 
+    def tell(self) -> None:
+        """Lets the TCP servers say `unasked` on every connection they have."""
+        self._request("tell")
+
     def open(self, proto: str, address: str, port: int) -> Flow:
         """A connection that stays open, so that one flow can be asked more than once."""
         number = self._request(
@@ -205,6 +209,11 @@ class Flow:
         """The answer to one more question within `timeout` seconds, None where there is none."""
         answer: str | None = self._node._request("say", flow=self.number, seconds=timeout)
         return answer
+
+    def hear(self, timeout: float = ANSWER_SECONDS) -> str | None:
+        """What the other end says unasked within `timeout` seconds, None for nothing."""
+        heard: str | None = self._node._request("hear", flow=self.number, seconds=timeout)
+        return heard
 
     def close(self) -> None:
         """Ends the connection."""

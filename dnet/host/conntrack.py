@@ -21,10 +21,14 @@ from dnet.host.system import find_program, read_file
 
 # Up to so many words are sooner looked for in a line than the line is taken apart.
 _FEW = 8
+# Of which an entry can be made that says nothing of how far the connection has come.
+_HELD = ("tcp", "udp")
 
 
 def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
     """Delete every entry that agrees with any of `flows`; the entries deleted, one text each.
+
+    Where a flow says so, an entry that translates nothing takes the place of what it deletes.
 
     Starts `conntrack` once, or not at all when there is no flow or the table is empty. What
     cannot be done is told to `warn` and left: the rules are right already, and an entry that stays
@@ -35,17 +39,22 @@ def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
     """
     wanted = tuple(dict.fromkeys(flows))
     for flow in wanted:
-        if not any(flow[1:]):
+        if not flow.names_something:
             raise ValueError("a flow needs an address or a port")
     if not wanted or _is_table_empty():
         return []
-    listing = _telling(_listing(wanted, warn), wanted)
-    matched = list(select(parse(listing), wanted, LocalAddresses()))
+    listing, local = _telling(_listing(wanted, warn), wanted), LocalAddresses()
+    matched = list(select(parse(listing), wanted, local))
     if not matched:
         return []
     from dnet.host import ctnetlink
 
-    return [str(entry) for entry in ctnetlink.destroy(matched, warn)]
+    held = {
+        entry
+        for entry in select(matched, [flow for flow in wanted if flow.hold], local)
+        if entry.is_aimed_elsewhere and entry.proto in _HELD
+    }
+    return [str(entry) for entry in ctnetlink.destroy(matched, warn, held)]
 
 
 def _is_table_empty() -> bool:

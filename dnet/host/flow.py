@@ -17,7 +17,8 @@ class Flow(NamedTuple):
     and agree only with entries of protocols that have ports. The original direction is that of
     the first packet, before any translation; the reply direction that of the answers, so
     `reply_src` and `reply_sports` say who really answers. `either` is an address in any of the
-    four places.
+    four places. `hold` keeps the place of each deleted entry with one that translates nothing, so
+    that its peers' next packets mean what they would mean to a host that never had the mapping.
     """
 
     proto: str | None = None
@@ -27,3 +28,9 @@ class Flow(NamedTuple):
     reply_src: str | None = None
     reply_sports: Ports | None = None
     either: str | None = None
+    hold: bool = False
+
+    @property
+    def names_something(self) -> bool:
+        """Whether it names an address or a port: without one it would stand for everybody's."""
+        return any(self[1:-1])

@@ -13,6 +13,7 @@ from dnet import address
 from dnet.host.flow import LOCAL, Flow
 from dnet.model import Link, Mapping
 from dnet.names import split_port_proto
+from dnet.portindex import ports
 from dnet.state import Change, State
 from dnet.table import ABSENT, Table
 
@@ -24,7 +25,7 @@ def ended(changes: Iterable[Change]) -> Iterator[Flow]:
             yield Flow(either=key)
         elif table.name == "mappings":
             if old is not ABSENT:
-                yield _through(Mapping.from_row(key, old))
+                yield _through(Mapping.from_row(key, old), table)
             if new is not ABSENT:
                 yield from _past(Mapping.from_row(key, new))
         elif table.name == "links" and old is not ABSENT:
@@ -48,8 +49,13 @@ def _destination(host_ip: str) -> str:
     return LOCAL if host_ip == address.ANY else host_ip
 
 
-def _through(mapping: Mapping) -> Flow:
-    """What a mapping translated."""
+def _through(mapping: Mapping, mappings: Table[Any]) -> Flow:
+    """What a mapping translated.
+
+    Its place is held where no other mapping has the port now. Otherwise what the container still
+    sends, a late answer or a connection that goes on, would be masqueraded under the very port
+    that was the mapping's, and the client's next packet would belong to that flow.
+    """
     at = mapping.endpoint
     return Flow(
         proto=at.proto,
@@ -57,6 +63,7 @@ def _through(mapping: Mapping) -> Flow:
         orig_dports=(at.port, at.end),
         reply_src=mapping.container_ip,
         reply_sports=(mapping.container_port, mapping.container_end),
+        hold=not any(ports(mappings).meeting(at)),
     )
 
 

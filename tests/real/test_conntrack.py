@@ -400,9 +400,9 @@ def test_a_thousand_entries_need_one_process(host: Node, counted: Path) -> None:
 MEANWHILE = """
 import subprocess
 real = ctnetlink.destroy
-def destroy(entries, warn):
+def destroy(*arguments):
     subprocess.run({command!r}, input={stdin!r}, text=True, check=True, capture_output=True)
-    return real(entries, warn)
+    return real(*arguments)
 ctnetlink.destroy = destroy
 """
 
@@ -433,6 +433,50 @@ def test_a_flow_that_is_tracked_anew_meanwhile_stays(host: Node, listed: str, an
     (tracked,) = table(host)
     assert tracked.startswith(f"src=10.0.0.9 dst={anew.split()[1]} ")
     assert f"src={anew.split()[3]} dst=10.0.0.9" in tracked
+
+
+# A client at 10.0.0.9 asks the host, and a container answers.
+PUBLISHED = (
+    "-p udp -s 10.0.0.9 -d 10.0.0.1 --sport 1000 --dport 53 "
+    "-r 172.17.0.2 -q 10.0.0.9 --reply-port-src 53 --reply-port-dst 1000"
+)
+# What the container says of its own accord, masqueraded as if the host said it from that port.
+LATE = (
+    "-p udp -s 172.17.0.2 -d 10.0.0.9 --sport 53 --dport 1000 "
+    "-r 10.0.0.9 -q 10.0.0.1 --reply-port-src 1000 --reply-port-dst 53"
+)
+IN_PLACE = r"src=10\.0\.0\.9 dst=10\.0\.0\.1 sport=1000 dport=53 .*src=10\.0\.0\.1 dst=10\.0\.0\.9 "
+
+
+def test_a_held_place_is_kept_against_what_the_container_still_says(host: Node) -> None:
+    track(host, PUBLISHED)
+    assert len(delete(host, Flow("udp", LOCAL, (53, 53), hold=True))) == 1
+    (tracked,) = table(host)
+    assert re.match(IN_PLACE, tracked)
+    done = host.try_run("conntrack", "-R", "-", stdin=f"-I -t 600 {LATE}\n")
+    assert done.returncode != 0
+    assert table(host) == {tracked}
+
+
+def test_a_place_that_was_taken_in_that_moment_is_taken_back(host: Node) -> None:
+    track(host, PUBLISHED)
+    before = f"""
+import subprocess
+real = ctnetlink._hold
+def hold(*arguments):
+    subprocess.run(["conntrack", "-R", "-"], input="-I -t 600 {LATE}", text=True, check=True)
+    return real(*arguments)
+ctnetlink._hold = hold
+"""
+    assert len(delete(host, Flow("udp", LOCAL, (53, 53), hold=True), before=before)) == 1
+    (tracked,) = table(host)
+    assert re.match(IN_PLACE, tracked)
+
+
+def test_nothing_is_held_for_a_client_that_the_container_never_saw(host: Node) -> None:
+    track(host, PUBLISHED.replace("-q 10.0.0.9", "-q 172.17.42.1"))
+    assert len(delete(host, Flow("udp", LOCAL, (53, 53), hold=True))) == 1
+    assert table(host) == set()
 
 
 def test_without_the_command_it_warns_and_deletes_nothing(host: Node) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dnet.host.conntrack import delete, describe, narrow, select
 from dnet.host.ctentry import Entry, parse
-from dnet.host.ctnetlink import message
+from dnet.host.ctnetlink import deletion, eviction, holding
 from dnet.host.flow import LOCAL, Flow
 from dnet.host.localaddr import LocalAddresses, parse_trie
 
@@ -224,11 +224,12 @@ def test_a_flow_as_commands(flow: Flow, line: str) -> None:
 
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: f"{entry.proto}-{entry.src}")
-def test_every_message_names_one_tuple(entry: Entry) -> None:
-    # Without CTA_TUPLE_REPLY, nested, behind both headers the kernel would flush the whole table.
-    sent = message(entry, 1)
-    assert int.from_bytes(sent[22:24], sys.byteorder) == 2 | 1 << 15
-    assert len(sent) % 4 == 0
+def test_every_message_names_a_tuple(entry: Entry) -> None:
+    # Without a tuple, nested, behind both headers the kernel would flush the whole table.
+    for message, kind in ((deletion, 2), (eviction, 1), (holding, 1)):
+        sent = message(entry, 1)
+        assert int.from_bytes(sent[22:24], sys.byteorder) == kind | 1 << 15
+        assert len(sent) % 4 == 0
 
 
 TRIE = """\
