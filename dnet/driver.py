@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from dnet.errors import ConflictError, DnetError, ForeignStateError, KernelError
 from dnet.host import flows, rulediff, rules, system
 from dnet.host.kernel import Kernel, Say
-from dnet.host.scope import Scope, attached
+from dnet.host.scope import NOWHERE, Scope, attached
 from dnet.host.signals import end_by_exception, uninterrupted
 from dnet.host.steps import Plan
 from dnet.state import Change, State
@@ -210,10 +210,15 @@ class Driver:
         self._store.drop_journal()
         return moved
 
-    def _way_home(self, state: State, journal: State | None, kernel: Kernel) -> Plan:
-        """The plan that makes the kernel agree with the store, also after a killed command."""
+    def _way_home(
+        self, state: State, journal: State | None, kernel: Kernel, beyond: Scope = NOWHERE
+    ) -> Plan:
+        """The plan that makes the kernel agree with the store, also after a killed command.
+
+        `beyond` is what to look at besides.
+        """
         self._settle(state, kernel)
-        scope = Scope.of(state).with_attachments(state)
+        scope = Scope.of(state).with_attachments(state) | beyond
         if journal is None:
             return kernel.planner.converge(state, scope)
         left = Scope.of(journal).with_attachments(journal)

@@ -10,7 +10,7 @@ from dnet.errors import DnetError, ForeignStateError, StateUnreadableError
 from dnet.host import devices, flows, rules, system
 from dnet.host.kernel import Kernel
 from dnet.host.rules import Chain
-from dnet.host.scope import Scope
+from dnet.host.scope import NOWHERE, Scope
 from dnet.host.signals import uninterrupted
 from dnet.host.steps import Netlink, Plan
 from dnet.model import DEFAULT_BRIDGE, DEFAULT_CHAIN, Bridge
@@ -38,7 +38,7 @@ class Maintenance(Driver):
         self._elsewhere(state)
         with self._kernel() as kernel:
             kernel.require()
-            plan = self._way_home(state, journal, kernel)
+            plan = self._way_home(state, journal, kernel, _reserved(state))
             blocked = [str(error) for error in plan.blocked.values()]
             return [*blocked, *plan.differences(), *plan.loose, *kernel.foreign(state)]
 
@@ -50,7 +50,7 @@ class Maintenance(Driver):
         with self._locked_kernel() as kernel:
             state = self._store.load()
             moved = self._elsewhere(state)
-            plan = self._way_home(state, self._store.journal(), kernel)
+            plan = self._way_home(state, self._store.journal(), kernel, _reserved(state))
             if not dry_run:
                 with uninterrupted():
                     self._mend(state, plan, kernel, moved=moved)
@@ -92,7 +92,7 @@ class Maintenance(Driver):
             known, is_whole = self._known()
             for state in known:
                 self._settle(state, kernel)
-            scope = Scope()
+            scope = NOWHERE
             for state in known:
                 scope |= Scope.of(state).with_attachments(state)
             is_lost = not is_whole or not scope.bridges
@@ -143,6 +143,12 @@ class Maintenance(Driver):
             self._settings.warn(str(error))
             return []
         return [found] if found else []
+
+
+def _reserved(state: State) -> Scope:
+    """The names that are dnet's alone, where it has anything to do with iptables."""
+    uses_iptables = any(bridge.iptables for bridge in state.bridges.values())
+    return Scope(chains=frozenset(rules.OWN)) if uses_iptables else NOWHERE
 
 
 def _lost(kernel: Kernel) -> Scope:

@@ -51,6 +51,9 @@ class Scope(NamedTuple):
         return self | Scope(attached=tuple(attached(state, state.changes())))
 
 
+NOWHERE = Scope()
+
+
 def attached(state: State, changes: Iterable[Change]) -> Iterator[Interface]:
     """The interfaces that are plugged in before or after the changes."""
     for table, key, old, new in changes:
