@@ -10,10 +10,15 @@ from dnet import attachment, interface
 from dnet.cli import options
 from dnet.cli.interface import allocated
 from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Command
 from dnet.endpoint import PublishSpec
 
+EXAMPLES = """\
+dnet attach web --netns web -p 8080:80 --link db
+dnet attach db --netns /run/netns/db --expose 5432"""
 
-@click.command()
+
+@click.command(cls=Command, epilog=EXAMPLES)
 @click.argument("interface_id", metavar="ID", type=options.ID)
 @click.option(
     "--netns",
@@ -89,11 +94,11 @@ def attach(
     return Request(allocated, operation, dry_run)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("interface_id", metavar="ID", type=options.ID)
 @options.if_exists
 @options.changes
 def detach(interface_id: str, if_exists: bool, dry_run: bool) -> Request:
-    """Unplug an interface, and release all it had: as dnet interface release does."""
+    """Unplug an interface, and release all it had, as dnet interface release does."""
     operation = partial(interface.release, interface_id=interface_id, if_exists=if_exists)
     return Request(nothing, operation, dry_run)

@@ -12,6 +12,7 @@ from dnet.cli import options
 from dnet.cli.document import Document
 from dnet.cli.render import as_json, bare, one_line, render
 from dnet.cli.session import Request, Session, steps
+from dnet.cli.tree import Command
 from dnet.errors import DnetError, UsageError
 from dnet.facts import Facts
 from dnet.state import State
@@ -43,16 +44,21 @@ class Line(NamedTuple):
         return type(error)(f"line {self.number}: {shown}: {error}", error.hint)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", required=False, default="-")
 @click.option("--keep-going", is_flag=True, help="Leave out the lines that are refused.")
-@click.option("--each", is_flag=True, help="Each line for itself, answered by one line at once.")
+@click.option(
+    "--each",
+    is_flag=True,
+    help="Carry out each line for itself, and answer it by one line at once.",
+)
 @options.changes
 def batch(file: str, keep_going: bool, each: bool, dry_run: bool) -> Request:
-    """Carry out one command a line, as one would type it without dnet: all of them, or none.
+    """Carry out one command a line: all of them, or none.
 
-    FILE is - for standard input. Quotes are as in the shell; a # begins a comment. A line that
-    fails is named, and nothing of the batch remains.
+    A line is what one would type after dnet, with quotes as in the shell; a # begins a comment.
+    FILE is - for standard input, which is the default. A line that fails is named, and nothing
+    of the batch remains.
     """
     if each and (keep_going or dry_run):
         raise UsageError("--each goes with neither --keep-going nor --dry-run")

@@ -26,25 +26,31 @@ COLUMNS = (
     column("mtu"),
 )
 
+EXAMPLES = """\
+dnet bridge init
+dnet bridge init lab0 --address 10.9.0.1/24 --no-icc"""
+
 
 @click.group("bridge", cls=Group)
 def bridge() -> None:
     """Set up, show and remove bridges."""
 
 
-@bridge.command()
+@bridge.command(epilog=EXAMPLES)
 @click.argument("name", type=options.DEVICE, default=DEFAULT_BRIDGE)
 @click.option(
     "--address",
     metavar="CIDR",
     type=options.CIDR,
-    help="Its own address, such as 172.17.42.1/16; else the first free subnet of twelve.",
+    help="Its own address, such as 172.17.42.1/16; else the first of twelve that is free.",
 )
 @click.option(
-    "--range", metavar="CIDR", help="The part of the subnet that addresses are taken from."
+    "--range",
+    metavar="CIDR",
+    help="The part of the subnet that addresses are taken from; else all of it.",
 )
 @click.option(
-    "--mtu", metavar="N", type=options.MTU, help="MTU; else that of the default route's device."
+    "--mtu", metavar="N", type=options.MTU, help="The MTU; else that of the default route's device."
 )
 @click.option(
     "--chain",
@@ -85,12 +91,12 @@ def bridge() -> None:
     "--port-range",
     metavar="LO-HI",
     type=options.PORTS,
-    help="The dynamic ports.  [default: 49153-65535]",
+    help="The host ports that are chosen from where none is named.  [default: 49153-65535]",
 )
 @click.option(
     "--allocation",
     type=click.Choice([ROUND_ROBIN, REUSE]),
-    help="The order of addresses: each rests as long as possible, or released ones first.  "
+    help="Which address is next: each rests as long as possible, or released ones first.  "
     "[default: round-robin]",
 )
 @options.changes
@@ -124,7 +130,10 @@ def list_() -> Request:
 @click.argument("name", type=options.DEVICE, required=False)
 @options.output
 def show(name: str | None) -> Request:
-    """Show a bridge with all its options; without NAME the only one, else dnet0."""
+    """Show a bridge with all its options.
+
+    Without NAME it is the only bridge there is, else dnet0.
+    """
     return Request(lambda state, _: Document(views.bridge(bridges.resolve(state, name))))
 
 
@@ -134,6 +143,9 @@ def show(name: str | None) -> Request:
 @options.if_exists
 @options.changes
 def remove(name: str, force: bool, if_exists: bool, dry_run: bool) -> Request:
-    """Remove a bridge with its rules, and its device unless that was there before."""
+    """Remove a bridge with its rules and its device.
+
+    A device that was there before dnet stays.
+    """
     operation = partial(bridges_of_host.remove, name=name, force=force, if_exists=if_exists)
     return Request(nothing, operation, dry_run)

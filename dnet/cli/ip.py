@@ -60,7 +60,7 @@ def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Reque
 
 @ip.command("list")
 @options.listed_bridge
-@click.option("--available", is_flag=True, help="Those that are still free instead.")
+@click.option("--available", is_flag=True, help="List those that are still free instead.")
 @options.lists
 def list_(bridge: str | None, available: bool) -> Request:
     """List the addresses that are taken, with their owners."""

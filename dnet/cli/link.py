@@ -27,13 +27,18 @@ COLUMNS = (
     column("ports"),
 )
 
+EXAMPLES = """\
+dnet link add web db
+dnet link add web db --port 6379/tcp --alias cache
+dnet link add host db"""
+
 
 @click.group("link", cls=Group)
 def link() -> None:
     """Open ports of one container to another."""
 
 
-@link.command()
+@link.command(epilog=EXAMPLES)
 @click.argument("parent", type=options.PARENT)
 @click.argument("child", type=options.ID)
 @click.option(
@@ -55,9 +60,10 @@ def link() -> None:
 def add(
     parent: str, child: str, ports: tuple[str, ...], alias: str | None, dry_run: bool
 ) -> Request:
-    """Let PARENT reach ports of CHILD, also where containers may not reach one another.
+    """Let PARENT reach ports of CHILD.
 
-    PARENT host is this machine, which reaches them at 127.0.0.1.
+    It may then reach them where containers may not reach one another, too. PARENT is an
+    interface's id, or host for this machine, which reaches them at 127.0.0.1.
     """
 
     def show(_: State, made: Link) -> Document:
@@ -110,7 +116,10 @@ def list_(bridge: str | None) -> Request:
 @click.argument("parent", type=options.PARENT)
 @options.output
 def env(parent: str) -> Request:
-    """Print the variables that tell PARENT of its children, as 0.11.1's links named them."""
+    """Print the variables that tell PARENT of its children.
+
+    They have the names that Docker's links gave them.
+    """
 
     def show(state: State, _: Any) -> Document:
         variables = links.environment(state, parent)

@@ -35,11 +35,20 @@ COMMANDS = {
 }
 
 
-@click.group(cls=LazyGroup, lazy=COMMANDS, help=ABOUT)
+EXAMPLES = """\
+dnet bridge init --no-icc
+dnet attach web --netns web -p 8080:80
+dnet attach db --netns db --expose 5432
+dnet link add web db
+dnet show"""
+
+
+@click.group(cls=LazyGroup, lazy=COMMANDS, help=ABOUT, epilog=EXAMPLES)
 @click.option(
     "--state-dir",
     metavar="DIR",
     envvar="DNET_STATE_DIR",
+    show_envvar=True,
     default="/var/lib/dnet",
     show_default=True,
     help="Where the store is.",
@@ -48,6 +57,7 @@ COMMANDS = {
     "--lock-timeout",
     metavar="SECONDS",
     envvar="DNET_LOCK_TIMEOUT",
+    show_envvar=True,
     default="30",
     show_default=True,
     help="How long to wait for the store, and for iptables.",

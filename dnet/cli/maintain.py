@@ -12,6 +12,7 @@ from dnet import attachment
 from dnet.cli import options
 from dnet.cli.document import NOTHING, Document
 from dnet.cli.session import Request, steps
+from dnet.cli.tree import Command
 from dnet.errors import UsageError
 from dnet.model import Interface
 from dnet.state import State
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
     from dnet.maintenance import Maintenance
 
 
-@click.command()
+@click.command(cls=Command)
 @options.output
 def check() -> Request:
-    """Compare the kernel with the store: one line a difference, and exit status 1.
+    """Compare the kernel with the store.
 
-    Nothing is changed, and other commands may run meanwhile.
+    Each difference is one line, and makes the exit status 1. Nothing is changed, and other
+    commands may run meanwhile.
     """
 
     def compare(maintenance: Maintenance) -> Document:
@@ -35,7 +37,7 @@ def check() -> Request:
     return Request(maintain=compare)
 
 
-@click.command()
+@click.command(cls=Command)
 @options.changes
 def restore(dry_run: bool) -> Request:
     """Make the kernel match the store: after a boot, a firewall's reload, or by hand."""
@@ -49,7 +51,7 @@ def restore(dry_run: bool) -> Request:
     return Request(maintain=mend)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--owner",
     "owners",
@@ -69,7 +71,7 @@ def gc(owners: tuple[str, ...], dry_run: bool) -> Request:
     return Request(show, operation, dry_run, many=True)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @options.changes
 def reset(yes: bool, dry_run: bool) -> Request:

@@ -26,13 +26,18 @@ COLUMNS = (
     column("bridge"),
 )
 
+EXAMPLES = """\
+dnet map add web 8080:80
+dnet map add web 80
+dnet map add web 127.0.0.1::9000 7000-7009:7000-7009/udp"""
+
 
 @click.group("map", cls=Group)
 def map() -> None:  # noqa: A001 - the command's name
     """Publish ports of containers on the host."""
 
 
-@map.command()
+@map.command(epilog=EXAMPLES)
 @click.argument("target")
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=options.PUBLISH)
 @options.changes
@@ -64,7 +69,7 @@ def remove(
 ) -> Request:
     """Take mappings away: all that are named, or none.
 
-    ENDPOINT is [HOST_IP:]PORT[-END][/PROTO].
+    ENDPOINT is [HOST_IP:]PORT[-END][/PROTO]. Name endpoints, or a TARGET with --all.
     """
     if bool(endpoints) == (target is not None):
         raise UsageError("name the endpoints to remove, or a target with --all")

@@ -71,6 +71,7 @@ def bridge(command: F) -> F:
         metavar="NAME",
         type=DEVICE,
         envvar="DNET_BRIDGE",
+        show_envvar=True,
         help="The bridge; without it the only one, else dnet0.",
     )(command)
 

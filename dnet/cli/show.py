@@ -11,11 +11,12 @@ from dnet import ipallocator, views
 from dnet.cli import options
 from dnet.cli.document import Document, Item, published_text
 from dnet.cli.session import Request
+from dnet.cli.tree import Command
 from dnet.names import HOST
 from dnet.state import State
 
 
-@click.command()
+@click.command(cls=Command)
 @options.drawing
 def show() -> Request:
     """Show every bridge with its interfaces, their ports and links."""

@@ -10,14 +10,33 @@ import click
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+class Command(click.Command):
+    """A command whose help ends with where there is more to read."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, and the name of the manual page."""
+        _write_end(self, ctx, formatter)
+
+
 class Group(click.Group):
     """A command that is nothing without a sub-command: alone it prints its help and exits 2."""
 
+    command_class = Command
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("context_settings", CONTEXT)
+        kwargs.setdefault("subcommand_metavar", "COMMAND [ARGS]...")
         kwargs["invoke_without_command"] = True
         kwargs["no_args_is_help"] = False
         super().__init__(*args, **kwargs)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order in which they are defined: the one they are used in."""
+        return list(self.commands)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples, and the name of the manual page."""
+        _write_end(self, ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the sub-command, or show what there is."""
@@ -25,6 +44,16 @@ class Group(click.Group):
             click.echo(ctx.get_help())
             ctx.exit(2)
         return super().invoke(ctx)
+
+
+def _write_end(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    """The examples, which are the epilog's lines as they stand, and where there is more to read."""
+    if command.epilog:
+        with formatter.section("Examples"):
+            for line in command.epilog.splitlines():
+                formatter.write(f"{'':{formatter.current_indent}}{line}\n")
+    formatter.write_paragraph()
+    formatter.write_text(f"See {'-'.join(ctx.command_path.split()[:2])}(8).")
 
 
 def _words(ctx: click.Context) -> list[str]:
