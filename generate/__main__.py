@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from generate import manual
+
 HOME = Path(__file__).parent.parent
 
-MAKERS: list[Callable[[], dict[str, str]]] = []
+MAKERS: list[Callable[[], dict[str, str]]] = [manual.make]
 """Each gives the files it makes: their text by their path in the checkout."""
 
 

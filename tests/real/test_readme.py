@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 from pathlib import Path
 
 from tests.host import Host
+from tests.session import play, type_in
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"^```(console|bash)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Names of namespaces are nobody else's either, and end with the session.
-WORLD = "mount -t tmpfs tmpfs /run/netns && mount -t sysfs sysfs /sys && exec bash -c "
-
-
-def type_in(session: str) -> str:
-    """Shell code that prints a session anew: each command line, and what comes of it."""
-    commands = [line for line in session.splitlines() if line.startswith("$ ")]
-    return "".join(f"printf '%s\\n' {shlex.quote(one)}\n{one[2:]}\n" for one in commands)
 
 
 def save(script: str, folder: Path) -> None:
@@ -36,6 +28,4 @@ def test_the_readme_shows_what_comes(host: Host, tmp_path: Path) -> None:
         elif "jq" not in text or shutil.which("jq"):
             expected += text
     assert "$ dnet attach" in expected
-    code = f"cd {tmp_path} && exec 2>&1\n{type_in(expected)}"
-    done = host.try_run("unshare", "--mount", "sh", "-c", WORLD + shlex.quote(code))
-    assert done.stdout == expected, done.stderr
+    assert play(host, tmp_path, [type_in(expected)]) == [expected]

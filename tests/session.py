@@ -1,0 +1,43 @@
+"""Sessions that a document shows: typed in as they stand, to see what comes."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+from tests.host import Host
+
+# Names of namespaces are nobody else's either, and end with the session.
+_WORLD = "mount -t tmpfs tmpfs /run/netns && mount -t sysfs sysfs /sys && exec bash -c "
+_END = "\x1e"
+
+
+def commands(session: str) -> list[str]:
+    """The command lines of a session."""
+    return [line[2:] for line in session.splitlines() if line.startswith("$ ")]
+
+
+def typed(line: str) -> str:
+    """Shell code that prints a command line, and what comes of it."""
+    return f"printf '%s\\n' {shlex.quote(f'$ {line}')}\n{line}\n"
+
+
+def hidden(line: str) -> str:
+    """Shell code of a command that the document does not show, and of which only errors show."""
+    return f"{{ {line}; }} >/dev/null\n"
+
+
+def type_in(session: str) -> str:
+    """Shell code that prints a session anew."""
+    return "".join(map(typed, commands(session)))
+
+
+def play(host: Host, folder: Path, sessions: Iterable[str]) -> list[str]:
+    """What each of several pieces of shell code prints, on either stream, in one shell."""
+    ended = f"printf '{_END}'\n"
+    code = f"cd {folder} && exec 2>&1\n{ended.join((*sessions, ''))}"
+    done = host.try_run("unshare", "--mount", "sh", "-c", _WORLD + shlex.quote(code))
+    *printed, _ = (done.stdout or _END).split(_END)
+    assert not done.stderr, done.stderr
+    return printed
