@@ -141,10 +141,17 @@ def test_every_command_and_option_has_help(node: Node) -> None:
     assert without == [], f"{called(node)} has options without help"
 
 
+def words_of(argument: click.Argument) -> list[str]:
+    """What a page has to tell of an argument: its name, or what it may be."""
+    if isinstance(argument.type, click.Choice):
+        return list(argument.type.choices)
+    return [usage.name_of(argument)]
+
+
 @pytest.mark.parametrize("node", COMMANDS, ids=called)
 def test_every_argument_is_told_of(node: Node) -> None:
-    told = re.findall(r"^\.It Ar (\S+)", part_of(node), re.MULTILINE)
-    assert {usage.name_of(one) for one in node.arguments} <= set(told)
+    told = re.findall(r"^\.It (?:Ar|Cm) (\S+)", part_of(node), re.MULTILINE)
+    assert {word for one in node.arguments for word in words_of(one)} <= set(told)
 
 
 @pytest.mark.parametrize("node", COMMANDS, ids=called)
