@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from tests.contract import STATUS
+from tests.dialogue import talking_to
 from tests.host import Host
 from tests.lab import Lab
 
@@ -20,50 +18,6 @@ def br0(host: Host) -> Host:
     host.ok("bridge", "init", "br0", "--address", "172.17.42.1/16")
     host.ok("interface", "allocate", "web")
     return host
-
-
-class Dialogue:
-    """A `dnet` that is being talked to, a line at a time."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def ask(self, line: str) -> str:
-        """The answer to a line, which has to come before another one is said."""
-        self.say(line)
-        assert self._process.stdout is not None
-        answer = self._process.stdout.readline()
-        assert answer.endswith("\n"), f"no answer to {line!r}"
-        return answer.removesuffix("\n")
-
-    def say(self, line: str) -> None:
-        """Say a line that gets no answer."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-
-    def end(self) -> int:
-        """Hang up, and give the exit status."""
-        out, error = self._process.communicate(timeout=60)
-        assert (out, error) == ("", "")
-        return self._process.returncode
-
-
-@contextmanager
-def talking_to(host: Host, *options: str) -> Iterator[Dialogue]:
-    process = subprocess.Popen(
-        host.argv("dnet", "batch", "--each", "-", *options),
-        env=host.env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield Dialogue(process)
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def test_each_line_is_answered_and_in_force_before_the_next_is_said(both: Lab) -> None:

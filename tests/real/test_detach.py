@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.dialogue import talking_to
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Node
@@ -95,14 +96,17 @@ def test_on_and_off_again_and_again_leaves_nothing(both: Lab) -> None:
     db.listen("udp", 53, "db")
     node.listen("udp", 53, "web")
     before = host.snapshot()
-    words = ("--netns", node.netns, "-p", "53:53/udp", "-p", "80", "--link", "db")
-    for turn in range(50 if both.variant == "nft" else 10):
-        address = host.ok("attach", f"web{turn}", *words)
-        if turn % 10 == 0:
-            outside.reaches("web", "udp", "10.99.0.1", 53)
-            node.reaches("db", "udp", host.json("interface", "show", "db")["ip"], 53)
-        host.quiet("detach", f"web{turn}")
-        assert address not in host.run("conntrack -L 2>/dev/null")
+    words = f"--netns {node.netns} -p 53:53/udp -p 80 --link db"
+    with talking_to(host) as dnet:
+        for turn in range(200 if both.variant == "nft" else 20):
+            address = dnet.ask(f"attach web{turn} {words}")
+            assert address.startswith("172.17.")
+            if turn % 20 == 0:
+                outside.reaches("web", "udp", "10.99.0.1", 53)
+                node.reaches("db", "udp", host.json("interface", "show", "db")["ip"], 53)
+            assert dnet.ask(f"detach web{turn}") == ""
+            if turn % 20 == 0:
+                assert address not in host.run("conntrack -L 2>/dev/null")
     assert host.snapshot() == before
     assert names(node) == ["lo"]
     assert host.keys("interface", "list") == ["db"]
