@@ -152,6 +152,8 @@ def test_gc_releases_what_is_gone_and_only_that(lab: Lab, machine: Machine) -> N
     host.ok("link", "add", "host", "gone", "-p", "91/tcp")
     host.quiet("gc")
     labs.remove_namespaces([other.netns])
+    # The kernel takes the devices of a namespace apart some time after it is gone.
+    host.run('while [ "$(ip -o link show type veth | wc -l)" -gt 1 ]; do sleep 0.05; done')
     before = host.everything()
     assert host.ok("gc", "--dry-run")
     assert host.everything() == before
