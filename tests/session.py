@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,18 +10,20 @@ from pathlib import Path
 from tests.host import Host
 
 # Names of namespaces are nobody else's either, and end with the session.
-_WORLD = "mount -t tmpfs tmpfs /run/netns && mount -t sysfs sysfs /sys && exec bash -c "
+_WORLD = "mount -t tmpfs tmpfs /run/netns && exec bash -c "
+_COMMAND = re.compile(r"^\$ (.*(?:\n> .*)*)", re.MULTILINE)
 _END = "\x1e"
 
 
 def commands(session: str) -> list[str]:
-    """The command lines of a session."""
-    return [line[2:] for line in session.splitlines() if line.startswith("$ ")]
+    """The commands of a session; a line after `> ` goes on with the one above."""
+    return [command.replace("\n> ", "\n") for command in _COMMAND.findall(session)]
 
 
-def typed(line: str) -> str:
-    """Shell code that prints a command line, and what comes of it."""
-    return f"printf '%s\\n' {shlex.quote(f'$ {line}')}\n{line}\n"
+def typed(command: str) -> str:
+    """Shell code that prints a command, and what comes of it."""
+    shown = f"$ {command}".replace("\n", "\n> ")
+    return f"printf '%s\\n' {shlex.quote(shown)}\n{command}\n"
 
 
 def hidden(line: str) -> str:

@@ -7,50 +7,21 @@ the layout; what it wrote is then to be read as carefully as code.
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
 from tests.host import Host
 from tests.lab import Lab
+from tests.listings import (
+    DB,
+    FAR,
+    GOLDEN,
+    LISTINGS,
+    MAPPED,
+    SECOND,
+    WEB,
+)
 
-GOLDEN = Path(__file__).parents[1] / "golden"
-DOCKER0 = ("bridge", "init", "docker0", "--chain", "DOCKER", "--address", "172.17.42.1/16")
-NO_ICC = (*DOCKER0, "--no-icc")
-SECOND = ("bridge", "init", "br1", "--chain", "BR1", "--address", "10.5.0.1/24")
-
-WEB = ("interface", "allocate", "web", "--bridge", "docker0", "--expose", "80/tcp")
-DB = ("interface", "allocate", "db", "--bridge", "docker0", "--expose", "5432/tcp")
-FAR = ("interface", "allocate", "far", "--bridge", "br1", "--expose", "80/tcp")
-MAPPED = ("map", "add", "web", "8080:80")
-
-# Name of the golden file: the commands after which the listing is taken.
-LISTINGS: dict[str, list[tuple[str, ...]]] = {
-    "bridge-init": [("bridge", "init")],
-    "bridge-init-docker0": [DOCKER0],
-    "no-icc": [NO_ICC],
-    "no-masquerade": [(*DOCKER0, "--no-masquerade")],
-    "two-bridges": [DOCKER0, SECOND],
-    "two-bridges-one-chain": [("bridge", "init"), ("bridge", "init", "dnet1")],
-    "two-bridges-open": [(*DOCKER0, "--no-isolate"), (*SECOND, "--no-isolate")],
-    "mapping": [DOCKER0, WEB, MAPPED],
-    "mapping-no-icc": [NO_ICC, WEB, MAPPED],
-    "mapping-no-masquerade": [(*DOCKER0, "--no-masquerade"), WEB, MAPPED],
-    "mapping-of-an-address": [DOCKER0, WEB, ("map", "add", "web", "10.99.0.1:53:53/udp")],
-    "mapping-of-the-loopback": [DOCKER0, WEB, ("map", "add", "web", "127.0.0.1:8080:80")],
-    "mapping-range": [DOCKER0, WEB, ("map", "add", "web", "9100-9109:8000-8009/udp")],
-    "mappings": [
-        *(DOCKER0, WEB, DB, MAPPED, ("map", "add", "web", "8081:80")),
-        ("map", "add", "db", "5432:5432", "9000-9009:9000-9009"),
-    ],
-    "mappings-of-two-bridges": [DOCKER0, SECOND, WEB, FAR, MAPPED, ("map", "add", "far", "81:80")],
-    "link": [NO_ICC, WEB, DB, ("link", "add", "web", "db")],
-    "link-from-the-host": [NO_ICC, DB, ("link", "add", "host", "db")],
-    "everything": [
-        *(NO_ICC, SECOND, WEB, DB, FAR, MAPPED),
-        *(("link", "add", "web", "db"), ("link", "add", "host", "db")),
-    ],
-}
 # A later command with these brings the listing back to that of the golden file.
 DETOURS: dict[str, list[tuple[str, ...]]] = {
     "bridge-init-docker0": [WEB, MAPPED, ("interface", "release", "web")],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests import sessions
+from tests import documents
 from tests.lab import Lab
 
 README = Path(__file__).parents[2] / "README.md"
@@ -12,4 +12,4 @@ README = Path(__file__).parents[2] / "README.md"
 
 def test_the_readme_shows_what_comes(lab: Lab, tmp_path: Path) -> None:
     host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
-    sessions.play(host, sessions.blocks(README.read_text()), tmp_path)
+    documents.check(host, documents.blocks(README.read_text()), tmp_path)

@@ -1,0 +1,88 @@
+"""docs/rules.md: prose from rules.md beside this, and the golden listings of the tests.
+
+In the prose, a line `{{NAME}}` stands for the commands of a listing and the listing itself;
+`{{NAME since BASE}}` for the chains that differ from those of another one, marked as diff(1) does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from tests.listings import GOLDEN, LISTINGS
+
+SOURCE = Path(__file__).with_suffix(".md")
+
+_INSTRUCTION = re.compile(r"^\{\{(\S+?)(?: since (\S+))?\}\}$", re.MULTILINE)
+_LONG = 8
+"""So many rules of a chain that look alike are shortened to the first and the last."""
+
+
+def make() -> dict[str, str]:
+    """The document. Raises KeyError for a listing that there is not."""
+    note = f"<!-- Written by scripts/generate from generate/{SOURCE.name} and tests/golden. -->\n\n"
+    shown = _INSTRUCTION.sub(lambda found: _shown(found[1], found[2]), SOURCE.read_text())
+    return {"docs/rules.md": note + shown}
+
+
+def _shown(name: str, base: str | None) -> str:
+    commands, listing = LISTINGS[name], _golden(name)
+    if base is None:
+        return _fenced("console", map(_typed, commands)) + "\n\n" + _fenced("text", listing)
+    before = LISTINGS[base]
+    if commands[: len(before)] == before:
+        commands = commands[len(before) :]
+    marked = _shortened(_difference(_tables(_golden(base)), _tables(listing)))
+    return _fenced("console", map(_typed, commands)) + "\n\n" + _fenced("diff", marked)
+
+
+def _golden(name: str) -> list[str]:
+    return (GOLDEN / f"{name}.txt").read_text().splitlines()
+
+
+def _typed(command: Sequence[str]) -> str:
+    words = command if len(command) < _LONG * 2 else (*command[:4], "…", command[-1])
+    return f"$ dnet {shlex.join(words).replace(shlex.quote('…'), '…')}"
+
+
+def _fenced(language: str, lines: Iterable[str]) -> str:
+    return "\n".join((f"```{language}", *lines, "```"))
+
+
+def _tables(listing: list[str]) -> dict[str, list[str]]:
+    """The rules of each table, without the policies, under the command that lists them."""
+    tables: dict[str, list[str]] = {}
+    for line in listing:
+        if line.startswith("# "):
+            rules = tables.setdefault(line, [])
+        elif not line.startswith("-P "):
+            rules.append(line)
+    return tables
+
+
+def _difference(old: dict[str, list[str]], new: dict[str, list[str]]) -> Iterator[str]:
+    for command, rules in new.items():
+        before = old.get(command, [])
+        if before != rules:
+            yield command
+            marked = [line for line in difflib.ndiff(before, rules) if line[0] != "?"]
+            touched = {_chain(line) for line in marked if line[0] != " "}
+            yield from (line for line in marked if line[0] != " " or _chain(line) in touched)
+
+
+def _chain(line: str) -> str:
+    """`-A CHAIN` or `-N CHAIN` of a marked rule."""
+    return " ".join(line[2:].split()[:2])
+
+
+def _shortened(lines: Iterable[str]) -> Iterator[str]:
+    for _, alike in groupby(lines, lambda line: re.sub(r"\d+ -j DNAT.*", "", line)):
+        rules = list(alike)
+        if len(rules) < _LONG:
+            yield from rules
+        else:
+            yield from (rules[0], f"  … {len(rules) - 2} more", rules[-1])

@@ -1,0 +1,67 @@
+"""The sessions of a document in Markdown: what it shows must be what comes.
+
+A block marked `console` is a session; further words of its mark name the programs that it needs
+beside those of the suite. A block marked `bash` is a file, under the name in its second line.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tests import session
+from tests.host import Host
+
+_BLOCK = re.compile(r"^```(console|bash)\b([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Typed faster than by hand: a server that was just started may not listen yet.
+_CURLRC = 'retry = 9\nretry-connrefused\nnoproxy = "*"\n'
+
+
+class Block(NamedTuple):
+    """A block of a document, and the programs that it needs."""
+
+    kind: str
+    needs: tuple[str, ...]
+    text: str
+
+
+def blocks(text: str) -> list[Block]:
+    """The sessions and files of a document, in their order."""
+    found = _BLOCK.findall(text)
+    return [Block(kind, tuple(needs.split()), inside) for kind, needs, inside in found]
+
+
+def sections(text: str) -> dict[str, list[Block]]:
+    """The same by the headings of second level they stand under, without those that have none."""
+    parts = re.split(r"^## (.*)$", text, flags=re.MULTILINE)[1:]
+    by_title = zip(parts[::2], map(blocks, parts[1::2]), strict=True)
+    return {title: found for title, found in by_title if found}
+
+
+def missing(told: Sequence[Block]) -> list[str]:
+    """The programs that blocks need and that are not here."""
+    needs = dict.fromkeys(name for block in told for name in block.needs)
+    return [name for name in needs if shutil.which(name) is None]
+
+
+def check(host: Host, told: Sequence[Block], folder: Path) -> None:
+    """Type sessions in, in one shell, without those that need a program that is not here."""
+    (Path(host.env["HOME"]) / ".curlrc").write_text(_CURLRC)
+    for block in told:
+        if block.kind == "bash":
+            _save(block.text, folder)
+    shown = [block.text for block in told if block.kind == "console" and not missing([block])]
+    printed = session.play(host, folder, map(session.type_in, shown))
+    assert shown
+    assert "".join(printed) == "".join(shown)
+
+
+def _save(script: str, folder: Path) -> None:
+    """Write a script under the name that its second line gives it."""
+    name = re.search(r"^# (\S+):", script, re.MULTILINE)
+    assert name, script
+    (folder / name[1]).write_text(script)
+    (folder / name[1]).chmod(0o755)
