@@ -12,4 +12,6 @@ README = Path(__file__).parents[2] / "README.md"
 
 def test_the_readme_shows_what_comes(lab: Lab, tmp_path: Path) -> None:
     host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
-    documents.check(host, documents.blocks(README.read_text()), tmp_path)
+    shown, came = documents.play(host, documents.blocks(README.read_text()), tmp_path)
+    assert came == shown
+    assert "$ dnet attach" in shown

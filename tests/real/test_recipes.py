@@ -1,0 +1,21 @@
+"""The recipes, each typed in as it stands on a fresh machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import documents
+from tests.lab import Lab
+
+RECIPES = documents.sections((Path(__file__).parents[2] / "docs" / "recipes.md").read_text())
+
+
+@pytest.mark.parametrize("title", RECIPES)
+def test_a_recipe_shows_what_comes(lab: Lab, tmp_path: Path, title: str) -> None:
+    if missing := documents.missing(RECIPES[title]):
+        pytest.skip(f"not installed: {' '.join(missing)}")
+    host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
+    shown, came = documents.play(host, RECIPES[title], tmp_path)
+    assert came == shown
