@@ -1,4 +1,4 @@
-"""The recipes, each typed in as it stands on a fresh machine."""
+"""The sessions of the documents, each typed in as it stands on a fresh machine."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from tests import documents
 from tests.lab import Lab
 
-RECIPES = documents.sections((Path(__file__).parents[2] / "docs" / "recipes.md").read_text())
+DOCS = Path(__file__).parents[2] / "docs"
+RECIPES = documents.sections((DOCS / "recipes.md").read_text())
 
 
 @pytest.mark.parametrize("title", RECIPES)
@@ -18,4 +19,10 @@ def test_a_recipe_shows_what_comes(lab: Lab, tmp_path: Path, title: str) -> None
         pytest.skip(f"not installed: {' '.join(missing)}")
     host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
     shown, came = documents.play(host, RECIPES[title], tmp_path)
+    assert came == shown
+
+
+def test_the_restrictions_do_what_the_document_says(lab: Lab, tmp_path: Path) -> None:
+    told = documents.blocks((DOCS / "security.md").read_text())
+    shown, came = documents.play(lab.host(), told, tmp_path)
     assert came == shown
