@@ -9,8 +9,9 @@ from pathlib import Path
 
 from tests.host import Host
 
-# Names of namespaces are nobody else's either, and end with the session.
-_WORLD = "mount -t tmpfs tmpfs /run/netns && exec bash -c "
+# Names of namespaces are nobody else's either, nor is a store in its usual place: whatever a
+# session starts may have lost the variable that says where its own one is.
+_WORLD = "mount -t tmpfs tmpfs /run/netns && mount -t tmpfs tmpfs /var/lib && exec bash -c "
 _COMMAND = re.compile(r"^\$ (.*(?:\n> .*)*)", re.MULTILINE)
 _END = "\x1e"
 
