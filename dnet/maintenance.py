@@ -67,6 +67,7 @@ class Maintenance(Driver):
             state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
             self._store.commit(state, journalled=False)
         self._store.drop_journal()
+        self._store.names.renew(state)
         for line in plan.loose:
             self._settings.warn(line)
         for error in plan.blocked.values():

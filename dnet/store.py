@@ -12,11 +12,10 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from dnet import storetext
+from dnet import storetext, wholefile
 from dnet.errors import DnetError, PermissionDeniedError, StateUnreadableError
+from dnet.namesfile import NamesFile
 from dnet.state import State
-
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Store:
@@ -27,7 +26,7 @@ class Store:
         self.path = f"{folder}/state.json"
         self._previous = f"{folder}/state.json.prev"
         self._journal = f"{folder}/journal.json"
-        self._names = f"{folder}/names"
+        self.names = NamesFile(f"{folder}/names")
         self._lock = f"{folder}/lock"
 
     # Reading
@@ -53,7 +52,7 @@ class Store:
 
     def _read(self, path: str) -> State | None:
         try:
-            text = _text(path)
+            text = wholefile.text(path)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -132,6 +131,7 @@ class Store:
 
     def commit(self, state: State, *, journalled: bool) -> None:
         """Make a state the committed one: the journal becomes the store, or a new file does."""
+        are_others = self.names.prepare(state)
         try:
             self._keep_previous()
             if journalled:
@@ -143,16 +143,18 @@ class Store:
         # The rename has committed: what fails after it must not undo the kernel's side.
         with suppress(OSError):
             self._sync_folder()
+        if are_others:
+            self.names.publish()
 
     def erase(self) -> None:
         """Remove every file but the lock, which others may be waiting for.
 
         The journal last: as long as it is there, the next command knows of the reset.
         """
-        files = (self.path, self._previous, self._names, self._journal)
+        files = (self.path, self._previous, self.names.path, self._journal)
         for path in (*(f"{file}.new" for file in files), *files):
             try:
-                _unlink(path)
+                wholefile.unlink(path)
             except OSError as error:
                 raise self._trouble(error, path) from None
         with suppress(OSError):
@@ -160,7 +162,7 @@ class Store:
 
     def _keep_previous(self) -> None:
         spare = f"{self._previous}.new"
-        _unlink(spare)
+        wholefile.unlink(spare)
         try:
             os.link(self.path, spare, follow_symlinks=False)
         except FileNotFoundError:
@@ -168,20 +170,10 @@ class Store:
         os.rename(spare, self._previous)
 
     def _write(self, path: str, text: str) -> None:
-        """Write a file whole: to a temporary one in the same folder, synced, then renamed."""
-        spare = f"{path}.new"
+        """Write a file whole, to last."""
         try:
-            _unlink(spare)
-            descriptor = os.open(spare, _NEW, 0o644)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                os.fchmod(descriptor, 0o644)
-                file.write(text)
-                file.flush()
-                os.fsync(descriptor)
-            os.rename(spare, path)
+            wholefile.replace(path, text)
         except OSError as error:
-            with suppress(OSError):
-                os.unlink(spare)
             raise self._trouble(error, path) from None
 
     def _sync_folder(self) -> None:
@@ -201,17 +193,3 @@ class Store:
         if error.errno == errno.EISDIR:
             return StateUnreadableError(f"{path} is a folder")
         return DnetError(f"{path}: {error.strerror}")
-
-
-def _text(path: str) -> str:
-    # Without O_NONBLOCK, somebody's FIFO in place of the file would be waited for.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags)
-    with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
-
-
-def _unlink(path: str) -> None:
-    """Remove a file if it is there."""
-    with suppress(FileNotFoundError):
-        os.unlink(path)

@@ -38,7 +38,10 @@ EFFECTS = {
 EFFECTFUL_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "breakpoint"}
 
 # What grew out of a room's own module and lies beside it.
-ROOM_OF = {"lock": "store", "maintenance": "driver", "storetext": "store"}
+ROOM_OF = {
+    **dict.fromkeys(("lock", "namesfile", "storetext", "wholefile"), "store"),
+    "maintenance": "driver",
+}
 
 # What takes several times as long to import as a bare interpreter takes to start.
 HEAVY = {"netaddr", "pyroute2", "rich", "socket", "subprocess"}

@@ -1,0 +1,59 @@
+"""`names`, beside the store: the names that the shells complete, so that no program has to start.
+
+It follows the store, and is nobody's word: what goes wrong with it is made good by the next
+command that changes something, and is no reason for any to fail.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from dnet import nametext, wholefile
+from dnet.state import State
+
+
+class NamesFile:
+    """The file at a path. Written under the lock of the store."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def prepare(self, state: State) -> bool:
+        """Before a commit: have its names lie ready, if there are other names than before.
+
+        A command that is killed leaves them there, by which the next one knows.
+        """
+        is_due = self._is_stale() or nametext.differ(state.changes())
+        return is_due and self._write(nametext.write(state))
+
+    def publish(self) -> None:
+        """After it: let what lies ready take its place."""
+        with suppress(OSError):
+            os.rename(wholefile.spare_of(self.path), self.path)
+
+    def renew(self, state: State) -> None:
+        """Make it agree with the committed state, whatever has become of it."""
+        text = nametext.write(state)
+        try:
+            known = wholefile.text(self.path)
+        except OSError:
+            known = ""
+        if known != text and self._write(text):
+            self.publish()
+
+    def _is_stale(self) -> bool:
+        """Whether it is missing, lost in a power failure, or older than the store."""
+        try:
+            is_empty = not os.lstat(self.path).st_size
+        except OSError:
+            return True
+        return is_empty or os.path.lexists(wholefile.spare_of(self.path))
+
+    def _write(self, text: str) -> bool:
+        try:
+            # Not synced: that takes longer than it is worth.
+            wholefile.write_spare(self.path, text, lasting=False)
+        except OSError:
+            return False
+        return True
