@@ -57,6 +57,7 @@ READING = [
     ["map", "list", "web", "-q"],
     ["link", "list"],
     ["link", "env", "web"],
+    ["completion", "bash"],
 ]
 ALLOCATING = [
     ["ip", "request"],
@@ -92,6 +93,14 @@ def test_no_command_is_loaded_that_does_not_run(store: Path, words: list[str]) -
     seen = observed.with_store(store, *words)
     own = {name for name in seen.modules if name.startswith("dnet.")}
     assert own <= {"dnet.cli", "dnet.cli.main", "dnet.cli.tree", "dnet.errors"}
+
+
+def test_a_completion_script_is_read_and_nothing_else(store: Path) -> None:
+    seen = observed.with_store(store, "completion", "fish")
+    own = {name.removeprefix("dnet.cli.") for name in seen.modules if name.startswith("dnet.")}
+    assert own <= {"dnet.cli", "main", "tree", "session", "document", "render", "completion"} | {
+        "dnet.errors"
+    }
 
 
 @pytest.mark.parametrize(

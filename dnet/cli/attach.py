@@ -23,6 +23,7 @@ dnet attach db --netns /run/netns/db --expose 5432"""
 @click.option(
     "--netns",
     metavar="NAME|PATH|PID",
+    type=options.NETNS,
     required=True,
     help="The network namespace: a path where there is a '/', else a name, else a pid.",
 )

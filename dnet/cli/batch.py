@@ -45,7 +45,7 @@ class Line(NamedTuple):
 
 
 @click.command(cls=Command)
-@click.argument("file", required=False, default="-")
+@click.argument("file", required=False, default="-", type=options.FILE)
 @click.option("--keep-going", is_flag=True, help="Leave out the lines that are refused.")
 @click.option(
     "--each",

@@ -37,7 +37,7 @@ def bridge() -> None:
 
 
 @bridge.command(epilog=EXAMPLES)
-@click.argument("name", type=options.DEVICE, default=DEFAULT_BRIDGE)
+@click.argument("name", type=options.BRIDGE, default=DEFAULT_BRIDGE)
 @click.option(
     "--address",
     metavar="CIDR",
@@ -127,7 +127,7 @@ def list_() -> Request:
 
 
 @bridge.command()
-@click.argument("name", type=options.DEVICE, required=False)
+@click.argument("name", type=options.BRIDGE, required=False)
 @options.output
 def show(name: str | None) -> Request:
     """Show a bridge with all its options.
@@ -138,7 +138,7 @@ def show(name: str | None) -> Request:
 
 
 @bridge.command()
-@click.argument("name", type=options.DEVICE)
+@click.argument("name", type=options.BRIDGE)
 @click.option("--force", is_flag=True, help="Release everything that is allocated on it first.")
 @options.if_exists
 @options.changes

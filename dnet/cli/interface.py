@@ -33,7 +33,7 @@ def interface() -> None:
 
 
 @interface.command()
-@click.argument("interface_id", metavar="ID", type=options.ID)
+@click.argument("interface_id", metavar="ID", type=options.NEW_ID)
 @options.bridge
 @click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
 @click.option(

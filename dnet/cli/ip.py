@@ -49,7 +49,7 @@ def request(
 
 
 @ip.command()
-@click.argument("addresses", metavar="ADDR...", nargs=-1, required=True, type=options.ADDRESS)
+@click.argument("addresses", metavar="ADDR...", nargs=-1, required=True, type=options.TAKEN_ADDRESS)
 @options.if_exists
 @options.changes
 def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:

@@ -53,7 +53,7 @@ def link() -> None:
 @click.option(
     "--alias",
     metavar="NAME",
-    type=options.ID,
+    type=options.NEW_ID,
     help="The name in PARENT's variables.  [default: CHILD]",
 )
 @options.changes
@@ -74,8 +74,8 @@ def add(
 
 
 @link.command()
-@click.argument("parent")
-@click.argument("child", required=False, type=options.ID)
+@click.argument("parent", type=options.LINK)
+@click.argument("child", required=False, type=options.LINK_CHILD)
 @options.if_exists
 @options.changes
 def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Request:
@@ -113,7 +113,7 @@ def list_(bridge: str | None) -> Request:
 
 
 @link.command()
-@click.argument("parent", type=options.PARENT)
+@click.argument("parent", type=options.LINK_PARENT)
 @options.output
 def env(parent: str) -> Request:
     """Print the variables that tell PARENT of its children.

@@ -32,6 +32,7 @@ COMMANDS = {
     "restore": ("dnet.cli.maintain", "Make the kernel match the store."),
     "gc": ("dnet.cli.maintain", "Release what belongs to namespaces that are gone."),
     "reset": ("dnet.cli.maintain", "Remove everything dnet made, then the store."),
+    "completion": ("dnet.cli.completion", "Print the completion script of a shell."),
 }
 
 

@@ -38,7 +38,7 @@ def map() -> None:  # noqa: A001 - the command's name
 
 
 @map.command(epilog=EXAMPLES)
-@click.argument("target")
+@click.argument("target", type=options.TARGET)
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=options.PUBLISH)
 @options.changes
 def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
@@ -60,8 +60,14 @@ def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
 
 
 @map.command()
-@click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1, type=options.ENDPOINT)
-@click.option("--all", "target", metavar="TARGET", help="Every mapping of an id or address.")
+@click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1, type=options.MAPPING)
+@click.option(
+    "--all",
+    "target",
+    metavar="TARGET",
+    type=options.TARGET,
+    help="Every mapping of an id or address.",
+)
 @options.if_exists
 @options.changes
 def remove(
@@ -82,7 +88,7 @@ def remove(
 
 
 @map.command("list")
-@click.argument("target", required=False)
+@click.argument("target", required=False, type=options.TARGET)
 @options.listed_bridge
 @options.lists
 def list_(target: str | None, bridge: str | None) -> Request:

@@ -21,11 +21,16 @@ else:  # click 8.1 has no type parameter here
 
 
 class Checked(_ParamType):
-    """A value that a pure function checks and brings into its canonical form."""
+    """A value that a pure function checks and brings into its canonical form.
 
-    def __init__(self, name: str, check: Callable[[str], Any]) -> None:
+    `completes` is what a shell offers for it: words, and in <> kinds of names, which
+    generate/grammar.py lists.
+    """
+
+    def __init__(self, name: str, check: Callable[[str], Any], *completes: str) -> None:
         self.name = name
         self.check = check
+        self.completes = completes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The canonical value. Raises UsageError that names the option."""
@@ -39,20 +44,32 @@ class Checked(_ParamType):
             raise
 
 
-ID = Checked("id", names.interface_id)
-PARENT = Checked("parent", lambda text: text if text == names.HOST else names.interface_id(text))
+ID = Checked("id", names.interface_id, "<id>")
+NEW_ID = Checked("id", names.interface_id)
+PARENT = Checked(
+    "parent", lambda text: text if text == names.HOST else names.interface_id(text), "<id>", "host"
+)
+LINK = Checked("link", str, "<parent>", "<link>")
+LINK_CHILD = Checked("child", names.interface_id, "<child>")
+LINK_PARENT = Checked("parent", PARENT.check, "<parent>")
+TARGET = Checked("target", str, "<id>", "<address>")
+BRIDGE = Checked("bridge", names.device, "<bridge>")
 DEVICE = Checked("device", names.device)
+NETNS = Checked("netns", str, "<netns>")
 CHAIN = Checked("chain", names.chain)
 ADDRESS = Checked("address", address.parse)
+TAKEN_ADDRESS = Checked("address", address.parse, "<address>")
 HOST_IP = Checked("ip", address.parse_host_ip)
 CIDR = Checked("cidr", address.parse_cidr)
-PROTO = Checked("proto", names.protocol)
+PROTO = Checked("proto", names.protocol, *names.PROTOCOLS)
 PORTS = Checked("port", names.port_range)
 EXPOSED = Checked("port/proto", names.port_proto)
-ENDPOINT = Checked("endpoint", endpoint.parse_endpoint)
+MAPPING = Checked("endpoint", endpoint.parse_endpoint, "<mapping>")
+RESERVED_PORT = Checked("endpoint", endpoint.parse_endpoint, "<port>")
 PUBLISH = Checked("spec", endpoint.parse_publish)
+FILE = Checked("file", str, "<file>")
 MAC = Checked("mac", address.parse_mac)
-LINKED = Checked("link", names.child_alias)
+LINKED = Checked("link", names.child_alias, "<id>")
 COUNT = Checked("n", lambda text: _whole(text, 1, 1 << 24))
 MTU = Checked("n", lambda text: _whole(text, 68, 65535))
 
@@ -69,7 +86,7 @@ def bridge(command: F) -> F:
     return click.option(
         "--bridge",
         metavar="NAME",
-        type=DEVICE,
+        type=BRIDGE,
         envvar="DNET_BRIDGE",
         show_envvar=True,
         help="The bridge; without it the only one, else dnet0.",
@@ -79,7 +96,7 @@ def bridge(command: F) -> F:
 def listed_bridge(command: F) -> F:
     """--bridge, for lists, which show every bridge without it."""
     return click.option(
-        "--bridge", metavar="NAME", type=DEVICE, help="Only this bridge's; else every bridge's."
+        "--bridge", metavar="NAME", type=BRIDGE, help="Only this bridge's; else every bridge's."
     )(command)
 
 

@@ -65,7 +65,9 @@ def allocate(count: int | None, dry_run: bool, **request: Any) -> Request:
 
 
 @port.command()
-@click.argument("endpoints", metavar="ENDPOINT...", nargs=-1, required=True, type=options.ENDPOINT)
+@click.argument(
+    "endpoints", metavar="ENDPOINT...", nargs=-1, required=True, type=options.RESERVED_PORT
+)
 @options.if_exists
 @options.changes
 def release(endpoints: tuple[EndpointQuery, ...], if_exists: bool, dry_run: bool) -> Request:

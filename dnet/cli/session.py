@@ -5,19 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dnet.cli.document import NOTHING, Document, column
 from dnet.errors import UsageError
-from dnet.state import State
 
 if TYPE_CHECKING:
     from dnet.driver import Operation, Settings
     from dnet.host.steps import Plan
     from dnet.maintenance import Maintenance
-    from dnet.state import Change
+    from dnet.state import Change, State
 
-Show = Callable[[State, Any], Document]
+Show: TypeAlias = "Callable[[State, Any], Document]"
 
 
 def nothing(_state: State, _result: Any) -> Document:

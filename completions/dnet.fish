@@ -1,0 +1,449 @@
+# fish completion for dnet. Made by scripts/generate, from generate/shells/dnet.fish.
+#
+# It starts no program: commands and options stand here, names in a file beside the store.
+# Functions with -S work on the variables of __dnet_complete.
+
+# What there is at `path`: the `commands` of a group; of a command the `options`, each as
+# NAME[,NAME][=WORDS][+], and the `arguments`, each as WORDS[+]. With a + it may be repeated. WORDS
+# are alternatives with | between them, one in <> any name of that kind; - is nothing known. What
+# follows a tabulator describes it.
+function __dnet_grammar -S
+    set commands
+    set options
+    set arguments
+    switch "$path"
+        case ''
+            set -a commands 'bridge'\t'Set up, show and remove bridges'
+            set -a commands 'ip'\t'Take addresses and give them back'
+            set -a commands 'interface'\t'Give ids an address, and forget them'
+            set -a commands 'port'\t'Reserve ports of the host'
+            set -a commands 'map'\t'Publish ports of containers on the host'
+            set -a commands 'link'\t'Open ports of one container to another'
+            set -a commands 'attach'\t'Plug a network namespace into a bridge'
+            set -a commands 'detach'\t'Unplug it, and release all it had'
+            set -a commands 'batch'\t'Carry out many commands at once: all, or none'
+            set -a commands 'show'\t'Show the whole picture'
+            set -a commands 'check'\t'Compare the kernel with the store'
+            set -a commands 'restore'\t'Make the kernel match the store'
+            set -a commands 'gc'\t'Release what belongs to namespaces that are gone'
+            set -a commands 'reset'\t'Remove everything dnet made, then the store'
+            set -a commands 'completion'\t'Print the completion script of a shell'
+            set -a options '--state-dir=<folder>'\t'Where the store is'
+            set -a options '--lock-timeout='\t'How long to wait for the store, and for iptables'
+            set -a options '-v,--verbose'\t'Say each kernel step on stderr'
+            set -a options '--version'\t'Show the version and exit'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'bridge'
+            set -a commands 'init'\t'Set up a bridge, or change the given options of one'
+            set -a commands 'list'\t'List the bridges'
+            set -a commands 'remove'\t'Remove a bridge with its rules, and its device unless that was there before'
+            set -a commands 'show'\t'Show a bridge with all its options'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'bridge init'
+            set -a options '--address='\t'Its own address, such as 172.17.42.1/16'
+            set -a options '--range='\t'The part of the subnet that addresses are taken from'
+            set -a options '--mtu='\t'MTU'
+            set -a options '--chain='\t'The chain of its mappings in the nat table'
+            set -a options '--icc,--no-icc'\t'Whether containers reach one another'
+            set -a options '--masquerade,--no-masquerade'\t'Whether they reach other networks under the host'\''s address'
+            set -a options '--ip-forward,--no-ip-forward'\t'Whether to switch IP forwarding on'
+            set -a options '--iptables,--no-iptables'\t'Whether to make any rule for it'
+            set -a options '--isolate,--no-isolate'\t'Whether other bridges'\'' containers are kept out'
+            set -a options '--binding-ip='\t'The host address of published ports'
+            set -a options '--port-range='\t'The dynamic ports'
+            set -a options '--allocation=round-robin|reuse'\t'The order of addresses: each rests as long as possible, or released ones first'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<bridge>'
+        case 'bridge list'
+            set -a options '-q,--quiet'\t'Only the keys, one a line'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'bridge remove'
+            set -a options '--force'\t'Release everything that is allocated on it first'
+            set -a options '--if-exists'\t'Removing what is not there is no error'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<bridge>'
+        case 'bridge show'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<bridge>'
+        case 'ip'
+            set -a commands 'list'\t'List the addresses that are taken, with their owners'
+            set -a commands 'release'\t'Give addresses back: all of them, or none'
+            set -a commands 'request'\t'Take addresses, and print each'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'ip list'
+            set -a options '--bridge=<bridge>'\t'Only this bridge'\''s'
+            set -a options '--available'\t'Those that are still free instead'
+            set -a options '-q,--quiet'\t'Only the keys, one a line'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'ip release'
+            set -a options '--if-exists'\t'Removing what is not there is no error'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<address>+'
+        case 'ip request'
+            set -a options '--bridge=<bridge>'\t'The bridge'
+            set -a options '--ip='\t'This address'
+            set -a options '--owner=<id>'\t'Whose it is, for the lists'
+            set -a options '--count='\t'How many'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'interface'
+            set -a commands 'allocate'\t'Give an id an address, and print it'
+            set -a commands 'list'\t'List the interfaces'
+            set -a commands 'release'\t'Forget an id, with its mappings, ports, links and address'
+            set -a commands 'show'\t'Show an interface with its ports and links'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'interface allocate'
+            set -a options '--bridge=<bridge>'\t'The bridge'
+            set -a options '--ip='\t'This address'
+            set -a options '--expose=+'\t'A port that links open when they name none'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '-'
+        case 'interface list'
+            set -a options '--bridge=<bridge>'\t'Only this bridge'\''s'
+            set -a options '-q,--quiet'\t'Only the keys, one a line'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'interface release'
+            set -a options '--if-exists'\t'Removing what is not there is no error'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<id>'
+        case 'interface show'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<id>'
+        case 'port'
+            set -a commands 'allocate'\t'Reserve ports, and print each'
+            set -a commands 'list'\t'List the ports that are taken, with their owners'
+            set -a commands 'release'\t'Give reserved ports back: all of them, or none'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'port allocate'
+            set -a options '--bridge=<bridge>'\t'The bridge'
+            set -a options '--host-ip='\t'The host address'
+            set -a options '--proto=tcp|udp|sctp'\t'tcp, udp or sctp'
+            set -a options '--port='\t'This port, or a free one of a range'
+            set -a options '--owner=<id>'\t'Whose it is: an interface'\''s id may map it'
+            set -a options '--count='\t'How many'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'port list'
+            set -a options '--bridge=<bridge>'\t'Only this bridge'\''s'
+            set -a options '-q,--quiet'\t'Only the keys, one a line'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'port release'
+            set -a options '--if-exists'\t'Removing what is not there is no error'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<port>+'
+        case 'map'
+            set -a commands 'add'\t'Publish ports of a target, and print each host endpoint'
+            set -a commands 'list'\t'List the mappings, of one target or of all'
+            set -a commands 'remove'\t'Take mappings away: all that are named, or none'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'map add'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<id>|<address>' '-+'
+        case 'map list'
+            set -a options '--bridge=<bridge>'\t'Only this bridge'\''s'
+            set -a options '-q,--quiet'\t'Only the keys, one a line'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<id>|<address>'
+        case 'map remove'
+            set -a options '--all=<id>|<address>'\t'Every mapping of an id or address'
+            set -a options '--if-exists'\t'Removing what is not there is no error'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<mapping>+'
+        case 'link'
+            set -a commands 'add'\t'Let PARENT reach ports of CHILD, also where containers may not reach one another'
+            set -a commands 'env'\t'Print the variables that tell PARENT of its children, as 0.11.1'\''s links named them'
+            set -a commands 'list'\t'List the links'
+            set -a commands 'remove'\t'Close a link, named as PARENT CHILD or PARENT:CHILD'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'link add'
+            set -a options '-p,--port=+'\t'A port of CHILD'
+            set -a options '--alias='\t'The name in PARENT'\''s variables'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<id>|host' '<id>'
+        case 'link env'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<parent>'
+        case 'link list'
+            set -a options '--bridge=<bridge>'\t'Only this bridge'\''s'
+            set -a options '-q,--quiet'\t'Only the keys, one a line'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'link remove'
+            set -a options '--if-exists'\t'Removing what is not there is no error'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<parent>|<link>' '<child>'
+        case 'attach'
+            set -a options '--netns=<netns>'\t'The network namespace: a path where there is a '\''/'\'', else a name, else a pid'
+            set -a options '--bridge=<bridge>'\t'The bridge'
+            set -a options '--ifname='\t'The interface'\''s name inside'
+            set -a options '--ip='\t'This address'
+            set -a options '--mac='\t'This MAC'
+            set -a options '--expose=+'\t'A port that links open when they name none'
+            set -a options '-p,--publish=+'\t'A port to publish, as in dnet map add'
+            set -a options '--link=<id>+'\t'An interface whose exposed ports to reach'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<id>'
+        case 'detach'
+            set -a options '--if-exists'\t'Removing what is not there is no error'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<id>'
+        case 'batch'
+            set -a options '--keep-going'\t'Leave out the lines that are refused'
+            set -a options '--each'\t'Each line for itself, answered by one line at once'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments '<file>'
+        case 'show'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|dot'\t'Output as text (the default), json, or dot for Graphviz'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'check'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'restore'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'gc'
+            set -a options '--owner=<id>+'\t'Also this interface, wherever it is plugged in'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'reset'
+            set -a options '--yes'\t'Do not ask'
+            set -a options '--dry-run'\t'Print every step, and change nothing'
+            set -a options '-j,--json'\t'The same as --format json'
+            set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
+            set -a options '-h,--help'\t'Show this message and exit'
+        case 'completion'
+            set -a options '-h,--help'\t'Show this message and exit'
+            set arguments 'bash|zsh|fish'
+        case '*'
+            return 1
+    end
+    return 0
+end
+
+function __dnet_complete
+    set -l before (commandline -opc)
+    set -l word (commandline -ct)
+    set -l path ''
+    set -l commands
+    set -l options
+    set -l arguments
+    set -l given
+    set -l given_arguments
+    set -l awaited ''
+    set -l only_arguments ''
+    set -l folder /var/lib/dnet
+    set -q DNET_STATE_DIR; and test -n "$DNET_STATE_DIR"; and set folder $DNET_STATE_DIR
+    __dnet_read; or return
+
+    set -l names
+    set -l words
+    set -l takes_value
+    set -l lead ''
+    if test -n "$awaited"
+        __dnet_find_option $awaited
+        __dnet_offer $words
+    else if test -z "$only_arguments"; and string match -q -- '--*=*' $word
+        set lead (string replace -r '=.*' = -- $word)
+        set word (string replace -r '^[^=]*=' '' -- $word)
+        __dnet_find_option (string trim -r -c = -- $lead); and __dnet_offer $words
+    else if test -z "$only_arguments"; and string match -q -- '-*' $word
+        __dnet_offer_options
+    else if set -q commands[1]
+        printf '%s\n' $commands
+    else if __dnet_find_argument
+        __dnet_offer $words
+    else
+        __dnet_offer_options
+    end
+end
+
+# Read `before`: where it leads, what is `given`, and which option's value is `awaited`.
+function __dnet_read -S
+    __dnet_grammar
+    for one in $before[2..]
+        if test -n "$awaited"
+            __dnet_note_folder $awaited $one
+            set awaited ''
+        else if test "$one" = --
+            set only_arguments 1
+        else if test -z "$only_arguments"; and string match -q -- '--*' $one
+            __dnet_take_option (string split -m 1 = -- $one)
+        else if test -z "$only_arguments"; and string match -q -- '-?*' $one
+            set -l letter (string sub -l 2 -- $one)
+            __dnet_take_option $letter (string match -r '(?<=^..).+' -- $one)
+        else if set -q commands[1]
+            set path (string trim -- "$path $one")
+            set given
+            __dnet_grammar; or return 1
+        else
+            set -a given_arguments $one
+        end
+    end
+    return 0
+end
+
+# An option, and what came with it in one word.
+function __dnet_take_option -S
+    set -l names
+    set -l words
+    set -l takes_value
+    __dnet_find_option $argv[1]; or return 0
+    set -a given $names
+    if test -n "$takes_value"; and not set -q argv[2]
+        set awaited $argv[1]
+    else
+        __dnet_note_folder $argv
+    end
+end
+
+function __dnet_note_folder -S
+    if test "$argv[1]" = --state-dir
+        set folder (string replace -r '^~/' "$HOME/" -- $argv[2])
+    end
+end
+
+# The entry of an option: its `names`, none where it may be repeated, and the `words` of its value.
+function __dnet_find_option -S
+    for entry in $options
+        set -l parts (string match -r '^([^=+\t]+)(=?)([^+\t]*)(\+?)' -- $entry)
+        set names (string split , -- $parts[2])
+        if contains -- $argv[1] $names
+            set takes_value $parts[3]
+            set words (string split -n '|' -- $parts[4])
+            test -z "$parts[5]"; or set names
+            return 0
+        end
+    end
+    return 1
+end
+
+# The `words` of the argument at the cursor, if there may be one.
+function __dnet_find_argument -S
+    set -l at (math (count $given_arguments) + 1)
+    if test $at -gt (count $arguments)
+        string match -q -- '*+' "$arguments[-1]"; or return 1
+        set at -1
+    end
+    set words (string split '|' -- (string trim -r -c + -- $arguments[$at]))
+    test "$words" != -; or set words
+    return 0
+end
+
+function __dnet_offer -S
+    for one in $argv
+        switch $one
+            case '<file>'
+                __dnet_files
+            case '<folder>'
+                __dnet_files | string match -r '.*/(?=\t|$)'
+            case '<netns>'
+                if string match -q '*/*' -- $word
+                    __dnet_files
+                else
+                    set -l files /run/netns/*
+                    string replace -r '.*/' '' -- $files
+                end
+            case '<parent>'
+                __dnet_names 'link ([^:]+):.*'
+            case '<child>'
+                __dnet_names 'link '(string escape --style=regex -- $before[-1])':(.+)'
+            case '<*>'
+                __dnet_names (string trim -c '<>' -- $one)' (.+)'
+            case '*'
+                echo $one
+        end
+    end | string replace -r '^' -- $lead
+end
+
+# What fish offers to a command that it knows nothing of.
+function __dnet_files -S
+    complete -C "'' $word"
+end
+
+# What a pattern finds in the lines of names; nothing that is an argument already.
+function __dnet_names -S
+    test -f $folder/names -a -r $folder/names; or return
+    for name in (string replace -rf "^$argv[1]\$" '$1' <$folder/names)
+        contains -- $name $given_arguments; or echo $name
+    end
+end
+
+function __dnet_offer_options -S
+    for entry in $options
+        set -l parts (string split -m 1 \t -- $entry)
+        set -l names (string split , -- (string replace -r '[=+].*' '' -- $parts[1]))
+        set -l lacking
+        for name in $names
+            contains -- $name $given; and set lacking no
+        end
+        test -n "$lacking"; or printf "%s\t$parts[2]\n" $names
+    end
+end
+
+complete -c dnet -f -a '(__dnet_complete)'
