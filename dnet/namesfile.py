@@ -28,8 +28,13 @@ class NamesFile:
         return is_due and self._write(nametext.write(state))
 
     def publish(self) -> None:
-        """After it: let what lies ready take its place."""
+        """After it: let what lies ready take its place.
+
+        Where a file is renamed over another, ext4 writes it to the disk at once (auto_da_alloc in
+        ext4(5)), for which a command would wait longer than for all the rest of this.
+        """
         with suppress(OSError):
+            wholefile.unlink(self.path)
             os.rename(wholefile.spare_of(self.path), self.path)
 
     def renew(self, state: State) -> None:

@@ -15,7 +15,8 @@ import pytest
 
 from dnet import nametext
 from dnet.cli.completion import SCRIPTS
-from generate.__main__ import HOME, files
+from generate.__main__ import HOME
+from generate.completion import completions
 from tests import shells
 from tests.shells import Terminal
 from tests.unit.test_nametext import lab
@@ -159,7 +160,7 @@ def plain(words: list[str]) -> list[str]:
 
 
 def test_they_are_as_they_would_be_written_now() -> None:
-    for path, text in files().items():
+    for path, text in completions().items():
         assert (HOME / path).read_text() == text, f"{path}: run scripts/generate"
 
 
