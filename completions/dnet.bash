@@ -18,7 +18,7 @@ _dnet_grammar() {
                 -h,--help'
             ;;
         'bridge')
-            commands='init|list|remove|show'
+            commands='init|list|show|remove'
             options='-h,--help'
             ;;
         'bridge init')
@@ -46,6 +46,12 @@ _dnet_grammar() {
                 --format=text|json|env
                 -h,--help'
             ;;
+        'bridge show')
+            options='-j,--json
+                --format=text|json|env
+                -h,--help'
+            arguments='<bridge>'
+            ;;
         'bridge remove')
             options='--force
                 --if-exists
@@ -55,20 +61,16 @@ _dnet_grammar() {
                 -h,--help'
             arguments='<bridge>'
             ;;
-        'bridge show')
-            options='-j,--json
-                --format=text|json|env
-                -h,--help'
-            arguments='<bridge>'
-            ;;
         'ip')
-            commands='list|release|request'
+            commands='request|release|list'
             options='-h,--help'
             ;;
-        'ip list')
+        'ip request')
             options='--bridge=<bridge>
-                --available
-                -q,--quiet
+                --ip=
+                --owner=<id>
+                --count=
+                --dry-run
                 -j,--json
                 --format=text|json|env
                 -h,--help'
@@ -81,18 +83,16 @@ _dnet_grammar() {
                 -h,--help'
             arguments='<address>+'
             ;;
-        'ip request')
+        'ip list')
             options='--bridge=<bridge>
-                --ip=
-                --owner=<id>
-                --count=
-                --dry-run
+                --available
+                -q,--quiet
                 -j,--json
                 --format=text|json|env
                 -h,--help'
             ;;
         'interface')
-            commands='allocate|list|release|show'
+            commands='allocate|release|list|show'
             options='-h,--help'
             ;;
         'interface allocate')
@@ -105,13 +105,6 @@ _dnet_grammar() {
                 -h,--help'
             arguments='-'
             ;;
-        'interface list')
-            options='--bridge=<bridge>
-                -q,--quiet
-                -j,--json
-                --format=text|json|env
-                -h,--help'
-            ;;
         'interface release')
             options='--if-exists
                 --dry-run
@@ -120,6 +113,13 @@ _dnet_grammar() {
                 -h,--help'
             arguments='<id>'
             ;;
+        'interface list')
+            options='--bridge=<bridge>
+                -q,--quiet
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            ;;
         'interface show')
             options='-j,--json
                 --format=text|json|env
@@ -127,7 +127,7 @@ _dnet_grammar() {
             arguments='<id>'
             ;;
         'port')
-            commands='allocate|list|release'
+            commands='allocate|release|list'
             options='-h,--help'
             ;;
         'port allocate')
@@ -142,13 +142,6 @@ _dnet_grammar() {
                 --format=text|json|env
                 -h,--help'
             ;;
-        'port list')
-            options='--bridge=<bridge>
-                -q,--quiet
-                -j,--json
-                --format=text|json|env
-                -h,--help'
-            ;;
         'port release')
             options='--if-exists
                 --dry-run
@@ -157,8 +150,15 @@ _dnet_grammar() {
                 -h,--help'
             arguments='<port>+'
             ;;
+        'port list')
+            options='--bridge=<bridge>
+                -q,--quiet
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            ;;
         'map')
-            commands='add|list|remove'
+            commands='add|remove|list'
             options='-h,--help'
             ;;
         'map add')
@@ -167,14 +167,6 @@ _dnet_grammar() {
                 --format=text|json|env
                 -h,--help'
             arguments='<id>|<address> -+'
-            ;;
-        'map list')
-            options='--bridge=<bridge>
-                -q,--quiet
-                -j,--json
-                --format=text|json|env
-                -h,--help'
-            arguments='<id>|<address>'
             ;;
         'map remove')
             options='--all=<id>|<address>
@@ -185,8 +177,16 @@ _dnet_grammar() {
                 -h,--help'
             arguments='<mapping>+'
             ;;
+        'map list')
+            options='--bridge=<bridge>
+                -q,--quiet
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            arguments='<id>|<address>'
+            ;;
         'link')
-            commands='add|env|list|remove'
+            commands='add|remove|list|env'
             options='-h,--help'
             ;;
         'link add')
@@ -198,11 +198,13 @@ _dnet_grammar() {
                 -h,--help'
             arguments='<id>|host <id>'
             ;;
-        'link env')
-            options='-j,--json
+        'link remove')
+            options='--if-exists
+                --dry-run
+                -j,--json
                 --format=text|json|env
                 -h,--help'
-            arguments='<parent>'
+            arguments='<parent>|<link> <child>'
             ;;
         'link list')
             options='--bridge=<bridge>
@@ -211,13 +213,11 @@ _dnet_grammar() {
                 --format=text|json|env
                 -h,--help'
             ;;
-        'link remove')
-            options='--if-exists
-                --dry-run
-                -j,--json
+        'link env')
+            options='-j,--json
                 --format=text|json|env
                 -h,--help'
-            arguments='<parent>|<link> <child>'
+            arguments='<parent>'
             ;;
         'attach')
             options='--netns=<netns>

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Collection, Iterator
+from inspect import cleandoc
 
 _WIDTH = 78
 _FOLD = 70
@@ -27,9 +28,15 @@ def prose(text: str, names: Collection[str] = ()) -> Iterator[str]:
     """Sentences, each from a line of its own on; an empty line begins a paragraph.
 
     A word that is made of `names`, which are a command's arguments, becomes one in the page,
-    and one that begins with two dashes an option.
+    and one that begins with two dashes an option. A paragraph that Click is told not to rewrap
+    is a display.
     """
-    for number, paragraph in enumerate(re.split(r"\n\s*\n", text.strip())):
+    for number, paragraph in enumerate(re.split(r"\n\s*\n", cleandoc(text))):
+        if paragraph.startswith("\b\n"):
+            yield ".Bd -literal -offset 2n"
+            yield from literal(paragraph.removeprefix("\b\n"))
+            yield ".Ed"
+            continue
         if number:
             yield ".Pp"
         for sentence in _SENTENCE.split(" ".join(paragraph.split())):

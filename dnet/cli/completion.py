@@ -8,13 +8,14 @@ import click
 
 from dnet.cli.document import Document
 from dnet.cli.session import Request, Session
+from dnet.cli.tree import Command
 from dnet.errors import DnetError
 
 SCRIPTS = {"bash": "dnet.bash", "zsh": "_dnet", "fish": "dnet.fish"}
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "completions")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", metavar="bash|zsh|fish", type=click.Choice(list(SCRIPTS)))
 def completion(shell: str) -> Request:
     """Print the script with which a shell completes commands, options and names.
