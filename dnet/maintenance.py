@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from dnet import address
+from dnet import STATE_DIR, address
 from dnet.driver import Driver
 from dnet.errors import DnetError, ForeignStateError, StateUnreadableError
 from dnet.host import devices, flows, rules, system
@@ -15,6 +15,7 @@ from dnet.host.signals import uninterrupted
 from dnet.host.steps import Netlink, Plan
 from dnet.model import DEFAULT_BRIDGE, DEFAULT_CHAIN, Bridge
 from dnet.state import State
+from dnet.store import Store
 
 _LEFT_BEHIND = "a command was killed half-way; the next change, or dnet restore, mends it"
 
@@ -38,7 +39,7 @@ class Maintenance(Driver):
         self._elsewhere(state)
         with self._kernel() as kernel:
             kernel.require()
-            plan = self._way_home(state, journal, kernel, _reserved(state))
+            plan = self._way_home(state, journal, kernel, self._reserved(state))
             blocked = [str(error) for error in plan.blocked.values()]
             return [*blocked, *plan.differences(), *plan.loose, *kernel.foreign(state)]
 
@@ -50,7 +51,7 @@ class Maintenance(Driver):
         with self._locked_kernel() as kernel:
             state = self._store.load()
             moved = self._elsewhere(state)
-            plan = self._way_home(state, self._store.journal(), kernel, _reserved(state))
+            plan = self._way_home(state, self._store.journal(), kernel, self._reserved(state))
             if not dry_run:
                 with uninterrupted():
                     self._mend(state, plan, kernel, moved=moved)
@@ -96,13 +97,36 @@ class Maintenance(Driver):
             scope = NOWHERE
             for state in known:
                 scope |= Scope.of(state).with_attachments(state)
-            is_lost = not is_whole or not scope.bridges
+            is_lost = (not is_whole or not scope.bridges) and self._owns_names()
             plan = kernel.planner.converge(State(), scope | _lost(kernel) if is_lost else scope)
             plan.after = [*(_lost_ports(kernel) if is_lost else ()), *plan.after]
             plan.flows = [flow for state in known for flow in flows.left_behind(state, State())]
+            if not is_lost and not scope.bridges:
+                self._settings.warn(f"what bears dnet's names here is left to {STATE_DIR}")
             if not dry_run:
                 self._clear(known if is_whole else [], plan, kernel)
             return plan
+
+    def _reserved(self, state: State) -> Scope:
+        """The chains with dnet's own names, where this store has anything to do with iptables."""
+        uses_iptables = any(bridge.iptables for bridge in state.bridges.values())
+        owned = uses_iptables and self._owns_names()
+        return Scope(chains=frozenset(rules.OWN)) if owned else NOWHERE
+
+    def _owns_names(self) -> bool:
+        """Whether nobody else can own what bears dnet's names in this network namespace.
+
+        The store in the usual place can, where this is another one.
+        """
+        usual = Store(STATE_DIR)
+        if self._store.is_at(usual.folder):
+            return True
+        try:
+            state = usual.load()
+        except DnetError:
+            return False
+        here = (None, system.netns_cookie())
+        return not state.bridges or state.boot_id != system.boot_id() or state.netns not in here
 
     def _clear(self, known: list[State], plan: Plan, kernel: Kernel) -> None:
         kernel.require()
@@ -144,12 +168,6 @@ class Maintenance(Driver):
             self._settings.warn(str(error))
             return []
         return [found] if found else []
-
-
-def _reserved(state: State) -> Scope:
-    """The names that are dnet's alone, where it has anything to do with iptables."""
-    uses_iptables = any(bridge.iptables for bridge in state.bridges.values())
-    return Scope(chains=frozenset(rules.OWN)) if uses_iptables else NOWHERE
 
 
 def _lost(kernel: Kernel) -> Scope:

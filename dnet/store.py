@@ -46,6 +46,10 @@ class Store:
         """The state before the last change, where there was one."""
         return self._read(self._previous)
 
+    def is_at(self, folder: str) -> bool:
+        """Whether its folder is that one, under whatever name."""
+        return os.path.realpath(self.folder) == os.path.realpath(folder)
+
     def has_journal(self) -> bool:
         """Whether a command is under way, or was killed."""
         return os.path.lexists(self._journal)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
-from dnet import __version__
+from dnet import STATE_DIR, __version__
 from dnet.cli.tree import LazyGroup
 from dnet.errors import DnetError, PermissionDeniedError, UsageError
 
@@ -50,7 +50,7 @@ dnet show"""
     metavar="DIR",
     envvar="DNET_STATE_DIR",
     show_envvar=True,
-    default="/var/lib/dnet",
+    default=STATE_DIR,
     show_default=True,
     help="Where the store is.",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -77,7 +78,11 @@ class Namespace:
             self._route.route("add", gateway=gateway, oif=index)
 
     def announce(self, name: str, mac: str, ip: str) -> None:
-        """Tell the neighbours whose address it is now: an ARP announcement (RFC 5227, 2.3)."""
+        """Tell the neighbours whose address it is now: an ARP announcement (RFC 5227, 2.3).
+
+        Without CAP_NET_RAW nobody is told, and the first packet tells them: the MAC follows from
+        the address, so what they remember of it is still right.
+        """
         import socket
 
         source, address = bytes.fromhex(mac.replace(":", "")), socket.inet_aton(ip)
@@ -85,7 +90,11 @@ class Namespace:
         kind = _ETHERNET.to_bytes(2, "big") + _IPV4.to_bytes(2, "big") + bytes((6, 4))
         sender, target = source + address, bytes(6) + address
         frame = header + kind + _ARP_REQUEST.to_bytes(2, "big") + sender + target
-        with netns.inside(self._path), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        with (
+            netns.inside(self._path),
+            suppress(PermissionError),
+            socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw,
+        ):
             raw.bind((name, _ARP))
             raw.send(frame)
 

@@ -109,6 +109,19 @@ def test_root_without_it_is_nobody(host: Host) -> None:
     assert host.everything() == before
 
 
+def test_attaching_takes_two_capabilities(host: Host, lab: Lab) -> None:
+    node = lab.node()
+    only = "--bounding-set=-all,+net_admin,+sys_admin"
+    attach = ("dnet", "attach", "here", "--netns", node.netns, "-p", "8082:80")
+    done = host.try_run("setpriv", only, *attach)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    node.listen("tcp", 80, "here")
+    host.reaches("here", "tcp", "127.0.0.1", 8082)
+    done = host.try_run("setpriv", "--bounding-set=-all,+net_admin", *attach[:2], "x", *attach[3:5])
+    assert done.returncode == STATUS["permission"], done
+    assert "CAP_SYS_ADMIN" in done.stderr
+
+
 def modes(folder: Path) -> dict[str, str]:
     """The permissions of every file of a folder, and its own."""
     return {

@@ -1,0 +1,62 @@
+"""A second store in one network namespace: what bears dnet's names is the usual store's."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract import STATUS
+from tests.host import Host
+from tests.lab import Lab
+from tests.node import Completed
+
+IN_THE_USUAL_PLACE = """
+mount -t tmpfs none /var/lib && mkdir /var/lib/dnet && mount --bind "$0" /var/lib/dnet
+exec dnet "$@"
+"""
+
+
+@pytest.fixture
+def host(lab: Lab) -> Host:
+    """A machine with a mapping, whose store is in the usual place wherever `second` looks."""
+    host = lab.host()
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ok("interface", "allocate", "web")
+    host.ok("map", "add", "web", "8080:80")
+    return host
+
+
+def second(host: Host, *words: str) -> Completed:
+    """A `dnet` with a state folder of its own."""
+    folder = str(host.state_dir.parent / "second")
+    command = ("unshare", "--mount", "sh", "-ec", IN_THE_USUAL_PLACE, str(host.state_dir))
+    return host.try_run(*command, "--state-dir", folder, *words)
+
+
+def test_a_reset_without_a_store_takes_nothing_from_the_usual_one(host: Host) -> None:
+    before = host.everything()
+    done = second(host, "reset", "--yes")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("dnet: warning: ")
+    assert "/var/lib/dnet" in done.stderr
+    assert host.everything() == before
+
+
+def test_a_reset_takes_only_its_own(host: Host) -> None:
+    before = host.everything()
+    done = second(host, "bridge", "init", "br9", "--address", "10.9.0.1/24", "--chain", "NINE")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert host.everything() != before
+    for command in ("check", "restore"):
+        done = second(host, command)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert second(host, "reset", "--yes").returncode == 0
+    host.quiet("check")
+    assert host.everything() == before
+
+
+def test_what_needs_the_same_chains_is_refused(host: Host) -> None:
+    second(host, "bridge", "init", "br9", "--address", "10.9.0.1/24", "--chain", "NINE")
+    second(host, "interface", "allocate", "nine")
+    done = second(host, "map", "add", "nine", "9090:90")
+    assert done.returncode == STATUS["conflict"]
+    assert "unknown to this store" in done.stderr
