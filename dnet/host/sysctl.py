@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from dnet.errors import KernelError, PermissionDeniedError
-from dnet.host import rules, system
+from dnet.host import command, rules, system
 from dnet.host.steps import Sysctl
 from dnet.state import State
 
@@ -58,7 +59,9 @@ def exists(setting: Sysctl) -> bool:
 
 
 def write(setting: Sysctl) -> None:
-    """Set it. Raises KernelError, PermissionDeniedError."""
+    """Set it; a module that brings it is loaded. Raises KernelError, PermissionDeniedError."""
+    if setting.name == BRIDGE_CALLS_IPTABLES and not exists(setting):
+        _load_br_netfilter()
     try:
         with open(setting.path, "w", encoding="ascii") as file:
             file.write(setting.value)
@@ -70,6 +73,13 @@ def write(setting: Sysctl) -> None:
         ) from None
     except OSError as error:
         raise KernelError(f"{setting.shown}: {error.strerror}") from None
+
+
+def _load_br_netfilter() -> None:
+    """Load the module, which nothing else loads after a boot. A failure shows in what follows."""
+    if program := system.find_program("modprobe"):
+        with suppress(OSError):
+            command.run([program, "--quiet", "br_netfilter"])
 
 
 def _hint(setting: Sysctl) -> str | None:
