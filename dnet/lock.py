@@ -58,9 +58,9 @@ def _taken(path: str) -> int | None:
 def _awaited(path: str, timeout: float) -> Iterator[int]:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path, timeout=timeout, poll_interval=_POLL_SECONDS)
+    lock = FileLock(path, timeout=timeout)
     try:
-        lock.acquire()
+        lock.acquire(poll_interval=_POLL_SECONDS)
     except Timeout:
         raise LockedError(
             f"the store is locked{_by(path)}", "wait, or give it more time with --lock-timeout"
