@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests import lab as labs
+from tests import units
 from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Completed, Node
 
+# systemd.exec(5), "Environment Variables in Spawned Processes".
+SYSTEMD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 BOOT_ID = "11111111-2222-4333-8444-555555555555"
 
 
@@ -31,8 +35,19 @@ class Rebooted:
 
     def dnet(self, *words: str) -> Completed:
         """A `dnet` that reads the other boot id."""
-        bind = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec dnet "$@"'
+        return self._as_booted("dnet", *words)
+
+    def _as_booted(self, *words: str) -> Completed:
+        bind = 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"'
         return self.host.try_run("unshare", "--mount", "sh", "-c", bind, str(self._boot_id), *words)
+
+    def start(self, command: str) -> Completed:
+        """A command line of a unit, with as little around it as systemd gives a service."""
+        program, *words = command.split()
+        found = shutil.which(program, path=self.host.env["PATH"])
+        assert found
+        env = [f"PATH={SYSTEMD_PATH}", f"DNET_STATE_DIR={self.host.state_dir}"]
+        return self._as_booted("env", "-i", *env, found, *words)
 
     def ok(self, *words: str) -> str:
         """What a `dnet` that succeeds prints."""
@@ -62,14 +77,25 @@ def rules(host: Host) -> list[str]:
     return host.rules() + host.rules("nat") + host.rules("raw")
 
 
-def test_restore_puts_everything_back(host: Host, rebooted: Rebooted) -> None:
+def test_the_unit_puts_everything_back(host: Host, rebooted: Rebooted) -> None:
     assert rebooted.dnet("check").returncode == STATUS["drift"]
-    rebooted.ok("restore")
+    started = rebooted.start(units.value("dnet-restore.service", "ExecStart"))
+    assert (started.returncode, started.stdout) == (0, "")
     assert rules(rebooted.host) == rules(host)
     assert rebooted.ok("check") == ""
     before = rebooted.host.everything()
-    rebooted.ok("restore")
+    reloaded = rebooted.start(units.value("dnet-restore.service", "ExecReload"))
+    assert (reloaded.returncode, reloaded.stdout, reloaded.stderr) == (0, "", "")
     assert rebooted.host.everything() == before
+
+
+def test_the_unit_has_nothing_to_do_without_a_store(lab: Lab, tmp_path: Path) -> None:
+    """It is in force all the same, for the reloads to come."""
+    rebooted = Rebooted(lab, lab.host(), tmp_path)
+    before = rebooted.host.snapshot()
+    started = rebooted.start(units.value("dnet-restore.service", "ExecStart"))
+    assert (started.returncode, started.stdout, started.stderr) == (0, "", "")
+    assert rebooted.host.snapshot() == before
 
 
 @pytest.mark.parametrize(
@@ -91,6 +117,22 @@ def test_readers_do_without(host: Host, rebooted: Rebooted) -> None:
     assert rebooted.ok("map", "list", "-q") == "0.0.0.0:5432/tcp\n"
     assert host.store() == before
     assert not [line for line in rules(rebooted.host) if "dnet0" in line]
+
+
+def test_restore_loads_the_module_that_no_icc_needs(host: Host, tmp_path: Path) -> None:
+    """A kernel just started has no br_netfilter: the folder of its settings is covered here."""
+    settings = "/proc/sys/net/bridge"
+    modprobe = tmp_path / "modprobe"
+    modprobe.write_text(f'#!/bin/sh\n[ "$*" = "--quiet br_netfilter" ] && umount {settings}\n')
+    cover = f'mount --bind /proc/fs {settings} && PATH="$0:$PATH" exec dnet restore'
+    run = ("unshare", "--mount", "sh", "-c", cover, str(tmp_path))
+    without = host.try_run(*run)
+    assert without.returncode == STATUS["kernel"]
+    assert "hint: --no-icc needs the module br_netfilter" in without.stderr
+    modprobe.chmod(0o755)
+    loaded = host.try_run(*run)
+    assert loaded.returncode == 0, loaded
+    host.quiet("check")
 
 
 def test_nothing_is_handed_out_twice_after_a_reboot(host: Host, rebooted: Rebooted) -> None:
