@@ -27,6 +27,7 @@ def test_a_free_lock_is_taken_and_given_back(path: str) -> None:
         pass
 
 
+@pytest.mark.libraries
 def test_one_that_is_not_free_names_who_has_it(path: str) -> None:
     me = rf"by process {os.getpid()}\Z"
     with held(path, 0), pytest.raises(LockedError, match=me), held(path, 0):
@@ -35,6 +36,7 @@ def test_one_that_is_not_free_names_who_has_it(path: str) -> None:
         pass
 
 
+@pytest.mark.libraries
 def test_it_passes_from_one_to_the_next(path: str) -> None:
     order: list[str] = []
 

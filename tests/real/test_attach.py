@@ -33,6 +33,7 @@ def default_routes(node: Node) -> list[str]:
 # --- what is inside -----------------------------------------------------------------------------
 
 
+@pytest.mark.libraries
 def test_everything_a_container_needs(lab: Lab, host: Host) -> None:
     host.ok("bridge", "init", "dnet0", "--mtu", 1400)
     node = lab.node()
@@ -69,6 +70,7 @@ def test_what_is_asked_for_by_name(lab: Lab, host: Host) -> None:
     assert shown["gateway"] == "172.17.42.1"
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize("way", ["name", "path", "pid"])
 def test_a_namespace_by_name_path_or_pid(lab: Lab, host: Host, way: str) -> None:
     node = lab.node()
@@ -192,6 +194,7 @@ def test_again_with_other_arguments_is_a_conflict(
     assert host.everything() == before
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize(
     ("where", "how"),
     [

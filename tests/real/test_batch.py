@@ -98,6 +98,7 @@ def test_a_line_that_fails_is_named_and_nothing_remains(br0: Host) -> None:
     assert message.startswith("line 2: map add web 8080:81: ")
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize(
     "line",
     ["map add web 99999", "map nope", "nope", "map add", "map add web 'x", "ip request --count x"],
@@ -159,6 +160,7 @@ def test_an_attachment_that_cannot_be_made_undoes_the_whole(lab: Lab) -> None:
 # --- how lines are written ---------------------------------------------------------------------
 
 
+@pytest.mark.libraries
 def test_lines_are_split_as_the_shell_does(br0: Host) -> None:
     lines = """
       # a comment, and a blank line above

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
+
 from tests import contract
 from tests.host import Host
 from tests.lab import Lab
@@ -49,6 +51,7 @@ def test_init_without_a_name_makes_dnet0_with_the_first_pool(lab: Lab) -> None:
     assert addresses(host, "dnet0") == ["172.17.42.1/16"]
 
 
+@pytest.mark.libraries
 def test_show_tells_every_option(host: Host) -> None:
     host.ok("bridge", "init", "br0", *ADDRESS)
     shown = host.json("bridge", "show", "br0")
@@ -110,6 +113,7 @@ def test_its_hardware_address_belongs_to_its_address_and_stays(lab: Lab) -> None
     assert link(host, "br0")["address"] == mac
 
 
+@pytest.mark.libraries
 def test_the_mtu_is_that_of_the_default_route_s_device(lab: Lab) -> None:
     host = lab.host()
     lab.outside(host)
@@ -148,6 +152,7 @@ def test_the_default_route_blocks_no_pool(lab: Lab) -> None:
     assert host.json("bridge", "show")["address"] == "172.17.42.1/16"
 
 
+@pytest.mark.libraries
 def test_no_pool_left_names_the_route_in_the_way(lab: Lab) -> None:
     host = lab.host(resolv_conf=NO_NAMESERVER)
     lab.outside(host)

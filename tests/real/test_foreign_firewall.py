@@ -35,6 +35,7 @@ def host(both: Lab) -> Host:
     return both.host()
 
 
+@pytest.mark.libraries
 def test_a_dropping_base_chain_is_named(host: Host, both: Lab) -> None:
     host.run("nft", "-f", "-", stdin=DROPPING)
     done = host.dnet(*INIT)

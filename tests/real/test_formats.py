@@ -105,6 +105,7 @@ def variables(host: Host, *args: str | int) -> dict[str, str]:
     return dict(entry.split("=", 1) for entry in shown.stdout.split("\0") if entry)
 
 
+@pytest.mark.libraries
 def test_a_bridge_as_shell_variables(busy: Host) -> None:
     found = variables(busy, "bridge", "show", "br0")
     assert found["DNET_NAME"] == "br0"
@@ -159,18 +160,21 @@ def test_a_shell_script_gets_the_bare_value(lab: Lab) -> None:
 # --- streams, options, errors ------------------------------------------------------------------
 
 
+@pytest.mark.libraries
 def test_dnet_alone_prints_the_help_and_is_an_error(empty: Host) -> None:
     done = empty.dnet()
     assert done.returncode == 2
     assert "Usage: dnet" in done.stdout + done.stderr
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize("option", ["-h", "--help"])
 @pytest.mark.parametrize("group", [(), ("bridge",), ("bridge", "init"), ("map", "add")])
 def test_help_is_on_stdout(empty: Host, group: tuple[str, ...], option: str) -> None:
     assert "Usage: dnet" in empty.ok(*group, option)
 
 
+@pytest.mark.libraries
 def test_the_version(empty: Host) -> None:
     assert empty.ok("--version").split()[-1].count(".") == 2
 
@@ -194,6 +198,7 @@ def test_verbose_tells_each_kernel_step_on_stderr(lab: Lab) -> None:
         assert named not in done.stdout or named in ("br0", "172.17.42.1/16")
 
 
+@pytest.mark.libraries
 def test_an_error_in_json(busy: Host) -> None:
     refusal = busy.fails(4, "map", "add", "db", "8080:80", code="port-in-use")
     assert "8080" in refusal.message
