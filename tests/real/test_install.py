@@ -20,8 +20,11 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "d
 # Where it goes below the prefix, and where it is in the checkout.
 DATA = {
     "lib/systemd/system": "systemd/*.service",
+    "share/bash-completion/completions": "completions/*.bash",
+    "share/fish/vendor_completions.d": "completions/*.fish",
     "share/man/man7": "man/*.7",
     "share/man/man8": "man/*.8",
+    "share/zsh/site-functions": "completions/_*",
 }
 
 
@@ -35,7 +38,7 @@ def run(*words: str | Path) -> str:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the source distribution, and the wheel that was built from it."""
     folder = tmp_path_factory.mktemp("built")
-    shutil.copytree(ROOT, folder / "checkout", ignore=LEFT_OUT)
+    shutil.copytree(ROOT, folder / "checkout", symlinks=True, ignore=LEFT_OUT)
     run(sys.executable, "-m", "build", "--no-isolation", "-o", folder, folder / "checkout")
     return folder
 
@@ -58,8 +61,9 @@ def test_the_source_distribution_is_the_whole_checkout(built: Path) -> None:
     with tarfile.open(archive) as tar:
         packed = {member.name.partition("/")[2] for member in tar if member.isfile()}
     tracked = run("git", "-c", "safe.directory=*", "-C", ROOT, "ls-files").splitlines()
-    hidden = {name for name in tracked if name.startswith(".")}
-    assert set(tracked) - hidden - packed == set()
+    wanted = {name for name in tracked if not name.startswith(".")}
+    links = {name for name in wanted if (ROOT / name).is_symlink()}  # There are files at their end.
+    assert wanted - links - packed == set()
     assert archive.name == f"dnet-{__version__}.tar.gz"
 
 
@@ -77,5 +81,7 @@ def test_the_installed_command_works(prefix: Path, lab: Lab) -> None:
     host.run(dnet, "bridge", "init", "dnet0", "--address", "172.17.42.1/16")
     assert host.run(dnet, "attach", "web", "--netns", lab.node().netns) == "172.17.0.2\n"
     host.run(dnet, "check")
+    for shell, name in (("bash", "dnet.bash"), ("zsh", "_dnet"), ("fish", "dnet.fish")):
+        assert host.run(dnet, "completion", shell) == (ROOT / "completions" / name).read_text()
     where = run(prefix / "bin/python", "-I", "-c", "import dnet; print(dnet.__file__)")
     assert Path(where).is_relative_to(prefix)
