@@ -164,12 +164,15 @@ def mac(address: str) -> str:
 
 
 def parse_mac(text: str) -> str:
-    """A hardware address that a device can have: six bytes in hexadecimal, not a group's."""
-    parts = text.lower().split(":")
-    if len(parts) != 6 or any(
-        len(part) != 2 or set(part) - set("0123456789abcdef") for part in parts
-    ):
+    """A hardware address that a device can have, not a group's, in the form `ip` prints.
+
+    In any common notation: 02:42:ac:11:00:02, 02-42-AC-11-00-02, 0242.ac11.0002.
+    """
+    import netaddr
+
+    if not netaddr.valid_mac(text):
         raise UsageError(f"{quoted(text)} is not a MAC address", "it looks like 02:42:ac:11:00:02")
-    if int(parts[0], 16) & 1 or set(parts) == {"00"}:
+    found = netaddr.EUI(text, version=48, dialect=netaddr.mac_unix_expanded)
+    if int(found) == 0 or found.words[0] & 1:
         raise UsageError(f"{text} is not the MAC address of a single device")
-    return ":".join(parts)
+    return str(found)

@@ -145,3 +145,22 @@ def test_addresses_sort_as_numbers() -> None:
 
 def test_a_mac_is_the_one_docker_gives_that_address() -> None:
     assert address.mac("172.17.0.2") == "02:42:ac:11:00:02"
+
+
+@pytest.mark.parametrize(
+    "text", ["02:42:AC:11:00:02", "2:42:ac:11:0:2", "02-42-ac-11-00-02", "0242.ac11.0002"]
+)
+def test_a_mac_may_be_written_in_any_common_way(text: str) -> None:
+    assert address.parse_mac(text) == "02:42:ac:11:00:02"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "nonsense", "1", "02:42:ac:11:00", "02:42:ac:11:00:02:03", "02:42:ac:11:00:02 "),
+        *("00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01"),
+    ],
+)
+def test_what_is_no_device_s_mac(text: str) -> None:
+    with pytest.raises(UsageError, match="MAC"):
+        address.parse_mac(text)
