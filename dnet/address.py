@@ -24,7 +24,10 @@ SHORTEST_PREFIX, LONGEST_PREFIX = 8, 30
 
 def _supported(text: str, version: int) -> None:
     if version != 4:
-        raise UsageError(f"{quoted(text)} is an IPv6 address; dnet manages IPv4 so far")
+        raise UsageError(
+            f"{quoted(text)} is an IPv6 address; dnet manages IPv4 so far",
+            "give an IPv4 address, such as 172.17.0.2",
+        )
 
 
 def parse(text: str) -> str:
@@ -44,7 +47,10 @@ def parse_host_ip(text: str) -> str:
     """An address of the host that a port can be bound to; 0.0.0.0 means every one."""
     address = ipaddress.ip_address(parse(text))
     if address.is_multicast or str(address) == "255.255.255.255":
-        raise UsageError(f"{text} is not an address a port can be bound to")
+        raise UsageError(
+            f"{text} is not an address a port can be bound to",
+            "name one of the host's own, or 0.0.0.0 for all of them",
+        )
     return str(address)
 
 
@@ -83,9 +89,14 @@ def parse_cidr(text: str) -> str:
             f"a bridge needs an address of its own, such as {network[1]}/{network.prefixlen}",
         )
     if interface.ip == network.broadcast_address:
-        raise UsageError(f"{interface.ip} is the broadcast address of {network}")
+        raise UsageError(
+            f"{interface.ip} is the broadcast address of {network}",
+            f"choose another one of it, such as {network[1]}/{network.prefixlen}",
+        )
     if interface.is_multicast or interface.is_loopback or interface.ip.is_unspecified:
-        raise UsageError(f"{interface} cannot be the address of a bridge")
+        raise UsageError(
+            f"{interface} cannot be the address of a bridge", "write it like 172.17.42.1/16"
+        )
     return str(interface)
 
 
@@ -103,7 +114,10 @@ def parse_range(text: str, bridge_address: str) -> str:
         raise UsageError(f"prefix /{interface.network.prefixlen} is out of range", "use /8 to /30")
     whole = network(bridge_address)
     if interface.network.prefixlen < whole.prefixlen or interface.ip not in whole:
-        raise UsageError(f"range {interface.network} is not inside the bridge's subnet {whole}")
+        raise UsageError(
+            f"range {interface.network} is not inside the bridge's subnet {whole}",
+            f"name a part of {whole}",
+        )
     return str(interface.network)
 
 
@@ -174,5 +188,8 @@ def parse_mac(text: str) -> str:
         raise UsageError(f"{quoted(text)} is not a MAC address", "it looks like 02:42:ac:11:00:02")
     found = netaddr.EUI(text, version=48, dialect=netaddr.mac_unix_expanded)
     if int(found) == 0 or found.words[0] & 1:
-        raise UsageError(f"{text} is not the MAC address of a single device")
+        raise UsageError(
+            f"{text} is not the MAC address of a single device",
+            "its first byte is even and not all are 00: 02:42:ac:11:00:02",
+        )
     return str(found)

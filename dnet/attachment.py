@@ -6,12 +6,14 @@ What `docker run` did with the four registered functions, for any network namesp
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from dnet import interface as interfaces
-from dnet import link, portmapper
+from dnet import link, nearby, portmapper
 from dnet.endpoint import PublishSpec
-from dnet.errors import ConflictError, NotFoundError
+from dnet.errors import ConflictError, NotFoundError, UsageError
+from dnet.interfaces import named
 from dnet.model import Interface
 from dnet.state import State
 
@@ -55,6 +57,7 @@ def attach(
     mark = state.mark()
     _publish(state, facts, made, wiring.publish)
     for child, alias in wiring.links:
+        _refuse_unlinkable(state, made.id, child)
         link.add(state, facts, parent=made.id, child=child, alias=alias)
     if one.netns is not None and state.mark() != mark:
         raise ConflictError(
@@ -70,8 +73,7 @@ def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[I
     Raises NotFoundError for a name that is no interface.
     """
     for owner in owners:
-        if owner not in state.interfaces:
-            raise NotFoundError(f"there is no interface {owner}", "dnet interface list")
+        named(state, owner)
     gone = [
         one
         for one in state.interfaces.values()
@@ -111,7 +113,26 @@ def _place(one: Interface) -> tuple[str | None, str | None, str]:
 def _refuse_taken(state: State, made: Interface) -> None:
     for key in state.interfaces_by_place.keys((made.netns, made.ifname)):
         if key != made.id:
-            raise ConflictError(f"{made.ifname} in {made.netns} is the interface of {key}")
+            raise ConflictError(
+                f"{made.ifname} in {made.netns} is the interface of {key}",
+                f"choose another name with --ifname, or: dnet detach {key}",
+            )
+
+
+def _refuse_unlinkable(state: State, parent: str, child: str) -> None:
+    """Raises NotFoundError, and UsageError for a child whose ports have to be named."""
+    target = state.interfaces.get(child)
+    if target is None:
+        raise NotFoundError(
+            f"there is no interface {child} to link to",
+            f"attach it first, or: dnet interface allocate {child} --expose PORT/PROTO",
+            partial(nearby.names, child, state.interfaces),
+        )
+    if not target.expose:
+        raise UsageError(
+            f"{child} exposes no port that {parent} could be linked to",
+            f"attach it without this --link, then: dnet link add {parent} {child} -p PORT/PROTO",
+        )
 
 
 def _publish(state: State, facts: Facts, made: Interface, specs: Sequence[PublishSpec]) -> None:

@@ -118,16 +118,24 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
     made = existing._replace(**given)
     if made.chain != existing.chain:
         raise ConflictError(
-            f"{existing.name} has the chain {existing.chain}, which cannot be changed"
+            f"{existing.name} has the chain {existing.chain}, which cannot be changed",
+            f"remove it first: dnet bridge remove {existing.name}",
         )
     if made.address != existing.address:
         if held := _held(state, existing):
-            raise ConflictError(f"{existing.name} has {existing.address} and still {held}")
+            raise ConflictError(
+                f"{existing.name} has {existing.address} and still {held}",
+                f"release them first, or all at once: dnet bridge remove {existing.name} --force",
+            )
         device = facts.device(existing.name)
         if existing.adopted and device is not None:
             _adopted_address(device, made.address)
     if existing.iptables and not made.iptables and _has_rules(state, existing):
-        raise ConflictError(f"{existing.name} has mappings or links, which need iptables")
+        raise ConflictError(
+            f"{existing.name} has mappings or links, which need iptables",
+            f"remove them first: dnet map list --bridge {existing.name}; "
+            f"dnet link list --bridge {existing.name}",
+        )
     made = _checked(state, made)
     if (made.address, made.allocation) != (existing.address, existing.allocation):
         _start_order_anew(state, made)
@@ -150,7 +158,10 @@ def _checked(state: State, bridge: Bridge) -> Bridge:
 def _adopted_address(device: Device, wanted: str | None) -> str:
     """The address of a device that was there before. Raises ConflictError if it will not do."""
     if device.kind != "bridge":
-        raise ConflictError(f"{device.name} is there already and is not a bridge")
+        raise ConflictError(
+            f"the device {device.name} is there already and is not a bridge",
+            "choose another name for the bridge",
+        )
     if wanted in device.addresses:
         return str(wanted)
     has = ", ".join(device.addresses) or "no address"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dnet import address
+from functools import partial
+
+from dnet import address, nearby
 from dnet.errors import NotFoundError, UsageError
 from dnet.model import DEFAULT_BRIDGE, Bridge
 from dnet.state import State
@@ -13,7 +15,8 @@ def named(state: State, name: str) -> Bridge:
     bridge = state.bridges.get(name)
     if bridge is None:
         hint = "dnet bridge list" if state.bridges else f"dnet bridge init {name}"
-        raise NotFoundError(f"there is no bridge {name}", hint)
+        near = partial(nearby.names, name, state.bridges)
+        raise NotFoundError(f"there is no bridge {name}", hint, near)
     return bridge
 
 
@@ -40,11 +43,19 @@ def for_address(state: State, ip: str, name: str | None) -> Bridge:
         bridge = named(state, name)
         if address.contains(bridge.address, ip):
             return bridge
-        raise UsageError(f"{ip} is not in {name}'s subnet {bridge.subnet}")
+        raise elsewhere(bridge, ip)
     found = state.bridge_of(ip)
     if found is not None:
         return found
     only = resolve(state, None)
     if len(state.bridges) == 1:
-        raise UsageError(f"{ip} is not in {only.name}'s subnet {only.subnet}")
+        raise elsewhere(only, ip)
     raise UsageError(f"{ip} is in no bridge's subnet", "dnet bridge list")
+
+
+def elsewhere(bridge: Bridge, ip: str) -> UsageError:
+    """The error for an address that is not in a bridge's subnet."""
+    return UsageError(
+        f"{ip} is not in {bridge.name}'s subnet {bridge.subnet}",
+        f"dnet ip list --available --bridge {bridge.name}",
+    )

@@ -101,7 +101,10 @@ def _split_host_ip(body: str) -> tuple[str | None, str]:
     if body.startswith("["):
         inside, bracket, rest = body.partition("]")
         if not bracket or not rest.startswith(":"):
-            raise UsageError(f"{names.quoted(body)} has an address in brackets without a port")
+            raise UsageError(
+                f"{names.quoted(body)} has an address in brackets without a port",
+                "write [ADDRESS]:PORT",
+            )
         return address.parse_host_ip(inside[1:]), rest[1:]
     first, colon, rest = body.partition(":")
     if colon and "." in first:

@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Self
+
+Near = Callable[[], Sequence[str]]
+
 
 class DnetError(Exception):
     """Base of every error dnet raises on purpose.
 
-    `str(error)` is the one line a user reads; `hint` says what to do about it.
+    `str(error)` is the one line a user reads; `hint` says what to do about it, `near` gives what
+    was perhaps meant: it is looked for only where somebody reads the hint.
     The classes, their exit statuses and codes are part of the command contract.
     """
 
     status = 1
     code = "failed"
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, hint: str | None = None, near: Near | None = None) -> None:
         super().__init__(message)
-        self.hint = hint
+        self._advice = hint
+        self._near = near
+
+    @property
+    def hint(self) -> str | None:
+        """What to do about it, if anything is known."""
+        found = self._near() if self._near else ()
+        if not found:
+            return self._advice
+        *others, last = found
+        names = f"{', '.join(others)} or {last}" if others else last
+        meant = f"did you mean {names}?"
+        return f"{meant} If not: {self._advice}" if self._advice else meant
+
+    def saying(self, message: str) -> Self:
+        """The same error in other words."""
+        return type(self)(message, self._advice, self._near)
 
     def body(self) -> dict[str, str | None]:
         """What stands under "error" in JSON."""

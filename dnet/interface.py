@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dnet import bridges, ipallocator, link, names, portmapper
-from dnet.errors import ConflictError, NotFoundError
+from dnet import bridges, interfaces, ipallocator, link, names, portmapper
+from dnet.errors import ConflictError
 from dnet.model import Interface
 from dnet.state import State
 
@@ -48,11 +48,8 @@ def allocate(
 
 def release(state: State, _facts: Facts, *, interface_id: str, if_exists: bool = False) -> None:
     """Forget an id with its mappings, reserved ports, links and address. Raises NotFoundError."""
-    interface = state.interfaces.get(interface_id)
-    if interface is not None:
-        drop(state, interface)
-    elif not if_exists:
-        raise NotFoundError(f"there is no interface {interface_id}", "dnet interface list")
+    if interface_id in state.interfaces or not if_exists:
+        drop(state, interfaces.named(state, interface_id))
 
 
 def drop(state: State, interface: Interface) -> None:

@@ -46,11 +46,14 @@ def request(
 def take(state: State, bridge: Bridge, ip: str, owner: str | None) -> str:
     """Take one address by name."""
     if not address.contains(bridge.address, ip):
-        raise UsageError(f"{ip} is not in {bridge.name}'s subnet {bridge.subnet}")
+        raise bridges.elsewhere(bridge, ip)
     if ip in state.leases(bridge.name):
         raise AddressInUseError(f"{ip} is taken{whose(state, bridge.name, ip)}", "dnet ip list")
     if ip in reserved(bridge):
-        raise AddressInUseError(f"{ip} is {reserved(bridge)[ip]}, which is never handed out")
+        raise AddressInUseError(
+            f"{ip} is {reserved(bridge)[ip]}, which is never handed out",
+            f"dnet ip list --available --bridge {bridge.name}",
+        )
     state.leases(bridge.name).put(ip, owner)
     _note_use(state, bridge, ip)
     return ip

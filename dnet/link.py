@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from dnet import address, names, portallocator
+from dnet import address, interfaces, names, nearby, portallocator
 from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.model import Interface, Link
 from dnet.state import State
@@ -33,7 +34,7 @@ def add(
     The same link again is confirmed. Raises NotFoundError, ConflictError where it is there
     with other ports or another alias, UsageError where no port is known.
     """
-    target = _interface(state, child)
+    target = interfaces.named(state, child)
     link = _make(state, parent, target, ports or target.expose, alias or child)
     existing = state.links.get(link.key)
     if existing == link:
@@ -60,7 +61,8 @@ def remove(
     if key in state.links:
         state.links.drop(key)
     elif not if_exists:
-        raise NotFoundError(f"there is no link {key}", "dnet link list")
+        near = partial(_meant, f"{child}:{parent}", key, state)
+        raise NotFoundError(f"there is no link {key}", "dnet link list", near)
 
 
 def environment(state: State, parent: str) -> dict[str, str]:
@@ -70,7 +72,7 @@ def environment(state: State, parent: str) -> dict[str, str]:
     replaced by an underscore. Raises NotFoundError for an unknown parent.
     """
     if parent != names.HOST:
-        _interface(state, parent)
+        interfaces.named(state, parent)
     variables: dict[str, str] = {}
     for key in state.links_by_member.keys(parent):
         link = state.links[key]
@@ -85,21 +87,20 @@ def drop_of(state: State, interface_id: str) -> None:
         state.links.drop(key)
 
 
-def _interface(state: State, interface_id: str) -> Interface:
-    interface = state.interfaces.get(names.interface_id(interface_id))
-    if interface is None:
-        raise NotFoundError(f"there is no interface {interface_id}", "dnet interface list")
-    return interface
+def _meant(other_way: str, key: str, state: State) -> list[str]:
+    return [other_way] if other_way in state.links else nearby.names(key, state.links)
 
 
 def _make(state: State, parent: str, child: Interface, ports: Sequence[str], alias: str) -> Link:
     if parent == child.id:
-        raise UsageError(f"{parent} cannot be linked to itself")
+        raise UsageError(
+            f"{parent} cannot be linked to itself", "its own ports it reaches at 127.0.0.1"
+        )
     if not ports:
         raise UsageError(f"{child.id} exposes no port", "name the ports with -p PORT/PROTO")
     parent_ip, parent_bridge = address.LOOPBACK, None
     if parent != names.HOST:
-        source = _interface(state, parent)
+        source = interfaces.named(state, parent)
         parent_ip, parent_bridge = source.ip, source.bridge
     return Link(
         parent=parent,

@@ -136,7 +136,10 @@ class Maintenance(Driver):
                 nothing.serial = max(state.serial for state in known)
                 self._note_journal(nothing)
             if failures := kernel.apply_what_can_be(plan):
-                raise DnetError(f"could not remove everything: {'; '.join(failures)}")
+                raise DnetError(
+                    f"could not remove everything: {'; '.join(failures)}",
+                    "take away what holds it, then again: dnet reset",
+                )
             self._store.erase()
 
     def _known(self) -> tuple[list[State], bool]:

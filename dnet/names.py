@@ -45,9 +45,12 @@ def interface_id(text: str) -> str:
             "an id has 1 to 128 letters, digits, '_', '.' and '-'; first a letter or digit",
         )
     if text == HOST:
-        raise UsageError("'host' is the machine itself, not an interface id")
+        raise UsageError("'host' is the machine itself, not an interface id", "choose another id")
     if reads_as_address(text):
-        raise UsageError(f"{quoted(text)} reads as an address, not as an interface id")
+        raise UsageError(
+            f"{quoted(text)} reads as an address, not as an interface id",
+            "choose an id with a letter in it",
+        )
     return text
 
 
@@ -74,10 +77,13 @@ def device(text: str) -> str:
         )
     if text.endswith("+"):
         raise UsageError(
-            f"device name {quoted(text)} ends in '+', which iptables takes as a wildcard"
+            f"device name {quoted(text)} ends in '+', which iptables takes as a wildcard",
+            "choose a name that ends otherwise",
         )
     if text.startswith("-"):
-        raise UsageError(f"device name {quoted(text)} begins with '-'")
+        raise UsageError(
+            f"device name {quoted(text)} begins with '-'", "choose a name that begins otherwise"
+        )
     return text
 
 
@@ -89,9 +95,9 @@ def chain(text: str) -> str:
             "a chain name has 1 to 28 letters, digits, '_' and '-', and does not begin with '-'",
         )
     if text in _BUILT_IN or text in _TARGETS.split():
-        raise UsageError(f"{text} is a built-in chain or target of iptables")
+        raise UsageError(f"{text} is a built-in chain or target of iptables", "choose another name")
     if text in OWN_CHAINS:
-        raise UsageError(f"{text} is a chain that dnet keeps for itself")
+        raise UsageError(f"{text} is a chain that dnet keeps for itself", "choose another name")
     return text
 
 

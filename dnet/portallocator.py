@@ -8,10 +8,11 @@ host listens on is not free.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from dnet import address, bridges
+from dnet import address, bridges, nearby
 from dnet.endpoint import Endpoint, EndpointQuery
 from dnet.errors import ConflictError, ExhaustedError, NotFoundError, PortInUseError, UsageError
 from dnet.model import Bridge, Reservation
@@ -41,7 +42,7 @@ def allocate(
     at = host_ip or home.binding_ip
     if ports is not None and ports[0] == ports[1]:
         if count != 1:
-            raise UsageError(f"{count} ports out of one: give a range with --port LO-HI")
+            raise UsageError(f"{count} ports out of one", "give a range with --port LO-HI")
         claim(state, facts, Endpoint.single(at, ports[0], proto), owner=None)
         chosen = [ports[0]]
     else:
@@ -67,7 +68,8 @@ def release(
             continue
         _refuse_held(state, query)
         if not if_exists:
-            raise NotFoundError(f"port {query} is not reserved", "dnet port list")
+            near = partial(nearby.endpoints, query, state.reservations)
+            raise NotFoundError(f"port {query} is not reserved", "dnet port list", near)
     for key in dict.fromkeys(keys):
         state.reservations.drop(key)
 
@@ -100,7 +102,7 @@ def claim(state: State, facts: Facts, endpoint: Endpoint, owner: str | None) -> 
         raise PortInUseError(*_belongs(state, endpoint, holder))
     why = facts.why_busy(endpoint.host_ip, endpoint.port, endpoint.end, endpoint.proto)
     if why is not None:
-        raise PortInUseError(f"{_named(endpoint)} is not free: {why}")
+        raise PortInUseError(f"{_named(endpoint)} is not free: {why}", "choose another host port")
 
 
 def choose(
@@ -175,7 +177,10 @@ def _belongs(state: State, endpoint: Endpoint, holder: Holder) -> tuple[str, str
     if holder.kind == "link":
         return f"{_named(endpoint)} belongs to the link {holder.key}", "dnet link list"
     owner = state.reservations[holder.key].owner
-    return f"{_named(endpoint)} is reserved{f' for {owner}' if owner else ''}", "dnet port list"
+    return (
+        f"{_named(endpoint)} is reserved{f' for {owner}' if owner else ''}",
+        f"choose another, or give it back: dnet port release {holder.key}",
+    )
 
 
 def _refuse_held(state: State, query: EndpointQuery) -> None:

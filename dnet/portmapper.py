@@ -6,9 +6,10 @@ The source's portmapper (pkg/networkfs and daemon/networkdriver/portmapper/mappe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
-from dnet import address, bridges, names, portallocator, portindex
+from dnet import address, bridges, interfaces, names, nearby, portallocator, portindex
 from dnet.endpoint import Endpoint, EndpointQuery, PublishSpec
 from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.model import Bridge, Mapping
@@ -52,7 +53,7 @@ def remove(
         if found is not None:
             keys.append(found)
         elif not if_exists:
-            raise NotFoundError(f"there is no mapping {query}", _range_hint(state, query))
+            raise _no_mapping(state, query)
     for key in dict.fromkeys(keys):
         state.mappings.drop(key)
 
@@ -77,9 +78,7 @@ def drop_of(state: State, ip: str) -> None:
 def resolve(state: State, target: str) -> tuple[str, Bridge]:
     """The address of a target, and its bridge. Raises NotFoundError."""
     if not names.reads_as_address(target):
-        interface = state.interfaces.get(names.interface_id(target))
-        if interface is None:
-            raise NotFoundError(f"there is no interface {target}", "dnet interface list")
+        interface = interfaces.named(state, target)
         return interface.ip, state.bridges[interface.bridge]
     ip = address.parse(target)
     bridge = state.bridge_of(ip)
@@ -119,15 +118,20 @@ def _add_one(state: State, facts: Facts, bridge: Bridge, ip: str, spec: PublishS
 
 def _put(state: State, mapping: Mapping) -> Mapping:
     if mapping.container_end > 65535:
-        raise UsageError(f"port range of {mapping.key} ends above 65535 in the container")
+        raise UsageError(
+            f"port range of {mapping.key} ends above 65535 in the container",
+            "begin at a lower container port",
+        )
     state.mappings.put(mapping.key, mapping)
     return mapping
 
 
-def _range_hint(state: State, query: EndpointQuery) -> str:
-    """For a port inside of a range, the range, which is removed whole."""
+def _no_mapping(state: State, query: EndpointQuery) -> NotFoundError:
+    """For a port inside of a range the hint is the range, which is removed whole."""
+    message = f"there is no mapping {query}"
     at = Endpoint(query.host_ip or address.ANY, query.port, query.proto, query.end)
     holder = portindex.find_holder(state, at)
     if holder is not None and holder.kind == "mapping":
-        return f"dnet map remove {holder.key}"
-    return "dnet map list"
+        return NotFoundError(message, f"dnet map remove {holder.key}")
+    near = partial(nearby.endpoints, query, state.mappings)
+    return NotFoundError(message, "dnet map list", near)

@@ -33,15 +33,12 @@ class Line(NamedTuple):
         """What it asks for. Raises DnetError."""
         if self.fault is not None:
             raise self.fault
-        try:
-            return reader.read(self.words)
-        except click.UsageError as error:
-            raise UsageError(error.format_message()) from None
+        return reader.read(self.words)
 
     def blame(self, error: DnetError) -> DnetError:
         """The same error, with the line named."""
         shown = self.text if len(self.text) <= 60 else f"{self.text[:59]}…"
-        return type(error)(f"line {self.number}: {shown}: {error}", error.hint)
+        return error.saying(f"line {self.number}: {shown}: {error}")
 
 
 @click.command(cls=Command)

@@ -95,7 +95,7 @@ def bridge() -> None:
 )
 @click.option(
     "--allocation",
-    type=click.Choice([ROUND_ROBIN, REUSE]),
+    type=options.Choice([ROUND_ROBIN, REUSE]),
     help="Which address is next: each rests as long as possible, or released ones first.  "
     "[default: round-robin]",
 )

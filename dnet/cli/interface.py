@@ -13,7 +13,7 @@ from dnet.cli import options
 from dnet.cli.document import Column, Document, column, published_text
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
-from dnet.errors import NotFoundError
+from dnet.interfaces import named
 from dnet.model import Interface
 from dnet.state import State
 
@@ -90,10 +90,7 @@ def show(interface_id: str) -> Request:
     """Show an interface with its ports and links."""
 
     def shown(state: State, _: Any) -> Document:
-        found = state.interfaces.get(interface_id)
-        if found is None:
-            raise NotFoundError(f"there is no interface {interface_id}", "dnet interface list")
-        return Document(views.interface(state, found))
+        return Document(views.interface(state, named(state, interface_id)))
 
     return Request(shown)
 

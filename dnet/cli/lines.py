@@ -44,13 +44,15 @@ class Reader:
     def read(self, words: list[str]) -> Request:
         """The request a line stands for. Raises UsageError, and what its values raise."""
         if words[0] in EXCLUDED:
-            raise UsageError(f"{words[0]} cannot be part of a batch")
+            raise UsageError(
+                f"{words[0]} cannot be part of a batch", f"run it by itself: dnet {words[0]}"
+            )
         parser, rest = self._parser(words)
         request = parser.read(rest) if parser else None
         if request is None:
             request = self._read_by_click(words)
         if request.dry_run:
-            raise UsageError("--dry-run is for the whole batch: dnet batch --dry-run")
+            raise UsageError("--dry-run is for the whole batch", "dnet batch --dry-run")
         return request
 
     def _parser(self, words: list[str]) -> tuple[PlainParser | None, list[str]]:
@@ -69,9 +71,16 @@ class Reader:
             return PlainParser.of(found, 1) if found else None
 
     def _read_by_click(self, words: list[str]) -> Request:
-        found = self._root.main(words, prog_name="dnet", standalone_mode=False, obj=self._session)
+        try:
+            found = self._root.main(
+                words, prog_name="dnet", standalone_mode=False, obj=self._session
+            )
+        except click.UsageError as error:
+            from dnet.cli.usage import as_usage
+
+            raise as_usage(error, self._root, words) from None
         if not isinstance(found, Request):
-            raise UsageError(f"{' '.join(words)} is not a whole command")
+            raise UsageError(f"{' '.join(words)} is not a whole command", f"dnet {words[0]} --help")
         return found
 
 

@@ -83,7 +83,7 @@ def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Re
     if child is None:
         parent, colon, child = parent.partition(":")
         if not colon:
-            raise UsageError("name a link as PARENT CHILD or PARENT:CHILD")
+            raise UsageError("name a link as PARENT CHILD or PARENT:CHILD", "dnet link list")
     if parent != names.HOST:
         names.interface_id(parent)
     names.interface_id(child)

@@ -129,7 +129,9 @@ def _run(words: list[str]) -> int:
     except DnetError as error:
         return _fail(error, words)
     except click.UsageError as error:
-        return _fail(_as_usage(error), words)
+        from dnet.cli.usage import as_usage
+
+        return _fail(as_usage(error, cli, words), words)
     except click.ClickException as error:
         return _fail(DnetError(error.format_message()), words)
     except (KeyboardInterrupt, click.Abort):
@@ -146,12 +148,6 @@ def _as_known(error: OSError) -> DnetError:
     if isinstance(error, PermissionError):
         return PermissionDeniedError(f"{where}permission denied", "run it as root")
     return DnetError(f"{where}{error.strerror or error}")
-
-
-def _as_usage(error: click.UsageError) -> UsageError:
-    message = error.format_message().rstrip(".")
-    path = error.ctx.command_path if error.ctx else "dnet"
-    return UsageError(" ".join(message.split()), f"{path} --help")
 
 
 def _fail(error: DnetError, words: list[str]) -> int:
@@ -188,5 +184,5 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = -1
     if not 0 <= seconds <= 86400:
-        raise UsageError(f"--lock-timeout: '{text}' is not a number of seconds")
+        raise UsageError(f"--lock-timeout: '{text}' is not a number of seconds", "give 0 to 86400")
     return seconds

@@ -78,7 +78,9 @@ def remove(
     ENDPOINT is [HOST_IP:]PORT[-END][/PROTO]. Name endpoints, or a TARGET with --all.
     """
     if bool(endpoints) == (target is not None):
-        raise UsageError("name the endpoints to remove, or a target with --all")
+        raise UsageError(
+            "name the endpoints to remove, or a target with --all", "dnet map list shows them"
+        )
     operation = (
         partial(portmapper.remove, queries=endpoints, if_exists=if_exists)
         if target is None

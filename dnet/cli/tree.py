@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import click
+
+from dnet.errors import UsageError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -44,6 +47,23 @@ class Group(click.Group):
             click.echo(ctx.get_help())
             ctx.exit(2)
         return super().invoke(ctx)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The sub-command that is named. Raises UsageError with those that are written alike."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if isinstance(error, click.NoSuchOption):
+                raise
+            from dnet import names, nearby
+
+            raise UsageError(
+                f"there is no command {names.quoted(args[0])}",
+                f"{ctx.command_path} --help",
+                partial(nearby.names, args[0], self.list_commands(ctx)),
+            ) from None
 
 
 def _write_end(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:

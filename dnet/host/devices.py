@@ -28,7 +28,9 @@ def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -
             f"ip link add {name} type bridge, or: dnet bridge remove {name} --force",
         )
     if device is not None and device.kind != "bridge":
-        raise KernelError(f"the device {name} is not a bridge")
+        raise KernelError(
+            f"the device {name} is not a bridge", f"ip link delete {name} && dnet restore"
+        )
     if device is None:
         yield Netlink(
             "add_bridge",

@@ -105,7 +105,10 @@ class Netlink:
             except Exception as error:
                 if getattr(error, "code", None) != errno.EEXIST:
                     raise
-                raise ConflictError(f"there is a device {peer} in {netns} already") from None
+                raise ConflictError(
+                    f"there is a device {peer} in {netns} already",
+                    "choose another name with --ifname",
+                ) from None
 
     def set_port(self, name: str, bridge: str) -> None:
         """Make a device a port of a bridge, and bring it up."""
@@ -213,7 +216,9 @@ def _reporting(what: str) -> Iterator[None]:
         yield
     except NetlinkError as error:
         if error.code in (errno.EPERM, errno.EACCES):
-            raise PermissionDeniedError(f"{what}: CAP_NET_ADMIN is missing") from None
+            raise PermissionDeniedError(
+                f"{what}: CAP_NET_ADMIN is missing", "run it as root"
+            ) from None
         raise KernelError(f"{what}: {os.strerror(error.code)}") from None
     except (OSError, RuntimeError) as error:  # pyroute2 gives up sending with the latter
         raise KernelError(f"{what}: {getattr(error, 'strerror', None) or error}") from None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
+from dnet import nearby
 from dnet.errors import NotFoundError, PermissionDeniedError, UsageError
 from dnet.facts import Namespace
 from dnet.host import system
@@ -30,10 +32,15 @@ def find(text: str) -> Namespace:
         raise PermissionDeniedError(f"{path}: permission denied", "run it as root") from None
     except OSError:
         raise NotFoundError(
-            f"there is no network namespace {quoted(text)}", "ip netns list"
+            f"there is no network namespace {quoted(text)}",
+            "ip netns list",
+            partial(_meant, text),
         ) from None
     if same:
-        raise UsageError(f"network namespace {quoted(text)} is the host's own")
+        raise UsageError(
+            f"network namespace {quoted(text)} is the host's own",
+            "name a container's: ip netns list",
+        )
     with inside(path):
         return Namespace(shown, path, system.netns_cookie())
 
@@ -63,7 +70,10 @@ def inside(path: str) -> Iterator[None]:
                 f"{path}: entering it needs CAP_SYS_ADMIN", "run it as root"
             ) from None
         except OSError as error:
-            raise UsageError(f"{path} is not a network namespace ({error.strerror})") from None
+            raise UsageError(
+                f"{path} is not a network namespace ({error.strerror})",
+                "name one of ip netns list, a /proc/PID/ns/net, or a pid",
+            ) from None
         try:
             yield
         finally:
@@ -81,6 +91,17 @@ def _resolve(text: str) -> tuple[str, str]:
         path = f"/proc/{text}/ns/net"
         return path, path
     return text, named or f"{_NAMED[0]}/{text}"
+
+
+def _meant(text: str) -> list[str]:
+    return nearby.names(text, {name for folder in _NAMED for name in _listed(folder)})
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _enter(descriptor: int) -> None:

@@ -66,7 +66,7 @@ def write(setting: Sysctl) -> None:
         with open(setting.path, "w", encoding="ascii") as file:
             file.write(setting.value)
     except PermissionError:
-        raise PermissionDeniedError(f"{setting.shown}: not permitted") from None
+        raise PermissionDeniedError(f"{setting.shown}: not permitted", "run it as root") from None
     except FileNotFoundError:
         raise KernelError(
             f"{setting.shown}: the kernel has no such setting", _hint(setting)

@@ -1,0 +1,49 @@
+"""What Click says of a command line, as dnet's own error. Loaded only where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from dnet.errors import UsageError
+
+
+def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -> UsageError:
+    """The error on one line, with what was perhaps meant in its hint.
+
+    `root` is the command that `words` were given to.
+    """
+    path = error.ctx.command_path if error.ctx else _path(root, words)
+    if not isinstance(error, click.NoSuchOption):
+        return UsageError(_one_line(error.format_message()), f"{path} --help")
+    if error.option_name in _global(root):
+        hint = f"it stands before the command: dnet {error.option_name} …"
+        return UsageError(_one_line(error.message), hint)
+    near = tuple(error.possibilities or ())
+    return UsageError(_one_line(error.message), f"{path} --help", lambda: near)
+
+
+def _one_line(message: str) -> str:
+    """Click's sentences begin with a capital letter and end with a full stop."""
+    text = " ".join(message.split()).rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _global(root: click.Group) -> set[str]:
+    return {name for parameter in root.params for name in parameter.opts} - {"-h", "--help"}
+
+
+def _path(root: click.Group, words: Sequence[str]) -> str:
+    """The command that a line names, where Click does not tell."""
+    path, command = ["dnet"], root
+    with click.Context(root, info_name="dnet") as context:
+        for word in words:
+            found = command.get_command(context, word)
+            if found is None:
+                continue
+            path.append(word)
+            if not isinstance(found, click.Group):
+                break
+            command = found
+    return " ".join(path)

@@ -1,0 +1,42 @@
+"""What was perhaps meant by a name that is not there, for the hint of an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dnet.endpoint import Endpoint, EndpointQuery
+
+_CLOSE = 0.6
+_MOST = 3
+# Comparing takes long names milliseconds each: only those are compared that begin or end alike.
+_COMPARED = 20
+
+
+def names(word: str, known: Iterable[str]) -> list[str]:
+    """Up to three of the names that are known, the most similar first."""
+    from difflib import get_close_matches
+    from heapq import nlargest
+
+    likely = nlargest(_COMPARED, known, key=lambda name: _shared(word, name))
+    return get_close_matches(word, likely, _MOST, _CLOSE)
+
+
+def endpoints(query: EndpointQuery, known: Iterable[str]) -> list[str]:
+    """Up to three endpoints of the store: of that port, else of one that is written alike."""
+    by_port: dict[str, list[str]] = {}
+    for key in known:
+        by_port.setdefault(str(Endpoint.from_key(key).port), []).append(key)
+    ports = [str(query.port)] if str(query.port) in by_port else names(str(query.port), by_port)
+    return [key for port in ports for key in by_port[port]][:_MOST]
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two names share at their beginning and at their end."""
+    return _begin(one, other) + _begin(one[::-1], other[::-1])
+
+
+def _begin(one: str, other: str) -> int:
+    for at, (mine, yours) in enumerate(zip(one, other, strict=False)):
+        if mine != yours:
+            return at
+    return min(len(one), len(other))
