@@ -122,9 +122,11 @@ def whose(state: State, bridge: str, ip: str) -> str:
     return f" by {owner}" if owner else ""
 
 
-def capacity(bridge: Bridge) -> int:
-    """How many addresses a bridge has for containers, those outside of its range included."""
-    return address.network(bridge.address).num_addresses - len(reserved(bridge))
+def count_free(state: State, bridge: Bridge) -> int:
+    """How many addresses `available` gives, without making each of them."""
+    low, high = _bounds(bridge)
+    gone = {*map(address.to_int, state.leases(bridge.name)), *map(address.to_int, reserved(bridge))}
+    return high - low + 1 - sum(low <= number <= high for number in gone)
 
 
 def reserved(bridge: Bridge) -> dict[str, str]:

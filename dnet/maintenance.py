@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dnet import STATE_DIR, address
 from dnet.driver import Driver
 from dnet.errors import DnetError, ForeignStateError, StateUnreadableError
-from dnet.host import devices, flows, rules, system
+from dnet.host import devices, flows, rules, system, veth
 from dnet.host.kernel import Kernel
 from dnet.host.rules import Chain
 from dnet.host.scope import NOWHERE, Scope
@@ -187,5 +187,5 @@ def _lost(kernel: Kernel) -> Scope:
 def _lost_ports(kernel: Kernel) -> Iterator[Netlink]:
     """What takes away the attachments on the default bridge."""
     for device in kernel.machine.ports(DEFAULT_BRIDGE):
-        if devices.is_veth_name(device.name):
+        if veth.is_veth_name(device.name):
             yield from devices.unplug_steps(device)

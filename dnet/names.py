@@ -45,7 +45,7 @@ def interface_id(text: str) -> str:
             "an id has 1 to 128 letters, digits, '_', '.' and '-'; first a letter or digit",
         )
     if text == HOST:
-        raise UsageError("'host' is the machine itself, not an interface id", "choose another id")
+        raise UsageError("'host' is the machine itself, not an interface id", "name a container")
     if reads_as_address(text):
         raise UsageError(
             f"{quoted(text)} reads as an address, not as an interface id",
@@ -70,7 +70,11 @@ def device(text: str) -> str:
     Beyond those: no trailing '+', which iptables reads as "every device that begins so", and
     no leading '-' or '!', which no command line can carry.
     """
-    if not _DEVICE.match(text) or text in (".", "..", "lo", "all", "default"):
+    if text in ("lo", "all", "default"):
+        raise UsageError(
+            f"{quoted(text)} is a name that the kernel keeps for itself", "choose another name"
+        )
+    if not _DEVICE.match(text) or text in (".", ".."):
         raise UsageError(
             f"{quoted(text)} is not a device name",
             "a device name has 1 to 15 bytes, without '/', ':', '%', quotes and white space",

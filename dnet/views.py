@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from dnet import address
 from dnet.endpoint import Endpoint
@@ -12,8 +12,18 @@ from dnet.state import State
 View = dict[str, Any]
 
 
-def bridge(one: Bridge) -> View:
-    """A bridge with all its options."""
+class Seen(Protocol):
+    """Whoever knows what of a state is there in the kernel; None where that is not known."""
+
+    def of_bridge(self, bridge: Bridge) -> bool | None:
+        """Whether the device of a bridge is there."""
+
+    def of_interface(self, one: Interface) -> bool | None:
+        """Whether an interface is plugged in."""
+
+
+def bridge(one: Bridge, seen: Seen | None = None) -> View:
+    """A bridge with all its options; where somebody has `seen`, whether it is there."""
     low, high = one.port_range
     return {
         "name": one.name,
@@ -33,6 +43,7 @@ def bridge(one: Bridge) -> View:
         "allocation": one.allocation,
         "adopted": one.adopted,
         "created": one.created,
+        **({"present": seen.of_bridge(one)} if seen else {}),
     }
 
 
@@ -41,8 +52,11 @@ def taken_address(ip: str, owner: str | None, bridge_name: str) -> View:
     return {"ip": ip, "owner": owner, "bridge": bridge_name}
 
 
-def interface(state: State, one: Interface) -> View:
-    """An interface with its published ports and the children it is linked to."""
+def interface(state: State, one: Interface, seen: Seen | None = None) -> View:
+    """An interface with its published ports and the children it is linked to.
+
+    Where somebody has `seen`, also whether it is plugged in.
+    """
     home = state.bridges[one.bridge]
     mapped = (state.mappings[key] for key in state.mappings_by_target.keys(one.ip))
     links = (state.links[key] for key in state.links_by_member.keys(one.id))
@@ -56,6 +70,7 @@ def interface(state: State, one: Interface) -> View:
         "mac": one.hardware_address,
         "netns": one.netns,
         "ifname": one.ifname,
+        **({"plugged": seen.of_interface(one)} if seen else {}),
         "expose": list(one.expose),
         "ports": [published(one) for one in mapped],
         "links": [link.child for link in links if link.parent == one.id],
@@ -139,11 +154,11 @@ def _container_end(one: Mapping) -> View:
     return {"container_port_end": one.container_end} if one.endpoint.is_range else {}
 
 
-def inventory(state: State) -> View:
+def inventory(state: State, seen: Seen) -> View:
     """Everything there is."""
     return {
-        "bridges": [bridge(one) for one in state.bridges.values()],
-        "interfaces": [interface(state, one) for one in state.interfaces.values()],
+        "bridges": [bridge(one, seen) for one in state.bridges.values()],
+        "interfaces": [interface(state, one, seen) for one in state.interfaces.values()],
         "addresses": [
             taken_address(ip, owner, name)
             for name in state.bridges

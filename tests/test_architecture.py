@@ -41,6 +41,7 @@ EFFECTFUL_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "brea
 ROOM_OF = {
     **dict.fromkeys(("lock", "namesfile", "storetext", "wholefile"), "store"),
     "maintenance": "driver",
+    "presence": "driver",
 }
 
 # What takes several times as long to import as a bare interpreter takes to start.

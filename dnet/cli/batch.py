@@ -58,7 +58,7 @@ def batch(file: str, keep_going: bool, each: bool, dry_run: bool) -> Request:
     of the batch remains.
     """
     if each and (keep_going or dry_run):
-        raise UsageError("--each goes with neither --keep-going nor --dry-run")
+        raise UsageError("--each goes with neither --keep-going nor --dry-run", "leave one out")
 
     def run(session: Session) -> Document:
         with _opened(file) as stream:
@@ -207,7 +207,9 @@ def _opened(file: str) -> Any:
     try:
         return open(file, encoding="utf-8")
     except OSError as error:
-        raise DnetError(f"{file}: {error.strerror}") from None
+        raise DnetError(
+            f"{file}: {error.strerror}", "name a file of commands, or - for standard input"
+        ) from None
 
 
 def _data(one: Document | DnetError) -> Any:

@@ -10,14 +10,15 @@ import click
 from dnet import bridge as bridges_of_host
 from dnet import bridges, views
 from dnet.cli import options
-from dnet.cli.document import Document, column
+from dnet.cli.document import Column, Document, column, missing
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
 from dnet.model import DEFAULT_BRIDGE, REUSE, ROUND_ROBIN
+from dnet.presence import Presence
 from dnet.state import State
 
 COLUMNS = (
-    column("name"),
+    Column("NAME", lambda item: item["name"], wrong=missing),
     column("address"),
     column("chain"),
     column("icc"),
@@ -120,7 +121,8 @@ def list_() -> Request:
     """List the bridges."""
 
     def show(state: State, _: Any) -> Document:
-        items = [views.bridge(one) for one in state.bridges.values()]
+        seen = Presence(state)
+        items = [views.bridge(one, seen) for one in state.bridges.values()]
         return Document(items, columns=COLUMNS, key=lambda item: str(item["name"]))
 
     return Request(show)
@@ -134,7 +136,11 @@ def show(name: str | None) -> Request:
 
     Without NAME it is the only bridge there is, else dnet0.
     """
-    return Request(lambda state, _: Document(views.bridge(bridges.resolve(state, name))))
+
+    def shown(state: State, _: Any) -> Document:
+        return Document(views.bridge(bridges.resolve(state, name), Presence(state)))
+
+    return Request(shown)
 
 
 @bridge.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 Item = dict[str, Any]
@@ -10,10 +10,28 @@ Cell = Callable[[Item], Any]
 
 
 class Column(NamedTuple):
-    """A column of a table: its heading, and what stands in it for an item."""
+    """A column of a table: its heading, and what stands in it for an item.
+
+    Attributes:
+        heading: what stands above it.
+        cell: what stands in it for an item.
+        folds: whether it is the first to be folded where a terminal is narrow.
+        wrong: what is not as it should be with an item, for a terminal to show.
+    """
 
     heading: str
     cell: Cell
+    folds: bool = False
+    wrong: Callable[[Item], str] | None = None
+
+
+class Branch(NamedTuple):
+    """A line of a picture, and what hangs on it: a name, what is said of it, and what is wrong."""
+
+    name: str = ""
+    text: str = ""
+    wrong: str = ""
+    branches: tuple[Branch, ...] = ()
 
 
 class Document(NamedTuple):
@@ -24,7 +42,8 @@ class Document(NamedTuple):
         values: what is printed in text instead of a table: the bare values, one a line.
         columns: the table of a list.
         key: an item's key, for --quiet.
-        drawing: the lines of the picture in Graphviz' language.
+        picture: makes what is printed in text instead of a table, for what hangs together.
+        drawing: makes the lines of the same picture in Graphviz' language.
         status: the exit status, where all went well but is not well.
     """
 
@@ -32,7 +51,8 @@ class Document(NamedTuple):
     values: tuple[str, ...] | None = None
     columns: tuple[Column, ...] = ()
     key: Callable[[Item], str] | None = None
-    drawing: tuple[str, ...] = ()
+    picture: Callable[[], Sequence[Branch]] | None = None
+    drawing: Callable[[], Iterable[str]] | None = None
     status: int = 0
 
     def content(self) -> Any:
@@ -43,9 +63,9 @@ class Document(NamedTuple):
 NOTHING = Document()
 
 
-def column(name: str, heading: str | None = None) -> Column:
+def column(name: str, heading: str | None = None, *, folds: bool = False) -> Column:
     """The column of one JSON key."""
-    return Column(heading or name.replace("_", " ").upper(), lambda item: item[name])
+    return Column(heading or name.replace("_", " ").upper(), lambda item: item[name], folds)
 
 
 def ports_text(item: Item, side: str) -> str:
@@ -63,3 +83,13 @@ def published_text(item: Item) -> str:
     """A port of an interface as it is published: `0.0.0.0:8080:80/tcp`."""
     inside = ports_text(item, "container_port")
     return f"{item['host_ip']}:{ports_text(item, 'host_port')}:{inside}/{item['proto']}"
+
+
+def missing(item: Item) -> str:
+    """What is wrong with a bridge whose device is not there."""
+    return "missing" if item["present"] is False else ""
+
+
+def unplugged(item: Item) -> str:
+    """What is wrong with an interface that was plugged in and is not."""
+    return "unplugged" if item["plugged"] is False else ""

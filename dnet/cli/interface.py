@@ -10,20 +10,21 @@ import click
 from dnet import bridges, views
 from dnet import interface as interfaces
 from dnet.cli import options
-from dnet.cli.document import Column, Document, column, published_text
+from dnet.cli.document import Column, Document, column, published_text, unplugged
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
 from dnet.interfaces import named
 from dnet.model import Interface
+from dnet.presence import Presence
 from dnet.state import State
 
 COLUMNS = (
-    column("id"),
+    column("id", folds=True),
     column("ip", "ADDRESS"),
     column("bridge"),
-    column("netns"),
+    Column("NETNS", lambda item: item["netns"], True, unplugged),
     Column("PORTS", lambda item: [published_text(port) for port in item["ports"]]),
-    column("links"),
+    column("links", folds=True),
 )
 
 
@@ -73,8 +74,9 @@ def list_(bridge: str | None) -> Request:
     def show(state: State, _: Any) -> Document:
         if bridge is not None:
             bridges.named(state, bridge)
+        seen = Presence(state)
         items = [
-            views.interface(state, one)
+            views.interface(state, one, seen)
             for one in state.interfaces.values()
             if bridge in (None, one.bridge)
         ]
@@ -90,7 +92,7 @@ def show(interface_id: str) -> Request:
     """Show an interface with its ports and links."""
 
     def shown(state: State, _: Any) -> Document:
-        return Document(views.interface(state, named(state, interface_id)))
+        return Document(views.interface(state, named(state, interface_id), Presence(state)))
 
     return Request(shown)
 

@@ -14,7 +14,7 @@ from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
 from dnet.state import State
 
-COLUMNS = (column("ip", "ADDRESS"), column("owner"), column("bridge"))
+COLUMNS = (column("ip", "ADDRESS"), column("owner", folds=True), column("bridge"))
 
 
 @click.group("ip", cls=Group)

@@ -19,9 +19,9 @@ from dnet.model import Link
 from dnet.state import State
 
 COLUMNS = (
-    column("parent"),
-    column("child"),
-    column("alias"),
+    column("parent", folds=True),
+    column("child", folds=True),
+    column("alias", folds=True),
     column("parent_ip", "PARENT ADDRESS"),
     column("child_ip", "CHILD ADDRESS"),
     column("ports"),

@@ -22,7 +22,7 @@ COLUMNS = (
     Column(
         "CONTAINER", lambda item: f"{item['container_ip']}:{ports_text(item, 'container_port')}"
     ),
-    column("owner"),
+    column("owner", folds=True),
     column("bridge"),
 )
 

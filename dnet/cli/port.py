@@ -20,7 +20,7 @@ COLUMNS = (
     column("host_ip", "HOST ADDRESS"),
     Column("PORT", lambda item: ports_text(item, "port")),
     column("proto"),
-    column("owner"),
+    column("owner", folds=True),
 )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
-from dnet.cli.document import Document, Item, published_text
+from dnet.cli.document import Branch, Document, Item, published_text
 from dnet.errors import UsageError
+
+_MOST_DRAWN = 1000
 
 
 def render(document: Document, form: str, *, quiet: bool = False) -> str:
@@ -18,7 +20,7 @@ def render(document: Document, form: str, *, quiet: bool = False) -> str:
     if form == "text" and not quiet and document.values is not None:
         return _lines(document.values)
     if form == "dot":
-        return _lines(document.drawing)
+        return _lines(document.drawing() if document.drawing else ())
     data = document.content()
     if quiet and isinstance(data, list) and document.key is not None:
         return _lines(document.key(item) for item in data)
@@ -71,16 +73,39 @@ def _variables(data: Any) -> str:
 
 
 def _text(document: Document, data: Any) -> str:
-    if document.values is not None:
-        return _lines(document.values)
+    if document.picture is not None:
+        return _picture(document.picture())
     if not data:
         return ""
+    if _is_drawn(data):
+        from dnet.cli import terminal
+
+        listed = isinstance(data, list)
+        return terminal.table(document.columns, data) if listed else terminal.pairs(data)
     if isinstance(data, list):
         headings = [column.heading for column in document.columns]
-        return table(
-            headings, [[plain(one.cell(item)) for one in document.columns] for item in data]
-        )
-    return table([], _pairs(data))
+        rows = [[plain(one.cell(item)) for one in document.columns] for item in data]
+        return _aligned([headings, *rows])
+    return _aligned(_pairs(data))
+
+
+def _picture(branches: Sequence[Branch]) -> str:
+    if _is_drawn(branches):
+        from dnet.cli import terminal
+
+        return terminal.tree(branches)
+    return _lines(line for branch in branches for line in _indented(branch, ""))
+
+
+def _indented(branch: Branch, margin: str) -> Iterator[str]:
+    yield margin + "  ".join(filter(None, (branch.name, branch.text, branch.wrong)))
+    for one in branch.branches:
+        yield from _indented(one, f"{margin}  ")
+
+
+def _is_drawn(things: Sized) -> bool:
+    """Whether rich draws them: on a terminal, unless there are so many that it takes seconds."""
+    return sys.stdout.isatty() and len(things) <= _MOST_DRAWN
 
 
 def _pairs(item: Item) -> list[list[str]]:
@@ -100,11 +125,8 @@ def plain(value: Any, none: str = "-", yes: str = "yes", no: str = "no") -> str:
     return str(value)
 
 
-def table(headings: list[str], rows: list[list[str]]) -> str:
-    """Aligned columns; on a terminal drawn by rich, else plain and never truncated."""
-    if sys.stdout.isatty():
-        return _drawn(headings, rows)
-    lines = [headings, *rows] if headings else rows
+def _aligned(lines: list[list[str]]) -> str:
+    """Columns two blanks apart, never truncated."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return _lines(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
@@ -112,23 +134,5 @@ def table(headings: list[str], rows: list[list[str]]) -> str:
     )
 
 
-def _drawn(headings: list[str], rows: list[list[str]]) -> str:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    drawn = Table(box=SIMPLE_HEAD if headings else None, show_header=bool(headings), pad_edge=False)
-    for index in range(len(rows[0])):
-        style = None if headings or index else "bold"
-        drawn.add_column(headings[index] if headings else "", style=style, overflow="fold")
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    console = Console()
-    with console.capture() as captured:
-        console.print(drawn)
-    return captured.get().strip("\n") + "\n"
-
-
-def _lines(texts: Iterator[str] | tuple[str, ...]) -> str:
+def _lines(texts: Iterable[str]) -> str:
     return "".join(f"{text}\n" for text in texts)

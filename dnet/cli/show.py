@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
-from dnet import ipallocator, views
+from dnet import occupancy, views
 from dnet.cli import options
-from dnet.cli.document import Document, Item, published_text
+from dnet.cli.document import Branch, Document, Item, missing, published_text, unplugged
 from dnet.cli.session import Request
 from dnet.cli.tree import Command
+from dnet.model import Link
 from dnet.names import HOST
+from dnet.presence import Presence
 from dnet.state import State
 
 
@@ -22,52 +24,103 @@ def show() -> Request:
     """Show every bridge with its interfaces, their ports and links."""
 
     def picture(state: State, _: Any) -> Document:
-        inventory = views.inventory(state)
-        return Document(inventory, values=tuple(_tree(state, inventory)), drawing=_dot(inventory))
+        whole = views.inventory(state, Presence(state))
+        for bridge in whole["bridges"]:
+            bridge.update(occupancy.of_bridge(state, state.bridges[bridge["name"]]))
+        return Document(
+            whole, picture=lambda: tuple(_tree(state, whole)), drawing=lambda: _dot(state, whole)
+        )
 
     return Request(picture)
 
 
-def _tree(state: State, inventory: Item) -> Iterator[str]:
-    for bridge in inventory["bridges"]:
-        name = bridge["name"]
-        taken, room = len(state.leases(name)), ipallocator.capacity(state.bridges[name])
-        yield f"{name}  {bridge['address']}  {taken} of {room} addresses taken"
-        ids = {one["ip"]: one for one in inventory["interfaces"]}
-        for taken_address in inventory["addresses"]:
-            if taken_address["bridge"] == name:
-                yield from _branch(ids.get(taken_address["ip"]) or _bare(state, taken_address))
-    for link in inventory["links"]:
-        if link["parent"] == HOST:
-            yield f"{HOST} links to {link['child']}  {' '.join(link['ports'])}"
-    for port in state.reservations.values():
-        yield f"reserved {port.key}{f'  for {port.owner}' if port.owner else ''}"
+def _tree(state: State, whole: Item) -> Iterator[Branch]:
+    for bridge in whole["bridges"]:
+        hanging = (*_room(bridge), *_addresses(state, whole, bridge), *_reserved(state, bridge))
+        wrong = missing(bridge) and f"the device is {missing(bridge)}"
+        yield Branch(bridge["name"], bridge["address"], wrong, hanging)
+    if linked := tuple(_links(state, HOST)):
+        yield Branch(HOST, branches=linked)
 
 
-def _bare(state: State, taken: Item) -> Item:
-    """A taken address without an interface, as if it were one."""
-    mapped = (state.mappings[key] for key in state.mappings_by_target.keys(taken["ip"]))
-    ports = [views.published(one) for one in mapped]
-    owner = taken["owner"] or "-"
-    return {"id": owner, "ip": taken["ip"], "netns": None, "ports": ports, "links": []}
+def _room(bridge: Item) -> Iterator[Branch]:
+    addresses = bridge["addresses"]
+    yield Branch(text=f"addresses: {addresses['taken']} taken, {addresses['free']} free")
+    for proto, ports in bridge["ports"].items():
+        free = f"{ports['free']} of {bridge['port_range']} free"
+        yield Branch(text=f"{proto} ports: {ports['taken']} taken, {free}")
 
 
-def _branch(interface: Item) -> Iterator[str]:
-    where = f"  {interface['ifname']} in {interface['netns']}" if interface["netns"] else ""
-    yield f"  {interface['id']}  {interface['ip']}{where}"
-    yield from (f"    publishes {published_text(port)}" for port in interface["ports"])
-    yield from (f"    links to {child}" for child in interface["links"])
+def _addresses(state: State, whole: Item, bridge: Item) -> Iterator[Branch]:
+    interfaces = {one["ip"]: one for one in whole["interfaces"]}
+    for ip, owner in state.leases(bridge["name"]).rows.items():
+        if ip in interfaces:
+            yield _interface(state, interfaces[ip])
+        else:
+            yield Branch(owner or "-", ip, branches=tuple(_published(_ports(state, ip))))
 
 
-def _dot(inventory: Item) -> tuple[str, ...]:
-    """The picture in Graphviz' language; ids need no escaping, by the rules for names."""
-    nodes = [f'"bridge {one["name"]}" [shape=box];' for one in inventory["bridges"]]
-    edges = []
-    for one in inventory["interfaces"]:
-        label = "\\n".join([one["id"], one["ip"], *map(published_text, one["ports"])])
-        nodes.append(f'"{one["id"]}" [label="{label}"];')
-        edges.append(f'"bridge {one["bridge"]}" -> "{one["id"]}" [dir=none];')
-    for link in inventory["links"]:
-        label = "\\n".join(link["ports"])
-        edges.append(f'"{link["parent"]}" -> "{link["child"]}" [style=dashed, label="{label}"];')
-    return ("digraph dnet {", *(f"  {line}" for line in (*nodes, *edges)), "}")
+def _interface(state: State, one: Item) -> Branch:
+    where = f"  {one['ifname']} in {one['netns']}" if one["netns"] else ""
+    reserved = (Branch(text=f"reserves {key}") for key in _keys_of(state, one["id"]))
+    hanging = (*_published(one["ports"]), *_links(state, one["id"]), *reserved)
+    return Branch(one["id"], f"{one['ip']}{where}", unplugged(one), hanging)
+
+
+def _published(ports: list[Item]) -> Iterator[Branch]:
+    return (Branch(text=f"publishes {published_text(port)}") for port in ports)
+
+
+def _ports(state: State, ip: str) -> list[Item]:
+    return [views.published(state.mappings[key]) for key in state.mappings_by_target.keys(ip)]
+
+
+def _links(state: State, parent: str) -> Iterator[Branch]:
+    return (Branch(text=f"links to {_described(link)}") for link in _links_of(state, parent))
+
+
+def _links_of(state: State, parent: str) -> Iterator[Link]:
+    links = (state.links[key] for key in state.links_by_member.keys(parent))
+    return (link for link in links if link.parent == parent)
+
+
+def _described(link: Link) -> str:
+    alias = f" as {link.alias}" if link.alias != link.child else ""
+    return f"{link.child}{alias}  {' '.join(link.ports)}"
+
+
+def _keys_of(state: State, owner: str) -> tuple[str, ...]:
+    """The ports that are reserved for an owner."""
+    return state.reservations_by_owner.keys(owner)
+
+
+def _reserved(state: State, bridge: Item) -> Iterator[Branch]:
+    """The reserved ports that belong to no interface."""
+    for one in state.reservations.values():
+        if one.bridge == bridge["name"] and one.owner not in state.interfaces.rows:
+            owner = f"  for {one.owner}" if one.owner else ""
+            yield Branch(text=f"reserved {one.key}{owner}")
+
+
+def _dot(state: State, whole: Item) -> Iterator[str]:
+    """The picture in Graphviz' language; names need no escaping, by the rules for them."""
+    yield "digraph dnet {"
+    yield "  rankdir=LR;"
+    for bridge in whole["bridges"]:
+        colour = ", color=red" if missing(bridge) else ""
+        label = rf"{bridge['name']}\n{bridge['address']}"
+        yield f'  "bridge {bridge["name"]}" [shape=box, label="{label}"{colour}];'
+    ids = {one["ip"]: one["id"] for one in whole["interfaces"]}
+    wrong = {one["id"] for one in whole["interfaces"] if unplugged(one)}
+    for taken in whole["addresses"]:
+        ip = taken["ip"]
+        node = ids.get(ip, ip)
+        name = node if ip in ids else taken["owner"] or "-"
+        label = r"\n".join([name, ip, *map(published_text, _ports(state, ip))])
+        colour = ", color=red" if node in wrong else ""
+        yield f'  "{node}" [label="{label}"{colour}];'
+        yield f'  "bridge {taken["bridge"]}" -> "{node}" [dir=none];'
+    for link in whole["links"]:
+        label = r"\n".join(link["ports"])
+        yield f'  "{link["parent"]}" -> "{link["child"]}" [style=dashed, label="{label}"];'
+    yield "}"

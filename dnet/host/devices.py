@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dnet import address
 from dnet.errors import KernelError
 from dnet.host.steps import Netlink
+from dnet.host.veth import veth_name
 from dnet.model import Bridge, Interface
 
 if TYPE_CHECKING:
@@ -86,18 +86,6 @@ def _delete(name: str) -> Netlink:
 def _address(verb: str, name: str, cidr: str, why: str) -> Netlink:
     arguments: dict[str, object] = {"name": name, "cidr": cidr}
     return Netlink(f"{verb}_address", arguments, f"ip address {verb} {cidr} dev {name}", why)
-
-
-def veth_name(interface_id: str) -> str:
-    """The host's end of an interface's veth pair: 14 bytes that follow from the id."""
-    from hashlib import blake2s
-
-    return f"veth{blake2s(interface_id.encode(), digest_size=5).hexdigest()}"
-
-
-def is_veth_name(name: str) -> bool:
-    """Whether `veth_name` may have made a name."""
-    return bool(re.fullmatch("veth[0-9a-f]{10}", name))
 
 
 def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:

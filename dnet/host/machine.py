@@ -74,7 +74,7 @@ class Machine:
 
     def is_plugged(self, interface_id: str) -> bool:
         """Whether the host's end of an interface's veth pair is there."""
-        from dnet.host.devices import veth_name
+        from dnet.host.veth import veth_name
 
         return self._netlink().device(veth_name(interface_id)) is not None
 

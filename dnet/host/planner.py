@@ -16,6 +16,7 @@ from dnet.host.rules import DNET_USER, Chain, Layout
 from dnet.host.scope import Scope, attached
 from dnet.host.steps import Netlink as NetlinkStep
 from dnet.host.steps import Plan, Sysctl
+from dnet.host.veth import veth_name
 from dnet.model import Interface
 from dnet.state import State
 
@@ -115,7 +116,7 @@ class Planner:
         """Plug in what should be and unplug what should not; what has nowhere to go is left."""
         ids = dict.fromkeys([*(one.id for one in touched), *again])
         for interface_id in ids:
-            device = self._netlink().device(devices.veth_name(interface_id))
+            device = self._netlink().device(veth_name(interface_id))
             one = state.interfaces.get(interface_id)
             if one is None or one.netns is None:
                 plan.after += devices.unplug_steps(device)
