@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from dnet.errors import ConflictError, DnetError, ForeignStateError, KernelError
-from dnet.host import flows, rulediff, rules, system
+from dnet.host import flows, report, rulediff, rules, system
 from dnet.host.kernel import Kernel, Say
 from dnet.host.scope import NOWHERE, Scope, attached
 from dnet.host.signals import end_by_exception, uninterrupted
@@ -28,11 +28,15 @@ Operation = Callable[[State, "Facts"], T]
 
 
 class Settings(NamedTuple):
-    """What the global options say: `lock_timeout` is in seconds, `warn` and `trace` take a line."""
+    """What the global options say: `lock_timeout` is in seconds.
+
+    `warn`, `tell` and `trace` take a line: a warning, what was done, a step of it.
+    """
 
     state_dir: str
     lock_timeout: float
     warn: Say
+    tell: Say
     trace: Say
 
 
@@ -241,9 +245,8 @@ class Driver:
         return False
 
     def _report(self, plan: Plan, asked: Collection[str] = ()) -> None:
-        for difference in plan.differences():
-            if difference not in asked:
-                self._settings.warn(f"repaired: {difference}")
+        for line in report.repaired(plan, asked):
+            self._settings.warn(f"repaired: {line}")
         for error in plan.blocked.values():
             self._settings.warn(str(error))
 

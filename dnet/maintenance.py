@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dnet import STATE_DIR, address
 from dnet.driver import Driver
 from dnet.errors import DnetError, ForeignStateError, StateUnreadableError
-from dnet.host import devices, flows, rules, system, veth
+from dnet.host import devices, flows, report, rules, system, veth
 from dnet.host.kernel import Kernel
 from dnet.host.rules import Chain
 from dnet.host.scope import NOWHERE, Scope
@@ -63,13 +63,15 @@ class Maintenance(Driver):
             kernel.require()
             self._note_journal(state)
             kernel.apply(plan)
+            for line in report.repaired(plan):
+                self._settings.tell(f"repaired: {line}")
         if moved or (state.bridges and state.boot_id is None):
             state.serial += 1
             state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
             self._store.commit(state, journalled=False)
         self._store.drop_journal()
         self._store.names.renew(state)
-        for line in plan.loose:
+        for line in report.few(plan.loose, "are unplugged: dnet check names them"):
             self._settings.warn(line)
         for error in plan.blocked.values():
             raise DnetError(f"{error}; everything else is restored", error.hint)

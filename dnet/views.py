@@ -154,7 +154,7 @@ def _container_end(one: Mapping) -> View:
     return {"container_port_end": one.container_end} if one.endpoint.is_range else {}
 
 
-def inventory(state: State, seen: Seen) -> View:
+def inventory(state: State, seen: Seen | None = None) -> View:
     """Everything there is."""
     return {
         "bridges": [bridge(one, seen) for one in state.bridges.values()],

@@ -84,11 +84,16 @@ class Session:
         """What a driver needs to know."""
         from dnet.driver import Settings
 
-        return Settings(self.state_dir, self._lock_timeout, self.warn, self.trace)
+        return Settings(self.state_dir, self._lock_timeout, self.warn, self.tell, self.trace)
 
     def warn(self, line: str) -> None:
         """A warning: the command goes on."""
         _say(f"dnet: warning: {line}")
+
+    def tell(self, line: str) -> None:
+        """What was done, for commands that have nothing else to say; in JSON they say it there."""
+        if self.form != "json":
+            _say(f"dnet: {line}")
 
     def trace(self, line: str) -> None:
         """A kernel step, with --verbose."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from dnet.host.rules import DNET_USER, ORDERED, SHARED, Chain, Commands, Layout, Rule
+from dnet.host.rules import DNET_USER, ORDERED, SHARED, Chain, Commands, Finding, Layout, Rule
 
 Canonical = tuple[tuple[str, ...], ...]
 Rules = list[tuple[str, Canonical]]
@@ -42,15 +42,15 @@ class Difference:
 
     def __init__(self) -> None:
         self.commands: Commands = {}
-        self.findings: list[str] = []
+        self.findings: list[Finding] = []
 
     def do(self, table: str, command: str) -> None:
         """Add a command."""
         self.commands.setdefault(table, []).append(command)
 
-    def found(self, chain: Chain, what: str) -> None:
+    def found(self, chain: Chain, what: str, rule: str | None = None) -> None:
         """Add a finding."""
-        self.findings.append(f"{chain.table} {chain.name}: {what}")
+        self.findings.append(Finding(chain, what, rule))
 
 
 def difference(
@@ -153,7 +153,7 @@ def _explain_own(
     result: Difference, chain: Chain, rules: Rules, what: str, counts: Counter[Canonical]
 ) -> None:
     for text in _concerned(rules, counts):
-        result.found(chain, f"{what}: {text}")
+        result.found(chain, what, text)
 
 
 def _shared(
@@ -202,10 +202,10 @@ def _explain(
     wanted = Counter(canonical(text) for text in desired)
     for text in desired:
         if not found[canonical(text)]:
-            result.found(chain, f"missing: {text}")
+            result.found(chain, "missing", text)
     for text, shown in present:
         if found[shown] > wanted[shown]:
-            result.found(chain, f"left over: {text}")
+            result.found(chain, "left over", text)
             found[shown] -= 1
     if found == wanted:
         result.found(chain, "the rules are in the wrong order")

@@ -37,6 +37,18 @@ class Rule(NamedTuple):
     text: str
 
 
+class Finding(NamedTuple):
+    """What was found to differ in a chain: the chain as such, or a rule of it."""
+
+    chain: Chain
+    what: str
+    rule: str | None = None
+
+    def __str__(self) -> str:
+        rule = f": {self.rule}" if self.rule is not None else ""
+        return f"{self.chain.table} {self.chain.name}: {self.what}{rule}"
+
+
 FORWARD = Chain("filter", "FORWARD")
 PREROUTING = Chain("nat", "PREROUTING")
 OUTPUT = Chain("nat", "OUTPUT")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dnet.errors import KernelError
 from dnet.host.flow import Flow
-from dnet.host.rules import TABLES, Commands
+from dnet.host.rules import TABLES, Commands, Finding
 
 
 class Netlink(NamedTuple):
@@ -64,7 +64,7 @@ class Plan:
         commands: iptables commands by table.
         after: settings to make, then devices to remove.
         flows: connection tracking entries to delete.
-        findings: what was found to differ in the rules, in words, where they were looked at.
+        findings: what was found to differ in the rules, where they were looked at.
         loose: attachments that cannot be plugged in, in words.
         blocked: why a bridge cannot be made, by name; the rest is planned without it.
     """
@@ -74,14 +74,17 @@ class Plan:
         self.commands: Commands = commands or {}
         self.after: list[Sysctl | Netlink] = []
         self.flows: list[Flow] = []
-        self.findings: list[str] = []
+        self.findings: list[Finding] = []
         self.loose: list[str] = []
         self.blocked: dict[str, KernelError] = {}
 
     def differences(self) -> list[str]:
         """Everything that was found to differ from what should be, in words."""
-        steps = [step.why for step in (*self.before, *self.after) if step.why]
-        return [*steps, *self.findings]
+        return [*self.repairs(), *map(str, self.findings)]
+
+    def repairs(self) -> list[str]:
+        """What was found to differ in devices and settings, in words."""
+        return [step.why for step in (*self.before, *self.after) if step.why]
 
     def __bool__(self) -> bool:
         return bool(self.before or self.commands or self.after or self.flows)
