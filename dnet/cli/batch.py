@@ -19,6 +19,7 @@ from dnet.state import State
 
 if TYPE_CHECKING:
     from dnet.cli.lines import Reader
+    from dnet.cli.progress import Part, Progress
 
 
 class Line(NamedTuple):
@@ -79,15 +80,20 @@ class Batch:
     `documents` fills while it runs: what each line has to say, or why it was left out.
     """
 
-    def __init__(self, requests: Requests, form: str, *, keep_going: bool) -> None:
+    def __init__(
+        self, requests: Requests, form: str, progress: Progress, *, keep_going: bool
+    ) -> None:
         self._requests = requests
+        self._progress = progress
         self._form = form
         self._keep_going = keep_going
         self.documents: list[Document | DnetError] = []
 
     def __call__(self, state: State, facts: Facts) -> None:
         """Carry the lines out, each seeing what those before it did."""
+        part = self._progress.begin("deciding", len(self._requests))
         for line, request, quiet in self._requests:
+            part.done += 1
             mark = state.mark()
             try:
                 self.documents.append(self._result(request, state, facts, quiet=quiet))
@@ -96,6 +102,7 @@ class Batch:
                     raise line.blame(error) from None
                 state.undo(mark)
                 self.documents.append(line.blame(error))
+        self._progress.begin("applying")
 
     def _result(
         self, request: Request | DnetError, state: State, facts: Facts, *, quiet: bool
@@ -112,15 +119,19 @@ class Batch:
 
 def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: bool) -> Document:
     """The whole file in one transaction."""
+    from dnet.cli import progress
     from dnet.driver import Driver
 
-    requests = _requests(session, stream, keep_going=keep_going)
-    work = Batch(requests, session.form, keep_going=keep_going)
-    driver = Driver(session.settings())
-    if dry_run:
-        rehearsed = driver.rehearse(work)
-        return steps(rehearsed.plan, rehearsed.changes)
-    driver.change(work)
+    with progress.shown() as meter:
+        part = meter.begin("" if stream.isatty() else "reading")
+        requests = _requests(session, stream, part, keep_going=keep_going)
+        work = Batch(requests, session.form, meter, keep_going=keep_going)
+        meter.begin("waiting for the store")
+        driver = Driver(session.settings())
+        if dry_run:
+            rehearsed = driver.rehearse(work)
+            return steps(rehearsed.plan, rehearsed.changes)
+        driver.change(work)
     refused = [one for one in work.documents if isinstance(one, DnetError)]
     if session.form != "json":
         for error in refused:
@@ -160,12 +171,13 @@ def _complaint(error: DnetError, form: str) -> str:
     return f"error: {error.code}: {error}"
 
 
-def _requests(session: Session, stream: IO[str], *, keep_going: bool) -> Requests:
+def _requests(session: Session, stream: IO[str], part: Part, *, keep_going: bool) -> Requests:
     """Every line read before the first is carried out: a bad one costs nothing."""
     reader = _reader(session)
     form = session.form
     found: Requests = []
     for line in _lines(stream):
+        part.done += 1
         session.quiet = False
         try:
             request: Request | DnetError = line.request(reader)

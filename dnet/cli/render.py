@@ -90,11 +90,12 @@ def _text(document: Document, data: Any) -> str:
 
 
 def _picture(branches: Sequence[Branch]) -> str:
-    if _is_drawn(branches):
+    lines = [line for branch in branches for line in _indented(branch, "")]
+    if _is_drawn(lines):
         from dnet.cli import terminal
 
         return terminal.tree(branches)
-    return _lines(line for branch in branches for line in _indented(branch, ""))
+    return _lines(lines)
 
 
 def _indented(branch: Branch, margin: str) -> Iterator[str]:

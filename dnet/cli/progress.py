@@ -1,0 +1,103 @@
+"""How far a long command is: on stderr, where that is a terminal, and after a second only."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threading import Event, Thread
+
+_PATIENCE_SECONDS = 1.0
+_REDRAW_SECONDS = 0.1
+
+
+class Part:
+    """What a command is doing, and how often it is done; `total` is None where nobody can tell."""
+
+    def __init__(self, doing: str = "", total: int | None = None) -> None:
+        self.doing = doing
+        self.total = total
+        self.done = 0
+
+    def __str__(self) -> str:
+        if self.total is not None:
+            return f"{self.done} of {self.total}"
+        return f"{self.done}" if self.done else ""
+
+
+class Progress:
+    """The part of the work that a command is at.
+
+    Nothing is drawn while that has no name, such as reading what somebody types.
+    """
+
+    def __init__(self) -> None:
+        self.part = Part()
+
+    def begin(self, doing: str, total: int | None = None) -> Part:
+        """Turn to another part of the work, whose `done` is to be counted."""
+        self.part = Part(doing, total)
+        return self.part
+
+
+@contextmanager
+def shown() -> Iterator[Progress]:
+    """A progress that is drawn while the body runs, and gone without a trace after it."""
+    progress = Progress()
+    if not sys.stderr.isatty():
+        yield progress
+        return
+    from threading import Event, Thread
+
+    ended = Event()
+    drawer = Thread(target=_draw, args=(progress, ended), daemon=True)
+    _start_deaf(drawer)
+    try:
+        yield progress
+    finally:
+        ended.set()
+        drawer.join()
+
+
+def _start_deaf(thread: Thread) -> None:
+    """Start a thread that takes no signal: they are for the one that works, which may wait."""
+    import signal
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        thread.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _draw(progress: Progress, ended: Event) -> None:
+    pause = _PATIENCE_SECONDS
+    while not ended.wait(pause) and not progress.part.doing:
+        pause = _REDRAW_SECONDS
+    if ended.is_set():
+        return
+    from rich import progress as bars
+    from rich.console import Console
+
+    columns = (
+        bars.SpinnerColumn("line", style=""),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(style="dim", complete_style="", finished_style="", pulse_style="dim"),
+        bars.TextColumn("{task.fields[count]}"),
+    )
+    console = Console(stderr=True)
+    with bars.Progress(
+        *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False
+    ) as drawn:
+        while not ended.is_set():
+            part = progress.part
+            task = drawn.add_task(part.doing, total=part.total, count="")
+            while progress.part is part:
+                drawn.update(task, completed=part.done, count=str(part))
+                drawn.refresh()
+                if ended.wait(_REDRAW_SECONDS):
+                    break
+            drawn.remove_task(task)
