@@ -10,7 +10,7 @@ import click
 
 from dnet.cli import options
 from dnet.cli.document import Document
-from dnet.cli.render import as_json, bare, one_line, render
+from dnet.cli.render import as_json, bare, one_line, render, write
 from dnet.cli.session import Request, Session, steps
 from dnet.cli.tree import Command
 from dnet.errors import DnetError, UsageError
@@ -156,7 +156,7 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
             answer = _answer(session.carry_out(line.request(reader)), form)
         except DnetError as error:
             answer = _complaint(error, form)
-        sys.stdout.write(answer + "\n")
+        write(answer + "\n")
         sys.stdout.flush()
     return Document()
 
@@ -215,9 +215,10 @@ def _opened(file: str) -> Any:
     from contextlib import nullcontext
 
     if file == "-":
+        sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
         return nullcontext(sys.stdin)
     try:
-        return open(file, encoding="utf-8")
+        return open(file, encoding="utf-8", errors="surrogateescape")
     except OSError as error:
         raise DnetError(
             f"{file}: {error.strerror}", "name a file of commands, or - for standard input"

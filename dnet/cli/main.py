@@ -124,7 +124,10 @@ def _run(words: list[str]) -> int:
         result = cli.main(args=words, prog_name="dnet", standalone_mode=False)
         # Written out here: within main, Click has its own idea of a reader that went away.
         text, status = result if isinstance(result, tuple) else ("", result or 0)
-        sys.stdout.write(text)
+        if text:
+            from dnet.cli.render import write
+
+            write(text)
         return int(status)
     except DnetError as error:
         return _fail(error, words)
@@ -173,7 +176,8 @@ def _wants_json(words: list[str]) -> bool:
     """Whether JSON was asked for, also on a command line that could not be read."""
     pairs = zip(words, [*words[1:], ""], strict=True)
     return any(
-        word in ("-j", "--json", "--format=json") or (word, after) == ("--format", "json")
+        word in ("-j", "-jq", "-qj", "--json", "--format=json")
+        or (word, after) == ("--format", "json")
         for word, after in pairs
     )
 

@@ -31,6 +31,20 @@ def render(document: Document, form: str, *, quiet: bool = False) -> str:
     return _text(document, data)
 
 
+def write(text: str) -> None:
+    """Write to stdout, also what its encoding has no letters for.
+
+    The path of a namespace may be bytes that are no text: they are written as they were given.
+    """
+    for errors in ("surrogateescape", "backslashreplace"):
+        try:
+            sys.stdout.write(text)
+            return
+        except UnicodeEncodeError:
+            sys.stdout.reconfigure(errors=errors)  # type: ignore[union-attr]
+    sys.stdout.write(text)
+
+
 def bare(document: Document) -> Document:
     """A list as its bare keys; anything else as it is."""
     data = document.content()
