@@ -92,12 +92,14 @@ def _draw(progress: Progress, ended: Event) -> None:
     with bars.Progress(
         *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False
     ) as drawn:
-        while not ended.is_set():
-            part = progress.part
-            task = drawn.add_task(part.doing, total=part.total, count="")
-            while progress.part is part:
-                drawn.update(task, completed=part.done, count=str(part))
-                drawn.refresh()
-                if ended.wait(_REDRAW_SECONDS):
-                    break
-            drawn.remove_task(task)
+        part = progress.part
+        task = drawn.add_task(part.doing, total=part.total, count="")
+        while True:
+            if part is not progress.part:
+                drawn.remove_task(task)
+                part = progress.part
+                task = drawn.add_task(part.doing, total=part.total, count="")
+            drawn.update(task, completed=part.done, count=str(part))
+            drawn.refresh()
+            if ended.wait(_REDRAW_SECONDS):
+                return

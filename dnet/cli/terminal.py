@@ -70,12 +70,19 @@ def _aligned(headings: list[Text], rows: list[list[Text]], folds: Sequence[bool]
     widths = fitted(natural, folds, console.width - gaps)
     # A terminal that is too narrow for anything wraps by itself; rich would cut.
     console.width = max(console.width, sum(widths) + gaps)
-    drawn = Table(box=None, show_header=bool(headings), pad_edge=False, padding=(0, _GAP, 0, 0))
-    for at, width in enumerate(widths):
-        drawn.add_column(headings[at] if headings else "", width=width, overflow="fold")
+    drawn = Table(box=None, show_header=bool(headings), padding=0)
+    for width in _spaced(widths, _GAP):
+        drawn.add_column(width=width, overflow="fold")
+    for column, heading in zip(drawn.columns, _spaced(headings, ""), strict=False):
+        column.header = heading
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*_spaced(row, ""))
     return _printed(console, drawn)
+
+
+def _spaced(cells: Sequence[Any], gap: Any) -> list[Any]:
+    """The cells of a row with a column between any two: rich's padding differs by version."""
+    return [one for cell in cells for one in (gap, cell)][1:]
 
 
 def _cell(column: Column, item: Item) -> Text:

@@ -17,11 +17,11 @@ def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -
     path = error.ctx.command_path if error.ctx else _path(root, words)
     if not isinstance(error, click.NoSuchOption):
         return UsageError(_one_line(error.format_message()), f"{path} --help")
+    message = f"no such option '{error.option_name}'"
     if error.option_name in _global(root):
-        hint = f"it stands before the command: dnet {error.option_name} …"
-        return UsageError(_one_line(error.message), hint)
+        return UsageError(message, f"it stands before the command: dnet {error.option_name} …")
     near = tuple(error.possibilities or ())
-    return UsageError(_one_line(error.message), f"{path} --help", lambda: near)
+    return UsageError(message, f"{path} --help", lambda: near)
 
 
 def _one_line(message: str) -> str:
