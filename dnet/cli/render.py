@@ -87,6 +87,8 @@ def _variables(data: Any) -> str:
 
 
 def _text(document: Document, data: Any) -> str:
+    if document.values is not None:
+        return _lines(document.values)
     if document.picture is not None:
         return _picture(document.picture())
     if not data:

@@ -7,7 +7,7 @@ from collections.abc import Container, Iterator, Sequence
 from dnet.host.rules import Finding
 from dnet.host.steps import Plan
 
-_HANDFUL = 5
+_HANDFUL, _MANY = 5, 10
 
 
 def repaired(plan: Plan, asked: Container[str] = ()) -> list[str]:
@@ -19,33 +19,29 @@ def repaired(plan: Plan, asked: Container[str] = ()) -> list[str]:
 
 def few(lines: Sequence[str], what: str) -> list[str]:
     """A handful of lines, and how many more there are of what."""
-    if len(lines) <= 2 * _HANDFUL:
+    if len(lines) <= _MANY:
         return list(lines)
     return [*lines[:_HANDFUL], f"{len(lines) - _HANDFUL} more {what}"]
 
 
 def _rules(findings: Sequence[Finding]) -> Iterator[str]:
-    alike: dict[tuple[str, str, bool], list[Finding]] = {}
+    if len(findings) <= _MANY:
+        yield from map(str, findings)
+        return
+    alike: dict[tuple[str, str], list[Finding]] = {}
     for one in findings:
-        alike.setdefault((one.chain.table, one.what, one.rule is None), []).append(one)
-    for (table, what, of_chains), group in alike.items():
-        chains = dict.fromkeys(one.chain.name for one in group)
-        if len(group) <= _HANDFUL:
-            yield from map(str, group)
-        elif of_chains:
-            yield f"{table}: {what}: {len(chains)} chains"
-        elif len(chains) > _HANDFUL:
-            yield f"{table}: {what}: {len(group)} rules in {len(chains)} chains"
+        alike.setdefault((one.chain.table, one.what), []).append(one)
+    for (table, what), group in alike.items():
+        of_chain: dict[str, list[Finding]] = {}
+        for one in group:
+            of_chain.setdefault(one.chain.name, []).append(one)
+        if len(of_chain) <= _HANDFUL:
+            yield from (_counted(table, what, name, found) for name, found in of_chain.items())
+        elif group[0].rule is None:
+            yield f"{table}: {what}: {len(of_chain)} chains"
         else:
-            yield from _by_chain(group)
+            yield f"{table}: {what}: {len(group)} rules in {len(of_chain)} chains"
 
 
-def _by_chain(group: Sequence[Finding]) -> Iterator[str]:
-    of_chain: dict[str, list[Finding]] = {}
-    for one in group:
-        of_chain.setdefault(one.chain.name, []).append(one)
-    for name, found in of_chain.items():
-        if len(found) <= _HANDFUL:
-            yield from map(str, found)
-        else:
-            yield f"{found[0].chain.table} {name}: {found[0].what}: {len(found)} rules"
+def _counted(table: str, what: str, chain: str, found: Sequence[Finding]) -> str:
+    return str(found[0]) if len(found) == 1 else f"{table} {chain}: {what}: {len(found)} rules"

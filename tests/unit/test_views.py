@@ -39,12 +39,14 @@ def test_the_inventory_has_everything_once() -> None:
 
 def test_the_tree_hangs_each_thing_on_what_it_belongs_to() -> None:
     assert shown("text").splitlines() == [
-        "dnet0  10.5.0.1/24  2 of 253 addresses taken",
+        "dnet0  10.5.0.1/24  the device is missing",
+        "  addresses: 2 taken, 251 free",
+        "  tcp ports: 2 taken, 16383 of 49153-65535 free",
         "  db  10.5.0.2",
-        "  web  10.5.0.3  eth0 in web",
+        "    reserves 0.0.0.0:9000/tcp",
+        "  web  10.5.0.3  eth0 in web  unplugged",
         "    publishes 0.0.0.0:8080:80/tcp",
-        "    links to db",
-        "reserved 0.0.0.0:9000/tcp  for db",
+        "    links to db  5432/tcp",
     ]
 
 
