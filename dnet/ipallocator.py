@@ -37,7 +37,8 @@ def request(
     if ip is not None:
         if count != 1:
             raise UsageError(
-                "an address asked for by name is one: --ip and --count exclude each other"
+                "an address asked for by name is one: --ip and --count exclude each other",
+                "leave one out",
             )
         return [take(state, bridges.for_address(state, ip, bridge), ip, owner)]
     return take_next(state, bridges.resolve(state, bridge), owner, count)

@@ -88,4 +88,4 @@ def _descriptor_of(path: str) -> int:
             continue
         if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
             return int(name)
-    raise LockedError(f"{path} was taken away while it was locked")
+    raise LockedError(f"{path} was taken away while it was locked", "give the command again")

@@ -17,6 +17,8 @@ from dnet.errors import DnetError, PermissionDeniedError, StateUnreadableError
 from dnet.namesfile import NamesFile
 from dnet.state import State
 
+_MOVE = "move it away, or use another folder: --state-dir"
+
 
 class Store:
     """The state folder. Created by the first command that changes something."""
@@ -193,7 +195,9 @@ class Store:
                 f"{path}: permission denied", "run it as root, or: --state-dir"
             )
         if error.errno == errno.ELOOP:
-            return StateUnreadableError(f"{path} is a symbolic link, which dnet does not follow")
+            return StateUnreadableError(
+                f"{path} is a symbolic link, which dnet does not follow", _MOVE
+            )
         if error.errno == errno.EISDIR:
-            return StateUnreadableError(f"{path} is a folder")
+            return StateUnreadableError(f"{path} is a folder", _MOVE)
         return DnetError(f"{path}: {error.strerror}")

@@ -58,6 +58,8 @@ READING = [
     ["link", "list"],
     ["link", "env", "web"],
     ["completion", "bash"],
+    ["show"],
+    ["show", "--format", "dot"],
 ]
 ALLOCATING = [
     ["ip", "request"],

@@ -30,7 +30,7 @@ def words_of(line: str) -> list[str]:
     try:
         return shlex.split(line, comments=True)
     except ValueError as error:
-        raise UsageError(f"{str(error).lower()}") from None
+        raise UsageError(str(error).lower(), "quotes are as in the shell") from None
 
 
 class Reader:

@@ -82,6 +82,8 @@ def _draw(progress: Progress, ended: Event) -> None:
     from rich import progress as bars
     from rich.console import Console
 
+    if ended.is_set():
+        return
     columns = (
         bars.SpinnerColumn("line", style=""),
         bars.TextColumn("{task.description}"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,15 @@ def test_reading_alone_changes_nothing(br0: Host) -> None:
     before = br0.everything()
     assert br0.ok("batch", stdin="interface list -q\nip list -q\n").split() == ["web", "172.17.0.2"]
     assert br0.everything() == before
+
+
+def test_bytes_that_are_no_text_are_a_bad_line(br0: Host, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_bytes(b"interface show \xff\n")
+    for command in ("dnet batch <", "dnet batch"):
+        env = {"PYTHONIOENCODING": "utf-8:strict"}
+        done = br0.try_run(f"{command} {tmp_path}/lines", env=env)
+        assert done.returncode == 2
+        assert "line 1: " in read_refusal(done).message
 
 
 def test_nothing_to_do_is_nothing_done(br0: Host) -> None:

@@ -128,6 +128,18 @@ def test_one_of_them_is_enough_to_fail(machine: Machine) -> None:
     machine.host.quiet("check")
 
 
+def test_restore_counts_what_is_too_much_to_read(machine: Machine) -> None:
+    host = machine.host
+    host.ok("map", "add", "web", *(f"{port}:80" for port in range(9000, 9020)))
+    host.iptables("-t nat -F DNET")
+    told = host.dnet("restore")
+    assert told.stderr == "dnet: repaired: nat DNET: missing: 21 rules\n"
+    host.iptables("-t nat -F DNET")
+    found = host.dnet("restore", "--json")
+    assert len(json.loads(found.stdout)["repaired"]) == 21
+    assert found.stderr == ""
+
+
 def test_restore_keeps_connections(lab: Lab, machine: Machine) -> None:
     client = lab.outside(machine.host)
     machine.node.listen("tcp", 80, "web")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests import contract
-from tests.host import Host
+from tests.host import Host, read_refusal
 from tests.lab import Lab
 
 LISTS = ("bridge", "ip", "interface", "port", "map", "link")
@@ -196,6 +196,12 @@ def test_verbose_tells_each_kernel_step_on_stderr(lab: Lab) -> None:
     for named in ("br0", "172.17.42.1/16", "MASQUERADE", "ip_forward"):
         assert named in done.stderr
         assert named not in done.stdout or named in ("br0", "172.17.42.1/16")
+
+
+@pytest.mark.parametrize("option", ["-j", "-qj", "--format=json"])
+def test_an_error_in_json_however_it_is_asked_for(busy: Host, option: str) -> None:
+    done = busy.dnet("map", "list", "nobody", option)
+    assert read_refusal(done).code == "not-found"
 
 
 @pytest.mark.libraries

@@ -1,0 +1,103 @@
+"""What was perhaps meant: every near miss is in the hint, and so is what to do otherwise."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dnet import interface, link, nearby, portallocator, portmapper, storetext
+from dnet.cli.main import main
+from dnet.endpoint import parse_endpoint
+from tests.unit.facts import FACTS, specs, with_bridge
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a few things in it."""
+    state = with_bridge()
+    for name in ("web", "db", "cache"):
+        interface.allocate(state, FACTS, interface_id=name, expose=["80/tcp"])
+    portmapper.add(state, FACTS, target="web", specs=specs("8080:80", "7000-7009:7000-7009/udp"))
+    portallocator.allocate(state, FACTS, ports=(9000, 9000), owner="db")
+    link.add(state, FACTS, parent="web", child="db")
+    path = tmp_path_factory.mktemp("state")
+    (path / "state.json").write_text(storetext.write(state))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _garbage_is_looked_for_again() -> Iterator[None]:
+    yield
+    gc.enable()
+
+
+NEAR = {
+    "brige init": "did you mean bridge? If not: dnet --help",
+    "bridge inti": "did you mean init? If not: dnet bridge --help",
+    "bridge list --jsn": "did you mean --json? If not: dnet bridge list --help",
+    "bridge init --chian X": "did you mean --chain? If not: dnet bridge init --help",
+    "map list --format jsn": "did you mean json? If not: dnet map list --help",
+    "bridge init br5 --allocation ruse": "did you mean reuse? If not: dnet bridge init --help",
+    "bridge show dnte0": "did you mean dnet0? If not: dnet bridge list",
+    "ip list --bridge dnet1": "did you mean dnet0? If not: dnet bridge list",
+    "interface show wbe": "did you mean web? If not: dnet interface list",
+    "map list cahce": "did you mean cache? If not: dnet interface list",
+    "link env wbe": "did you mean web? If not: dnet interface list",
+    "map remove 8081 --dry-run": "did you mean 0.0.0.0:8080/tcp? If not: dnet map list",
+    "map remove 8080/udp --dry-run": "did you mean 0.0.0.0:8080/tcp? If not: dnet map list",
+    "map remove 7003/udp --dry-run": "dnet map remove 0.0.0.0:7000-7009/udp",
+    "port release 9001 --dry-run": "did you mean 0.0.0.0:9000/tcp? If not: dnet port list",
+    "link remove web:dbb --dry-run": "did you mean web:db? If not: dnet link list",
+    "link remove db web --dry-run": "did you mean web:db? If not: dnet link list",
+    "map list --state-dir /tmp": "it stands before the command: dnet --state-dir …",
+    "ip request --count": "dnet ip request --help",
+    "interface show entirely-other": "dnet interface list",
+    "frobnicate": "dnet --help",
+}
+
+
+@pytest.mark.parametrize("line", NEAR)
+def test_the_hint(folder: Path, line: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--state-dir", str(folder), *line.split()])
+    out, error = capfd.readouterr()
+    assert ended.value.code in (2, 3)
+    assert out == ""
+    first, second = error.splitlines()
+    assert first.startswith("dnet: error: ")
+    assert second == f"dnet: hint: {NEAR[line]}"
+
+
+def test_a_line_of_a_batch_is_hinted_at_as_well(
+    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "lines"
+    file.write_text("interface show web\ninterface shwo web\n")
+    with pytest.raises(SystemExit):
+        main(["--state-dir", str(folder), "batch", str(file)])
+    assert capfd.readouterr().err.splitlines() == [
+        "dnet: error: line 2: interface shwo web: there is no command 'shwo'",
+        "dnet: hint: did you mean show? If not: dnet interface --help",
+    ]
+
+
+def test_the_most_similar_comes_first_and_three_are_enough() -> None:
+    known = ["app-1", "app-2", "app-12", "app-3", "web"]
+    assert nearby.names("app-11", known)[0] in ("app-1", "app-12")
+    assert len(nearby.names("app-11", known)) == 3
+    assert nearby.names("zzz", known) == []
+
+
+def test_long_names_by_the_thousand_are_looked_through_all_the_same() -> None:
+    known = ["x" * 110 + f"{number:05}" for number in range(10_000)]
+    assert nearby.names("x" * 109 + "01234", known)[0] == "x" * 110 + "01234"
+
+
+def test_an_endpoint_of_the_same_port_comes_before_one_written_alike() -> None:
+    known = ["0.0.0.0:8080/tcp", "10.0.0.1:8081/tcp", "127.0.0.1:8081/udp"]
+    assert nearby.endpoints(parse_endpoint("8081"), known) == known[1:]
+    assert nearby.endpoints(parse_endpoint("8088/udp"), known)[0] in known
+    assert nearby.endpoints(parse_endpoint("53/udp"), known) == []
