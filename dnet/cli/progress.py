@@ -87,10 +87,12 @@ def _draw(progress: Progress, ended: Event) -> None:
     columns = (
         bars.SpinnerColumn("line", style=""),
         bars.TextColumn("{task.description}"),
-        bars.BarColumn(style="dim", complete_style="", finished_style="", pulse_style="dim"),
+        bars.BarColumn(style="grey50", complete_style="", finished_style="", pulse_style="white"),
         bars.TextColumn("{task.fields[count]}"),
     )
     console = Console(stderr=True)
+    # Hidden, as rich would have it, it would stay so should dnet be killed.
+    console.show_cursor = lambda *_: False  # type: ignore[method-assign]
     with bars.Progress(
         *columns, console=console, transient=True, auto_refresh=False, redirect_stdout=False
     ) as drawn:
