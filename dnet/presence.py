@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 from functools import cached_property
+from typing import Any
 
 from dnet.host import system
 from dnet.host.veth import veth_name
 from dnet.model import Bridge, Interface
 from dnet.state import State
+from dnet.table import Table
 
 
 class Presence:
@@ -22,7 +24,12 @@ class Presence:
 
     def of_bridge(self, bridge: Bridge) -> bool | None:
         """Whether its device is there; None in another network namespace than the store's."""
-        return bridge.name in self._devices if self._is_known else None
+        if not self._is_known:
+            return None
+        made = "devices" in self._state.confirmed or bridge.name in self._changed(
+            self._state.bridges
+        )
+        return made or bridge.name in self._devices
 
     def of_interface(self, one: Interface) -> bool | None:
         """Whether it is plugged in; None for one that is attached to no namespace, and as above.
@@ -31,7 +38,8 @@ class Presence:
         """
         if one.netns is None or not self._is_known:
             return None
-        return veth_name(one.id) in self._devices
+        made = one.id in self._state.replug or one.id in self._changed(self._state.interfaces)
+        return made or veth_name(one.id) in self._devices
 
     @cached_property
     def _is_known(self) -> bool:
@@ -39,6 +47,10 @@ class Presence:
         if None in (self._state.netns, cookie) or self._state.netns == cookie:
             return True
         return self._state.boot_id != _boot_id()  # Then nothing of it is anywhere.
+
+    def _changed(self, table: Table[Any]) -> set[str]:
+        """What the command itself makes: it is there once the command has ended well."""
+        return {key for changed, key, _, _ in self._state.changes() if changed is table}
 
     @cached_property
     def _devices(self) -> set[str]:

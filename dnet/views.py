@@ -22,8 +22,8 @@ class Seen(Protocol):
         """Whether an interface is plugged in."""
 
 
-def bridge(one: Bridge, seen: Seen | None = None) -> View:
-    """A bridge with all its options; where somebody has `seen`, whether it is there."""
+def bridge(one: Bridge, seen: Seen) -> View:
+    """A bridge with all its options, and whether it is there."""
     low, high = one.port_range
     return {
         "name": one.name,
@@ -43,7 +43,7 @@ def bridge(one: Bridge, seen: Seen | None = None) -> View:
         "allocation": one.allocation,
         "adopted": one.adopted,
         "created": one.created,
-        **({"present": seen.of_bridge(one)} if seen else {}),
+        "present": seen.of_bridge(one),
     }
 
 
@@ -52,11 +52,8 @@ def taken_address(ip: str, owner: str | None, bridge_name: str) -> View:
     return {"ip": ip, "owner": owner, "bridge": bridge_name}
 
 
-def interface(state: State, one: Interface, seen: Seen | None = None) -> View:
-    """An interface with its published ports and the children it is linked to.
-
-    Where somebody has `seen`, also whether it is plugged in.
-    """
+def interface(state: State, one: Interface, seen: Seen) -> View:
+    """An interface with its published ports, its children, and whether it is plugged in."""
     home = state.bridges[one.bridge]
     mapped = (state.mappings[key] for key in state.mappings_by_target.keys(one.ip))
     links = (state.links[key] for key in state.links_by_member.keys(one.id))
@@ -70,7 +67,7 @@ def interface(state: State, one: Interface, seen: Seen | None = None) -> View:
         "mac": one.hardware_address,
         "netns": one.netns,
         "ifname": one.ifname,
-        **({"plugged": seen.of_interface(one)} if seen else {}),
+        "plugged": seen.of_interface(one),
         "expose": list(one.expose),
         "ports": [published(one) for one in mapped],
         "links": [link.child for link in links if link.parent == one.id],
@@ -154,7 +151,7 @@ def _container_end(one: Mapping) -> View:
     return {"container_port_end": one.container_end} if one.endpoint.is_range else {}
 
 
-def inventory(state: State, seen: Seen | None = None) -> View:
+def inventory(state: State, seen: Seen) -> View:
     """Everything there is."""
     return {
         "bridges": [bridge(one, seen) for one in state.bridges.values()],

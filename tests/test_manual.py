@@ -16,6 +16,7 @@ import pytest
 
 from dnet import bridge, interface, ipallocator, link, portallocator, portmapper, views
 from dnet.cli.lines import EXCLUDED
+from dnet.presence import Presence
 from generate import manual, mdoc, usage
 from generate.tree import ROOT, Node, walk
 from tests import pages, session
@@ -185,7 +186,7 @@ def test_every_key_of_the_output_is_told_of() -> None:
     portallocator.allocate(state, FACTS)
     link.add(state, FACTS, parent="web", child="db")
     ipallocator.request(state, FACTS, ip="172.17.0.9")
-    inventory = views.inventory(state)
+    inventory = views.inventory(state, Presence(state))
     told = {
         "bridges": "dnet-bridge.8",
         "interfaces": "dnet-interface.8",

@@ -109,7 +109,7 @@ def init(name: str, dry_run: bool, **given: Any) -> Request:
     """
     chosen = {key: value for key, value in given.items() if value is not None}
     return Request(
-        lambda _, made: Document(views.bridge(made), values=()),
+        lambda state, made: Document(lambda: views.bridge(made, Presence(state)), values=()),
         partial(bridges_of_host.init, name=name, options=chosen),
         dry_run,
     )

@@ -99,4 +99,4 @@ def show(interface_id: str) -> Request:
 
 def allocated(state: State, made: Interface) -> Document:
     """The interface, or in text just its address."""
-    return Document(lambda: views.interface(state, made), values=(made.ip,))
+    return Document(lambda: views.interface(state, made, Presence(state)), values=(made.ip,))

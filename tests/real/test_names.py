@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dnet import views
 from dnet.cli.document import endpoint_text, ports_text
+from dnet.presence import Presence
 from dnet.store import Store
 from tests import shells
 from tests.host import Host
@@ -46,7 +47,8 @@ def names(host: Host) -> list[str]:
 
 def listed(host: Host) -> list[str]:
     """The lines there are to be, by what dnet shows."""
-    shown = views.inventory(Store(str(host.state_dir)).load())
+    state = Store(str(host.state_dir)).load()
+    shown = views.inventory(state, Presence(state))
     plugged = {one["ip"] for one in shown["interfaces"]}
     mapped = {endpoint_text(one) for one in shown["mappings"]}
     linked = {

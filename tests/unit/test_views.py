@@ -7,6 +7,7 @@ from dnet.cli.render import render
 from dnet.cli.show import show
 from dnet.endpoint import parse_publish
 from dnet.facts import Namespace
+from dnet.presence import Presence
 from dnet.state import State
 from tests.unit.facts import FakeFacts
 
@@ -14,12 +15,12 @@ from tests.unit.facts import FakeFacts
 def lab() -> State:
     facts = FakeFacts(namespaces={"web": Namespace("web", "/run/netns/web", 7)})
     state = State()
-    bridge.init(state, facts, options={"address": "10.5.0.1/24"})
+    bridge.init(state, facts, name="nowhere0", options={"address": "10.5.0.1/24"})
     interface.allocate(state, facts, interface_id="db", expose=["5432/tcp"])
     wiring = attachment.Wiring("web", publish=[parse_publish("8080:80")], links=[("db", None)])
     attachment.attach(state, facts, interface_id="web", wiring=wiring)
     portallocator.allocate(state, facts, ports=(9000, 9000), owner="db")
-    return state
+    return State(state.document())
 
 
 def shown(form: str) -> str:
@@ -28,8 +29,9 @@ def shown(form: str) -> str:
 
 
 def test_the_inventory_has_everything_once() -> None:
-    inventory = views.inventory(lab())
-    assert [one["name"] for one in inventory["bridges"]] == ["dnet0"]
+    state = lab()
+    inventory = views.inventory(state, Presence(state))
+    assert [one["name"] for one in inventory["bridges"]] == ["nowhere0"]
     assert [one["id"] for one in inventory["interfaces"]] == ["db", "web"]
     assert [one["ip"] for one in inventory["addresses"]] == ["10.5.0.2", "10.5.0.3"]
     assert sorted(one["port"] for one in inventory["ports"]) == [8080, 9000]
@@ -39,7 +41,7 @@ def test_the_inventory_has_everything_once() -> None:
 
 def test_the_tree_hangs_each_thing_on_what_it_belongs_to() -> None:
     assert shown("text").splitlines() == [
-        "dnet0  10.5.0.1/24  the device is missing",
+        "nowhere0  10.5.0.1/24  the device is missing",
         "  addresses: 2 taken, 251 free",
         "  tcp ports: 2 taken, 16383 of 49153-65535 free",
         "  db  10.5.0.2",
