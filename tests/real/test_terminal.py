@@ -78,6 +78,7 @@ def transcript(show: Callable[[str], str]) -> str:
     return "".join(f"$ dnet {command}\n{show(command)}" for command in COMMANDS)
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize("where", ["80", "140", "pipe"])
 def test_it_looks_like_the_golden_file(drawn: Host, where: str) -> None:
     def show(command: str) -> str:
@@ -95,6 +96,7 @@ def test_it_looks_like_the_golden_file(drawn: Host, where: str) -> None:
         assert max(map(len, text.splitlines())) <= int(where)
 
 
+@pytest.mark.libraries
 def test_colour_says_what_is_wrong_and_nothing_else(drawn: Host) -> None:
     for command in ("interface list", "show"):
         text = on_terminal(drawn, 140, *command.split())
@@ -113,6 +115,7 @@ def test_a_terminal_without_colour(drawn: Host) -> None:
     assert "\x1b" not in on_terminal(drawn, 80, "interface", "list", env={"TERM": "dumb"})
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize("columns", [24, 80])
 def test_nothing_is_cut_off_a_long_list(many: Host, columns: int) -> None:
     piped = many.dnet("map", "list").stdout
@@ -196,6 +199,7 @@ def slow(host: Host) -> Iterator[tuple[Host, subprocess.Popen[str], int]]:
             yield host, process, reading
 
 
+@pytest.mark.libraries
 def test_a_batch_that_takes_long_shows_where_it_is(
     slow: tuple[Host, subprocess.Popen[str], int],
 ) -> None:

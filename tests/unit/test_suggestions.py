@@ -59,6 +59,7 @@ NEAR = {
 }
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize("line", NEAR)
 def test_the_hint(folder: Path, line: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
