@@ -33,7 +33,7 @@ class Kind(NamedTuple):
 def _canonical(what: str, parse: Callable[[str], object]) -> Check:
     def passes(value: Any) -> bool:
         try:
-            return type(value) is str and str(parse(value)) == value
+            return type(value) is str and value != "" and str(parse(value)) == value
         except UsageError:
             return False
 

@@ -234,6 +234,7 @@ ROWS: list[tuple[str, str, object]] = [
     ("leases", "nobody", {"10.0.0.9": None}),
     ("released", "nobody", {}),
     ("cursors", "nobody", {}),
+    ("reservations", "", {"bridge": "dnet0"}),
     ("reservations", "7001", {"bridge": "dnet0"}),
     ("reservations", "0.0.0.0:7001", {"bridge": "dnet0"}),
     ("reservations", "0.0.0.0:7001-7002/tcp", {"bridge": "dnet0"}),
