@@ -56,19 +56,23 @@ class Reader:
         return request
 
     def _parser(self, words: list[str]) -> tuple[PlainParser | None, list[str]]:
-        path = (words[0], words[1] if len(words) > 1 else "")
-        if path not in self._plain:
-            self._plain[path] = self._find(path)
-        parser = self._plain[path]
-        return parser, words[parser.depth :] if parser else []
+        for depth in (1, 2):
+            path = tuple(words[:depth])
+            if path not in self._plain:
+                self._plain[path] = self._find(path)
+            if parser := self._plain[path]:
+                return parser, words[depth:]
+        return None, []
 
     def _find(self, path: tuple[str, ...]) -> PlainParser | None:
+        """The parser of the command of that path, which may be a group: then None."""
+        found: click.Command | None = self._root
         with click.Context(self._root, info_name="dnet", obj=self._session) as context:
-            found: click.Command | None = self._root.get_command(context, path[0])
-            if isinstance(found, click.Group):
-                found = found.get_command(context, path[1])
-                return PlainParser.of(found, 2) if found else None
-            return PlainParser.of(found, 1) if found else None
+            for word in path:
+                found = found.get_command(context, word) if isinstance(found, click.Group) else None
+        if found is None or isinstance(found, click.Group):
+            return None
+        return PlainParser.of(found)
 
     def _read_by_click(self, words: list[str]) -> Request:
         try:
@@ -85,13 +89,9 @@ class Reader:
 
 
 class PlainParser:
-    """A command's own parser for lines in the plain form.
+    """A command's own parser for lines in the plain form."""
 
-    `depth` is how many words name the command.
-    """
-
-    def __init__(self, command: click.Command, depth: int) -> None:
-        self.depth = depth
+    def __init__(self, command: click.Command) -> None:
         self._callback: Callable[..., Any] = command.callback or (lambda: None)
         self._options: dict[str, click.Option] = {}
         self._arguments: list[click.Argument] = []
@@ -104,10 +104,10 @@ class PlainParser:
         self._wanted = {str(one.name) for one in self._options.values() if _is_wanted(one)}
 
     @classmethod
-    def of(cls, command: click.Command, depth: int) -> PlainParser | None:
+    def of(cls, command: click.Command) -> PlainParser | None:
         """The parser of a command, or None where only Click can read its lines."""
         ends = [one.nargs == -1 for one in command.params if isinstance(one, click.Argument)]
-        return None if True in ends[:-1] else cls(command, depth)
+        return None if True in ends[:-1] else cls(command)
 
     def read(self, words: list[str]) -> Request | None:
         """The request of a line, or None where the line is to be read by Click."""

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnet.cli.lines import EXCLUDED, PlainParser, Reader, words_of
-from dnet.cli.main import cli
+from dnet.cli.main import COMMANDS, cli
 from dnet.cli.session import Request, Session
+from dnet.cli.tree import LazyGroup
 from dnet.errors import DnetError, UsageError
 from tests.unit.facts import STABLE
 
@@ -26,19 +27,19 @@ VALUES = st.sampled_from(TEXTS + MORE)
 
 
 @cache
-def commands() -> dict[str, tuple[click.Command, int]]:
-    """Every command that a batch may hold, by its name, and how many words name it."""
+def commands() -> dict[str, click.Command]:
+    """Every command that a batch may hold, by its name."""
 
-    def below(group: click.Group, depth: int) -> Iterator[tuple[str, click.Command, int]]:
+    def below(group: click.Group) -> Iterator[tuple[str, click.Command]]:
         context = click.Context(group)
         for name in group.list_commands(context):
             found = group.get_command(context, name)
             if isinstance(found, click.Group):
-                yield from ((f"{name} {rest}", one, n) for rest, one, n in below(found, depth + 1))
+                yield from ((f"{name} {rest}", one) for rest, one in below(found))
             elif found is not None and name not in EXCLUDED:
-                yield name, found, depth
+                yield name, found
 
-    return {name: (found, depth) for name, found, depth in below(cli, 1)}
+    return dict(below(cli))
 
 
 def noting(command: click.Command) -> tuple[click.Command, list[dict[str, Any]]]:
@@ -67,10 +68,10 @@ def by_click(command: click.Command, words: list[str]) -> dict[str, Any] | None:
         return None
 
 
-def plainly(command: click.Command, words: list[str], depth: int) -> dict[str, Any] | str:
+def plainly(command: click.Command, words: list[str]) -> dict[str, Any] | str:
     """The values the quick reader finds, or "declined"."""
     double, noted = noting(command)
-    parser = PlainParser.of(double, depth)
+    parser = PlainParser.of(double)
     if parser is None:
         return "declined"
     request = parser.read(list(words))
@@ -101,9 +102,9 @@ def lines(draw: st.DrawFn, command: click.Command) -> list[str]:
 @settings(STABLE, max_examples=60)
 @given(data=st.data())
 def test_a_line_means_what_click_makes_of_it(name: str, data: st.DataObject) -> None:
-    command, depth = commands()[name]
+    command = commands()[name]
     words = data.draw(lines(command))
-    found = plainly(command, words, depth)
+    found = plainly(command, words)
     if found != "declined":
         assert found == by_click(command, words)
 
@@ -126,21 +127,29 @@ def test_a_line_means_what_click_makes_of_it(name: str, data: st.DataObject) -> 
     ],
 )
 def test_what_a_batch_is_made_of_is_read_without_click(line: str) -> None:
-    words = line.split()
-    name = next(name for name in (" ".join(words[:2]), words[0]) if name in commands())
-    command, depth = commands()[name]
-    found = plainly(command, words[depth:], depth)
+    name = next(name for name in commands() if f"{line} ".startswith(f"{name} "))
+    command, words = commands()[name], line.removeprefix(name).split()
+    found = plainly(command, words)
     assert isinstance(found, dict), found
-    assert found == by_click(command, words[depth:])
+    assert found == by_click(command, words)
+
+
+def test_a_command_is_taken_apart_once_for_all_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[click.Command] = []
+    monkeypatch.setattr(PlainParser, "of", taken.append)
+    reader = Reader(LazyGroup("dnet", lazy=COMMANDS), session())
+    for line in ("detach web", "detach db", "map add web 80", "map add db 81", "map remove 82"):
+        reader.read(line.split())
+    assert taken == [commands()[name] for name in ("detach", "map add", "map remove")]
 
 
 def test_a_value_that_the_environment_may_give_is_left_to_click(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    command, depth = commands()["ip request"]
+    command = commands()["ip request"]
     monkeypatch.setenv("DNET_BRIDGE", "br7")
-    assert plainly(command, [], depth) == "declined"
-    given_one = plainly(command, ["--bridge", "br8"], depth)
+    assert plainly(command, []) == "declined"
+    given_one = plainly(command, ["--bridge", "br8"])
     assert given_one == by_click(command, ["--bridge", "br8"])
 
 
