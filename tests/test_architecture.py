@@ -149,7 +149,7 @@ def test_what_touches_the_machine_is_imported_by_the_host_s_room_alone(module: s
     for imported in imports(module):
         place = f"{module}:{imported.line} imports {imported.name}"
         if imported.top == "pyroute2":
-            assert module == "dnet.host.netlink", place
+            assert module == "dnet.host.messages", place
             assert imported.in_function, place
         if imported.top == "subprocess":
             assert room(module) == "host", place

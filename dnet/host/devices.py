@@ -58,7 +58,7 @@ def _attributes(bridge: Bridge, device: Device | None, mac: str) -> Iterator[Net
     if device is None or not device.up:
         yield Netlink(
             "set_link",
-            {"name": name, "state": "up"},
+            {"name": name, "up": True},
             f"ip link set dev {name} up",
             f"{name} is down" if device else "",
         )
@@ -89,16 +89,21 @@ def _address(verb: str, name: str, cidr: str, why: str) -> Netlink:
 
 
 def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:
-    """Make the veth pair, its host end a port of the bridge, its other end the interface."""
-    name, inner, mac = veth_name(one.id), str(one.ifname), one.hardware_address
+    """Make the veth pair, its host end a port of the bridge, its other end the interface.
+
+    The host's end is up from the beginning, so that the announcement of the address finds its way.
+    """
+    name, inner, mac, mtu = veth_name(one.id), str(one.ifname), one.hardware_address, bridge.mtu
+    outer = {"name": name, "bridge": bridge.name, "mtu": mtu}
     yield Netlink(
         "add_veth",
-        {"name": name, "peer": inner, "netns": netns, "mac": mac, "mtu": bridge.mtu},
-        f"ip link add name {name} mtu {bridge.mtu} type veth "
-        f"peer name {inner} address {mac} mtu {bridge.mtu} netns {one.netns}",
+        {**outer, "peer": inner, "mac": mac, "netns": netns},
+        f"ip link add name {name} mtu {mtu} master {bridge.name} up type veth "
+        f"peer name {inner} address {mac} mtu {mtu} netns {one.netns}",
         f"{one.id} is not plugged into {one.netns}",
     )
-    yield from port_steps(one, bridge, netns, None, None)
+    yield _configuration(one, bridge, netns, "")
+    yield _hairpin(one, "")
 
 
 def _configuration(one: Interface, bridge: Bridge, netns: str, why: str) -> Netlink:
@@ -148,36 +153,28 @@ def inner_steps(
 
 
 def port_steps(
-    one: Interface,
-    bridge: Bridge,
-    netns: str | None,
-    device: Device | None,
-    bridge_index: int | None,
+    one: Interface, bridge: Bridge, netns: str | None, device: Device, bridge_index: int | None
 ) -> Iterator[Netlink]:
-    """Make the host's end a port of the bridge, and give the other one its address.
-
-    The host's end comes up first, so that the announcement of the address finds its way.
-    Hairpin mode, in which a port may be its own client, is last: a port that has it was plugged
-    in to the end.
-    """
-    name = veth_name(one.id)
-    is_port = device is not None and bridge_index is not None and device.master == bridge_index
-    if device is None or not is_port or not device.up:
+    """Mend the host's end of the pair: a port of the bridge that is up, and in hairpin mode."""
+    name = device.name
+    is_port = bridge_index is not None and device.master == bridge_index
+    if not is_port or not device.up:
         yield Netlink(
             "set_port",
             {"name": name, "bridge": bridge.name},
             f"ip link set dev {name} master {bridge.name} up",
-            f"{name} of {one.id} is not an active port of {bridge.name}" if device else "",
+            f"{name} of {one.id} is not an active port of {bridge.name}",
         )
-    if device is None or not is_port or not device.hairpin:
+    if not is_port or not device.hairpin:
         if netns is not None:
             yield _configuration(one, bridge, netns, "")
-        yield Netlink(
-            "set_hairpin",
-            {"name": name},
-            f"bridge link set dev {name} hairpin on",
-            f"{name} of {one.id} is not in hairpin mode" if device else "",
-        )
+        yield _hairpin(one, f"{name} of {one.id} is not in hairpin mode")
+
+
+def _hairpin(one: Interface, why: str) -> Netlink:
+    """Let a port be its own client. Last of all: who has it was plugged in to the end."""
+    name = veth_name(one.id)
+    return Netlink("set_hairpin", {"name": name}, f"bridge link set dev {name} hairpin on", why)
 
 
 def unplug_steps(device: Device | None) -> Iterator[Netlink]:

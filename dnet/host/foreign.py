@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dnet.host import netlink
+from dnet.host import messages
 
 _FORWARD_HOOK = 2  # NF_INET_FORWARD, include/uapi/linux/netfilter.h
 _DROP = 0  # NF_DROP
@@ -40,7 +40,7 @@ def warning(chain: str) -> str:
 
 
 def _chains() -> Iterator[tuple[str, str, str]]:
-    for message in netlink.base_chains():
+    for message in messages.base_chains():
         hook = message.get_attr("NFTA_CHAIN_HOOK")
         if hook is None or message.get_attr("NFTA_CHAIN_POLICY") != _DROP:
             continue

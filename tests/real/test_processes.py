@@ -98,3 +98,12 @@ def test_a_thousand_mappings_are_one_change_under_one_lock(host: Host) -> None:
     assert (seen.programs, seen.locks) == (ONE_CHANGE, 1)
     assert committed(host) == serial + 1
     assert not FORBIDDEN & seen.modules
+
+
+def test_attaching_loads_only_the_messages_of_pyroute2(lab: Lab) -> None:
+    host, node = lab.host(), lab.node()
+    host.ok("bridge", "init")
+    for words in (["attach", "web", "--netns", node.netns, "-p", "8080:80"], ["detach", "web"]):
+        seen = observed.on(host, *words).modules
+        assert "pyroute2.netlink.rtnl.ifinfmsg" in seen
+        assert not {"asyncio", "pyroute2.iproute", "pyroute2.netlink.nlsocket"} & seen
