@@ -161,7 +161,12 @@ class Mapping(NamedTuple):
 
     def row(self) -> Row:
         """What stands in the store under the key."""
-        return _row(self)
+        # As _row has it, in a third of the time: of nothing are there more.
+        return {
+            "container_ip": self.container_ip,
+            "container_port": self.container_port,
+            "bridge": self.bridge,
+        }
 
     @classmethod
     def from_row(cls, key: str, row: Row) -> Self:

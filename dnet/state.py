@@ -8,7 +8,7 @@ refused can be taken back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from dnet import address
 from dnet.endpoint import Endpoint
@@ -26,6 +26,7 @@ _EMPTY: dict[str, Any] = {
 _TABLES = ("bridges", "cursors", "interfaces", "reservations", "mappings", "links")
 _TABLES_OF_BRIDGES = ("leases", "released")
 
+K = TypeVar("K", Bridge, Interface, Reservation, Mapping, Link)
 Change = tuple[Table[Any], str, Any, Any]
 
 
@@ -53,29 +54,18 @@ class State:
         }
         self._log: list[tuple[Table[Any], str, Any]] = []
         self._known_changes: tuple[int, list[Change]] | None = None
-        self.bridges = Table(
-            "bridges", self._rows["bridges"], Bridge.from_row, Bridge.row, self._log
-        )
-        self.interfaces = Table(
-            "interfaces", self._rows["interfaces"], Interface.from_row, Interface.row, self._log
-        )
-        self.reservations = Table(
-            "reservations",
-            self._rows["reservations"],
-            Reservation.from_row,
-            Reservation.row,
-            self._log,
-        )
-        self.mappings = Table(
-            "mappings", self._rows["mappings"], Mapping.from_row, Mapping.row, self._log
-        )
-        self.links = Table("links", self._rows["links"], Link.from_row, Link.row, self._log)
-        self.cursors: Table[Raw] = Table(
-            "cursors", self._rows["cursors"], _as_is, _itself, self._log
-        )
+        self.bridges = self._table("bridges", Bridge)
+        self.interfaces = self._table("interfaces", Interface)
+        self.reservations = self._table("reservations", Reservation)
+        self.mappings = self._table("mappings", Mapping)
+        self.links = self._table("links", Link)
+        self.cursors: Table[Raw] = Table("cursors", self._rows["cursors"], self._log)
         self._tables_of_bridges: dict[tuple[str, str], Table[Any]] = {}
         self.confirmed: set[str] = set()
         self.replug: set[str] = set()
+
+    def _table(self, name: str, kind: type[K]) -> Table[K]:
+        return Table(name, self._rows[name], self._log, kind.from_row, kind.row)
 
     def document(self) -> dict[str, Any]:
         """The JSON document of the whole: shares its rows with the state."""
@@ -109,7 +99,7 @@ class State:
         key = name, bridge
         if key not in self._tables_of_bridges:
             rows = self._rows_of_bridges[name].setdefault(bridge, {})
-            self._tables_of_bridges[key] = Table(name, rows, _as_is, _itself, self._log)
+            self._tables_of_bridges[key] = Table(name, rows, self._log)
         return self._tables_of_bridges[key]
 
     # What was changed
@@ -204,11 +194,3 @@ class State:
             link = self.links[key]
             for endpoint in link.endpoints:
                 yield endpoint, link
-
-
-def _as_is(_: str, row: Any) -> Any:
-    return row
-
-
-def _itself(row: Any) -> Any:
-    return row

@@ -1,7 +1,8 @@
 """One kind of thing in the store, by key: decoded when asked for, recorded when changed.
 
-The rows are the store's own JSON objects. Ten thousand of them are neither decoded nor copied
-because one is added: a command's work follows what it changes.
+The rows are the store's own JSON objects, replaced and never changed in place. Ten thousand of
+them are neither decoded nor copied because one is added: a command's work follows what it
+changes.
 """
 
 from __future__ import annotations
@@ -66,21 +67,25 @@ class Index:
 
 
 class Table(Generic[T]):
-    """The rows of one kind. `log` is shared by all tables of a state: see State."""
+    """The rows of one kind. `log` is shared by all tables of a state: see State.
+
+    Without `decode` and `encode` the rows stand for themselves.
+    """
 
     def __init__(
         self,
         name: str,
         rows: Raw,
-        decode: Callable[[str, Any], T],
-        encode: Callable[[T], Any],
         log: list[tuple[Table[Any], str, Any]],
+        decode: Callable[[str, Any], T] | None = None,
+        encode: Callable[[T], Any] | None = None,
     ) -> None:
         self.name = name
         self.rows = rows
+        self._log = log
         self._decode = decode
         self._encode = encode
-        self._log = log
+        self._decoded: dict[str, tuple[Any, T]] = {}
         self._lookups: dict[str, Any] = {}
 
     def __contains__(self, key: str) -> bool:
@@ -93,25 +98,36 @@ class Table(Generic[T]):
         return iter(self.rows)
 
     def __getitem__(self, key: str) -> T:
-        return self._decode(key, self.rows[key])
+        return self.decode(key, self.rows[key])
 
     def get(self, key: str) -> T | None:
         """The thing of that key, or None."""
         row = self.rows.get(key, ABSENT)
-        return None if row is ABSENT else self._decode(key, row)
+        return None if row is ABSENT else self.decode(key, row)
 
     def values(self) -> Iterator[T]:
         """Every thing, oldest first."""
-        return (self._decode(key, row) for key, row in self.rows.items())
+        return (self.decode(key, row) for key, row in self.rows.items())
 
     def decode(self, key: str, row: Any) -> T:
         """The thing a row stands for, whether or not the row is in the table now."""
-        return self._decode(key, row)
+        if self._decode is None:
+            thing: T = row
+            return thing
+        known = self._decoded.get(key)
+        if known is None or known[0] is not row:
+            known = self._decoded[key] = row, self._decode(key, row)
+        return known[1]
 
     def put(self, key: str, thing: T) -> None:
         """Add, or replace in its place."""
         self._log.append((self, key, self.rows.get(key, ABSENT)))
-        self.write(key, self._encode(thing))
+        if self._encode is None:
+            self.write(key, thing)
+            return
+        row = self._encode(thing)
+        self._decoded[key] = row, thing
+        self.write(key, row)
 
     def drop(self, key: str) -> None:
         """Remove what is there."""
@@ -133,7 +149,8 @@ class Table(Generic[T]):
 
     def index(self, name: str, groups_of: Callable[[str, Any], Iterable[Any]]) -> Index:
         """The index of that name, built when first asked for."""
-        return self.lookup(name, lambda rows: Index(groups_of, rows))
+        found: Index | None = self._lookups.get(name)
+        return found or self.lookup(name, lambda rows: Index(groups_of, rows))
 
     def lookup(self, name: str, make: Callable[[Raw], L]) -> L:
         """What `make` makes of the rows, when first asked for under that name."""

@@ -137,7 +137,7 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
         for error in refused:
             print(f"dnet: error: {error}", file=sys.stderr)
     return Document(
-        [_data(one) for one in work.documents],
+        lambda: [_data(one) for one in work.documents],
         values=tuple(_texts(work.documents)),
         status=refused[0].status if refused else 0,
     )

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from dnet.address import ANY
 from dnet.endpoint import Endpoint
-from dnet.model import DEFAULT_CHAIN
 from dnet.portindex import ports
 from dnet.state import State
 
@@ -58,9 +57,8 @@ def block_of(endpoint: Endpoint, chain: str) -> Block | None:
 
 def blocks(state: State) -> Iterator[Block]:
     """The blocks in which there is a mapping, each once."""
-    chains = {name: row.get("chain", DEFAULT_CHAIN) for name, row in state.bridges.rows.items()}
-    rows = state.mappings.rows.items()
-    found = (block_of(Endpoint.from_key(key), chains[row["bridge"]]) for key, row in rows)
+    chains = {bridge.name: bridge.chain for bridge in state.bridges.values()}
+    found = (block_of(one.endpoint, chains[one.bridge]) for one in state.mappings.values())
     return (block for block in dict.fromkeys(found) if block is not None)
 
 

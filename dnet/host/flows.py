@@ -26,8 +26,8 @@ def ended(changes: Iterable[Change]) -> Iterator[Flow]:
         elif table.name == "mappings":
             if old is not ABSENT:
                 yield _through(Mapping.from_row(key, old), table)
-            if new is not ABSENT:
-                yield from _past(Mapping.from_row(key, new))
+            if new is not ABSENT and not key.endswith("/tcp"):
+                yield _past(Mapping.from_row(key, new))
         elif table.name == "links" and old is not ABSENT:
             yield from _along(Link.from_row(key, old))
 
@@ -67,11 +67,10 @@ def _through(mapping: Mapping, mappings: Table[Any]) -> Flow:
     )
 
 
-def _past(mapping: Mapping) -> Iterator[Flow]:
+def _past(mapping: Mapping) -> Flow:
     """What came to the port before there was the mapping, where a client never starts anew."""
     at = mapping.endpoint
-    if at.proto != "tcp":
-        yield Flow(proto=at.proto, orig_dst=_destination(at.host_ip), orig_dports=(at.port, at.end))
+    return Flow(proto=at.proto, orig_dst=_destination(at.host_ip), orig_dports=(at.port, at.end))
 
 
 def _along(link: Link) -> Iterator[Flow]:

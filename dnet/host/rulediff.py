@@ -111,12 +111,14 @@ def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: li
     there = actual or []
     if there == desired:
         return
+    if not there:
+        _fill(result, chain, desired, explain=actual is not None)
+        return
     found = [(text, canonical(text)) for text in there]
     wanted = [(text, canonical(text)) for text in desired]
     has, wants = Counter(shown for _, shown in found), Counter(shown for _, shown in wanted)
     missing, extra = wants - has, has - wants
-    if actual is not None:
-        _explain_own(result, chain, wanted, "missing", missing)
+    _explain_own(result, chain, wanted, "missing", missing)
     _explain_own(result, chain, found, "not dnet's", extra)
     if chain in ORDERED and not _is_beginning(found, wanted, extra):
         if not missing and not extra:
@@ -127,6 +129,14 @@ def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: li
         result.do(chain.table, f"-D {chain.name} {text}")
     for text in _concerned(wanted, missing):
         result.do(chain.table, f"-A {chain.name} {text}")
+
+
+def _fill(result: Difference, chain: Chain, desired: list[str], *, explain: bool) -> None:
+    """All the rules of a chain that has none: there may be ten thousand of them."""
+    for text in desired:
+        result.do(chain.table, f"-A {chain.name} {text}")
+        if explain:
+            result.found(chain, f"missing: {text}")
 
 
 def _is_beginning(found: Rules, wanted: Rules, extra: Counter[Canonical]) -> bool:

@@ -153,3 +153,18 @@ def test_defaults_are_not_written_down() -> None:
     assert rows["interfaces"]["web"] == {"bridge": "dnet0", "ip": "10.0.0.2", "expose": ["80/tcp"]}
     assert rows["leases"] == {"dnet0": {"10.0.0.2": "web", "10.0.0.3": "db"}}
     assert rows["released"] == {"dnet0": {"10.0.0.4": None}}
+
+
+def test_a_thing_is_what_its_row_says_now_however_often_it_was_asked_for() -> None:
+    state = furnished()
+    web = state.interfaces["web"]
+    assert state.interfaces["web"] is web
+    mark = state.mark()
+    state.interfaces.put("web", web._replace(ip="10.0.0.9"))
+    assert state.interfaces["web"].ip == "10.0.0.9"
+    state.undo(mark)
+    assert state.interfaces["web"] == web
+    state.interfaces.drop("web")
+    assert state.interfaces.get("web") is None
+    old = {**web.row(), "ip": "10.0.0.8"}
+    assert state.interfaces.decode("web", old).ip == "10.0.0.8"
