@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -90,7 +89,6 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     With `arguments` given in place of the process's own, by SystemExit.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    gc.disable()  # A command has ended before it is worth looking for garbage.
     _open_closed_streams()
     status = 0
     try:
