@@ -20,7 +20,6 @@ import io
 import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -66,11 +65,7 @@ class Points:
         return FILE if hasattr(errno, self._do) else self._do
 
     def _fail(self, kind: str) -> NoReturn:
-        if kind == NETLINK:
-            from pyroute2.netlink.exceptions import NetlinkError
-
-            raise NetlinkError(errno.ENOMEM)
-        number = {PROCESS: errno.ENOMEM, SYSCTL: errno.EINVAL}.get(kind)
+        number = {NETLINK: errno.ENOMEM, PROCESS: errno.ENOMEM, SYSCTL: errno.EINVAL}.get(kind)
         number = getattr(errno, self._do) if number is None else number
         raise OSError(number, os.strerror(number))
 
@@ -135,8 +130,8 @@ def watch(points: Points) -> None:
     wrap(os, "open", FILE, points, only=_is_creating)
     for name in ("send", "sendto", "sendmsg"):
         wrap(socket.socket, name, NETLINK, points, only=_is_netlink)
-    wrap(subprocess.Popen, "__init__", PROCESS, points, only=_always)
-    wrap(subprocess.Popen, "communicate", ANSWER, points, only=_always)
+    wrap(os, "posix_spawn", PROCESS, points, only=_always)
+    wrap(os, "waitpid", ANSWER, points, only=_always)
 
     def opened(file: Any, mode: str = "r", *arguments: Any, **named: Any) -> Any:
         if _is_setting(file, mode):
