@@ -111,8 +111,11 @@ def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: li
     there = actual or []
     if there == desired:
         return
-    if not there:
-        _fill(result, chain, desired, explain=actual is not None)
+    if not there:  # Nothing to compare with ten thousand rules.
+        result.commands.setdefault(chain.table, []).extend(f"-A {chain.name} {t}" for t in desired)
+        if actual is not None:
+            for text in desired:
+                result.found(chain, f"missing: {text}")
         return
     found = [(text, canonical(text)) for text in there]
     wanted = [(text, canonical(text)) for text in desired]
@@ -129,14 +132,6 @@ def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: li
         result.do(chain.table, f"-D {chain.name} {text}")
     for text in _concerned(wanted, missing):
         result.do(chain.table, f"-A {chain.name} {text}")
-
-
-def _fill(result: Difference, chain: Chain, desired: list[str], *, explain: bool) -> None:
-    """All the rules of a chain that has none: there may be ten thousand of them."""
-    for text in desired:
-        result.do(chain.table, f"-A {chain.name} {text}")
-        if explain:
-            result.found(chain, f"missing: {text}")
 
 
 def _is_beginning(found: Rules, wanted: Rules, extra: Counter[Canonical]) -> bool:
