@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ground import Host
-from benchmarks.peers import Peer, ports
+from benchmarks.peers import Half, Peer, ports
 
 CNI, NETAVARK = "/usr/lib/cni", "/usr/lib/podman/netavark"
 
@@ -34,23 +34,21 @@ def cni(host: Host) -> Peer | None:
 
     bridge = _cni_bridge(host.folder)
 
-    def add(names: list[str]) -> float:
-        total = 0.0
-        for name, port in ports(names):
-            seconds, output = plugin("bridge", "ADD", name, bridge)
-            results[name] = json.loads(output)
-            more, _ = plugin("portmap", "ADD", name, _cni_portmap(port, results[name]))
-            total += seconds + more
-        return total
+    def add_one(name: str, port: int) -> float:
+        seconds, output = plugin("bridge", "ADD", name, bridge)
+        results[name] = json.loads(output)
+        more, _ = plugin("portmap", "ADD", name, _cni_portmap(port, results[name]))
+        return seconds + more
 
-    def remove(names: list[str]) -> float:
-        return sum(
-            plugin("portmap", "DEL", name, _cni_portmap(port, results[name]))[0]
-            + plugin("bridge", "DEL", name, bridge)[0]
-            for name, port in ports(names)
-        )
+    def remove_one(name: str, port: int) -> float:
+        seconds, _ = plugin("portmap", "DEL", name, _cni_portmap(port, results[name]))
+        return seconds + plugin("bridge", "DEL", name, bridge)[0]
 
-    return Peer("CNI", add, remove)
+    return Peer(
+        "CNI",
+        lambda names: [add_one(*one) for one in ports(names)],
+        lambda names: [remove_one(*one) for one in ports(names)],
+    )
 
 
 def _cni_bridge(folder: Path) -> dict[str, Any]:
@@ -81,21 +79,20 @@ def netavark(host: Host) -> Peer | None:
     if not os.path.exists(NETAVARK):
         return None
 
-    def call(action: str, names: list[str]) -> float:
-        total = 0.0
-        for number, (name, port) in enumerate(ports(names), 2):
-            file = host.folder / f"{name}.json"
-            ip = f"10.89.{number >> 8}.{number & 255}"
-            file.write_text(json.dumps(_netavark_container(name, ip, port)))
-            config = ("--config", str(host.folder), "-f", str(file))
-            where = f"/run/netns/{name}"
-            ran = host.run(NETAVARK, *config, action, where, NETAVARK_FW="iptables")
-            total += ran.seconds
-        return total
+    def call(action: str, number: int, name: str, port: int) -> float:
+        file = host.folder / f"{name}.json"
+        ip = f"10.89.{number >> 8}.{number & 255}"
+        file.write_text(json.dumps(_netavark_container(name, ip, port)))
+        config = ("--config", str(host.folder), "-f", str(file))
+        where = f"/run/netns/{name}"
+        return host.run(NETAVARK, *config, action, where, NETAVARK_FW="iptables").seconds
 
-    return Peer(
-        "netavark", lambda names: call("setup", names), lambda names: call("teardown", names)
-    )
+    def half(action: str) -> Half:
+        return lambda names: [
+            call(action, number, *one) for number, one in enumerate(ports(names), 2)
+        ]
+
+    return Peer("netavark", half("setup"), half("teardown"))
 
 
 def _netavark_container(name: str, ip: str, port: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from benchmarks.clock import BASE, Ran, Way, bare_interpreter, progress, take_turns
 from benchmarks.ground import DNET, Host, containers, host
+from dnet.cli.main import COMMANDS
 from dnet.host import netns
 
 LINES = [f"map add web {port}:80" for port in range(10000, 20000)]
@@ -73,6 +74,7 @@ def single_commands(folder: Path, rounds: int) -> Iterator[Figure]:
         promised: dict[str, tuple[float | None, Way]] = {
             "`--version`": (4.5, lambda: made.dnet("--version").seconds),
             "`--help`": (4.5, lambda: made.dnet("--help").seconds),
+            **_completion(made),
             "`ip list` of 100": (5, lambda: made.dnet("ip", "list").seconds),
             "`map list --json` of 100": (5, lambda: made.dnet("map", "list", "--json").seconds),
             "`ip request`": (7.5, lambda: keep(made.dnet("ip", "request"))),
@@ -92,6 +94,12 @@ def single_commands(folder: Path, rounds: int) -> Iterator[Figure]:
         times = take_turns(ways, rounds)
         for name, (most, _) in promised.items():
             yield Figure(name, times[name] / times[BASE], most, seconds=times[name])
+
+
+def _completion(made: Host) -> dict[str, tuple[float | None, Way]]:
+    if "completion" not in COMMANDS:
+        return {}
+    return {"`completion bash`": (4.5, lambda: made.dnet("completion", "bash").seconds)}
 
 
 def large(folder: Path, rounds: int) -> Iterator[Figure]:

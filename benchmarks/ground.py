@@ -14,7 +14,6 @@ from benchmarks.clock import Ran, run
 from dnet.host import netns
 
 DNET = str(Path(sys.executable).with_name("dnet"))
-SPARE = 64
 
 
 class Host:
@@ -44,10 +43,6 @@ class Host:
     def dnet(self, *arguments: str, text: str = "") -> Ran:
         """Run dnet there."""
         return self.run(DNET, *arguments, text=text)
-
-    def iptables_save(self) -> str:
-        """Its rules as they are, to come back to."""
-        return self.run("iptables-save").output
 
     def batch(self, lines: Iterator[str]) -> Ran:
         """Run `dnet batch` over lines."""

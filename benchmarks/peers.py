@@ -1,20 +1,23 @@
 """How each system gives N containers an address and a published port, and takes them back.
 
 Every way has the same two halves, each a function of the containers' names that gives the seconds
-it took; the host port of the n-th container is 10000 + n, and it leads to port 80.
+it took: of every container where each is done for itself, else of all at once. The host port of
+the n-th container is 10000 + n, and it leads to port 80.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable
+from statistics import mean
+from typing import Any, NamedTuple
 
 from benchmarks.ground import Host
 
 FIRST_PORT = 10000
 SAMPLE = 5
 
-Half = Callable[[list[str]], float]
+Half = Callable[[list[str]], list[float]]
+Maker = Callable[[Host], Any]
 
 
 class Peer(NamedTuple):
@@ -30,20 +33,25 @@ def ports(names: list[str]) -> list[tuple[str, int]]:
     return [(name, FIRST_PORT + number) for number, name in enumerate(names)]
 
 
+def _with_bridge(host: Host) -> None:
+    host.dnet("bridge", "init", "--address", "172.17.42.1/16")
+
+
 # --- an address and a published port ------------------------------------------------------------
 
 
 def dnet_batch(host: Host) -> Peer:
     """`dnet batch` over `interface allocate` and `map add`."""
+    _with_bridge(host)
 
-    def add(names: list[str]) -> float:
+    def add(names: list[str]) -> list[float]:
         lines = (
             f"interface allocate {name}\nmap add {name} {port}:80" for name, port in ports(names)
         )
-        return host.batch(lines).seconds
+        return [host.batch(lines).seconds]
 
-    def remove(names: list[str]) -> float:
-        return host.batch(f"interface release {name}" for name in names).seconds
+    def remove(names: list[str]) -> list[float]:
+        return [host.batch(f"interface release {name}" for name in names).seconds]
 
     return Peer("dnet batch", add, remove)
 
@@ -65,25 +73,20 @@ def _sampled(
 ) -> Peer:
     """A way that is a command each: the last few of N are done so, and stand for all of them."""
 
-    def add(names: list[str]) -> float:
-        rest = len(names) - SAMPLE
-        if rest > 0:
-            batch.add(names[:rest])
-        return _mean(add_one(*one) for one in ports(names)[-SAMPLE:]) * len(names)
+    def add(names: list[str]) -> list[float]:
+        rest = names[:-SAMPLE]
+        if rest:
+            batch.add(rest)
+        return [mean(add_one(*one) for one in ports(names)[-SAMPLE:])] * len(names)
 
-    def remove(names: list[str]) -> float:
-        seconds = _mean(remove_one(name) for name in names[-SAMPLE:]) * len(names)
-        rest = len(names) - SAMPLE
-        if rest > 0:
-            batch.remove(names[:rest])
-        return seconds
+    def remove(names: list[str]) -> list[float]:
+        seconds = mean(remove_one(name) for name in names[-SAMPLE:])
+        rest = names[:-SAMPLE]
+        if rest:
+            batch.remove(rest)
+        return [seconds] * len(names)
 
     return Peer("dnet, a command each", add, remove)
-
-
-def _mean(seconds: Iterable[float]) -> float:
-    found = list(seconds)
-    return sum(found) / len(found)
 
 
 def source(host: Host) -> Peer:
@@ -95,12 +98,14 @@ def source(host: Host) -> Peer:
     for rule in ("-N DOCKER", "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER"):
         host.run("iptables", "-t", "nat", *rule.split())
 
-    def change(names: list[str], action: str) -> float:
-        return sum(
-            host.run("iptables", *rule.split()).seconds
+    def change(names: list[str], action: str) -> list[float]:
+        return [
+            sum(
+                host.run("iptables", *rule.split()).seconds
+                for rule in _source_rules(action, number, port)
+            )
             for number, (_, port) in enumerate(ports(names))
-            for rule in _source_rules(action, number, port)
-        )
+        ]
 
     return Peer(
         "two iptables calls",
@@ -123,13 +128,14 @@ def _source_rules(action: str, number: int, port: int) -> tuple[str, str]:
 
 def attach_batch(host: Host) -> Peer:
     """`dnet batch` over `attach`."""
+    _with_bridge(host)
 
-    def add(names: list[str]) -> float:
+    def add(names: list[str]) -> list[float]:
         lines = (f"attach {name} --netns {name} -p {port}:80" for name, port in ports(names))
-        return host.batch(lines).seconds
+        return [host.batch(lines).seconds]
 
-    def remove(names: list[str]) -> float:
-        return host.batch(f"detach {name}" for name in names).seconds
+    def remove(names: list[str]) -> list[float]:
+        return [host.batch(f"detach {name}" for name in names).seconds]
 
     return Peer("dnet batch", add, remove)
 

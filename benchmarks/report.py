@@ -8,19 +8,10 @@ import subprocess
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from benchmarks.comparisons import Comparison
 from benchmarks.figures import Figure
 from dnet import __version__
-
-
-class Comparison(NamedTuple):
-    """For N containers, the seconds of each way to add and to remove them; None: not measured."""
-
-    title: str
-    names: tuple[str, ...]
-    rows: list[tuple[int, dict[str, tuple[float, float]]]]
-
 
 METHOD = """\
 Every figure is a median. What is compared takes turns: in each round every way has one turn, so
@@ -34,10 +25,16 @@ environment that dnet runs in, measured in the same rounds.
 - *two iptables calls* are what Docker 0.11.1 ran for a mapping, one after the other; its address
   took no process.
 - *CNI* is the plugins bridge with host-local, then portmap, as a runtime calls them; *netavark*
-  is called as podman does, which finds the address itself beforehand.
+  is called as podman does, which finds the address itself beforehand. Both work on one container
+  after the other, so one pass serves for every N: its first N additions, its last N removals.
 - The first packet of a connection is the time of sendto(2) on a socket never used before, over
   a veth pair: the kernel carries the packet through the host's rules to the container's socket
   before the call returns.
+"""
+
+FLOORS = """\
+What no work on dnet can take away. In `attach` and `detach` the kernel has its part as well: with
+`ip -batch` it takes about 1.5 ms to put a veth pair into a bridge, and 20 ms to delete one.
 """
 
 
@@ -109,6 +106,15 @@ def promises(figures: Iterable[Figure]) -> str:
     return table(("work", "measured", "time", "promised", "kept"), rows)
 
 
+def floors(figures: Iterable[Figure]) -> str:
+    """The figures that nothing was promised of."""
+    rows = [
+        (one.work, _amount(one.measured, one.unit), milliseconds(one.seconds or 0))
+        for one in figures
+    ]
+    return table(("work", "measured", "time"), rows)
+
+
 def _amount(value: float, unit: str) -> str:
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.2f} {unit}".strip()
 
@@ -121,27 +127,52 @@ def milliseconds(seconds: float) -> str:
 
 def compare(comparison: Comparison) -> str:
     """Each way's time for one container, and how many times that of the first way it is."""
-    parts = []
-    for half, title in enumerate(("add", "remove")):
-        rows = []
-        for count, times in comparison.rows:
-            first = times[comparison.names[0]][half] / count
-            cells = [f"{count:,}", milliseconds(first)]
-            for name in comparison.names[1:]:
-                if name in times:
-                    one = times[name][half] / count
-                    cells.append(f"{milliseconds(one)} ({one / first:.1f})")
-                else:
-                    cells.append("–")
-            rows.append(cells)
-        parts.append(f"\n{title}, each:\n\n" + table(("N", *comparison.names), rows))
-    return f"### {comparison.title}\n" + "".join(parts)
+    adding, removing = (_half(comparison, half) for half in (0, 1))
+    return f"### {comparison.title}\n\nadd, each:\n\n{adding}\nremove, each:\n\n{removing}"
 
 
-def document(parts: Iterable[str]) -> str:
+def _half(comparison: Comparison, half: int) -> str:
+    rows = []
+    for count, times in comparison.rows:
+        each = {
+            name: seconds / count
+            for name, halves in times.items()
+            if (seconds := halves[half]) is not None
+        }
+        first = each[comparison.names[0]]
+        others = (each.get(name) for name in comparison.names[1:])
+        rows.append(
+            [
+                f"{count:,}",
+                milliseconds(first),
+                *(
+                    "–" if one is None else f"{milliseconds(one)} ({one / first:.1f})"
+                    for one in others
+                ),
+            ]
+        )
+    return table(("N", *comparison.names), rows)
+
+
+def document(
+    about: str,
+    figures: Iterable[Figure],
+    compared: Iterable[Comparison],
+    lowest: Iterable[Figure],
+    missing: Sequence[str],
+) -> str:
     """The whole document."""
-    head = (
-        "# Benchmarks\n\n"
-        "Written by `scripts/bench`. Ratios of one run hold better than its absolute times.\n"
+    notes = "".join(f"\nWithout {name}, which was not to be had here.\n" for name in missing)
+    return "\n".join(
+        [
+            "# Benchmarks\n",
+            "Written by `scripts/bench`. Ratios of one run hold better than its absolute times.\n",
+            f"## Machine\n\n{about}{notes}",
+            f"## What was promised\n\n{promises(figures)}",
+            "## Beside the others\n\n"
+            "The time for one of N; in parentheses the multiple of the first column.\n",
+            *(compare(one) for one in compared),
+            f"## Floors\n\n{FLOORS}\n{floors(lowest)}",
+            f"## Method\n\n{METHOD}",
+        ]
     )
-    return "\n".join([head, *parts, f"## Method\n\n{METHOD}"])
