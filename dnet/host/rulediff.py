@@ -115,7 +115,7 @@ def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: li
         result.commands.setdefault(chain.table, []).extend(f"-A {chain.name} {t}" for t in desired)
         if actual is not None:
             for text in desired:
-                result.found(chain, f"missing: {text}")
+                result.found(chain, "missing", text)
         return
     found = [(text, canonical(text)) for text in there]
     wanted = [(text, canonical(text)) for text in desired]
