@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
-from dnet.errors import ConflictError, DnetError, ForeignStateError, KernelError
+from dnet.errors import ConflictError, DnetError, ForeignStateError, RulesRefusedError
 from dnet.host import flows, report, rulediff, rules, system
 from dnet.host.kernel import Kernel, Say
 from dnet.host.scope import NOWHERE, Scope, attached
@@ -70,9 +70,13 @@ class Driver:
     def rehearse(self, operation: Operation[T]) -> Outcome[T]:
         """Decide and plan as `change` would, and change nothing."""
         state = self._store.load()
-        self._elsewhere(state)
+        moved, journal = self._elsewhere(state), self._left_journal(state)
         with self._kernel() as kernel:
-            return self._decide(state, kernel, operation)
+            outcome = self._decide(state, kernel, operation)
+            if not moved and journal is None:
+                return outcome
+            plan = self._way_home(state, journal, kernel, Scope.of(state).with_changes(state))
+            return outcome._replace(plan=plan)
 
     def change(self, operation: Operation[T]) -> Outcome[T]:
         """Carry a command out: all of it, or nothing."""
@@ -108,27 +112,31 @@ class Driver:
 
     def _decide(self, state: State, kernel: Kernel, operation: Operation[T]) -> Outcome[T]:
         before, scope = rules.skeleton(state), Scope.of(state)
+        had_rules = state.uses_iptables
         result = operation(state, kernel.machine)
         changes = state.changes()
         plan = Plan()
         if _concerns_kernel(state, changes):
             kernel.require()
-            self._settle(state, kernel)
+            self._settle(state, kernel, had_rules=had_rules)
             plan = kernel.planner.change(before, scope, state)
-        plan.flows = list(flows.ended(changes))
+        plan.flows = list(flows.ended(changes, state.mappings))
         return Outcome(result, state, plan, changes)
 
-    def _settle(self, state: State, kernel: Kernel) -> None:
-        """Note which iptables a store uses. Raises ConflictError when it is another one now."""
-        if not any(bridge.iptables for bridge in state.bridges.values()):
+    def _settle(self, state: State, kernel: Kernel, *, had_rules: bool) -> None:
+        """Note which iptables a store uses. Raises ConflictError when it is another one now.
+
+        `had_rules` says whether there are rules of this store's already.
+        """
+        if not had_rules and not state.uses_iptables:
             return
         variant = kernel.firewall.variant
-        if state.variant not in (None, variant):
+        if had_rules and state.variant not in (None, variant):
             raise ConflictError(
                 f"iptables is the {variant} variant now, and dnet's rules are in {state.variant}",
                 f"update-alternatives --set iptables $(command -v iptables-{state.variant})",
             )
-        state.variant = variant
+        state.variant = variant if state.uses_iptables else None
 
     # Carrying out
 
@@ -137,7 +145,7 @@ class Driver:
         state.serial += 1
         state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
         moves = bool(plan.before or plan.commands or plan.after)
-        again = (state.interfaces[one] for one in state.replug)
+        again = (state.interfaces[one] for one in state.replug if one in state.interfaces)
         scope = Scope.of(state).with_changes(state) | Scope(attached=tuple(again))
         try:
             if moves:
@@ -153,16 +161,12 @@ class Driver:
     def _apply(self, outcome: Outcome[T], kernel: Kernel) -> None:
         try:
             kernel.apply(outcome.plan)
-        except KernelError as error:
-            if not self._only_rules(outcome.plan):
+        except RulesRefusedError as error:
+            if outcome.plan.findings:  # It was made with a look at the tables.
                 raise
             self._rebuild(outcome, kernel, error)
 
-    def _only_rules(self, plan: Plan) -> bool:
-        """Whether a plan was made without a look at the tables."""
-        return bool(plan.commands) and not plan.findings and not plan.before
-
-    def _rebuild(self, outcome: Outcome[T], kernel: Kernel, error: KernelError) -> None:
+    def _rebuild(self, outcome: Outcome[T], kernel: Kernel, error: RulesRefusedError) -> None:
         """The kernel's rules are not those the plan took for granted: compare, and plan anew."""
         state = outcome.state
         plan = kernel.planner.converge(state, Scope.of(state).with_changes(state))
@@ -171,7 +175,7 @@ class Driver:
         plan.flows = outcome.plan.flows
         kernel.apply(plan)
         asked = rulediff.findings_of(outcome.plan.commands)
-        asked.update(step.why for step in outcome.plan.after)
+        asked.update(step.why for step in (*outcome.plan.before, *outcome.plan.after))
         self._report(plan, asked)
 
     def _undo(self, outcome: Outcome[T], scope: Scope, kernel: Kernel) -> None:
@@ -184,8 +188,9 @@ class Driver:
         back = [(table, key, new, old) for table, key, old, new in outcome.changes]
         kernel.close()  # An answer that was waited for may still come in there.
         try:
-            plan = kernel.planner.converge(self._store.load(), scope)
-            plan.flows = list(flows.ended(back))
+            former = self._store.load()
+            plan = kernel.planner.converge(former, scope)
+            plan.flows = list(flows.ended(back, former.mappings))
             kernel.apply(plan)
             self._store.drop_journal()
         except (DnetError, OSError) as error:
@@ -199,12 +204,11 @@ class Driver:
         Raises ForeignStateError for a store of another network namespace.
         """
         moved = self._elsewhere(state)
-        journal = self._store.journal()
-        if journal is not None and journal.serial <= state.serial:
+        journal = self._left_journal(state)
+        if journal is None:
             self._store.drop_journal()
-            journal = None
-        if journal is None and not moved:
-            return False
+            if not moved:
+                return False
         plan = self._way_home(state, journal, kernel)
         if plan:
             kernel.require()
@@ -214,6 +218,11 @@ class Driver:
         self._store.drop_journal()
         return moved
 
+    def _left_journal(self, state: State) -> State | None:
+        """What a killed command was moving the kernel to, unless it came to commit it."""
+        journal = self._store.journal()
+        return journal if journal is not None and journal.serial > state.serial else None
+
     def _way_home(
         self, state: State, journal: State | None, kernel: Kernel, beyond: Scope = NOWHERE
     ) -> Plan:
@@ -221,7 +230,7 @@ class Driver:
 
         `beyond` is what to look at besides.
         """
-        self._settle(state, kernel)
+        self._settle(state, kernel, had_rules=state.uses_iptables)
         scope = Scope.of(state).with_attachments(state) | beyond
         if journal is None:
             return kernel.planner.converge(state, scope)

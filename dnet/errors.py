@@ -106,3 +106,7 @@ class KernelError(DnetError):
     """iptables, netlink or a sysctl refused; what was done so far has been undone."""
 
     status, code = 9, "kernel"
+
+
+class RulesRefusedError(KernelError):
+    """iptables refused: perhaps what is there is not what was expected."""

@@ -48,7 +48,7 @@ class Maintenance(Driver):
 
         Raises DnetError where a bridge cannot be made, once all the rest is done.
         """
-        with self._locked_kernel() as kernel:
+        with self._kernel() if dry_run else self._locked_kernel() as kernel:
             state = self._store.load()
             moved = self._elsewhere(state)
             plan = self._way_home(state, self._store.journal(), kernel, self._reserved(state))
@@ -92,10 +92,10 @@ class Maintenance(Driver):
         Without a store also what one that was lost has left under the default names. Raises
         DnetError where something cannot be removed, and keeps the store; ForeignStateError.
         """
-        with self._locked_kernel() as kernel:
+        with self._kernel() if dry_run else self._locked_kernel() as kernel:
             known, is_whole = self._known()
             for state in known:
-                self._settle(state, kernel)
+                self._settle(state, kernel, had_rules=state.uses_iptables)
             scope = NOWHERE
             for state in known:
                 scope |= Scope.of(state).with_attachments(state)
@@ -111,8 +111,7 @@ class Maintenance(Driver):
 
     def _reserved(self, state: State) -> Scope:
         """The chains with dnet's own names, where this store has anything to do with iptables."""
-        uses_iptables = any(bridge.iptables for bridge in state.bridges.values())
-        owned = uses_iptables and self._owns_names()
+        owned = state.uses_iptables and self._owns_names()
         return Scope(chains=frozenset(rules.OWN)) if owned else NOWHERE
 
     def _owns_names(self) -> bool:

@@ -144,6 +144,11 @@ class State:
 
     # Who has what
 
+    @property
+    def uses_iptables(self) -> bool:
+        """Whether any bridge has rules."""
+        return any(bridge.iptables for bridge in self.bridges.values())
+
     def bridge_of(self, ip: str) -> Bridge | None:
         """The bridge whose subnet an address lies in."""
         for name, row in self.bridges.rows.items():

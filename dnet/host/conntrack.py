@@ -21,7 +21,7 @@ from dnet.host.system import find_program, read_file
 
 # Up to so many words are sooner looked for in a line than the line is taken apart.
 _FEW = 8
-# Of which an entry can be made that says nothing of how far the connection has come.
+# Of which an entry can be made that needs to know nothing of the one before.
 _HELD = ("tcp", "udp")
 
 

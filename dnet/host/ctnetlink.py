@@ -35,8 +35,12 @@ _ATTEMPTS = 3
 _SHORT_TIMEOUT = 30  # Seconds: nf_conntrack_udp_timeout (nf_conntrack-sysctl), for what has none.
 
 _NESTED = 1 << 15
-# CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_TIMEOUT, CTA_ID, CTA_ZONE
-_TUPLE_ORIG, _TUPLE_REPLY, _TIMEOUT, _ID, _ZONE = 1, 2, 7, 12, 18
+# CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_PROTOINFO, CTA_TIMEOUT, CTA_ID, CTA_ZONE
+_TUPLE_ORIG, _TUPLE_REPLY, _PROTOINFO, _TIMEOUT, _ID, _ZONE = 1, 2, 4, 7, 12, 18
+# CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL
+_TCP, _TCP_STATE, _TCP_FLAGS = 1, 1, 4
+# include/uapi/linux/netfilter/nf_conntrack_tcp.h
+_TCP_CLOSED, _CLOSE_INIT = 8, 0x04  # TCP_CONNTRACK_CLOSE, IP_CT_TCP_FLAG_CLOSE_INIT
 _TUPLE_IP, _TUPLE_PROTO, _TUPLE_ZONE = 1, 2, 3
 _PROTO_NUM = 1
 
@@ -120,12 +124,20 @@ def eviction(entry: Entry, sequence: int) -> bytes:
 
 
 def holding(entry: Entry, sequence: int) -> bytes:
-    """The message that makes an entry in which the one who was asked answers itself."""
+    """The message that makes an entry in which the one who was asked answers itself.
+
+    A TCP connection is closed in it, so that the kernel forgets it as soon as the client begins
+    a new one from the same port.
+    """
     turned = {_TURNED.get(key, key): value for key, value in entry.orig_fields().items()}
     answers = _tuple(entry, entry.dst, entry.src, turned)
     body = _attribute(_TUPLE_ORIG | _NESTED, _asks(entry))
     body += _attribute(_TUPLE_REPLY | _NESTED, answers)
     body += _attribute(_TIMEOUT, struct.pack("!I", entry.timeout or _SHORT_TIMEOUT))
+    if entry.proto == "tcp":
+        state = _attribute(_TCP_STATE, bytes([_TCP_CLOSED]))
+        state += _attribute(_TCP_FLAGS, bytes([_CLOSE_INIT, _CLOSE_INIT]))  # and their mask
+        body += _attribute(_PROTOINFO | _NESTED, _attribute(_TCP | _NESTED, state))
     return _message(_CT_NEW, entry, body, sequence, _CREATE_ONLY)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dnet import address
+from dnet.endpoint import Endpoint
 from dnet.host.flow import LOCAL, Flow
 from dnet.model import Link, Mapping
 from dnet.names import split_port_proto
@@ -18,18 +19,25 @@ from dnet.state import Change, State
 from dnet.table import ABSENT, Table
 
 
-def ended(changes: Iterable[Change]) -> Iterator[Flow]:
-    """The connections that what was changed has made obsolete, and nobody else's."""
+def ended(changes: Iterable[Change], now: Table[Any]) -> Iterator[Flow]:
+    """The connections that what was changed has made obsolete, and nobody else's.
+
+    `now` are the mappings that there are afterwards.
+    """
     for table, key, old, new in changes:
-        if table.name == "leases" and new is ABSENT:
+        if table.name == "leases" and old is not ABSENT:
             yield Flow(either=key)
         elif table.name == "mappings":
             if old is not ABSENT:
-                yield _through(Mapping.from_row(key, old), table)
+                yield _through(Mapping.from_row(key, old), now)
             if new is not ABSENT and not key.endswith("/tcp"):
-                yield _past(Mapping.from_row(key, new))
-        elif table.name == "links" and old is not ABSENT:
-            yield from _along(Link.from_row(key, old))
+                yield _past(Mapping.from_row(key, new).endpoint)
+        elif table.name == "links":
+            if old is not ABSENT:
+                yield from _along(Link.from_row(key, old))
+            if new is not ABSENT:
+                opened = Link.from_row(key, new).endpoints
+                yield from (_past(at) for at in opened if at.proto != "tcp")
 
 
 def left_behind(there: State, here: State) -> Iterator[Flow]:
@@ -42,14 +50,14 @@ def left_behind(there: State, here: State) -> Iterator[Flow]:
     for theirs, ours in tables:
         gone = ((theirs, key, row, ABSENT) for key, row in theirs.rows.items() if key not in ours)
         back = ((ours, key, ABSENT, row) for key, row in ours.rows.items() if key not in theirs)
-        yield from ended((*gone, *back))
+        yield from ended((*gone, *back), here.mappings)
 
 
 def _destination(host_ip: str) -> str:
     return LOCAL if host_ip == address.ANY else host_ip
 
 
-def _through(mapping: Mapping, mappings: Table[Any]) -> Flow:
+def _through(mapping: Mapping, now: Table[Any]) -> Flow:
     """What a mapping translated.
 
     Its place is held where no other mapping has the port now. Otherwise what the container still
@@ -63,13 +71,12 @@ def _through(mapping: Mapping, mappings: Table[Any]) -> Flow:
         orig_dports=(at.port, at.end),
         reply_src=mapping.container_ip,
         reply_sports=(mapping.container_port, mapping.container_end),
-        hold=not any(ports(mappings).meeting(at)),
+        hold=not any(ports(now).meeting(at)),
     )
 
 
-def _past(mapping: Mapping) -> Flow:
-    """What came to the port before there was the mapping, where a client never starts anew."""
-    at = mapping.endpoint
+def _past(at: Endpoint) -> Flow:
+    """What came to a port before it was anybody's, where a client never starts anew."""
     return Flow(proto=at.proto, orig_dst=_destination(at.host_ip), orig_dports=(at.port, at.end))
 
 

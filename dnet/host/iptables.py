@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
-from dnet.errors import KernelError, PermissionDeniedError
+from dnet.errors import KernelError, PermissionDeniedError, RulesRefusedError
 from dnet.host import command, system
 from dnet.host.rulediff import Tables
 from dnet.host.rules import TABLES, Commands
@@ -60,7 +60,7 @@ class Firewall:
         said = f"{words[0]} refused: {_first_line(done.errors) or f'status {done.status}'}"
         if not system.has_capability("CAP_NET_ADMIN"):
             raise PermissionDeniedError(said, "CAP_NET_ADMIN is missing: run it as root")
-        raise KernelError(said)
+        raise RulesRefusedError(said)
 
 
 def restore_input(commands: Commands) -> str:

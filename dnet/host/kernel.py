@@ -77,7 +77,7 @@ class Kernel:
         """What other firewalls do to the traffic that dnet accepts, in words."""
         from dnet.host import foreign
 
-        if not any(bridge.iptables for bridge in state.bridges.values()):
+        if not state.uses_iptables:
             return []
         return [foreign.warning(chain) for chain in foreign.dropping(state.variant)]
 

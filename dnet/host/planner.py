@@ -151,7 +151,9 @@ class Planner:
 def _settings(plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
     """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""
     wanted = sysctl.localnet_bridges(state, layout)
-    closing = sorted(name for name in scope.localnet - wanted if name in state.bridges)
+    # With the device of any other bridge its settings go.
+    staying = {*state.bridges, *(one.name for one in scope.bridges if one.adopted)}
+    closing = sorted((scope.localnet - wanted) & staying)
     plan.before += [
         one for one in sysctl.localnet(closing, "0") if sysctl.exists(one) and sysctl.differs(one)
     ]

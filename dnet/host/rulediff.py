@@ -28,8 +28,8 @@ class Tables:
         table = ""
         for line in saved.splitlines():
             if line.startswith("-A "):
-                _, name, text = line.split(" ", 2)
-                found.chains[Chain(table, name)].append(text)
+                _, name, *text = line.split(" ", 2)
+                found.chains[Chain(table, name)].append("".join(text))
             elif line.startswith(":"):
                 found.chains[Chain(table, line[1:].split(" ", 1)[0])] = []
             elif line.startswith("*"):
@@ -250,4 +250,5 @@ def _options(words: list[str]) -> Iterator[tuple[str, ...]]:
             yield tuple(option)
             option = []
         option.append(word)
-    yield tuple(option)
+    if option:
+        yield tuple(option)

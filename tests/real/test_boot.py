@@ -68,6 +68,18 @@ def host(lab: Lab) -> Host:
     return host
 
 
+def test_a_dry_run_after_the_boot_shows_the_whole(rebooted: Rebooted) -> None:
+    words = ("map", "add", "app", "8080:80")
+    before = rebooted.host.everything()
+    shown = rebooted.ok(*words, "--dry-run").splitlines()
+    assert rebooted.host.everything() == before
+    assert "ip link add name dnet0 address 02:42:ac:11:2a:01 type bridge" in shown
+    assert any(line.startswith("iptables -t nat -A DNET ") and "8080" in line for line in shown)
+    assert shown[-1] == "# store: mappings: + 0.0.0.0:8080/tcp"
+    rebooted.ok(*words)
+    assert rebooted.ok("check") == ""
+
+
 @pytest.fixture
 def rebooted(lab: Lab, host: Host, tmp_path: Path) -> Rebooted:
     return Rebooted(lab, host, tmp_path)

@@ -54,6 +54,19 @@ def test_a_bridge_that_is_there_is_adopted_and_never_deleted(
     assert not [line for line in kept if line.startswith("*")]
 
 
+@pytest.mark.parametrize("end", ["bridge remove br0 --force", "reset --yes"])
+def test_an_adopted_bridge_is_closed_to_127_0_0_1_again(host: Host, end: str) -> None:
+    bridge_by_hand(host, "172.17.42.1/16")
+    before = host.snapshot()
+    host.ok("bridge", "init", "br0")
+    host.ok("interface", "allocate", "web")
+    host.ok("map", "add", "web", "8080:80")
+    assert host.sysctl("net/ipv4/conf/br0/route_localnet") == "1"
+    host.quiet(*end.split())
+    assert host.sysctl("net/ipv4/conf/br0/route_localnet") == "0"
+    assert "route_localnet 0" in before
+
+
 def test_an_adopted_bridge_with_another_address_is_a_conflict(host: Host) -> None:
     for there in ("172.17.42.2/16", "172.17.42.1/24"):
         bridge_by_hand(host, there)

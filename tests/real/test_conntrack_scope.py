@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -96,6 +98,51 @@ def test_a_server_that_goes_on_talking_does_not_keep_its_connection(site: Site) 
     site.host.ok("map", "remove", "53")
     site.web.tell()
     assert connection.hear(SILENCE_SECONDS) is None
+
+
+# A client that connects from one port, and when it is told to is gone without a word.
+VANISHING = """
+import socket, struct
+client = socket.socket()
+client.bind(("10.99.0.2", 40001))
+client.connect(("10.99.0.1", 53))
+print("connected", flush=True)
+input()
+client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+client.close()
+"""
+
+
+def test_a_client_that_vanished_can_connect_again_at_once(site: Site) -> None:
+    site.host.ok("map", "add", "web", "53:53")
+    site.host.iptables("-P INPUT DROP")
+    command = site.outside.argv(sys.executable, "-I", "-c", VANISHING)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True) as client:  # type: ignore[call-overload]
+        assert client.stdout.readline() == "connected\n"
+        site.outside.run("iptables -A OUTPUT -p tcp --dport 53 -j DROP")
+        client.communicate("\n")
+    site.outside.run("iptables -F OUTPUT")
+    site.host.ok("map", "remove", "53")
+    site.host.ok("map", "add", "web", "53:53")
+    answer = site.outside.ask("tcp", "10.99.0.1", 53, timeout=0.9, source=("10.99.0.2", 40001))
+    assert str(answer).startswith("web")
+
+
+def test_an_address_that_changes_hands_in_one_transaction_takes_no_flow_along(site: Site) -> None:
+    site.outside.listen("udp", 9, "outside")
+    assert site.web.ask("udp", "10.99.0.2", 9)
+    assert entries(site.host, WEB)
+    lines = f"interface release web\ninterface allocate other --ip {WEB}\n"
+    site.host.ok("batch", stdin=lines)
+    assert entries(site.host, WEB) == set()
+
+
+def test_a_sender_that_never_starts_anew_meets_a_new_link_from_the_host(site: Site) -> None:
+    flow = site.host.open("udp", "127.0.0.1", 53)
+    assert flow.say(SILENCE_SECONDS) is None
+    site.host.ok("link", "add", "host", "db", "-p", "53/udp")
+    assert str(flow.say()).startswith("db")
 
 
 @pytest.mark.parametrize("proto", ["tcp", "udp"])

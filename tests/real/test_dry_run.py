@@ -81,3 +81,9 @@ def test_a_refusal_is_the_same(busy: Host) -> None:
     busy.fails(2, "map", "add", "db", "0:80", "--dry-run")
     busy.fails(4, "bridge", "remove", "br0", "--dry-run")
     assert busy.everything() == before
+
+
+def test_on_a_machine_without_a_store_it_leaves_no_folder_either(host: Host) -> None:
+    for command in ("restore", "reset", "gc", "bridge init"):
+        assert host.dnet(*command.split(), "--dry-run").returncode == 0
+    assert not host.state_dir.exists()

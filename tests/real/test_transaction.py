@@ -122,12 +122,31 @@ def test_a_store_belongs_to_its_network_namespace(lab: Lab) -> None:
     assert other.ok("--state-dir", str(host.state_dir), "bridge", "list", "-q") == "br0"
 
 
-def test_another_iptables_variant_is_a_conflict(br0: Host, variant_folders: Path) -> None:
+def with_legacy(host: Host, variant_folders: Path) -> dict[str, str]:
+    """The PATH on which iptables is the other variant."""
     if not (variant_folders / "legacy").exists():
         pytest.skip("iptables-legacy does not work here")
+    nft, legacy = (str(variant_folders / variant) for variant in ("nft", "legacy"))
+    return {"PATH": host.env["PATH"].replace(nft, legacy)}
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["map add web 8080:80", "bridge remove br0 --force", "bridge init br0 --no-iptables", "check"],
+)
+def test_another_iptables_variant_is_a_conflict(
+    br0: Host, variant_folders: Path, command: str
+) -> None:
     before = br0.everything()
-    path = br0.env["PATH"].replace(str(variant_folders / "nft"), str(variant_folders / "legacy"))
-    done = br0.dnet("map", "add", "web", "8080:80", env={"PATH": path})
+    done = br0.dnet(*command.split(), env=with_legacy(br0, variant_folders))
     assert done.returncode == STATUS["conflict"], done
     assert read_refusal(done).hint
     assert br0.everything() == before
+
+
+def test_a_store_without_a_rule_takes_any_variant(br0: Host, variant_folders: Path) -> None:
+    legacy = with_legacy(br0, variant_folders)
+    br0.ok("bridge", "remove", "br0", "--force")
+    br0.ok("bridge", "init", "br0", env=legacy)
+    br0.ok("check", env=legacy)
+    br0.ok("bridge", "remove", "br0", env=legacy)
