@@ -110,3 +110,12 @@ class KernelError(DnetError):
 
 class RulesRefusedError(KernelError):
     """iptables refused: perhaps what is there is not what was expected."""
+
+
+def on_one_line(text: str) -> str:
+    """`text` with what would not print, such as the end of a line in a name, as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
+    )

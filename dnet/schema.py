@@ -57,6 +57,14 @@ def _kind(entity: Any, key: Check, checks: dict[str, Check]) -> Kind:
     return Kind(key, checks, frozenset(always & checks.keys()))
 
 
+def _is_text(value: Any) -> bool:
+    """Whether it can be written out again; a path of the system may be any bytes."""
+    try:
+        return type(value) is str and value.encode(errors="surrogateescape") != b""
+    except UnicodeEncodeError:
+        return False
+
+
 def _is_span(value: Any) -> bool:
     if type(value) is not list or not all(map(_PORT.passes, value)):
         return False
@@ -85,7 +93,7 @@ def _single(text: str) -> str:
     return _endpoint(text) if "-" not in text else ""
 
 
-TEXT = Check("a text", lambda value: type(value) is str and value != "")
+TEXT = Check("a text", _is_text)
 _FLAG = Check("true or false", lambda value: type(value) is bool)
 _TABLE = Check("a JSON object", lambda value: type(value) is dict)
 _COUNT = _number("a whole number", 0, (1 << 64) - 1)

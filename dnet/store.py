@@ -138,15 +138,20 @@ class Store:
     def commit(self, state: State, *, journalled: bool) -> None:
         """Make a state the committed one: the journal becomes the store, or a new file does."""
         are_others = self.names.prepare(state)
+        spare, new = map(wholefile.spare_of, (self._previous, self.path))
         try:
-            self._keep_previous()
-            if journalled:
-                os.rename(self._journal, self.path)
-            else:
-                self._write(self.path, storetext.write(state))
+            if not journalled:
+                wholefile.write_spare(self.path, storetext.write(state), lasting=True)
+            self._link_to(spare)
+            os.rename(self._journal if journalled else new, self.path)
         except OSError as error:
+            for path in (spare, new):
+                with suppress(OSError):
+                    os.unlink(path)
             raise self._trouble(error, self.path) from None
         # The rename has committed: what fails after it must not undo the kernel's side.
+        with suppress(OSError):
+            os.rename(spare, self._previous)
         with suppress(OSError):
             self._sync_folder()
         if are_others:
@@ -166,14 +171,11 @@ class Store:
         with suppress(OSError):
             self._sync_folder()
 
-    def _keep_previous(self) -> None:
-        spare = f"{self._previous}.new"
+    def _link_to(self, spare: str) -> None:
+        """Let the store, where there is one, have another name as well."""
         wholefile.unlink(spare)
-        try:
+        with suppress(FileNotFoundError):
             os.link(self.path, spare, follow_symlinks=False)
-        except FileNotFoundError:
-            return
-        os.rename(spare, self._previous)
 
     def _write(self, path: str, text: str) -> None:
         """Write a file whole, to last."""

@@ -40,7 +40,7 @@ def replace(path: str, text: str) -> None:
     try:
         write_spare(path, text, lasting=True)
         os.rename(spare_of(path), path)
-    except OSError:
+    except BaseException:
         with suppress(OSError):
             os.unlink(spare_of(path))
         raise

@@ -13,7 +13,7 @@ from dnet.cli.document import Document
 from dnet.cli.render import as_json, bare, one_line, render, write
 from dnet.cli.session import Request, Session, steps
 from dnet.cli.tree import Command
-from dnet.errors import DnetError, UsageError
+from dnet.errors import DnetError, UsageError, on_one_line
 from dnet.facts import Facts
 from dnet.state import State
 
@@ -135,7 +135,7 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
     refused = [one for one in work.documents if isinstance(one, DnetError)]
     if session.form != "json":
         for error in refused:
-            print(f"dnet: error: {error}", file=sys.stderr)
+            print(on_one_line(f"dnet: error: {error}"), file=sys.stderr)
     return Document(
         lambda: [_data(one) for one in work.documents],
         values=tuple(_texts(work.documents)),
@@ -168,7 +168,7 @@ def _answer(document: Document, form: str) -> str:
 def _complaint(error: DnetError, form: str) -> str:
     if form == "json":
         return as_json({"error": error.body()})
-    return f"error: {error.code}: {error}"
+    return on_one_line(f"error: {error.code}: {error}")
 
 
 def _requests(session: Session, stream: IO[str], part: Part, *, keep_going: bool) -> Requests:

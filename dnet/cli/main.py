@@ -12,7 +12,7 @@ import click
 
 from dnet import STATE_DIR, __version__
 from dnet.cli.tree import LazyGroup
-from dnet.errors import DnetError, PermissionDeniedError, UsageError
+from dnet.errors import DnetError, PermissionDeniedError, UsageError, on_one_line
 
 ABOUT = "Docker's original network driver as shell commands."
 
@@ -94,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         status = _run(words)
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = 130
     except BrokenPipeError:
         _discard_output()  # The reader has what it wanted.
     except OSError as error:
@@ -158,9 +160,9 @@ def _fail(error: DnetError, words: list[str]) -> int:
 
         _complain(as_json({"error": error.body()}))
         return error.status
-    _complain(f"dnet: error: {error}")
+    _complain(on_one_line(f"dnet: error: {error}"))
     if error.hint:
-        _complain(f"dnet: hint: {error.hint}")
+        _complain(on_one_line(f"dnet: hint: {error.hint}"))
     return error.status
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dnet.cli.document import NOTHING, Document, column
-from dnet.errors import UsageError
+from dnet.errors import UsageError, on_one_line
 
 if TYPE_CHECKING:
     from dnet.driver import Operation, Settings
@@ -104,7 +104,7 @@ class Session:
 def _say(line: str) -> None:
     """A line on stderr; that nobody reads it is no reason to stop in the middle of a change."""
     with suppress(OSError):
-        print(line, file=sys.stderr)
+        print(on_one_line(line), file=sys.stderr)
 
 
 _STEPS = (column("kind"), column("step"))
