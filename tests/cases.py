@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tests import site as sites
+from tests.node import Completed
 from tests.site import Site, View
 
 _INIT = "bridge init dnet0 --address 172.17.42.1/16 --no-icc"
@@ -76,68 +77,104 @@ CASES = (
 )
 
 
-class Range:
-    """Makes the sites of a case, and knows what its command makes of one that is let be."""
+class Scene:
+    """A site on which the command of a case is tried again and again.
+
+    Attributes:
+        files: those of the state folder as the command finds them.
+        before: the site as the command finds it.
+        after: as it leaves it, if it is let be.
+        points: the points it passes then.
+    """
+
+    def __init__(self, site: Site, case: Case, log: Path) -> None:
+        self.site, self.case = site, case
+        self._set_up()
+        self.files, self._settings = site.files(), site.staying()
+        self.before = site.view()
+        log.unlink(missing_ok=True)
+        done = site.dnet(case.line, {"DNET_POINT_LOG": str(log)})
+        assert done.returncode == 0, done
+        site.quiet("check")
+        self.points = log.read_text().splitlines()
+        self.after = site.view()
+        self._now: View | None = self.after
+
+    def _set_up(self) -> None:
+        for line in self.case.before:
+            self.site.ok(line)
+        self._drift()
+
+    def _drift(self) -> None:
+        if self.case.shell:
+            self.site.host.run("sh", "-c", self.case.shell)
+
+    def now(self) -> View:
+        """The site as it is now."""
+        self._now = now = self.site.view()
+        return now
+
+    def trial(self, env: Mapping[str, str] | None = None, options: str = "") -> Completed:
+        """The command, on a site as it is to find it."""
+        now = self._now or self.now()
+        if now != self.before or self.site.files() != self.files:
+            self._go_back()
+            self.now().has_to_be_one_of(self.before)
+        self._now = None
+        return self.site.dnet(f"{options} {self.case.line}", env)
+
+    def _go_back(self) -> None:
+        """Take the way back that a killed command is taken: its outcome stands in the journal."""
+        folder, outcome = self.site.host.state_dir, self.site.files().get("state.json")
+        shutil.rmtree(folder, ignore_errors=True)
+        if outcome or self.files:
+            folder.mkdir(parents=True)
+            for name, text in self.files.items():
+                (folder / name).write_text(text)
+            if outcome:
+                (folder / "journal.json").write_text(outcome)
+            self.site.ok("restore")
+        # So that the command passes all the points it passed the first time.
+        if not self.files:
+            shutil.rmtree(folder.parent, ignore_errors=True)
+        for key, value in self._settings.items():
+            self.site.host.sysctl(key, value)
+        self._drift()
+
+
+class Stage:
+    """One site for one case after the other."""
 
     def __init__(self, folder: Path, variant_folders: Path, variant: str) -> None:
         self._folder, self._variant_folders, self._variant = folder, variant_folders, variant
-        self._stores: dict[tuple[str, ...], Any] = {}
-        self._outcomes: dict[Case, tuple[View, View, list[str]]] = {}
-
-    @contextmanager
-    def site(self, case: Case) -> Iterator[Site]:
-        """A site where the command of a case can be given."""
-        with sites.opened(self._folder, self._variant_folders, self._variant) as site:
-            site.take_over(self._store(case.before))
-            if case.shell:
-                site.host.run("sh", "-c", case.shell)
-            yield site
-
-    def _store(self, lines: tuple[str, ...]) -> Any:
-        if lines and lines not in self._stores:
-            with sites.opened(self._folder, self._variant_folders, self._variant) as site:
-                site.build(lines)
-                self._stores[lines] = site.store()
-        return self._stores.get(lines)
-
-    def outcomes(self, case: Case) -> tuple[View, View, list[str]]:
-        """A site as the command finds it, as it leaves it, and the points it passes."""
-        if case not in self._outcomes:
-            self._outcomes[case] = self._try_out(case)
-        return self._outcomes[case]
-
-    def _try_out(self, case: Case) -> tuple[View, View, list[str]]:
-        log = self._folder / f"points of {case}"
-        with self.site(case) as site:
-            before = site.view()
-            log.unlink(missing_ok=True)
-            done = site.passes_points(site.words_of(case.line), {"DNET_POINT_LOG": str(log)})
-            assert done.returncode == 0, done
-            site.host.quiet("check")
-            return before, site.view(), log.read_text().splitlines()
-
-
-class Sites:
-    """A site at a time, made anew only where the last one is not as it was."""
-
-    def __init__(self, ground: Range, case: Case, before: View) -> None:
-        self._ground, self._case, self._before = ground, case, before
         self._stack = ExitStack()
         self._site: Site | None = None
+        self._bare: View | None = None
+        self._scene: Scene | None = None
 
-    def __enter__(self) -> Sites:
-        return self
+    def scene(self, case: Case) -> Scene:
+        """A site made ready for a case, the one of the last test where it is the same case."""
+        if self._scene is None or self._scene.case != case:
+            self._scene = Scene(self._cleared(), case, self._folder / "points")
+        return self._scene
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def one(self) -> Site:
-        """A site as the command is to find it."""
-        if self._site is None or self._site.view() != self._before:
-            self._stack.close()
-            self._site = self._stack.enter_context(self._ground.site(self._case))
-            assert self._site.view().is_one_of(self._before)
-        if self._before.store is None:
-            # So that the command passes all the points it passed the first time.
+    def _cleared(self) -> Site:
+        if self._site is not None:
+            self._site.dnet("reset --yes")
             shutil.rmtree(self._site.host.state_dir.parent, ignore_errors=True)
+            if self._site.view() == self._bare:
+                return self._site
+        return self.renewed()
+
+    def renewed(self) -> Site:
+        """A new site: after a test that failed, nobody knows what is left of the last one."""
+        self.close()
+        opened = sites.opened(self._folder, self._variant_folders, self._variant)
+        self._site = self._stack.enter_context(opened)
+        self._bare = self._site.view()
         return self._site
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._stack.close()
+        self._site = self._scene = None

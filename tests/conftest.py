@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from tests import lab as labs
-from tests.cases import Range
+from tests.cases import Stage
 from tests.host import Host
 from tests.lab import Lab
 
@@ -105,7 +105,9 @@ def host(lab: Lab) -> Host:
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory, variant_folders: Path) -> Range:
-    """Where the sites of a module are made, with iptables on nftables."""
+def stage(tmp_path_factory: pytest.TempPathFactory, variant_folders: Path) -> Iterator[Stage]:
+    """Where the commands of a module are tried, with iptables on nftables."""
     _need("nft", variant_folders)
-    return Range(tmp_path_factory.mktemp("sites"), variant_folders, "nft")
+    stage = Stage(tmp_path_factory.mktemp("stage"), variant_folders, "nft")
+    yield stage
+    stage.close()

@@ -35,7 +35,7 @@ class Fake:
     """A folder for the head of PATH in which one program of iptables is not itself."""
 
     def __init__(self, host: Host, folder: Path, program: str) -> None:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._program = folder / program
         self._real = host.run(f"command -v {program}").strip()

@@ -1,8 +1,8 @@
 """`dnet` with every step towards the outside counted, and one of them where the plug is pulled.
 
-`python -m tests.points ARGUMENTS…` runs the installed `dnet` and wraps what it does to files,
-processes, netlink and /proc/sys from outside: the product has no hook for this. Before and after
-each such event is a point, numbered from 1 on. The environment says what happens at which:
+What `dnet` does to files, processes, netlink and /proc/sys is wrapped from outside: the product
+has no hook for this. Before and after each such event is a point, numbered from 1 on. The
+environment says what happens at which:
 
 DNET_POINT_AT    the number of the point; 0 or nothing only counts
 DNET_POINT_DO    `kill` (SIGKILL), `int` or `term` (the signal), `storm` (SIGTERM there and at
@@ -20,7 +20,6 @@ import io
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -139,16 +138,3 @@ def watch(points: Points) -> None:
         return _open(file, mode, *arguments, **named)
 
     builtins.open = opened
-
-
-def run(arguments: list[str]) -> NoReturn:
-    """Be `dnet` with these arguments."""
-    sys.argv = ["dnet", *arguments]
-    watch(Points(dict(os.environ)))
-    from dnet.cli.main import main
-
-    main()
-
-
-if __name__ == "__main__":
-    run(sys.argv[1:])

@@ -9,20 +9,23 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any, NamedTuple
 
 from tests import lab as labs
 from tests.lab import Lab
 from tests.node import Completed
+from tests.zygote import Zygote
 
 # A store's own account of when and where, which differs from one machine to the next.
 _PASSING = ("checksum", "serial", "boot_id", "netns", "variant")
 # Settings that stay on once dnet has needed them, for others may have begun to rely on them.
 _STAYING = re.compile(r"^sysctl (ip_forward|\.\./bridge/.*|conf/(all|default)/.*) .*\n", re.M)
+_STAYING_KEYS = ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables")
 # The host's end of a veth pair has an address that the kernel makes up.
 _VETH = re.compile(r"^(device veth[0-9a-f]{10} \w+) \S+", re.M)
 _FOREIGN = (
@@ -44,14 +47,14 @@ class View(NamedTuple):
     def __str__(self) -> str:
         return json.dumps(self.store, indent=1) + "\n" + self.kernel
 
-    def is_one_of(self, *others: View) -> bool:
-        """Whether it is; the test fails with what tells it from each where it is not."""
-        if self in others:
-            return True
-        for other in others:
-            lines = difflib.unified_diff(str(other).splitlines(), str(self).splitlines(), n=1)
-            print("\n".join(lines), "\n")
-        return False
+    def has_to_be_one_of(self, *others: View) -> None:
+        """Asserts that it is, or says what tells it from each."""
+        if self not in others:
+            told = (
+                difflib.unified_diff(str(other).splitlines(), str(self).splitlines(), n=1)
+                for other in others
+            )
+            raise AssertionError("\n\n".join("\n".join(lines) for lines in told))
 
 
 class Site:
@@ -61,42 +64,52 @@ class Site:
         self.host = lab.host()
         self.one, self.two = lab.node(), lab.node()
         self.host.iptables(*_FOREIGN)
+        self._zygote = Zygote(self.host)
         self._names = {self.one.netns: "ONE", self.two.netns: "TWO"}
+
+    def close(self) -> None:
+        """End the zygote."""
+        self._zygote.close()
+
+    # --- dnet ------------------------------------------------------------------------------
 
     def words_of(self, line: str) -> tuple[str, ...]:
         """The words of a command line in which ONE and TWO stand for the namespaces."""
         names = {short: name for name, short in self._names.items()}
         return tuple(names.get(word, word) for word in line.split())
 
-    def build(self, lines: Sequence[str]) -> None:
-        """Get somewhere by the commands that lead there."""
-        for line in lines:
-            self.host.ok(*self.words_of(line))
+    def dnet(
+        self,
+        line: str,
+        env: Mapping[str, str] | None = None,
+        after: float | None = None,
+        number: int = SIGKILL,
+    ) -> Completed:
+        """A finished `dnet`, whatever became of it; see Zygote."""
+        return self._zygote.dnet(*self.words_of(line), env=env, after=after, number=number)
 
-    def take_over(self, store: Any) -> None:
-        """Have a store that was kept of such a machine, with its kernel side."""
-        if store is not None:
-            text = json.dumps(store | dict.fromkeys(("boot_id", "netns", "variant")))
-            for name, short in self._names.items():
-                text = text.replace(f'"{short}"', f'"{name}"')
-            self.host.state_dir.mkdir(parents=True)
-            (self.host.state_dir / "state.json").write_text(text)
-            self.host.ok("restore")
+    def ok(self, line: str) -> str:
+        """What a `dnet` that succeeds prints."""
+        done = self.dnet(line)
+        assert done.returncode == 0, done
+        return done.stdout
 
-    def store(self) -> Any:
-        """The store's document in a form that machines have in common, None where there is none."""
+    def quiet(self, line: str) -> None:
+        """A `dnet` that succeeds and has nothing to say, on either stream."""
+        done = self.dnet(line)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+
+    def foretold(self, line: str) -> Any:
+        """The store's document as a command would leave it, None where it would be refused."""
+        done = self.dnet(line, {"DNET_REHEARSE": "1"})
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    # --- what there is ---------------------------------------------------------------------
+
+    def document(self) -> Any:
+        """The store's document, None where there is none."""
         path = self.host.state_dir / "state.json"
-        if not path.exists():
-            return None
-        text = path.read_text()
-        for name, short in self._names.items():
-            text = text.replace(f'"{name}"', f'"{short}"')
-        document = json.loads(text)
-        for bridge in document["bridges"].values():
-            bridge["created"] = "then"
-        for interface in document["interfaces"].values():
-            interface.pop("cookie", None)
-        return document | {"serial": 0}
+        return json.loads(path.read_text()) if path.exists() else None
 
     def kernel(self) -> str:
         """Rules, devices, addresses, routes and sysctls, on the host and in the namespaces."""
@@ -108,19 +121,29 @@ class Site:
 
     def view(self) -> View:
         """Store and kernel."""
-        store = self.store()
-        passing = dict.fromkeys(_PASSING)
-        return View(store and store | passing, self.kernel())
+        return View(settled(self.document()), self.kernel())
 
-    def passes_points(self, words: tuple[str, ...], env: Mapping[str, str]) -> Completed:
-        """A `dnet` whose points are counted (tests/points.py)."""
-        root = {"PYTHONPATH": str(Path(__file__).parents[1])}
-        return self.host.try_run("python", "-m", "tests.points", *words, env={**root, **env})
+    def staying(self) -> dict[str, str]:
+        """The settings that stay on once dnet has needed them."""
+        there = (key for key in _STAYING_KEYS if Path("/proc/sys", key).exists())
+        return {key: self.host.sysctl(key) for key in there}
+
+    def files(self) -> dict[str, str]:
+        """Every file of the state folder but the lock, with its contents."""
+        return self.host.store()
 
     @property
     def has_journal(self) -> bool:
         """Whether a command has not ended as it should."""
         return (self.host.state_dir / "journal.json").exists()
+
+
+def settled(document: Any) -> Any:
+    """A store without what differs from one run of the same commands to the next."""
+    if document is None:
+        return None
+    bridges = {name: {**bridge, "created": "then"} for name, bridge in document["bridges"].items()}
+    return {**document, **dict.fromkeys(_PASSING), "bridges": bridges}
 
 
 def ordered(snapshot: str) -> str:
@@ -145,4 +168,8 @@ def _is_of_mappings(chain: str) -> bool:
 def opened(folder: Path, variant_folders: Path, variant: str) -> Iterator[Site]:
     """A site without a store, gone with all its namespaces afterwards."""
     with labs.opened(folder, variant_folders, variant) as lab:
-        yield Site(lab)
+        site = Site(lab)
+        try:
+            yield site
+        finally:
+            site.close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.contract import STATUS
-from tests.host import Host
+from tests.host import Host, read_refusal
 from tests.lab import Lab
 
 Everything = tuple[str, dict[str, str]]
@@ -222,3 +225,42 @@ def test_nothing_is_made_on_a_machine_that_has_nothing(lab: Lab) -> None:
     host.fails(3, "interface", "release", "web")
     host.fails(3, "map", "add", "web", "8080:80", code="not-found")
     assert host.everything() == before
+
+
+# --- bytes that are no text ----------------------------------------------------------------------
+
+# As in a locale such as de_DE.UTF-8, which a test cannot count on.
+STRICT = {"PYTHONIOENCODING": "utf-8:strict"}
+
+
+def test_a_batch_that_is_no_text(busy: Host, before: Everything, tmp_path: Path) -> None:
+    """Named with its line, from a file as from standard input."""
+    lines = tmp_path / "lines"
+    lines.write_bytes(b"ip request\nip request \xff\n")
+    for words in (f"dnet batch {lines}", f"dnet batch < {lines}"):
+        done = busy.try_run("sh", "-c", words, env=STRICT)
+        refusal = read_refusal(done)
+        assert (refusal.status, "line 2" in refusal.message) == (STATUS["usage"], True), done
+    assert busy.everything() == before
+
+
+def test_a_path_that_is_no_text(lab: Lab, tmp_path: Path) -> None:
+    """It comes out as the bytes it was."""
+    host, node = lab.host(), lab.node()
+    host.ok("bridge", "init", "dnet0")
+    place = os.fsdecode(bytes(tmp_path) + b"/\xff")
+    os.symlink(node.path, place)
+    host.ok("attach", "web", "--netns", place, env=STRICT)
+    for form in ((), ("--json",), ("--format", "env")):
+        words = host.argv("dnet", "interface", "show", "web", *form)
+        done = subprocess.run(words, env={**host.env, **STRICT}, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert b"/\xff" in done.stdout
+    host.quiet("check")
+
+
+def test_a_name_of_two_lines(busy: Host, before: Everything, tmp_path: Path) -> None:
+    refusal = busy.fails(STATUS["failed"], "batch", "no\nsuch")
+    assert "no\\nsuch: No such file" in refusal.message
+    refusal = busy.fails(STATUS["not-found"], "--state-dir", f"{tmp_path}/a\nb", "bridge", "show")
+    assert busy.everything() == before

@@ -85,6 +85,7 @@ CHANGES: dict[str, tuple[Callable[[Document], None], str]] = {
     "mapping to nobody": (change("mappings/0.0.0.0:9999~1tcp", {}), "9999"),
     "chain with a blank": (change("bridges/dnet0/chain", "DNET -j X"), "chain"),
     "bridge with a slash": (change("bridges/..~1x", {}), "x"),
+    "half a character": (change("bridges/dnet0/created", "\ud800"), "created"),
     "negative serial": (change("serial", -1), "serial"),
 }
 

@@ -2,73 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+from unittest.mock import ANY
+
 import pytest
 
 from tests import figures
-from tests.cases import CASES, Case, Range, Sites
+from tests.cases import CASES, Case, Scene, Stage
 from tests.contract import STATUS
 from tests.node import Completed
 from tests.points import FILE, NETLINK, PROCESS, SYSCTL
 from tests.real.test_kill import NEXT
-from tests.site import Site
 
-# What fails: the kind of the events, and the exit statuses a command may end with.
-KERNEL, FAILED = STATUS["kernel"], STATUS["failed"]
+# What fails: the kind of the events, and the exit status a command may end with.
+KERNEL, FAILED, DENIED = STATUS["kernel"], STATUS["failed"], STATUS["permission"]
 FAULTS = {
-    NETLINK: (NETLINK, {KERNEL}),
-    SYSCTL: (SYSCTL, {KERNEL}),
-    PROCESS: (PROCESS, {KERNEL}),
-    "ENOSPC": (FILE, {FAILED}),
-    "EROFS": (FILE, {FAILED}),
-    "EACCES": (FILE, {STATUS["permission"]}),
+    NETLINK: (NETLINK, KERNEL),
+    SYSCTL: (SYSCTL, KERNEL),
+    PROCESS: (PROCESS, KERNEL),
+    "ENOSPC": (FILE, FAILED),
+    "EROFS": (FILE, FAILED),
+    "EACCES": (FILE, DENIED),
 }
+# What takes all the steps that can be taken, and undoes none, has no better word for it.
+AS_FAR_AS_POSSIBLE = {True: (FAILED,), False: ()}
 UNDONE = "could not undo everything"
 
 
-def provoke(site: Site, case: Case, fault: str, point: int, *, stays: bool) -> Completed:
-    """A command that meets a fault at a point, and from then on where it stays."""
-    environment = {"DNET_POINT_AT": str(point), "DNET_POINT_DO": fault}
-    if stays:
-        environment["DNET_POINT_ON"] = "1"
-    return site.passes_points(site.words_of(case.line), environment)
+class Fault(NamedTuple):
+    """What fails at which point, and whether it goes on failing from there."""
+
+    name: str
+    point: int
+    stays: bool
+
+    @property
+    def env(self) -> dict[str, str]:
+        point = {"DNET_POINT_AT": str(self.point), "DNET_POINT_DO": self.name}
+        return point | ({"DNET_POINT_ON": "1"} if self.stays else {})
 
 
-def refused(done: Completed, statuses: set[int]) -> None:
+def faults(points: list[str]) -> Iterator[Fault]:
+    """Every fault that the points a command passes leave room for."""
+    for name, (kind, _) in FAULTS.items():
+        for number, line in enumerate(points, 1):
+            if line.startswith(f"before {kind} "):
+                yield from (Fault(name, number, stays) for stays in (False, True))
+
+
+def refused(done: Completed, *statuses: int) -> None:
     """Asserts the documented exit status, and one clear line."""
     assert done.returncode in statuses, done
     assert done.stdout == "", done
-    assert "Traceback" not in done.stderr, done.stderr
     kinds = [line.split(": ")[1] for line in done.stderr.splitlines()]
     assert kinds.count("error") == 1, done
-    assert set(kinds) <= {"warning", "error", "hint"}, done
+    assert set(kinds) <= {"warning", "repaired", "error", "hint"}, done
 
 
-@pytest.mark.parametrize("stays", [False, True], ids=["once", "stays"])
-@pytest.mark.parametrize("fault", FAULTS)
+def left_as_it_was(scene: Scene, done: Completed, *, stays: bool) -> None:
+    """Asserts that a command that failed has left nothing, and one that did not, everything."""
+    site, case = scene.site, scene.case
+    if site.has_journal:
+        # Said to be half done, which the next command mends.
+        assert UNDONE in done.stderr or case.goes_on, done
+        assert stays or case.goes_on, done
+        assert site.dnet(NEXT).returncode == 0
+    elif done.returncode and not case.goes_on:
+        files = site.files()
+        # The next change writes over what cannot be removed any more, and over names that lie
+        # ready, by which it knows that it has to.
+        may_stay = [name for name in files if name.endswith(".new" if stays else "names.new")]
+        assert files == scene.files | dict.fromkeys(may_stay, ANY), done
+    assert not site.has_journal, done
+    may_be = [scene.before] if done.returncode else [scene.after]
+    if case.goes_on or case.drifted:
+        may_be = [scene.before, scene.after]
+    scene.now().has_to_be_one_of(*may_be)
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_step_that_fails(ground: Range, case: Case, fault: str, stays: bool) -> None:
-    kind, statuses = FAULTS[fault]
-    chance = figures.chance(case, fault, stays)
-    if not figures.FULL and chance.random() < 0.85:
-        pytest.skip("in full only")
-    before, after, points = ground.outcomes(case)
-    some = [n for n, line in enumerate(points, 1) if line.startswith(f"before {kind} ")]
-    chosen = chance.sample(some, min(len(some), figures.amount(1, len(some))))
-    with Sites(ground, case, before) as sites:
-        for point in sorted(chosen):
-            site = sites.one()
-            done = provoke(site, case, fault, point, stays=stays)
-            where = f"{fault} {points[point - 1]}, {done}"
-            if done.returncode:
-                refused(done, statuses)
-            if site.has_journal:
-                # Said to be half done, which the next command mends.
-                assert UNDONE in done.stderr or case.goes_on, where
-                assert stays or case.goes_on, where
-                assert site.host.dnet(*NEXT).returncode == 0, where
-            assert not site.has_journal, where
-            may_be = [after] if done.returncode == 0 else [before]
-            if case.goes_on or case.drifted:
-                may_be = [before, after]
-            assert site.view().is_one_of(*may_be), where
-    figures.count("fault", faults=len(chosen), leftovers=0)
+def test_a_step_that_fails(stage: Stage, case: Case) -> None:
+    scene = stage.scene(case)
+    every = list(faults(scene.points))
+    chosen = figures.chance(case).sample(every, figures.amount(2, len(every)))
+    with figures.tally("fault", "faults", "leftovers") as tally:
+        for fault in sorted(chosen):
+            with tally.trial(f"{fault}, {scene.points[fault.point - 1]}"):
+                done = scene.trial(fault.env)
+                if done.returncode:
+                    refused(done, FAULTS[fault.name][1], *AS_FAR_AS_POSSIBLE[case.goes_on])
+                left_as_it_was(scene, done, stays=fault.stays)

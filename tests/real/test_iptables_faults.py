@@ -3,64 +3,67 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests import figures
-from tests.cases import CASES, Case, Range, Sites
+from tests.cases import CASES, Case, Scene, Stage
 from tests.contract import STATUS
 from tests.fakes import Fake
 from tests.host import Host, read_refusal
 from tests.lab import Lab
-from tests.real.test_faults import UNDONE, refused
-from tests.real.test_kill import NEXT
-from tests.snapshot import folder as files
+from tests.real.test_faults import AS_FAR_AS_POSSIBLE, left_as_it_was, refused
 
-CALLS_RESTORE = [case for case in CASES if case.name not in ("request", "port")]
 # A hanging one is waited for five seconds more than the time that iptables has for its lock.
-HANGING = ("cold-init", "map", "detach")
+HANGING = ("cold-init", "map", "detach") if figures.FULL else ("map",)
+PROGRAMS = {
+    "iptables-restore": ("fails", "busy", "killed", "hangs"),
+    "iptables-save": ("fails",),
+}
 
 
-def trials() -> list[tuple[Case, str, str]]:
-    """The command, the program of iptables, and what it does."""
-    found = [(c, "iptables-restore", does) for c in CALLS_RESTORE for does in ("fails", "busy")]
-    found += [(c, "iptables-restore", "killed") for c in CALLS_RESTORE]
-    found += [(c, "iptables-save", "fails") for c in CALLS_RESTORE]
-    found += [(c, "iptables-restore", "hangs") for c in CALLS_RESTORE if c.name in HANGING]
-    some = [trial for trial in found if figures.chance(trial[0], *trial[1:]).random() < 0.2]
-    return found if figures.FULL else [*some, *found[-1:]]
+class Fault(NamedTuple):
+    """Which call of which program does what, and whether all later ones do."""
+
+    program: str
+    does: str
+    at: int
+    stays: bool
 
 
-@pytest.mark.parametrize("stays", [False, True], ids=["once", "stays"])
-@pytest.mark.parametrize(("case", "program", "does"), trials(), ids=str)
-def test_at_every_call(
-    ground: Range, case: Case, program: str, does: str, stays: bool, tmp_path: Path
-) -> None:
-    before, after, _ = ground.outcomes(case)
-    faults = 0
-    with Sites(ground, case, before) as sites:
-        for at in range(1, 100):
-            site = sites.one()
-            fake = Fake(site.host, tmp_path / str(at), program)
-            fake.fail(does, at, stays=stays)
-            words = ("--lock-timeout", "1", *site.words_of(case.line))
-            done = site.host.dnet(*words, env=fake.env)
-            if fake.calls < at:
-                break
-            faults += 1
-            where = f"{program} {does} at call {at}: {done}"
-            if done.returncode:
-                refused(done, {STATUS["kernel"]} | ({STATUS["failed"]} if case.goes_on else set()))
-            if site.has_journal:
-                assert UNDONE in done.stderr or case.goes_on, where
-                assert stays or case.goes_on, where
-                assert site.host.dnet(*NEXT).returncode == 0, where
-            assert not site.has_journal, where
-            may_be = [before, after] if case.goes_on or case.drifted else [before]
-            assert site.view().is_one_of(*(may_be if done.returncode else [after])), where
-    assert faults or program == "iptables-save"
-    figures.count("fault", faults=faults, leftovers=0)
+def faults(scene: Scene, folder: Path) -> Iterator[Fault]:
+    """Every fault that the calls of a command leave room for."""
+    for program, ways in PROGRAMS.items():
+        fake = Fake(scene.site.host, folder / program, program)
+        fake.fail("fails", 0)
+        assert scene.trial(fake.env).returncode == 0
+        ways = tuple(does for does in ways if does != "hangs" or scene.case.name in HANGING)
+        for at, does in product(range(1, fake.calls + 1), ways):
+            yield from (Fault(program, does, at, stays) for stays in (False, True))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_at_every_call(stage: Stage, case: Case, tmp_path: Path) -> None:
+    scene = stage.scene(case)
+    every = list(faults(scene, tmp_path))
+    chosen = every
+    if not figures.FULL:
+        chosen = figures.chance(case).sample(every, min(1, len(every)))
+        chosen += [one for one in every if one.does == "hangs" and not one.stays]
+    with figures.tally("fault", "faults", "leftovers") as tally:
+        for fault in dict.fromkeys(chosen):
+            with tally.trial(fault):
+                fake = Fake(scene.site.host, tmp_path / "fake", fault.program)
+                fake.fail(fault.does, fault.at, stays=fault.stays)
+                done = scene.trial(fake.env, "--lock-timeout 1")
+                assert fake.calls >= fault.at
+                if done.returncode:
+                    refused(done, STATUS["kernel"], *AS_FAR_AS_POSSIBLE[case.goes_on])
+                left_as_it_was(scene, done, stays=fault.stays)
 
 
 @pytest.fixture
@@ -115,29 +118,3 @@ def test_the_first_lock_of_iptables_is_waited_for(
     assert host.everything() == before
     host.ok(*command.split())
     host.quiet("check")
-
-
-# --- the store's own file system ---------------------------------------------------------------
-
-
-def read_only(host: Host) -> tuple[str, ...]:
-    """A command that runs another one for which the state folder is read-only."""
-    folder = host.state_dir
-    bind = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
-    return ("unshare", "--mount", "sh", "-c", f'{bind} && exec "$@"', "sh")
-
-
-@pytest.mark.parametrize(
-    "command", ["map add web 8080:80", "ip request", "bridge remove dnet0 --force", "restore"]
-)
-def test_a_read_only_store(web: Host, command: str) -> None:
-    before = web.everything()
-    done = web.try_run(*read_only(web), "dnet", *command.split())
-    refused(done, {STATUS["failed"]})
-    assert "Read-only file system" in done.stderr
-    assert web.everything() == before
-    # Reading needs nothing.
-    done = web.try_run(*read_only(web), "dnet", "interface", "list", "-q")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "web\n", "")
-    assert web.try_run(*read_only(web), "dnet", "check").returncode == 0
-    assert files(web.state_dir) == before[1]

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-import subprocess
-from contextlib import suppress
+from time import monotonic
+from typing import Any
 
 import pytest
 
 from tests import figures
-from tests.cases import CASES, Case, Range, Sites
-from tests.site import Site, View
+from tests.accounts import balances
+from tests.cases import CASES, Case, Scene, Stage
+from tests.node import Completed
+from tests.site import Site, settled
+from tests.walk import Walk
 
 KILLED = -9
 LEFT_BEHIND = "a command was killed half-way"
 # A changing command with nothing to change: what it repairs is the killed one's.
-NEXT = ("ip", "release", "192.0.2.1", "--if-exists")
+NEXT = "ip release 192.0.2.1 --if-exists"
 
 
-def recover(site: Site, case: Case, before: View) -> None:
+def recover(scene: Scene) -> None:
     """What an administrator finds after the kill, and what the next command makes of it."""
+    site, case = scene.site, scene.case
     left = site.has_journal
-    site.host.ok("interface", "list")
-    found = site.host.dnet("check").stdout.splitlines()
+    site.ok("interface list")
+    found = site.dnet("check").stdout.splitlines()
     if left:
         assert any(LEFT_BEHIND in line for line in found), found
     elif not case.drifted:
         assert found == []
-    done = site.host.dnet(*NEXT)
+    done = site.dnet(NEXT)
     assert done.returncode == 0, done
     if left:
         told = [line for line in found if LEFT_BEHIND not in line]
@@ -34,46 +38,81 @@ def recover(site: Site, case: Case, before: View) -> None:
     else:
         assert done.stderr == ""
     assert not site.has_journal
-    if not (case.drifted and site.view() == before):
-        site.host.quiet("check")
-
-
-def kill(site: Site, case: Case, point: int) -> bool:
-    """Whether the command was killed at a point, or had come to its end before."""
-    environment = {"DNET_POINT_AT": str(point), "DNET_POINT_DO": "kill"}
-    done = site.passes_points(site.words_of(case.line), environment)
-    assert done.returncode in (0, KILLED), done
-    return done.returncode == KILLED
+    now = scene.now()
+    now.has_to_be_one_of(scene.before, scene.after)
+    if not (case.drifted and now == scene.before):
+        site.quiet("check")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_killed_at_any_point(ground: Range, case: Case) -> None:
-    before, after, points = ground.outcomes(case)
-    every = range(1, len(points) + 1)
-    chosen = figures.chance(case).sample(every, figures.amount(2, len(points)))
-    with Sites(ground, case, before) as sites:
+def test_killed_at_any_point(stage: Stage, case: Case) -> None:
+    scene = stage.scene(case)
+    every = range(1, len(scene.points) + 1)
+    chosen = figures.chance(case).sample(every, figures.amount(2, len(scene.points)))
+    with figures.tally("kill", "kills", "leaks") as tally:
         for point in sorted(chosen):
-            site = sites.one()
-            assert kill(site, case, point), points[point - 1]
-            recover(site, case, before)
-            assert site.view().is_one_of(before, after), f"killed {points[point - 1]}"
-    figures.count("kill", kills=len(chosen), leaks=0)
+            with tally.trial(f"killed {scene.points[point - 1]} ({point})"):
+                done = scene.trial({"DNET_POINT_AT": str(point), "DNET_POINT_DO": "kill"})
+                assert done.returncode == KILLED, done
+                recover(scene)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_killed_after_any_time(ground: Range, case: Case) -> None:
-    chance = figures.chance(case, "time")
-    if not figures.FULL and chance.random() < 0.8:
-        pytest.skip("in full only")
-    before, after, _ = ground.outcomes(case)
-    kills = figures.amount(1, 5)
-    with Sites(ground, case, before) as sites:
-        for _ in range(kills):
-            site = sites.one()
-            with site.host.started("dnet", *site.words_of(case.line)) as process:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(chance.uniform(0.05, 0.8))
-                process.kill()
-            recover(site, case, before)
-            assert site.view().is_one_of(before, after)
-    figures.count("kill", kills=kills, leaks=0)
+class Killer:
+    """Walks over a site with commands that are killed somewhere in the middle of their work."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._chance = figures.chance("walk")
+        self._walk = Walk(self._chance)
+        self._longest = 0.02
+
+    def kill_one(self) -> str | None:
+        """Kill a command; what it was, None where it was faster."""
+        before = self._site.document()
+        line, after = self._next(before)
+        done = self._killed(line)
+        now = settled(self._site.document())
+        assert now in (settled(before), settled(after)), line
+        if done.returncode == 0:
+            assert now == settled(after), line
+            return None
+        assert done.returncode == KILLED, done
+        return line
+
+    def _next(self, before: Any) -> tuple[str, Any]:
+        after = None
+        while after is None:
+            line = self._walk.line(before)
+            after = self._site.foretold(line)
+        return line, after
+
+    def _killed(self, line: str) -> Completed:
+        if self._chance.random() < 0.5:
+            point = {"DNET_POINT_AT": str(self._chance.randint(1, 60)), "DNET_POINT_DO": "kill"}
+            return self._site.dnet(line, point)
+        begin = monotonic()
+        done = self._site.dnet(line, after=self._chance.uniform(0, self._longest))
+        if done.returncode == 0:
+            # Kills are spread over the time that commands take, however fast the machine is.
+            self._longest = max(monotonic() - begin, self._longest * 0.9)
+        else:
+            self._longest *= 1.1
+        return done
+
+
+def test_killed_on_a_random_walk(stage: Stage) -> None:
+    """Whatever the commands before were, and wherever in its work one is hit."""
+    site = stage.renewed()
+    killer = Killer(site)
+    with figures.tally("kill", "kills", "leaks") as tally:
+        while tally.tried < figures.amount(20, 500):
+            line = killer.kill_one()
+            if line is None:
+                continue
+            with tally.trial(line):
+                site.ok("interface list")
+                site.ok(NEXT)
+                assert not site.has_journal
+                site.quiet("check")
+                balances(site)
+    site.ok("reset --yes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 from contextlib import suppress
@@ -10,13 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests import figures
-from tests.cases import CASES, Case, Range, Sites
+from tests.cases import CASES, Case, Stage
 from tests.host import Host
 from tests.node import Completed
 
+PACKAGE = Path(__file__).parents[2] / "dnet"
 ENDS = {"int": 130, "term": 143, "storm": 143}
-# Those that take the most different steps.
-SOME = [case for case in CASES if case.name in ("cold-init", "attach-first", "remove", "restore")]
 
 
 def interrupted(done: Completed, status: int) -> None:
@@ -27,70 +27,80 @@ def interrupted(done: Completed, status: int) -> None:
     assert "could not undo" not in done.stderr, done
 
 
-@pytest.mark.parametrize("does", ENDS)
-@pytest.mark.parametrize("case", CASES if figures.FULL else SOME, ids=str)
-def test_a_signal_at_any_step(ground: Range, case: Case, does: str) -> None:
-    before, after, points = ground.outcomes(case)
-    every = range(1, len(points) + 1)
-    chosen = figures.chance(case, does).sample(every, figures.amount(2, len(points)))
-    with Sites(ground, case, before) as sites:
-        for point in sorted(chosen):
-            site = sites.one()
-            environment = {"DNET_POINT_AT": str(point), "DNET_POINT_DO": does}
-            done = site.passes_points(site.words_of(case.line), environment)
-            where = f"{does} {points[point - 1]}, {done}"
-            interrupted(done, ENDS[does])
-            assert not site.has_journal, where
-            assert site.view().is_one_of(before, after), where
-    figures.count("signal", signals=len(chosen), leftovers=0)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_signal_at_any_step(stage: Stage, case: Case) -> None:
+    scene = stage.scene(case)
+    chance = figures.chance(case)
+    every = [(point, chance.choice([*ENDS])) for point in range(1, len(scene.points) + 1)]
+    chosen = chance.sample(every, figures.amount(2, len(every)))
+    with figures.tally("signal", "signals", "leftovers") as tally:
+        for point, does in sorted(chosen):
+            with tally.trial(f"{does} {scene.points[point - 1]} ({point})"):
+                done = scene.trial({"DNET_POINT_AT": str(point), "DNET_POINT_DO": does})
+                interrupted(done, ENDS[does])
+                assert not scene.site.has_journal, done
+                assert not [name for name in scene.site.files() if name.endswith(".new")], done
+                scene.now().has_to_be_one_of(scene.before, scene.after)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
-@pytest.mark.parametrize("case", CASES if figures.FULL else SOME[1:2], ids=str)
-def test_a_signal_at_any_time(ground: Range, case: Case, number: signal.Signals) -> None:
-    """Also where Python is not yet, or no longer, ready for it: then nothing has begun."""
-    before, after, _ = ground.outcomes(case)
-    chance = figures.chance(case, number)
-    tries = figures.amount(2, 5)
-    with Sites(ground, case, before) as sites:
-        for _ in range(tries):
-            site = sites.one()
-            with site.host.started("dnet", *site.words_of(case.line)) as process:
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(chance.uniform(0.05, 0.8))
-                process.send_signal(number)
-            assert process.returncode in (0, 128 + number, -number, 1), process.returncode
-            assert not site.has_journal
-            assert site.view().is_one_of(before, after)
-    figures.count("signal", signals=tries, leftovers=0)
+def test_a_signal_at_any_time(host: Host, number: signal.Signals) -> None:
+    """From the start of the interpreter to its end: never a traceback."""
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ok("interface", "allocate", "web")
+    chance = figures.chance(number)
+    with figures.tally("signal", "signals", "leftovers") as tally:
+        for port in range(9000, 9000 + figures.amount(6, 60)):
+            with tally.trial(port):
+                after = chance.uniform(0, 0.4)
+                done = signalled(host, number, after, "map", "add", "web", f"{port}:80")
+                if not is_before_dnet(done):
+                    # A shell says 128 and the number also of what a signal has ended.
+                    assert done.returncode in (0, 128 + number, -number), done
+                    assert done.stderr.strip() == "", done
+                mapped = f"0.0.0.0:{port}/tcp" in host.keys("map", "list")
+                assert mapped or done.returncode, done
+                host.quiet("check")
+                host.ok("map", "remove", str(port), "--if-exists")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
-def test_a_signal_while_waiting_for_the_lock(host: Host, number: signal.Signals) -> None:
-    host.ok("bridge", "init", "dnet0")
-    before = host.everything()
-    with host.started(
-        "flock", "--no-fork", str(host.state_dir / "lock"), "sleep", "1000"
-    ) as holder:
-        host.run("sh", "-c", f"until ! flock -n {host.state_dir}/lock true; do :; done")
-        with host.started("dnet", "ip", "request") as waiting:
-            wait_until_open(waiting.pid, host.state_dir / "lock")
-            waiting.send_signal(number)
+def is_before_dnet(done: Completed) -> bool:
+    """Whether Python was interrupted, in its own way, before dnet's first line was carried out."""
+    frames = [line for line in done.stderr.splitlines() if str(PACKAGE) in line]
+    return "KeyboardInterrupt" in done.stderr and all(
+        re.search(r"__(init|main)__\.py\", line \d+, in <module>", line) for line in frames
+    )
+
+
+def signalled(host: Host, number: int, after: float, *words: str) -> Completed:
+    """A `dnet` that is sent a signal after so many seconds, unless it has ended by then."""
+    with subprocess.Popen(
+        host.argv("dnet", *words),
+        env=host.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(after)
+        process.send_signal(number)
+        stdout, stderr = process.communicate()
+    return Completed(words, process.returncode, stdout, stderr)
+
+
+@pytest.mark.parametrize("does", ["int", "term"])
+def test_a_signal_while_waiting_for_the_lock(stage: Stage, does: str) -> None:
+    site = stage.renewed()
+    site.ok("bridge init dnet0")
+    before, lock = site.view(), site.host.state_dir / "lock"
+    with site.host.started("flock", "--no-fork", str(lock), "sleep", "1000") as holder:
+        site.host.run("sh", "-c", f"until ! flock -n {lock} true; do :; done")
+        # That many points are passed only by trying again and again.
+        done = site.dnet("ip request", {"DNET_POINT_AT": "20", "DNET_POINT_DO": does})
         holder.kill()
-    assert waiting.returncode == 128 + number
-    assert host.everything() == before
-
-
-def wait_until_open(pid: int, path: Path) -> None:
-    """Return once a process has a file open, which `dnet` has only while it tries to lock it."""
-    while not any(is_open(link, path) for link in Path(f"/proc/{pid}/fd").iterdir()):
-        pass
-
-
-def is_open(link: Path, path: Path) -> bool:
-    with suppress(OSError):
-        return link.samefile(path)
-    return False
+    interrupted(done, ENDS[does])
+    assert site.view() == before
 
 
 @pytest.mark.parametrize("command", ["map list | head -1", "-v map add web 8080:80 2>&1 | true"])

@@ -1,0 +1,63 @@
+"""dnet on a real kernel beside the plain model: `python -m tests.machine EXAMPLES`.
+
+The same sequences of operations as those of the pure parts (tests/unit/test_machine.py), each
+carried out as a transaction. To be run in a network namespace of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import settings
+from hypothesis.stateful import invariant, run_state_machine_as_test
+
+from dnet.driver import Settings
+from dnet.errors import DnetError
+from dnet.maintenance import Maintenance
+from tests.unit.facts import STABLE
+from tests.unit.plain import RefusedError
+from tests.unit.test_machine import BUSY, Machine
+
+
+class Real(Machine):
+    """Store and kernel, side by side with the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warnings: list[str] = []
+        warn = self.warnings.append
+        folder = os.environ["DNET_STATE_DIR"]
+        self.dnet = Maintenance(Settings(folder, 30, warn, warn, trace=lambda _: None))
+
+    def both(self, real: Callable[[Any, Any], Any], plain: Callable[[], Any]) -> None:
+        """Do the same in both."""
+        outcome = self.attempt(lambda: self.dnet.change(real).result)
+        predicted = self.attempt(plain)
+        self.state = self.dnet.read()
+        if isinstance(outcome, DnetError) or isinstance(predicted, RefusedError):
+            assert getattr(outcome, "code", outcome) == str(predicted)
+        else:
+            assert outcome == predicted
+
+    @invariant()
+    def the_kernel_agrees(self) -> None:
+        assert self.dnet.check() == []
+        assert self.warnings == []
+
+    def teardown(self) -> None:
+        self.dnet.reset()
+
+
+def run(examples: int) -> None:
+    """Try so many sequences."""
+    with socket.create_server(("0.0.0.0", BUSY[0])):
+        chosen = settings(STABLE, max_examples=examples, stateful_step_count=30)
+        run_state_machine_as_test(Real, settings=chosen)
+
+
+if __name__ == "__main__":
+    run(int(sys.argv[1]))

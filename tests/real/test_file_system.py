@@ -1,0 +1,103 @@
+"""A store whose file system is full or read-only: nothing has happened, and reading goes on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import figures
+from tests.contract import STATUS
+from tests.host import Host
+from tests.lab import Lab
+from tests.node import Completed
+from tests.real.test_faults import refused
+from tests.snapshot import folder as files
+
+COMMANDS = ("map add web 8081:80", "ip request", "bridge init dnet0 --no-masquerade", "reset --yes")
+_PAGE = os.sysconf("SC_PAGESIZE")
+
+
+@pytest.fixture(scope="module")
+def shared(shared_lab: Lab) -> Host:
+    host = shared_lab.host()
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ok("interface", "allocate", "web")
+    host.ok("map", "add", "web", "8080:80")
+    return host
+
+
+@pytest.fixture
+def web(shared: Host) -> Iterator[Host]:
+    """A machine with a mapping, and in the end nothing but that."""
+    before = shared.everything()
+    yield shared
+    if shared.everything() != before:
+        (shared.state_dir / "journal.json").write_text(
+            (shared.state_dir / "state.json").read_text()
+        )
+        (shared.state_dir / "state.json").write_text(before[1]["state.json"])
+        (shared.state_dir / "state.json.prev").write_text(before[1]["state.json.prev"])
+        shared.ok("restore")
+    assert shared.everything() == before
+
+
+def where(mounted: str, host: Host, command: str) -> Completed:
+    """A `dnet` for which something is mounted in place of the state folder, $0."""
+    script = f'{mounted} && shift && exec dnet "$@"'
+    return host.try_run(
+        "unshare", "--mount", "sh", "-c", script, str(host.state_dir), "-", *command.split()
+    )
+
+
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0"'
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "restore"])
+def test_a_read_only_one(web: Host, command: str) -> None:
+    before = web.everything()
+    with figures.tally("fault", "faults", "leftovers") as tally, tally.trial(command):
+        done = where(READ_ONLY, web, command)
+        refused(done, STATUS["failed"])
+        assert "Read-only file system" in done.stderr
+        assert web.everything() == before
+
+
+def test_reading_a_read_only_one(web: Host) -> None:
+    done = where(READ_ONLY, web, "interface list -q")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "web\n", "")
+    assert where(READ_ONLY, web, "check").returncode == 0
+
+
+def small_disk(host: Host, pages: int, inodes: int, out: Path) -> str:
+    """A disk for the store with room for so much more; its files are in `out` afterwards."""
+    there = [path.stat().st_size for path in host.state_dir.iterdir()]
+    size = (sum(-(-size // _PAGE) for size in there) + pages) * _PAGE
+    options = f"size={size},nr_inodes={len(there) + 1 + inodes}"
+    copies = f'mkdir "{out}" && cp -a "$0/." "{out}"'
+    mount = f'mount -t tmpfs -o {options} tmpfs "$0" && cp -a "{out}/." "$0"'
+    back = f'cp -a "$0/." "{out}"'
+    # Not by exec: the disk is gone with the last process that sees it.
+    return f'{copies} && {mount} && shift && dnet "$@"; s=$?; rm "{out}"/*; {back}; exit $s; false'
+
+
+@pytest.mark.parametrize(("pages", "inodes"), [(0, 9), (9, 0), (9, 1), (9, 9)])
+@pytest.mark.parametrize("command", COMMANDS[:3])
+def test_a_full_disk(web: Host, command: str, pages: int, inodes: int, tmp_path: Path) -> None:
+    """Without room for the new text, for its file, for the name of the old one; and with room."""
+    before, out = web.everything(), tmp_path / "out"
+    with figures.tally("fault", "faults", "leftovers") as tally, tally.trial(command):
+        done = where(small_disk(web, pages, inodes, out), web, command)
+        if (pages, inodes) == (9, 9):
+            assert done.returncode == 0, done
+            web.run("sh", "-c", f"cp -a {out}/. {web.state_dir}")
+            web.quiet("check")
+        else:
+            refused(done, STATUS["failed"])
+            assert "No space left on device" in done.stderr
+            left = files(out)
+            # Names that lie ready are how the next command knows that they are due.
+            left.pop("names.new", None)
+            assert (web.snapshot(), left) == before

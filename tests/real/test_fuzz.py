@@ -1,0 +1,38 @@
+"""Bad input of every kind: no traceback, a documented exit status, and nothing changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import figures
+from tests.zygote import ROOT
+
+COUNTS = {"lines": figures.amount(700, 20_000), "stores": figures.amount(200, 5_000)}
+# Nothing else may be written to, no process but its own can be named, and no other network.
+_ALONE = """
+mount -t tmpfs tmpfs /run/netns && mount -t tmpfs tmpfs "$0" && mount -o remount,bind,ro / || exit
+ip link set lo up && ip netns add one && ip netns add two && cd "$0" && exec "$@"
+"""
+
+
+@pytest.mark.parametrize("kind", COUNTS)
+def test_bad_input(kind: str, variant_folders: Path, tmp_path: Path) -> None:
+    count = COUNTS[kind]
+    command = [sys.executable, "-m", "tests.fuzz", kind, str(count), str(figures.SEED)]
+    alone = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+    path = f"{variant_folders / 'nft'}:/usr/sbin:/usr/bin:/sbin:/bin"
+    with figures.tally("fuzz", "inputs", "tracebacks, changes") as tally:
+        done = subprocess.run(
+            [*alone, "sh", "-c", _ALONE, str(tmp_path), *command],
+            env={"PATH": path, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "HOME": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        tally.tried = count
+        tally.wrong += json.loads(done.stdout)
