@@ -39,13 +39,29 @@ def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -
             f"the device {name} is missing",
         )
     yield from _attributes(bridge, device, mac)
-    has = device.addresses if device else ()
-    if bridge.address not in has:
+    yield from _addresses(bridge, device, {*former} - {bridge.address})
+
+
+def _addresses(bridge: Bridge, device: Device | None, former: set[str]) -> Iterator[Netlink]:
+    """Replace the former addresses.
+
+    With the first address of a subnet the kernel deletes those that were added to it later
+    (promote_secondaries, Documentation/networking/ip-sysctl.rst): so they go before the new one
+    comes, the later ones first.
+    """
+    name, has = bridge.name, device.addresses if device else ()
+    gone = former & {*has}
+    if bridge.address in has and any(_same_subnet(cidr, bridge.address) for cidr in gone):
+        gone.add(bridge.address)
+    for cidr in (cidr for cidr in reversed(has) if cidr in gone):
+        yield _address("delete", name, cidr, f"{name} has the address {cidr}")
+    if bridge.address not in has or bridge.address in gone:
         why = f"{name} has no address {bridge.address}" if device else ""
         yield _address("add", name, bridge.address, why)
-    for cidr in dict.fromkeys(former):
-        if cidr in has and cidr != bridge.address:
-            yield _address("delete", name, cidr, f"{name} has the address {cidr}")
+
+
+def _same_subnet(one: str, other: str) -> bool:
+    return address.network(one) == address.network(other)
 
 
 def _attributes(bridge: Bridge, device: Device | None, mac: str) -> Iterator[Netlink]:

@@ -1,0 +1,39 @@
+"""The device of a bridge that is there: given another address, drifted, adopted."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contract import STATUS
+from tests.host import Host
+from tests.real.test_bridge import ADDRESS, addresses
+from tests.real.test_transaction import refusing
+
+INIT = ("bridge", "init", "dnet0")
+
+
+@pytest.fixture
+def host(host: Host) -> Host:
+    """A machine with the bridge dnet0."""
+    host.ok(*INIT, *ADDRESS)
+    return host
+
+
+# --- another address -----------------------------------------------------------------------
+
+
+def test_another_address_of_the_same_subnet(host: Host) -> None:
+    host.ok(*INIT, "--address", "172.17.0.1/16")
+    assert addresses(host, "dnet0") == ["172.17.0.1/16"]
+    host.ip("address add 172.17.0.9/16 dev dnet0")
+    host.ok(*INIT, "--address", "172.17.0.9/16")
+    assert addresses(host, "dnet0") == ["172.17.0.9/16"]
+    host.quiet("check")
+
+
+def test_another_address_of_the_same_subnet_that_is_undone(host: Host) -> None:
+    before = host.everything()
+    no_iptables = refusing(host, "iptables-restore")
+    done = host.dnet(*INIT, "--address", "172.17.0.1/16", "--no-icc", env=no_iptables)
+    assert done.returncode == STATUS["kernel"]
+    assert host.everything() == before
