@@ -85,13 +85,16 @@ def _set(name: str, attribute: str, value: object, why: str) -> Netlink:
     return Netlink("set_link", {"name": name, attribute: value}, shown, why)
 
 
-def removal_steps(bridge: Bridge, device: Device | None) -> Iterator[Netlink]:
-    """Delete the device, if it is the one dnet made: an adopted one stays."""
-    ours = (
-        device is not None and device.kind == "bridge" and device.mac == address.mac(bridge.gateway)
-    )
-    if ours and not bridge.adopted:
-        yield _delete(bridge.name)
+def removal_steps(former: Iterable[Bridge], device: Device | None) -> Iterator[Netlink]:
+    """Delete the device, if it is one that dnet made: an adopted one stays."""
+    if device is not None and any(not one.adopted and _is_of(one, device) for one in former):
+        yield _delete(device.name)
+
+
+def _is_of(bridge: Bridge, device: Device) -> bool:
+    """Whether a device has anything that tells it is a bridge's: either address may drift."""
+    known = device.mac == address.mac(bridge.gateway) or bridge.address in device.addresses
+    return device.kind == "bridge" and known
 
 
 def _delete(name: str) -> Netlink:

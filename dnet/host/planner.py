@@ -107,8 +107,7 @@ class Planner:
                         raise
                     plan.blocked[name] = error
             else:
-                for one in {one.gateway: one for one in former}.values():
-                    plan.after += devices.removal_steps(one, device)
+                plan.after += devices.removal_steps(former, device)
 
     def _attachments(
         self, plan: Plan, state: State, touched: Iterable[Interface], again: Iterable[str] = ()

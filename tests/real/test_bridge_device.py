@@ -6,7 +6,7 @@ import pytest
 
 from tests.contract import STATUS
 from tests.host import Host
-from tests.real.test_bridge import ADDRESS, addresses
+from tests.real.test_bridge import ADDRESS, addresses, devices
 from tests.real.test_transaction import refusing
 
 INIT = ("bridge", "init", "dnet0")
@@ -37,3 +37,18 @@ def test_another_address_of_the_same_subnet_that_is_undone(host: Host) -> None:
     done = host.dnet(*INIT, "--address", "172.17.0.1/16", "--no-icc", env=no_iptables)
     assert done.returncode == STATUS["kernel"]
     assert host.everything() == before
+
+
+# --- drifted -------------------------------------------------------------------------------
+
+
+def test_remove_takes_a_device_whose_hardware_address_drifted(host: Host) -> None:
+    host.ip("link set dnet0 address 02:00:00:00:00:01")
+    host.quiet("bridge", "remove", "dnet0")
+    assert "dnet0" not in devices(host)
+
+
+def test_remove_leaves_a_device_that_is_not_the_bridge_s(host: Host) -> None:
+    host.ip("link delete dnet0", "link add dnet0 type bridge", "address add 10.1.0.1/24 dev dnet0")
+    host.quiet("bridge", "remove", "dnet0")
+    assert addresses(host, "dnet0") == ["10.1.0.1/24"]
