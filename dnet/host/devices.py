@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -> Iterator[Netlink]:
     """Make the device, or mend what differs; `former` addresses of the bridge are taken away.
 
-    Raises KernelError for a device that is no bridge, and for an adopted one that is gone.
+    An adopted device keeps them: they were there before dnet. Raises KernelError for a device
+    that is no bridge, and for an adopted one that is gone.
     """
     name, mac = bridge.name, address.mac(bridge.gateway)
     if device is None and bridge.adopted:
@@ -39,7 +40,8 @@ def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -
             f"the device {name} is missing",
         )
     yield from _attributes(bridge, device, mac)
-    yield from _addresses(bridge, device, {*former} - {bridge.address})
+    gone = set() if bridge.adopted else {*former} - {bridge.address}
+    yield from _addresses(bridge, device, gone)
 
 
 def _addresses(bridge: Bridge, device: Device | None, former: set[str]) -> Iterator[Netlink]:

@@ -52,3 +52,15 @@ def test_remove_leaves_a_device_that_is_not_the_bridge_s(host: Host) -> None:
     host.ip("link delete dnet0", "link add dnet0 type bridge", "address add 10.1.0.1/24 dev dnet0")
     host.quiet("bridge", "remove", "dnet0")
     assert addresses(host, "dnet0") == ["10.1.0.1/24"]
+
+
+# --- adopted -------------------------------------------------------------------------------
+
+
+def test_an_adopted_device_keeps_every_address(host: Host) -> None:
+    given = ["10.1.0.1/24", "10.2.0.1/24"]
+    host.ip("link add br0 type bridge", *(f"address add {one} dev br0" for one in given))
+    for one in given:
+        host.ok("bridge", "init", "br0", "--address", one)
+        assert addresses(host, "br0") == given
+    host.quiet("check")
