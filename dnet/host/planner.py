@@ -112,18 +112,33 @@ class Planner:
     def _attachments(
         self, plan: Plan, state: State, touched: Iterable[Interface], again: Iterable[str] = ()
     ) -> None:
-        """Plug in what should be and unplug what should not; what has nowhere to go is left."""
+        """Plug in what should be and unplug what should not; what has nowhere to go is left.
+
+        Who is plugged in may take the place of one that is unplugged, which then goes first.
+        Otherwise it goes last, as nothing brings back what was set in its namespace by hand.
+        """
+        unplugs: list[NetlinkStep] = []
+        plugs: list[NetlinkStep] = []
         ids = dict.fromkeys([*(one.id for one in touched), *again])
         for interface_id in ids:
             device = self._netlink().device(veth_name(interface_id))
             one = state.interfaces.get(interface_id)
             if one is None or one.netns is None:
-                plan.after += devices.unplug_steps(device)
+                unplugs += devices.unplug_steps(device)
             else:
-                plan.before += self._plug(plan, state, one, device)
+                plugs += self._plug(plan, state, one, device, unplugs)
+        if plugs:
+            plan.before += [*unplugs, *plugs]
+        else:
+            plan.after += unplugs
 
     def _plug(
-        self, plan: Plan, state: State, one: Interface, device: Device | None
+        self,
+        plan: Plan,
+        state: State,
+        one: Interface,
+        device: Device | None,
+        unplugs: list[NetlinkStep],
     ) -> Iterator[NetlinkStep]:
         bridge = state.bridges[one.bridge]
         if bridge.name in plan.blocked:
@@ -132,7 +147,7 @@ class Planner:
         path = netns.locate(str(one.netns), one.cookie)
         inner = self._netlink().inner(one, path) if device is not None and path else None
         if device is not None and path and not devices.is_other_end(one, device, inner):
-            yield from devices.unplug_steps(device)
+            unplugs += devices.unplug_steps(device)
             device = None
         if device is not None:
             home = self._netlink().device(one.bridge)

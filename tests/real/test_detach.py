@@ -6,11 +6,13 @@ import subprocess
 
 import pytest
 
+from tests.contract import STATUS
 from tests.dialogue import talking_to
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Node
 from tests.real.devices import link, names, ports
+from tests.real.test_transaction import refusing
 
 BRIDGE = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
 
@@ -112,3 +114,27 @@ def test_on_and_off_again_and_again_leaves_nothing(both: Lab) -> None:
     assert host.keys("interface", "list") == ["db"]
     assert len(host.keys("ip", "list")) == 1
     assert host.keys("port", "list") == host.keys("link", "list") == []
+
+
+def test_one_takes_another_s_place_in_one_batch(lab: Lab, host: Host) -> None:
+    first, second = lab.node(), lab.node()
+    host.ok("attach", "a", "--netns", first.netns)
+    host.ok("attach", "b", "--netns", second.netns)
+    lines = (
+        *("detach a", "detach b"),
+        *(f"attach a --netns {second.netns}", f"attach c --netns {first.netns}"),
+    )
+    host.ok("batch", stdin="\n".join(lines))
+    assert names(first) == names(second) == ["lo", "eth0"]
+    host.quiet("check")
+
+
+def test_one_does_not_take_another_s_place_when_iptables_refuses(lab: Lab, host: Host) -> None:
+    node = lab.node()
+    host.ok("attach", "a", "--netns", node.netns, "-p", "80")
+    before = without_port(host), host.store()
+    lines = f"detach a\nattach b --netns {node.netns} -p 81\n"
+    done = host.dnet("batch", stdin=lines, env=refusing(host, "iptables-restore"))
+    assert done.returncode == STATUS["kernel"]
+    assert (without_port(host), host.store()) == before
+    host.quiet("check")
