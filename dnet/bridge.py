@@ -82,14 +82,16 @@ def remove(
     state.bridges.drop(name)
 
 
-def choose_address(state: State, facts: Facts) -> str:
+def choose_address(state: State, facts: Facts, leaving: Bridge | None = None) -> str:
     """The first of the source's twelve candidates that nothing of the host overlaps.
 
-    In the way are a nameserver, a route other than the default one, and another bridge's
-    subnet. Raises ExhaustedError, whose hint names what is in the way.
+    In the way are a nameserver, a route other than the default one and that of a bridge that
+    is `leaving`, and another bridge's subnet. Raises ExhaustedError, whose hint names what is
+    in the way.
     """
+    gone = {leaving.subnet} if leaving else set()
     in_the_way = [(f"{ip}/32", f"the nameserver {ip}") for ip in facts.nameservers() if "." in ip]
-    in_the_way += [(route, f"the route {route}") for route in facts.routes()]
+    in_the_way += [(route, f"the route {route}") for route in facts.routes() if route not in gone]
     in_the_way += [(one.subnet, f"the bridge {one.name}") for one in state.bridges.values()]
     obstacles = []
     for candidate in CANDIDATES:
@@ -104,11 +106,13 @@ def choose_address(state: State, facts: Facts) -> str:
 
 
 def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bridge:
-    device = facts.device(name)
+    former = state.loaded_bridge(name)
+    # What bears the name of one removed in the same batch is dnet's own device, on its way out.
+    device = facts.device(name) if former is None or former.adopted else None
     if device is not None:
         given["address"] = _adopted_address(device, given.get("address"))
     elif given.get("address") is None:
-        given["address"] = choose_address(state, facts)
+        given["address"] = choose_address(state, facts, leaving=former)
     given.setdefault("mtu", device.mtu if device else facts.default_mtu())
     made = Bridge(name=name, created=facts.now(), adopted=device is not None, **given)
     return _checked(state, made)

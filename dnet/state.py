@@ -130,6 +130,13 @@ class State:
         )
         return [change for change in found if change[2] != change[3]]
 
+    def loaded_bridge(self, name: str) -> Bridge | None:
+        """A bridge as it was when the state was loaded, where it was changed or removed since."""
+        for table, key, old, _ in self.changes():
+            if table is self.bridges and key == name and old is not ABSENT:
+                return Bridge.from_row(key, old)
+        return None
+
     @property
     def changed(self) -> bool:
         """Whether anything differs from what was loaded."""

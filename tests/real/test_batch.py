@@ -11,6 +11,7 @@ from tests import observed
 from tests.contract import STATUS
 from tests.host import Host, read_refusal
 from tests.lab import Lab
+from tests.real.test_bridge import NO_NAMESERVER, devices
 from tests.real.test_transaction import refusing
 
 
@@ -165,6 +166,35 @@ def test_an_attachment_that_cannot_be_made_undoes_the_whole(lab: Lab) -> None:
     done = host.dnet("batch", stdin=lines)
     assert done.returncode == STATUS["conflict"], done
     assert host.everything() == before
+
+
+# --- one bridge in place of another ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("options", ["", "--address 10.5.0.1/24 --mtu 1400", "--no-icc"])
+def test_a_bridge_made_anew_in_one_batch_is_as_one_by_one(lab: Lab, options: str) -> None:
+    found = []
+    for batch in (True, False):
+        host = lab.host(resolv_conf=NO_NAMESERVER)
+        host.ok("bridge", "init")
+        lines = ["bridge remove dnet0", f"bridge init dnet0 {options}"]
+        for words in ["\n".join(lines)] if batch else lines:
+            host.ok("batch", stdin=words)
+        host.quiet("check")
+        shown = {key: one for key, one in host.json("bridge", "show").items() if key != "created"}
+        found.append((host.snapshot(), shown))
+        host.ok("bridge", "remove", "dnet0")
+        assert devices(host) == ["lo"]
+    assert found[0] == found[1]
+
+
+def test_an_adopted_bridge_stays_adopted_in_one_batch(lab: Lab) -> None:
+    host = lab.host(resolv_conf=NO_NAMESERVER)
+    host.ip("link add br0 type bridge", "address add 10.1.0.1/24 dev br0")
+    host.ok("bridge", "init", "br0")
+    host.ok("batch", stdin="bridge remove br0\nbridge init br0\n")
+    shown = host.json("bridge", "show", "br0")
+    assert (shown["adopted"], shown["address"]) == (True, "10.1.0.1/24")
 
 
 # --- how lines are written ---------------------------------------------------------------------
