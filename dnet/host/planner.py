@@ -51,9 +51,10 @@ class Planner:
             self._compare(plan, state, scope, expected=before)
         else:
             plan.commands = delta.commands(state, changes)
+        touched = list(attached(state, changes))
         if bridges or DEVICES in state.confirmed:
-            self._devices(plan, state, scope, needed=bridges or set(state.bridges))
-        self._attachments(plan, state, attached(state, changes), again=state.replug)
+            touched += self._devices(plan, state, scope, needed=bridges or set(state.bridges))
+        self._attachments(plan, state, touched, again=state.replug)
         if bridges or before != after or state.confirmed:
             _settings(plan, state, scope, after)
         return plan
@@ -66,8 +67,8 @@ class Planner:
         plan = Plan()
         everything = scope | Scope.of(state)
         self._compare(plan, state, everything, expected=None)
-        self._devices(plan, state, everything, needed=set())
-        self._attachments(plan, state, everything.attached)
+        touched = self._devices(plan, state, everything, needed=set())
+        self._attachments(plan, state, [*everything.attached, *touched])
         _settings(plan, state, everything, rules.skeleton(state))
         return plan
 
@@ -88,8 +89,12 @@ class Planner:
         plan.commands = found.commands
         plan.findings += found.findings
 
-    def _devices(self, plan: Plan, state: State, scope: Scope, needed: set[str]) -> None:
-        """Make and mend bridges. Raises KernelError for one of `needed` that cannot be made."""
+    def _devices(self, plan: Plan, state: State, scope: Scope, needed: set[str]) -> list[Interface]:
+        """Make and mend bridges, and give what is plugged into those that are touched.
+
+        Raises KernelError for one of `needed` that cannot be made.
+        """
+        touched = set()
         names = dict.fromkeys(
             [*(one.name for one in state.bridges.values()), *(one.name for one in scope.bridges)]
         )
@@ -99,15 +104,22 @@ class Planner:
             former = [one for one in scope.bridges if one.name == name]
             if bridge is not None:
                 try:
-                    plan.before += devices.bridge_steps(
-                        bridge, device, (one.address for one in former)
+                    steps = list(
+                        devices.bridge_steps(bridge, device, (one.address for one in former))
                     )
                 except KernelError as error:
                     if name in needed:
                         raise
                     plan.blocked[name] = error
+                    continue
+                plan.before += steps
+                if steps:
+                    touched.add(name)
             else:
                 plan.after += devices.removal_steps(former, device)
+        if not touched:
+            return []
+        return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
 
     def _attachments(
         self, plan: Plan, state: State, touched: Iterable[Interface], again: Iterable[str] = ()

@@ -6,6 +6,7 @@ import pytest
 
 from tests.contract import STATUS
 from tests.host import Host
+from tests.lab import Lab
 from tests.real.test_bridge import ADDRESS, addresses, devices
 from tests.real.test_transaction import refusing
 
@@ -63,4 +64,17 @@ def test_an_adopted_device_keeps_every_address(host: Host) -> None:
     for one in given:
         host.ok("bridge", "init", "br0", "--address", one)
         assert addresses(host, "br0") == given
+    host.quiet("check")
+
+
+# --- with attachments ----------------------------------------------------------------------
+
+
+def test_a_device_that_is_made_anew_gets_its_ports_back(lab: Lab, host: Host) -> None:
+    node = lab.node()
+    host.ok("attach", "web", "--netns", node.netns)
+    before = host.snapshot()
+    host.ip("link delete dnet0")
+    host.ok(*INIT)
+    assert host.snapshot() == before
     host.quiet("check")
