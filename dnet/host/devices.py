@@ -165,6 +165,13 @@ def inner_steps(
     a lab may have its reasons.
     """
     where = f"{one.ifname} in {one.netns}"
+    if inner.mtu != bridge.mtu:
+        yield Netlink(
+            "set_mtu_inside",
+            {"netns": netns, "name": str(one.ifname), "mtu": bridge.mtu},
+            f"nsenter --net={netns} ip link set dev {one.ifname} mtu {bridge.mtu}",
+            f"{where} of {one.id} has MTU {inner.mtu}, not {bridge.mtu}",
+        )
     if _inner_cidr(one, bridge) not in inner.addresses:
         yield _configuration(one, bridge, netns, f"{where} has no address {one.ip}")
     elif not inner.up:
@@ -176,8 +183,11 @@ def inner_steps(
 def port_steps(
     one: Interface, bridge: Bridge, netns: str | None, device: Device, bridge_index: int | None
 ) -> Iterator[Netlink]:
-    """Mend the host's end of the pair: a port of the bridge that is up, and in hairpin mode."""
+    """Mend the host's end of the pair: a port that is up, with MTU and hairpin mode."""
     name = device.name
+    if device.mtu != bridge.mtu:
+        why = f"{name} of {one.id} has MTU {device.mtu}, not {bridge.mtu}"
+        yield _set(name, "mtu", bridge.mtu, why)
     is_port = bridge_index is not None and device.master == bridge_index
     if not is_port or not device.up:
         yield Netlink(

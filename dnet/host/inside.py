@@ -15,6 +15,7 @@ class Inner(NamedTuple):
 
     peer: int | None
     mac: str | None
+    mtu: int
     up: bool
     addresses: tuple[str, ...]
     routed: bool
@@ -52,6 +53,7 @@ class Namespace:
         return Inner(
             peer=link.get_attr("IFLA_LINK"),
             mac=link.get_attr("IFLA_ADDRESS"),
+            mtu=link.get_attr("IFLA_MTU"),
             up=bool(link["flags"] & 1),
             addresses=tuple(map(netlink.cidr, self._channel.addresses(index))),
             routed=self._is_routed(),
@@ -72,6 +74,12 @@ class Namespace:
         self._channel.set_link(index, up=True)
         if not routed:
             self._channel.add_default_route(index, gateway)
+
+    def set_mtu(self, name: str, mtu: int) -> None:
+        """Set the MTU of a device."""
+        with netns.inside(self._path):
+            index = netlink.index_of(name)
+        self._channel.set_link(index, mtu=mtu)
 
     def announce(self, name: str, mac: str) -> None:
         """Let the kernel tell the neighbours whose address it is: an announcement (RFC 5227, 2.3).

@@ -7,6 +7,8 @@ import pytest
 from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import Lab
+from tests.real.devices import link as properties
+from tests.real.devices import ports
 from tests.real.test_bridge import ADDRESS, addresses, devices
 from tests.real.test_transaction import refusing
 
@@ -78,3 +80,34 @@ def test_a_device_that_is_made_anew_gets_its_ports_back(lab: Lab, host: Host) ->
     host.ok(*INIT)
     assert host.snapshot() == before
     host.quiet("check")
+
+
+def test_another_mtu_is_that_of_the_attachments_too(lab: Lab, host: Host) -> None:
+    node = lab.node()
+    host.ok("attach", "web", "--netns", node.netns)
+    (port,) = ports(host)
+    node.ip("route delete default")
+    host.ok(*INIT, "--mtu", 1400)
+    ends = (host, "dnet0"), (host, port), (node, "eth0")
+    assert [properties(*end)["mtu"] for end in ends] == [1400, 1400, 1400]
+    assert node.run("ip", "route", "show", "default") == ""
+    host.quiet("check")
+    for drifted, name in ends[1:]:
+        drifted.ip(f"link set {name} mtu 1300")
+        found = host.dnet("check")
+        assert found.returncode == 1
+        assert found.stdout.count("\n") == 1
+        assert "web" in found.stdout
+        assert "MTU 1300, not 1400" in found.stdout
+        host.ok("restore")
+        host.quiet("check")
+
+
+def test_another_mtu_is_undone_in_the_attachments_too(lab: Lab, host: Host) -> None:
+    node = lab.node()
+    host.ok("attach", "web", "--netns", node.netns)
+    before = host.everything(), node.run("ip link")
+    no_iptables = refusing(host, "iptables-restore")
+    done = host.dnet(*INIT, "--mtu", 1400, "--no-icc", env=no_iptables)
+    assert done.returncode == STATUS["kernel"]
+    assert (host.everything(), node.run("ip link")) == before
