@@ -100,7 +100,7 @@ def _plug(
         )
     if made == one:
         state.replug.add(one.id)
-        state.confirm("rules")
+        state.confirm()
     else:
         state.interfaces.put(made.id, made)
     return made

@@ -49,7 +49,7 @@ def init(
     else:
         made = _change(state, facts, existing, given)
     if made == existing:
-        state.confirm("rules", "devices")
+        state.confirm(bridge=name)
         return made
     state.bridges.put(name, made)
     return made

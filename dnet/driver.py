@@ -51,7 +51,7 @@ class Outcome(NamedTuple, Generic[T]):
     @property
     def sets_up_bridge(self) -> bool:
         """Whether a bridge was made, changed or confirmed."""
-        return "devices" in self.state.confirmed or any(
+        return bool(self.state.confirmed_bridges) or any(
             table is self.state.bridges and key in table for table, key, _, _ in self.changes
         )
 

@@ -38,7 +38,7 @@ def add(
     link = _make(state, parent, target, ports or target.expose, alias or child)
     existing = state.links.get(link.key)
     if existing == link:
-        state.confirm("rules")
+        state.confirm()
         return link
     if existing is not None:
         raise ConflictError(

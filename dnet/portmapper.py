@@ -110,7 +110,7 @@ def _add_one(state: State, facts: Facts, bridge: Bridge, ip: str, spec: PublishS
     endpoint = Endpoint(host_ip, spec.host_port, spec.proto, spec.host_port + length - 1)
     mapping = Mapping(endpoint, ip, spec.port, bridge.name)
     if state.mappings.get(mapping.key) == mapping:
-        state.confirm("rules")
+        state.confirm()
         return mapping
     portallocator.claim(state, facts, endpoint, owner=interface.id if interface else None)
     return _put(state, mapping)

@@ -26,10 +26,8 @@ class Presence:
         """Whether its device is there; None in another network namespace than the store's."""
         if not self._is_known:
             return None
-        made = "devices" in self._state.confirmed or bridge.name in self._changed(
-            self._state.bridges
-        )
-        return made or bridge.name in self._devices
+        made = self._state.confirmed_bridges | self._changed(self._state.bridges)
+        return bridge.name in made or bridge.name in self._devices
 
     def of_interface(self, one: Interface) -> bool | None:
         """Whether it is plugged in; None for one that is attached to no namespace, and as above.

@@ -37,7 +37,8 @@ class State:
         serial: counts commits.
         boot_id, netns: the boot and the network namespace (its cookie) the kernel side is in.
         variant: the iptables variant in use, "nft" or "legacy".
-        confirmed: which sides of the kernel something that is there already was asked for on.
+        confirmed: whether something was asked for that is there already.
+        confirmed_bridges: the names of bridges among it.
         replug: the ids of attachments that were asked for again.
     """
 
@@ -61,7 +62,8 @@ class State:
         self.links = self._table("links", Link)
         self.cursors: Table[Raw] = Table("cursors", self._rows["cursors"], self._log)
         self._tables_of_bridges: dict[tuple[str, str], Table[Any]] = {}
-        self.confirmed: set[str] = set()
+        self.confirmed = False
+        self.confirmed_bridges: set[str] = set()
         self.replug: set[str] = set()
 
     def _table(self, name: str, kind: type[K]) -> Table[K]:
@@ -142,12 +144,14 @@ class State:
         """Whether anything differs from what was loaded."""
         return bool(self.changes())
 
-    def confirm(self, *sides: str) -> None:
-        """Note that something was asked for which is there already.
+    def confirm(self, *, bridge: str | None = None) -> None:
+        """Note that something was asked for which is there already, such as a bridge.
 
-        `sides` of the kernel, "rules" and "devices", are then looked at and repaired.
+        The rules are then looked at and repaired, and the device of a bridge.
         """
-        self.confirmed.update(sides)
+        self.confirmed = True
+        if bridge is not None:
+            self.confirmed_bridges.add(bridge)
 
     # Who has what
 

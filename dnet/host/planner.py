@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from dnet.host.iptables import Firewall
     from dnet.host.netlink import Netlink
 
-RULES, DEVICES = "rules", "devices"
-
 
 class Planner:
     """Plans against the kernel as the firewall and netlink show it.
@@ -45,6 +43,7 @@ class Planner:
         """
         changes = state.changes()
         bridges = {key for table, key, _, _ in changes if table is state.bridges}
+        bridges |= state.confirmed_bridges
         after = rules.skeleton(state)
         plan = Plan()
         if before != after or state.confirmed:
@@ -52,8 +51,8 @@ class Planner:
         else:
             plan.commands = delta.commands(state, changes)
         touched = list(attached(state, changes))
-        if bridges or DEVICES in state.confirmed:
-            touched += self._devices(plan, state, scope, needed=bridges or set(state.bridges))
+        if bridges:
+            touched += self._devices(plan, state, scope, needed=bridges)
         self._attachments(plan, state, touched, again=state.replug)
         if bridges or before != after or state.confirmed:
             _settings(plan, state, scope, after)

@@ -69,6 +69,15 @@ def test_an_adopted_device_keeps_every_address(host: Host) -> None:
     host.quiet("check")
 
 
+def test_init_again_needs_no_other_bridge(host: Host) -> None:
+    host.ip("link add br0 type bridge", "address add 10.1.0.1/24 dev br0")
+    host.ok("bridge", "init", "br0")
+    host.ip("link delete br0", "link set dnet0 down")
+    host.ok(*INIT)
+    assert "UP" in str(properties(host, "dnet0")["flags"])
+    host.fails(9, "bridge", "init", "br0", code="kernel")
+
+
 # --- with attachments ----------------------------------------------------------------------
 
 

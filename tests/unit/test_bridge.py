@@ -194,7 +194,7 @@ def test_what_is_so_already_is_confirmed(options: dict[str, Any]) -> None:
     state = State(snapshot(with_bridge()))
     init(state, **options)
     assert not state.changed
-    assert state.confirmed
+    assert state.confirmed_bridges == {"dnet0"}
 
 
 def test_another_chain_is_a_conflict() -> None:
