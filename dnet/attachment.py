@@ -94,16 +94,28 @@ def _plug(
         mac=wiring.mac or one.mac,
     )
     _refuse_taken(state, made)
-    if one.netns is not None and _place(one) != _place(made) and facts.is_plugged(one.id):
-        raise ConflictError(
-            f"{one.id} is attached already, as {one.ifname} in {one.netns}", f"dnet detach {one.id}"
-        )
+    if _place(one) != _place(made) and (port := facts.port_of(one.id)):
+        _refuse_plugged(state, one, port)
     if made == one:
         state.replug.add(one.id)
         state.confirm()
     else:
         state.interfaces.put(made.id, made)
     return made
+
+
+def _refuse_plugged(state: State, one: Interface, port: str) -> None:
+    """Raises ConflictError for one whose port is there, unless it was detached just now."""
+    if one.netns is not None:
+        raise ConflictError(
+            f"{one.id} is attached already, as {one.ifname} in {one.netns}", f"dnet detach {one.id}"
+        )
+    before = state.loaded(state.interfaces, one.id)
+    if before is None or before.netns is None:
+        raise ConflictError(
+            f"{one.id} is attached already, by another store: the device {port} is there",
+            f"choose another id, or if that store is lost: ip link delete {port}",
+        )
 
 
 def _place(one: Interface) -> tuple[str | None, str | None, str]:

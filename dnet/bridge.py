@@ -106,7 +106,7 @@ def choose_address(state: State, facts: Facts, leaving: Bridge | None = None) ->
 
 
 def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bridge:
-    former = state.loaded_bridge(name)
+    former = state.loaded(state.bridges, name)
     # What bears the name of one removed in the same batch is dnet's own device, on its way out.
     device = facts.device(name) if former is None or former.adopted else None
     if device is not None:

@@ -62,8 +62,8 @@ class Facts(Protocol):
     def is_there(self, shown: str, cookie: int | None) -> bool:
         """Whether a namespace of the store is there, and is the same one still."""
 
-    def is_plugged(self, interface_id: str) -> bool:
-        """Whether the host's end of an interface's veth pair is there."""
+    def port_of(self, interface_id: str) -> str | None:
+        """The host's end of an interface's veth pair, by its name, where it is there."""
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         """Whether a host process, or the kernel's reservation, keeps a port."""

@@ -26,6 +26,7 @@ _EMPTY: dict[str, Any] = {
 _TABLES = ("bridges", "cursors", "interfaces", "reservations", "mappings", "links")
 _TABLES_OF_BRIDGES = ("leases", "released")
 
+T = TypeVar("T")
 K = TypeVar("K", Bridge, Interface, Reservation, Mapping, Link)
 Change = tuple[Table[Any], str, Any, Any]
 
@@ -132,11 +133,11 @@ class State:
         )
         return [change for change in found if change[2] != change[3]]
 
-    def loaded_bridge(self, name: str) -> Bridge | None:
-        """A bridge as it was when the state was loaded, where it was changed or removed since."""
-        for table, key, old, _ in self.changes():
-            if table is self.bridges and key == name and old is not ABSENT:
-                return Bridge.from_row(key, old)
+    def loaded(self, table: Table[T], key: str) -> T | None:
+        """What a table had under a key when the state was loaded, if it was changed since."""
+        for changed, changed_key, old, _ in self.changes():
+            if changed is table and changed_key == key and old is not ABSENT:
+                return table.decode(key, old)
         return None
 
     @property

@@ -72,11 +72,12 @@ class Machine:
 
         return netns.locate(shown, cookie) is not None
 
-    def is_plugged(self, interface_id: str) -> bool:
-        """Whether the host's end of an interface's veth pair is there."""
+    def port_of(self, interface_id: str) -> str | None:
+        """The host's end of an interface's veth pair, by its name, where it is there."""
         from dnet.host.veth import veth_name
 
-        return self._netlink().device(veth_name(interface_id)) is not None
+        device = self._netlink().device(veth_name(interface_id))
+        return device.name if device else None
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         """Whether a host process, or the kernel's reservation, keeps a port."""

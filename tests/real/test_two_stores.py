@@ -60,3 +60,18 @@ def test_what_needs_the_same_chains_is_refused(host: Host) -> None:
     done = second(host, "map", "add", "nine", "9090:90")
     assert done.returncode == STATUS["conflict"]
     assert "unknown to this store" in done.stderr
+
+
+def test_an_attachment_of_the_other_store_is_not_taken(lab: Lab, host: Host) -> None:
+    first, other = lab.node(), lab.node()
+    host.ok("attach", "web", "--netns", first.netns)
+    second(host, "bridge", "init", "lab0", "--address", "10.9.0.1/24", "--no-iptables")
+    before = host.everything()
+    for options in ((), ("--dry-run",)):
+        done = second(host, "attach", "web", "--netns", other.netns, *options)
+        assert done.returncode == STATUS["conflict"]
+        assert "another store" in done.stderr
+        assert "choose another id" in done.stderr
+    assert host.everything() == before
+    assert second(host, "attach", "web2", "--netns", other.netns).returncode == 0
+    host.quiet("check")

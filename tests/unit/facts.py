@@ -59,8 +59,8 @@ class FakeFacts:
     def is_there(self, shown: str, cookie: int | None) -> bool:
         return shown in self.namespaces and self.namespaces[shown].cookie == cookie
 
-    def is_plugged(self, interface_id: str) -> bool:
-        return interface_id in self.plugged
+    def port_of(self, interface_id: str) -> str | None:
+        return f"{interface_id}-port" if interface_id in self.plugged else None
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         return any(
