@@ -115,7 +115,7 @@ def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bri
         given["address"] = choose_address(state, facts, leaving=former)
     given.setdefault("mtu", device.mtu if device else facts.default_mtu())
     made = Bridge(name=name, created=facts.now(), adopted=device is not None, **given)
-    return _checked(state, made)
+    return _checked(state, _without_others(made, device) if device else made)
 
 
 def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any]) -> Bridge:
@@ -134,6 +134,7 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
         device = facts.device(existing.name)
         if existing.adopted and device is not None:
             _adopted_address(device, made.address)
+            made = _without_others(made, device)
     if existing.iptables and not made.iptables and _has_rules(state, existing):
         raise ConflictError(
             f"{existing.name} has mappings or links, which need iptables",
@@ -176,6 +177,13 @@ def _adopted_address(device: Device, wanted: str | None) -> str:
             f"give it one with: ip address add {wish} dev {device.name}",
         )
     return address.parse_cidr(device.addresses[0])
+
+
+def _without_others(bridge: Bridge, device: Device) -> Bridge:
+    """An adopted bridge that hands out none of the further addresses of its device."""
+    hosts = map(address.host, device.addresses)
+    others = (ip for ip in hosts if address.contains(bridge.address, ip) and ip != bridge.gateway)
+    return bridge._replace(other_ips=tuple(dict.fromkeys(others)))
 
 
 def _held(state: State, bridge: Bridge) -> str:

@@ -134,6 +134,7 @@ def reserved(bridge: Bridge) -> dict[str, str]:
     """The addresses of a subnet that no container ever gets, and what each is."""
     net = address.network(bridge.address)
     return {
+        **dict.fromkeys(bridge.other_ips, f"another address of {bridge.name}"),
         str(net[1]): "the subnet's first address",
         str(net[0]): "the network's own address",
         str(net[-1]): "the broadcast address",

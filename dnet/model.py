@@ -37,7 +37,7 @@ class Bridge(NamedTuple):
     """A bridge device with its subnet, and the options its containers share.
 
     `address` is the gateway with its prefix length. `adopted` is a device that was there
-    before dnet: it is never deleted.
+    before dnet: it is never deleted. `other_ips` are its further addresses in the subnet.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Bridge(NamedTuple):
     port_range: tuple[int, int] = DYNAMIC_PORTS
     allocation: str = ROUND_ROBIN
     adopted: bool = False
+    other_ips: tuple[str, ...] = ()
 
     @property
     def gateway(self) -> str:
@@ -79,7 +80,8 @@ class Bridge(NamedTuple):
     def from_row(cls, key: str, row: Row) -> Self:
         """The bridge behind a row of the store."""
         low, high = row.get("port_range", DYNAMIC_PORTS)
-        return cls(name=key, **{**row, "port_range": (low, high)})
+        spans = {"port_range": (low, high), "other_ips": tuple(row.get("other_ips", ()))}
+        return cls(name=key, **{**row, **spans})
 
 
 class Interface(NamedTuple):

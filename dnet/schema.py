@@ -77,6 +77,10 @@ def _are_ports(value: Any) -> bool:
     return value == list(names.sort_ports(tuple(value)))
 
 
+def _are_addresses(value: Any) -> bool:
+    return type(value) is list and all(map(ADDRESS.passes, value))
+
+
 def _pair(text: str) -> str:
     """`PARENT:CHILD`, of which the parent may be the host. Raises UsageError."""
     parent, _, child = text.partition(":")
@@ -120,6 +124,7 @@ _BRIDGE: dict[str, Check] = {
     "binding_ip": _canonical("an address of the host", address.parse_host_ip),
     "port_range": Check("a list of the first and the last port", _is_span),
     "allocation": _one_of(ROUND_ROBIN, REUSE),
+    "other_ips": Check("a list of addresses", _are_addresses),
 }
 _INTERFACE = {
     "bridge": _DEVICE,

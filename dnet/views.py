@@ -42,6 +42,7 @@ def bridge(one: Bridge, seen: Seen) -> View:
         "port_range": f"{low}-{high}",
         "allocation": one.allocation,
         "adopted": one.adopted,
+        "other_ips": list(one.other_ips),
         "created": one.created,
         "present": seen.of_bridge(one),
     }

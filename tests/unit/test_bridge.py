@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dnet import bridge, bridges, interface, ipallocator, link, portallocator, portmapper
-from dnet.errors import ConflictError, ExhaustedError, NotFoundError, UsageError
+from dnet.errors import AddressInUseError, ConflictError, ExhaustedError, NotFoundError, UsageError
 from dnet.facts import Device
 from dnet.model import Bridge
 from dnet.state import State
@@ -127,6 +127,20 @@ def test_subnets_of_bridges_may_not_overlap() -> None:
 def test_a_device_that_is_there_is_adopted_as_it_is() -> None:
     made = init(State(), device("10.5.0.1/24"))
     assert (made.address, made.mtu, made.adopted) == ("10.5.0.1/24", 1400, True)
+
+
+def test_no_container_gets_another_address_of_an_adopted_device() -> None:
+    there = device("10.5.0.1/24", "10.5.0.2/24", "10.6.0.1/24", "10.6.0.2/24")
+    state = State()
+    made = init(state, there)
+    assert made.other_ips == ("10.5.0.2",)
+    assert ipallocator.take_next(state, made, None) == ["10.5.0.3"]
+    with pytest.raises(AddressInUseError, match="another address of dnet0"):
+        ipallocator.take(state, made, "10.5.0.2", None)
+    ipallocator.release(state, FakeFacts(), ips=["10.5.0.3"])
+    made = init(state, there, address="10.6.0.1/24")
+    assert made.other_ips == ("10.6.0.2",)
+    assert Bridge.from_row(made.key, made.row()) == made
 
 
 def test_an_adopted_device_must_have_the_address() -> None:

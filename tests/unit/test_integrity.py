@@ -170,6 +170,7 @@ VALUES: list[tuple[tuple[str, ...], list[object]]] = [
     (("bridges", "dnet0", "chain"), ["INPUT", "a b", "", 7, None]),
     (("bridges", "dnet0", "icc"), [0, "false", None]),
     (("bridges", "dnet0", "adopted"), [1, "true"]),
+    (("bridges", "dnet0", "other_ips"), ["10.0.0.9", ["10.0.0.9/24"], [7], None, {}]),
     (("bridges", "dnet0", "binding_ip"), ["224.0.0.1", "x", 7, None]),
     (
         ("bridges", "dnet0", "port_range"),
