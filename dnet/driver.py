@@ -191,6 +191,7 @@ class Driver:
             former = self._store.load()
             plan = kernel.planner.converge(former, scope)
             plan.flows = list(flows.ended(back, former.mappings))
+            plan.after += outcome.plan.back
             kernel.apply(plan)
             self._store.drop_journal()
         except (DnetError, OSError) as error:

@@ -82,6 +82,15 @@ def _attributes(bridge: Bridge, device: Device | None, mac: str) -> Iterator[Net
         )
 
 
+def giving_back_steps(bridge: Bridge, device: Device) -> Iterator[Netlink]:
+    """Leave a device as it was before `bridge_steps` adopted it."""
+    if device.mtu != bridge.mtu:
+        yield _set(device.name, "mtu", device.mtu, "")
+    if not device.up:
+        shown = f"ip link set dev {device.name} down"
+        yield Netlink("set_link", {"name": device.name, "up": False}, shown)
+
+
 def _set(name: str, attribute: str, value: object, why: str) -> Netlink:
     shown = f"ip link set dev {name} {attribute} {value}"
     return Netlink("set_link", {"name": name, attribute: value}, shown, why)

@@ -80,8 +80,8 @@ class Netlink:
         kind = nested("IFLA_INFO", kind="bridge")
         self._channel.add_link(ifname=name, address=mac, linkinfo=kind)
 
-    def set_link(self, name: str, *, up: bool = False, **attributes: object) -> None:
-        """Set MTU or address of a device, and bring it up."""
+    def set_link(self, name: str, *, up: bool | None = None, **attributes: object) -> None:
+        """Set MTU or address of a device, and bring it up or down."""
         self._channel.set_link(index_of(name), up=up, **attributes)
 
     def add_address(self, name: str, cidr: str) -> None:

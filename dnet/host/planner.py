@@ -112,6 +112,8 @@ class Planner:
                     plan.blocked[name] = error
                     continue
                 plan.before += steps
+                if device is not None and not former:
+                    plan.back += devices.giving_back_steps(bridge, device)
                 if steps:
                     touched.add(name)
             else:

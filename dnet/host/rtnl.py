@@ -63,12 +63,12 @@ class Channel:
 
     # Changes
 
-    def add_link(self, *, up: bool = False, **attributes: Any) -> None:
+    def add_link(self, *, up: bool | None = None, **attributes: Any) -> None:
         """Make a device, and bring it up."""
         self._ask(_NEW_LINK, _link(0, up=up, **attributes), _CREATE | _EXCLUSIVE)
 
-    def set_link(self, index: int, *, up: bool = False, **attributes: Any) -> None:
-        """Change a device, and bring it up."""
+    def set_link(self, index: int, *, up: bool | None = None, **attributes: Any) -> None:
+        """Change a device, and bring it up or down."""
         self._ask(_NEW_LINK, _link(index, up=up, **attributes))
 
     def delete_link(self, index: int) -> None:
@@ -139,11 +139,11 @@ def _accept(result: bytes) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _link(index: int, *, up: bool = False, **attributes: Any) -> Any:
+def _link(index: int, *, up: bool | None = None, **attributes: Any) -> Any:
     message = messages.routing().link()
     message["index"] = index
-    if up:
-        message["flags"] = message["change"] = _UP
+    if up is not None:
+        message["flags"], message["change"] = _UP * up, _UP
     message |= nested("IFLA", **attributes)
     return message
 

@@ -66,6 +66,7 @@ class Plan:
         flows: connection tracking entries to delete.
         findings: what was found to differ in the rules, where they were looked at.
         loose: attachments that cannot be plugged in, in words.
+        back: what gives newly adopted devices back what they had, should the plan fail.
         blocked: why a bridge cannot be made, by name; the rest is planned without it.
     """
 
@@ -76,6 +77,7 @@ class Plan:
         self.flows: list[Flow] = []
         self.findings: list[Finding] = []
         self.loose: list[str] = []
+        self.back: list[Netlink] = []
         self.blocked: dict[str, KernelError] = {}
 
     def differences(self) -> list[str]:

@@ -69,6 +69,15 @@ def test_an_adopted_device_keeps_every_address(host: Host) -> None:
     host.quiet("check")
 
 
+def test_adopting_is_undone_altogether(host: Host) -> None:
+    host.ip("link add br0 type bridge", "address add 10.1.0.1/24 dev br0")
+    before = host.everything()
+    words = ("bridge", "init", "br0", "--mtu", 1400, "--chain", "OTHER", "--no-icc")
+    done = host.dnet(*words, env=refusing(host, "iptables-restore"))
+    assert done.returncode == STATUS["kernel"]
+    assert host.everything() == before
+
+
 def test_init_again_needs_no_other_bridge(host: Host) -> None:
     host.ip("link add br0 type bridge", "address add 10.1.0.1/24 dev br0")
     host.ok("bridge", "init", "br0")
