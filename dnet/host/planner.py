@@ -17,7 +17,7 @@ from dnet.host.scope import Scope, attached
 from dnet.host.steps import Netlink as NetlinkStep
 from dnet.host.steps import Plan, Sysctl
 from dnet.host.veth import veth_name
-from dnet.model import Interface
+from dnet.model import Bridge, Interface
 from dnet.state import State
 
 if TYPE_CHECKING:
@@ -101,23 +101,16 @@ class Planner:
             device = self._netlink().device(name)
             bridge = state.bridges.get(name)
             former = [one for one in scope.bridges if one.name == name]
-            if bridge is not None:
-                try:
-                    steps = list(
-                        devices.bridge_steps(bridge, device, (one.address for one in former))
-                    )
-                except KernelError as error:
-                    if name in needed:
-                        raise
-                    plan.blocked[name] = error
-                    continue
-                plan.before += steps
-                if device is not None and not former:
-                    plan.back += devices.giving_back_steps(bridge, device)
-                if steps:
-                    touched.add(name)
-            else:
+            if bridge is None:
                 plan.after += devices.removal_steps(former, device)
+                continue
+            try:
+                if _mend(plan, bridge, device, former):
+                    touched.add(name)
+            except KernelError as error:
+                if name in needed:
+                    raise
+                plan.blocked[name] = error
         if not touched:
             return []
         return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
@@ -173,6 +166,15 @@ class Planner:
             yield from devices.plug_steps(one, bridge, path)
         else:
             plan.loose.append(f"{one.id} is unplugged: there is no network namespace {one.netns}")
+
+
+def _mend(plan: Plan, bridge: Bridge, device: Device | None, former: list[Bridge]) -> bool:
+    """Make a bridge's device, or mend it; whether there is anything to do. Raises KernelError."""
+    steps = list(devices.bridge_steps(bridge, device, (one.address for one in former)))
+    plan.before += steps
+    if device is not None and not former:
+        plan.back += devices.giving_back_steps(bridge, device)
+    return bool(steps)
 
 
 def _settings(plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
