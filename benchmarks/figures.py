@@ -156,7 +156,11 @@ def large(folder: Path, rounds: int) -> Iterator[Figure]:
 def each(folder: Path, rounds: int) -> Iterator[Figure]:
     """One line of a co-process."""
     progress("batch --each")
-    with host_with("each", folder, 10) as made, netns.inside(made.path):
+    with (
+        host_with("each", folder, 10) as made,
+        open(made.path) as file,
+        netns.inside(file.fileno()),
+    ):
         process = subprocess.Popen(
             [DNET, "batch", "--each", "-"],
             env=made.env,

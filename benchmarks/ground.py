@@ -37,7 +37,7 @@ class Host:
         """Run a program there; nothing but the program is in its time."""
         found = program if "/" in program else shutil.which(program)
         assert found is not None, f"{program} is not there"
-        with netns.inside(self.path):
+        with open(self.path) as file, netns.inside(file.fileno()):
             return run([found, *arguments], self.env | env, text)
 
     def dnet(self, *arguments: str, text: str = "") -> Ran:

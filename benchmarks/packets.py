@@ -47,7 +47,7 @@ def client_of(host: Host) -> Iterator[str]:
 @contextmanager
 def echo_in(namespace: str) -> Iterator[None]:
     """A server in a namespace that sends every packet back."""
-    with netns.inside(f"/run/netns/{namespace}"):
+    with open(f"/run/netns/{namespace}") as file, netns.inside(file.fileno()):
         server = subprocess.Popen([sys.executable, "-m", "benchmarks.packets"])
     try:
         yield
@@ -59,7 +59,7 @@ def echo_in(namespace: str) -> Iterator[None]:
 def seconds_of_first_packets(client: str) -> float:
     """The median time of sending the first packet of a connection from a namespace."""
     times = []
-    with netns.inside(client):
+    with open(client) as file, netns.inside(file.fileno()):
         _send_until_answered()
         for _ in range(PACKETS):
             times.append(_send_one())

@@ -12,7 +12,7 @@ from dnet.host.veth import veth_name
 from dnet.model import Bridge, Interface
 
 if TYPE_CHECKING:
-    from dnet.facts import Device
+    from dnet.facts import Device, Namespace
     from dnet.host.inside import Inner
 
 
@@ -118,7 +118,7 @@ def _address(verb: str, name: str, cidr: str, why: str) -> Netlink:
     return Netlink(f"{verb}_address", arguments, f"ip address {verb} {cidr} dev {name}", why)
 
 
-def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:
+def plug_steps(one: Interface, bridge: Bridge, netns: Namespace) -> Iterator[Netlink]:
     """Make the veth pair, its host end a port of the bridge, its other end the interface.
 
     The host's end is up from the beginning, so that the announcement of the address finds its way.
@@ -136,7 +136,7 @@ def plug_steps(one: Interface, bridge: Bridge, netns: str) -> Iterator[Netlink]:
     yield _hairpin(one, "")
 
 
-def _configuration(one: Interface, bridge: Bridge, netns: str, why: str) -> Netlink:
+def _configuration(one: Interface, bridge: Bridge, netns: Namespace, why: str) -> Netlink:
     inner, cidr = str(one.ifname), _inner_cidr(one, bridge)
     return Netlink(
         "configure_inside",
@@ -148,7 +148,7 @@ def _configuration(one: Interface, bridge: Bridge, netns: str, why: str) -> Netl
             "gateway": bridge.gateway,
             "port": veth_name(one.id),
         },
-        f"nsenter --net={netns} sh -c '"
+        f"nsenter --net={netns.path} sh -c '"
         f"sysctl -w net.ipv6.conf.{inner}.disable_ipv6=1; "
         f"ip link set lo up; ip address add {cidr} dev {inner}; "
         f"ip link set {inner} up; ip route add default via {bridge.gateway}'",
@@ -166,7 +166,7 @@ def is_other_end(one: Interface, device: Device, inner: Inner | None) -> bool:
 
 
 def inner_steps(
-    one: Interface, bridge: Bridge, netns: str, inner: Inner, *, again: bool
+    one: Interface, bridge: Bridge, netns: Namespace, inner: Inner, *, again: bool
 ) -> Iterator[Netlink]:
     """Mend the inside of a namespace.
 
@@ -190,7 +190,11 @@ def inner_steps(
 
 
 def port_steps(
-    one: Interface, bridge: Bridge, netns: str | None, device: Device, bridge_index: int | None
+    one: Interface,
+    bridge: Bridge,
+    netns: Namespace | None,
+    device: Device,
+    bridge_index: int | None,
 ) -> Iterator[Netlink]:
     """Mend the host's end of the pair: a port that is up, with MTU and hairpin mode."""
     name = device.name

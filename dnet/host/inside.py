@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from types import TracebackType
-from typing import NamedTuple, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
+from dnet.facts import Namespace
 from dnet.host import netlink, netns, routes, system
 from dnet.host.rtnl import Channel
 
@@ -21,31 +23,19 @@ class Inner(NamedTuple):
     routed: bool
 
 
-class Namespace:
+class Inside:
     """A network namespace with a netlink socket of its own.
 
     Being there takes a system call, and a socket stays where it was opened.
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> Self:
-        with netns.inside(self._path):
-            self._channel = Channel()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._channel.close()
+    def __init__(self, descriptor: int, channel: Channel) -> None:
+        self._descriptor = descriptor
+        self._channel = channel
 
     def inner(self, name: str) -> Inner | None:
         """A device as it is, or None."""
-        with netns.inside(self._path):
+        with netns.inside(self._descriptor):
             index = netlink.find_index(name)
         link = netlink.unless_missing(lambda: self._channel.link(index)) if index else None
         if index is None or link is None:
@@ -60,12 +50,12 @@ class Namespace:
         )
 
     def _is_routed(self) -> bool:
-        with netns.inside(self._path):
+        with netns.inside(self._descriptor):
             return _is_routed()
 
     def configure(self, name: str, cidr: str, gateway: str) -> None:
         """Bring up the loopback and a device with its address, and a route where there is none."""
-        with netns.inside(self._path):
+        with netns.inside(self._descriptor):
             _disable_ipv6(name)
             index, loopback = netlink.index_of(name), netlink.index_of("lo")
             routed = _is_routed()
@@ -88,13 +78,25 @@ class Namespace:
         address is set. A packet socket of dnet's own would take it 15 ms to close.
         """
         notify = f"/proc/sys/net/ipv4/conf/{name}/arp_notify"
-        with netns.inside(self._path):
+        with netns.inside(self._descriptor):
             index, before = netlink.index_of(name), system.read_file(notify).decode()
             _write(notify, "1")
             try:
                 self._channel.set_link(index, address=mac)
             finally:
                 _write(notify, before)
+
+
+@contextmanager
+def opened(namespace: Namespace) -> Iterator[Inside]:
+    """A namespace to do something in, opened once. Raises what netns.opened raises."""
+    with netns.opened(namespace) as descriptor:
+        with netns.inside(descriptor):
+            channel = Channel()
+        try:
+            yield Inside(descriptor, channel)
+        finally:
+            channel.close()
 
 
 def _is_routed() -> bool:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dnet.errors import ConflictError, KernelError, PermissionDeniedError
-from dnet.facts import Device
+from dnet.facts import Device, Namespace
 from dnet.host.rtnl import Channel, nested
 from dnet.host.steps import Netlink as Step
 from dnet.model import Interface
@@ -58,15 +58,12 @@ class Netlink:
         with _reporting("asking for the ports"):
             return [_device(one, ()) for one in self._channel.links() if _master(one) == bridge]
 
-    def inner(self, one: Interface, netns: str) -> Inner | None:
+    def inner(self, one: Interface, netns: Namespace) -> Inner | None:
         """An interface's device as it is in a namespace."""
         from dnet.host import inside
 
-        with (
-            _reporting(f"asking for {one.ifname} in {netns}"),
-            inside.Namespace(netns) as namespace,
-        ):
-            return namespace.inner(str(one.ifname))
+        with _reporting(f"asking for {one.ifname} in {netns.path}"), inside.opened(netns) as there:
+            return there.inner(str(one.ifname))
 
     # Changes, each named by a step
 
@@ -98,17 +95,21 @@ class Netlink:
         if index is not None:
             unless_missing(lambda: self._channel.delete_link(index))
 
-    def add_veth(self, name: str, bridge: str, mtu: int, peer: str, mac: str, netns: str) -> None:
+    def add_veth(
+        self, name: str, bridge: str, mtu: int, peer: str, mac: str, netns: Namespace
+    ) -> None:
         """Make a veth pair: a port of a bridge that is up, and its peer in another namespace."""
+        from dnet.host.netns import opened
+
         master = index_of(bridge)
-        with open(netns, "rb") as file:
-            inner = nested("IFLA", ifname=peer, mtu=mtu, address=mac, net_ns_fd=file.fileno())
+        with opened(netns) as descriptor:
+            inner = nested("IFLA", ifname=peer, mtu=mtu, address=mac, net_ns_fd=descriptor)
             kind = nested("IFLA_INFO", kind="veth", data=nested("VETH_INFO", peer=inner))
             try:
                 self._channel.add_link(ifname=name, mtu=mtu, master=master, linkinfo=kind, up=True)
             except FileExistsError:
                 raise ConflictError(
-                    f"there is a device {peer} in {netns} already",
+                    f"there is a device {peer} in {netns.path} already",
                     "choose another name with --ifname",
                 ) from None
 
@@ -123,15 +124,15 @@ class Netlink:
         self._channel.set_link(index_of(name), linkinfo=kind)
 
     def configure_inside(
-        self, netns: str, name: str, mac: str, cidr: str, gateway: str, port: str
+        self, netns: Namespace, name: str, mac: str, cidr: str, gateway: str, port: str
     ) -> None:
         """Give the device in a namespace its address, and the namespace its route."""
         from dnet.host import inside
 
-        with inside.Namespace(netns) as namespace:
-            namespace.configure(name, cidr, gateway)
+        with inside.opened(netns) as there:
+            there.configure(name, cidr, gateway)
             self._await_forwarding(port)
-            namespace.announce(name, mac)
+            there.announce(name, mac)
 
     def set_mtu_inside(self, netns: str, name: str, mtu: int) -> None:
         """Set the MTU of the device in a namespace."""

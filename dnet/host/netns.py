@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from dnet import nearby
-from dnet.errors import NotFoundError, PermissionDeniedError, UsageError
+from dnet.errors import KernelError, NotFoundError, PermissionDeniedError, UsageError
 from dnet.facts import Namespace
 from dnet.host import system
 from dnet.host.signals import uninterrupted
@@ -23,11 +23,77 @@ def find(text: str) -> Namespace:
     """The namespace that is meant: a path where there is a '/', else a name, else a pid.
 
     A name stands for itself in the store, so that a namespace made anew under it is the same
-    place; a pid stands for its path. Raises NotFoundError, UsageError for the host's own.
+    place; a pid stands for its path. Raises NotFoundError, PermissionDeniedError without
+    CAP_SYS_ADMIN (setns(2)), UsageError for the host's own and for what is no namespace.
     """
-    shown, path = _resolve(text)
+    descriptor, shown, path = _open_meant(text)
     try:
-        same = os.path.samefile(path, _OWN)
+        if _is_own(descriptor):
+            raise UsageError(
+                f"network namespace {quoted(text)} is the host's own",
+                "name a container's: ip netns list",
+            )
+        return Namespace(shown, path, _cookie(descriptor))
+    except PermissionError:
+        raise PermissionDeniedError(
+            f"{path}: entering it needs CAP_SYS_ADMIN", "run it as root"
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"{path} is not a network namespace ({error.strerror})",
+            "name one of ip netns list, a /proc/PID/ns/net, or a pid",
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def locate(shown: str, cookie: int | None) -> Namespace | None:
+    """A namespace of the store, if it is there and the same one still."""
+    try:
+        found = find(shown)
+    except (NotFoundError, UsageError):
+        return None
+    return found if cookie in (None, found.cookie) else None
+
+
+@contextmanager
+def opened(namespace: Namespace) -> Iterator[int]:
+    """A descriptor of a namespace that was found before, and certainly of that one.
+
+    Its path may lead elsewhere by now, to the host's own namespace even: a link can be turned,
+    and a pid be used again. Raises KernelError then, and OSError where nothing is there.
+    """
+    descriptor = _open(namespace.path)
+    try:
+        if _is_own(descriptor) or _cookie(descriptor) != namespace.cookie:
+            raise KernelError(
+                f"{namespace.path} became another network namespace meanwhile",
+                "see who else changes it: ip netns list",
+            )
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def inside(descriptor: int) -> Iterator[None]:
+    """Be in a network namespace for a moment, in which no signal can keep one there.
+
+    Raises OSError as setns(2) does.
+    """
+    with uninterrupted(), open(_OWN, "rb") as own:
+        _enter(descriptor)
+        try:
+            yield
+        finally:
+            _enter(own.fileno())
+
+
+def _open_meant(text: str) -> tuple[int, str, str]:
+    """A descriptor of what is meant, how the store names it, and where it is."""
+    try:
+        shown, path = _resolve(text)
+        return _open(path), shown, path
     except PermissionError:
         raise PermissionDeniedError(f"{path}: permission denied", "run it as root") from None
     except OSError:
@@ -36,48 +102,24 @@ def find(text: str) -> Namespace:
             "ip netns list",
             partial(_meant, text),
         ) from None
-    if same:
+    except ValueError:
         raise UsageError(
-            f"network namespace {quoted(text)} is the host's own",
-            "name a container's: ip netns list",
-        )
-    with inside(path):
-        return Namespace(shown, path, system.netns_cookie())
+            f"{quoted(text)} can be no network namespace's name or path", "ip netns list"
+        ) from None
 
 
-def locate(shown: str, cookie: int | None) -> str | None:
-    """The path of a namespace of the store, if it is there and the same one still."""
-    try:
-        found = find(shown)
-    except (NotFoundError, UsageError):
-        return None
-    return found.path if cookie in (None, found.cookie) else None
+def _open(path: str) -> int:
+    """Without waiting for whoever writes to a FIFO."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
-@contextmanager
-def inside(path: str) -> Iterator[None]:
-    """Be in a network namespace for a moment, in which no signal can keep one there.
+def _is_own(descriptor: int) -> bool:
+    return os.path.samestat(os.fstat(descriptor), os.stat(_OWN))
 
-    Raises PermissionDeniedError without CAP_SYS_ADMIN (setns(2)), UsageError for what is not
-    a network namespace.
-    """
-    with uninterrupted(), open(_OWN, "rb") as own:
-        try:
-            with open(path, "rb") as other:
-                _enter(other.fileno())
-        except PermissionError:
-            raise PermissionDeniedError(
-                f"{path}: entering it needs CAP_SYS_ADMIN", "run it as root"
-            ) from None
-        except OSError as error:
-            raise UsageError(
-                f"{path} is not a network namespace ({error.strerror})",
-                "name one of ip netns list, a /proc/PID/ns/net, or a pid",
-            ) from None
-        try:
-            yield
-        finally:
-            _enter(own.fileno())
+
+def _cookie(descriptor: int) -> int | None:
+    with inside(descriptor):
+        return system.netns_cookie()
 
 
 def _resolve(text: str) -> tuple[str, str]:

@@ -150,20 +150,20 @@ class Planner:
         if bridge.name in plan.blocked:
             plan.loose.append(f"{one.id} is unplugged: there is no bridge {bridge.name}")
             return
-        path = netns.locate(str(one.netns), one.cookie)
-        inner = self._netlink().inner(one, path) if device is not None and path else None
-        if device is not None and path and not devices.is_other_end(one, device, inner):
+        place = netns.locate(str(one.netns), one.cookie)
+        inner = self._netlink().inner(one, place) if device is not None and place else None
+        if device is not None and place and not devices.is_other_end(one, device, inner):
             unplugs += devices.unplug_steps(device)
             device = None
         if device is not None:
             home = self._netlink().device(one.bridge)
             index = home.ifindex if home else None
-            yield from devices.port_steps(one, bridge, path, device, index)
-            if inner is not None and path:
+            yield from devices.port_steps(one, bridge, place, device, index)
+            if inner is not None and place:
                 again = one.id in state.replug
-                yield from devices.inner_steps(one, bridge, path, inner, again=again)
-        elif path is not None:
-            yield from devices.plug_steps(one, bridge, path)
+                yield from devices.inner_steps(one, bridge, place, inner, again=again)
+        elif place is not None:
+            yield from devices.plug_steps(one, bridge, place)
         else:
             plan.loose.append(f"{one.id} is unplugged: there is no network namespace {one.netns}")
 

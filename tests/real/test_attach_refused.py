@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.host import Host
+from tests.contract import STATUS
+from tests.host import Host, read_refusal
 from tests.lab import Lab
 from tests.real.devices import link, names
+from tests.real.inside import inside
 
 BRIDGE = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
 
@@ -33,6 +37,54 @@ def test_a_file_that_is_no_namespace_is_refused(host: Host) -> None:
     before = host.everything()
     host.fails(2, "attach", "web", "--netns", "/etc/hostname", code="usage")
     assert host.everything() == before
+
+
+def test_a_path_with_a_nul_byte_is_refused(host: Host) -> None:
+    before = host.everything()
+    done = host.dnet("batch", stdin="attach web --netns /run/netns/a\0b\n")
+    assert (done.returncode, done.stdout) == (STATUS["usage"], "")
+    assert read_refusal(done).message.endswith("can be no network namespace's name or path")
+    assert host.everything() == before
+
+
+TURNED = """
+import os
+from dnet.cli.main import main
+from dnet.host.netlink import Netlink
+
+take = Netlink.take
+path, other = {path!r}, {other!r}
+
+def turned(self, step):
+    if step.action == {action!r}:
+        os.remove(path)
+        os.symlink(other, path)
+    take(self, step)
+
+Netlink.take = turned
+try:
+    main(["attach", "web", "--netns", path])
+except SystemExit as error:
+    result = error.code
+"""
+
+
+@pytest.mark.parametrize("action", ["add_veth", "configure_inside"])
+def test_a_path_that_is_turned_meanwhile_leads_nowhere(
+    lab: Lab, host: Host, tmp_path: Path, action: str
+) -> None:
+    """Between the decision and a step, to the host's own namespace and to another container's."""
+    node, another = lab.node(), lab.node()
+    other = "/proc/self/ns/net" if action == "add_veth" else str(another.path)
+    if action == "configure_inside":
+        another.ip("link add eth0 type bridge")
+    path = tmp_path / "netns"
+    path.symlink_to(node.path)
+    before = host.everything(), another.run("ip address")
+    code = TURNED.format(path=str(path), other=other, action=action)
+    assert inside(host, code) == STATUS["kernel"]
+    assert (host.everything(), another.run("ip address")) == before
+    assert names(node) == ["lo"]
 
 
 @pytest.mark.parametrize("netns", ["no-such", "/run/netns/no-such", "4194304"])

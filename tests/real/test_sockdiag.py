@@ -23,7 +23,7 @@ ADDRESSES = [
 @pytest.fixture
 def inside(host: Host) -> Iterator[None]:
     """The test itself is in the machine's namespace."""
-    with netns.inside(str(host.path)):
+    with open(host.path) as file, netns.inside(file.fileno()):
         yield
 
 
