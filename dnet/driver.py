@@ -189,6 +189,7 @@ class Driver:
         kernel.close()  # An answer that was waited for may still come in there.
         try:
             former = self._store.load()
+            self._elsewhere(former)
             plan = kernel.planner.converge(former, scope)
             plan.flows = list(flows.ended(back, former.mappings))
             plan.after += outcome.plan.back
@@ -245,6 +246,7 @@ class Driver:
         if not state.bridges or state.boot_id is None:
             return False
         if state.boot_id != system.boot_id():
+            state.forget_boot()
             return True
         cookie = system.netns_cookie()
         if None not in (state.netns, cookie) and state.netns != cookie:

@@ -15,6 +15,7 @@ from dnet.endpoint import Endpoint
 DEFAULT_BRIDGE = "dnet0"
 DEFAULT_CHAIN = "DNET"
 DYNAMIC_PORTS = (49153, 65535)
+GONE = 0  # The kernel's cookies begin at 1.
 ROUND_ROBIN, REUSE = "round-robin", "reuse"
 
 Row = dict[str, Any]
@@ -88,7 +89,7 @@ class Interface(NamedTuple):
     """A container's interface: an address on a bridge under an id, and where it is plugged in.
 
     `netns` and `ifname` are None until it is attached; `cookie` tells the namespace from
-    another one of the same name.
+    another one of the same name; it is GONE once a boot has taken the namespace with it.
     """
 
     id: str

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from dnet import address
 from dnet.endpoint import Endpoint
-from dnet.model import Bridge, Interface, Link, Mapping, Reservation
+from dnet.model import GONE, Bridge, Interface, Link, Mapping, Reservation
 from dnet.table import ABSENT, Index, Raw, Table
 
 SCHEMA = 1
@@ -153,6 +153,15 @@ class State:
         self.confirmed = True
         if bridge is not None:
             self.confirmed_bridges.add(bridge)
+
+    def forget_boot(self) -> None:
+        """Let no namespace of an earlier boot be taken for one of this: cookies begin anew.
+
+        One without a cookie is known by its name alone, which a process's never outlives.
+        """
+        for key, row in self.interfaces.rows.items():
+            if "cookie" in row or (row.get("netns") or "").startswith("/proc/"):
+                self.interfaces.write(key, row | {"cookie": GONE})
 
     # Who has what
 

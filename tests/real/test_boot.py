@@ -177,6 +177,25 @@ def test_an_attachment_is_unplugged_until_it_is_asked_for_again(
     assert f"inet {address}/16" in node.run("ip address show dev eth0")
 
 
+@pytest.mark.parametrize("way", ["name", "pid"])
+def test_what_looks_like_a_namespace_of_the_boot_before_is_another(
+    lab: Lab, host: Host, rebooted: Rebooted, way: str
+) -> None:
+    """Cookies and pids begin anew with a boot: here the very same ones are in use again."""
+    node = lab.node()
+    node.listen("tcp", 80)
+    netns = node.netns if way == "name" else str(node.agent_pid)
+    host.ok("attach", "web", "--netns", netns)
+    node.ip("link delete eth0")
+    done = rebooted.dnet("restore")
+    assert (done.returncode, "web is unplugged" in done.stderr) == (0, True), done
+    assert "web is unplugged" in rebooted.dnet("check").stdout
+    rebooted.ok("ip", "request")
+    assert "eth0" not in node.run("ip link")
+    rebooted.ok("attach", "web", "--netns", netns)
+    assert rebooted.ok("check") == ""
+
+
 def test_gc_drops_what_the_reboot_took(lab: Lab, host: Host, rebooted: Rebooted) -> None:
     node = lab.node()
     attach(host, node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dnet import bridge, interface, ipallocator, link, portallocator, portmapper
+from dnet.model import GONE
 from dnet.state import SCHEMA, State
 from dnet.table import ABSENT
 from tests.unit.facts import FACTS, make_bridge, snapshot, specs, with_bridge
@@ -168,3 +169,18 @@ def test_a_thing_is_what_its_row_says_now_however_often_it_was_asked_for() -> No
     assert state.interfaces.get("web") is None
     old = {**web.row(), "ip": "10.0.0.8"}
     assert state.interfaces.decode("web", old).ip == "10.0.0.8"
+
+
+def test_after_a_boot_no_namespace_is_the_one_it_was() -> None:
+    """But that a name alone stands for, where the kernel has no cookies."""
+    state = with_bridge("10.0.0.1/24")
+    for key in "abcd":
+        interface.allocate(state, FACTS, interface_id=key)
+    places = {"a": ("blue", 7), "b": ("/proc/7/ns/net", None), "c": ("red", None)}
+    for key, (netns, cookie) in places.items():
+        one = state.interfaces[key]
+        state.interfaces.put(key, one._replace(netns=netns, ifname="eth0", cookie=cookie))
+    again = State(state.document())
+    again.forget_boot()
+    assert [again.interfaces[key].cookie for key in "abcd"] == [GONE, GONE, None, None]
+    assert again.changes() == []
