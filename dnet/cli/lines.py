@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from typing import Any
 
 import click
 
 from dnet.cli.options import Checked
 from dnet.cli.session import Request, Session
+from dnet.cli.tree import CONTEXT
 from dnet.errors import UsageError
 
 _SPECIAL = frozenset("'\"\\#")
@@ -76,15 +79,16 @@ class Reader:
 
     def _read_by_click(self, words: list[str]) -> Request:
         try:
-            found = self._root.main(
-                words, prog_name="dnet", standalone_mode=False, obj=self._session
-            )
+            with redirect_stdout(StringIO()):  # No help between the answers of a batch.
+                found = self._root.main(
+                    words, prog_name="dnet", standalone_mode=False, obj=self._session
+                )
         except click.UsageError as error:
             from dnet.cli.usage import as_usage
 
             raise as_usage(error, self._root, words) from None
         if not isinstance(found, Request):
-            raise UsageError(f"{' '.join(words)} is not a whole command", f"dnet {words[0]} --help")
+            raise UsageError(f"{' '.join(words)} is not a whole command", "dnet --help")
         return found
 
 
@@ -179,7 +183,7 @@ def _is_wanted(option: click.Option) -> bool:
 
 def _defaults(command: click.Command) -> dict[str, Any]:
     """The values of what is not given, by Click's own word."""
-    with click.Context(command, info_name="dnet", resilient_parsing=True) as context:
+    with click.Context(command, info_name="dnet", resilient_parsing=True, **CONTEXT) as context:
         command.parse_args(context, [])
         return dict(context.params)
 

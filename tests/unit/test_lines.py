@@ -180,3 +180,22 @@ def test_what_is_no_part_of_a_transaction_is_refused(name: str) -> None:
 def test_what_click_refuses_is_refused(words: list[str]) -> None:
     with pytest.raises((UsageError, click.UsageError)):
         Reader(cli, session()).read(words)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["map", "map --help", "map -h", "map add -h", "ip list -qh", "-h", "bridge remove --help"],
+)
+def test_what_would_print_help_is_not_a_whole_command(
+    line: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Each answer of a batch is one line."""
+    with pytest.raises(UsageError, match=f"^{line} is not a whole command$"):
+        Reader(LazyGroup("dnet", lazy=COMMANDS), session()).read(line.split())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_version_is_no_line_of_a_batch(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="--version"):
+        Reader(LazyGroup("dnet", lazy=COMMANDS), session()).read(["--version"])
+    assert capfd.readouterr() == ("", "")
