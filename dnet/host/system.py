@@ -116,12 +116,12 @@ def has_capability(name: str) -> bool:
 def find_program(name: str) -> str | None:
     """Where the program `name` is: on PATH, else in the system folders; None where nowhere.
 
-    Empty parts of PATH, which stand for the current folder, are passed over: a command that runs
-    as root must not take its tools from wherever it was started.
+    Parts of PATH that depend on the current folder, such as `.` and the empty one, are passed
+    over: a command that runs as root must not take its tools from wherever it was started.
     """
     search = os.environ.get("PATH", os.defpath).split(os.pathsep)
     for folder in (*search, *_SYSTEM_FOLDERS):
-        if not folder:
+        if not folder.startswith("/"):
             continue
         candidate = f"{folder}/{name}"
         if _is_program(candidate):

@@ -103,8 +103,9 @@ def test_the_current_folder_is_not_searched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(tmp_path, "frobnicate")
+    program(tmp_path / "bin", "frobnicate")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", ":/nowhere:")
+    monkeypatch.setenv("PATH", ":/nowhere:.:./bin:bin:../tmp:")
     assert system.find_program("frobnicate") is None
 
 
