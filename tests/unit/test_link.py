@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -173,6 +174,15 @@ def test_variables_of_several_ports() -> None:
         assert variables[f"{name}_PORT"] == str(port)
         assert variables[f"{name}_PROTO"] == proto
     assert len(variables) == 2 + 3 * 4
+
+
+@pytest.mark.parametrize("alias", ["1db", "9", "db"])
+def test_every_variable_has_a_name_of_the_shell(alias: str) -> None:
+    state = three("5432/tcp")
+    add(state, "web", "db", alias=alias)
+    variables = link.environment(state, "web")
+    assert all(re.fullmatch("[A-Z_][A-Z0-9_]*", name) for name in variables), variables
+    assert len({name for name in variables if name.endswith(f"{alias.upper()}_NAME")}) == 1
 
 
 @pytest.mark.parametrize(
