@@ -41,6 +41,7 @@ class Channel:
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
         self._socket = socket.socket(socket.AF_NETLINK, kind, _ROUTE)
         self._sequence = 0
+        self._was_interrupted = False
 
     def close(self) -> None:
         """Close it."""
@@ -96,11 +97,12 @@ class Channel:
         """All there is, asked for again where it changed in the middle of the answer."""
         while True:
             found = self._ask(kind, question(), _DUMP)
-            if not any(one["header"]["flags"] & _INTERRUPTED for one in found):
+            if not self._was_interrupted:
                 return found
 
     def _ask(self, kind: int, message: Any, flags: int = 0) -> list[Any]:
         self._sequence += 1
+        self._was_interrupted = False
         header = message["header"]
         header["type"], header["sequence_number"] = kind, self._sequence
         header["flags"] = _REQUEST | flags | (0 if flags == _DUMP else _ACKNOWLEDGE)
@@ -114,8 +116,9 @@ class Channel:
             data = self._socket.recv(_RECEIVE)
             at = 0
             while at < len(data):
-                length, kind, _, sequence, _ = _HEADER.unpack_from(data, at)
+                length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
                 if sequence == self._sequence:
+                    self._was_interrupted |= bool(flags & _INTERRUPTED)
                     if kind in (_ERROR, _DONE):
                         _accept(data[at + _HEADER.size : at + length])
                         return
