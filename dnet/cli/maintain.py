@@ -13,7 +13,7 @@ from dnet.cli import options
 from dnet.cli.document import NOTHING, Document
 from dnet.cli.session import Request, steps
 from dnet.cli.tree import Command
-from dnet.errors import UsageError
+from dnet.errors import DnetError, UsageError
 from dnet.model import Interface
 from dnet.state import State
 
@@ -89,4 +89,5 @@ def reset(yes: bool, dry_run: bool) -> Request:
 def _confirm() -> None:
     if not sys.stdin.isatty():
         raise UsageError("this removes everything dnet made, and nobody can be asked", "add --yes")
-    click.confirm("Remove every bridge, mapping, link and address?", abort=True, err=True)
+    if not click.confirm("Remove every bridge, mapping, link and address?", err=True):
+        raise DnetError("nothing was removed")

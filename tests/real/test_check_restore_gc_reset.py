@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from typing import NamedTuple
 
 import pytest
@@ -12,6 +14,7 @@ from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Node
+from tests.terminal import opened
 
 
 class Machine(NamedTuple):
@@ -222,6 +225,32 @@ def test_reset_leaves_nothing(both: Lab, wrecked: bool) -> None:
     host.quiet("reset", "--yes")
     make(both, host)
     host.quiet("check")
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "said"),
+    [("n\n", STATUS["failed"], "dnet: error: nothing was removed"), ("\x04", 130, "")],
+    ids=["no", "end of file"],
+)
+def test_reset_asks_first(mended: Machine, answer: str, status: int, said: str) -> None:
+    """A no is an answer, and not an interruption."""
+    host = mended.host
+    before = host.everything()
+    with opened(80) as (asking, terminal):
+        os.write(asking, answer.encode())
+        done = subprocess.run(
+            host.argv("dnet", "reset"),
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            env=host.env,
+            check=False,
+        )
+        os.close(terminal)
+    assert (done.returncode, done.stdout) == (status, "")
+    asked, said_then = done.stderr.split("[y/N]: ")
+    assert (asked.startswith("Remove every bridge"), said_then.strip()) == (True, said)
+    assert host.everything() == before
 
 
 def test_reset_keeps_what_the_administrator_wrote(machine: Machine) -> None:
