@@ -252,7 +252,8 @@ class Driver:
         if None not in (state.netns, cookie) and state.netns != cookie:
             raise ForeignStateError(
                 f"{self._store.path} belongs to another network namespace",
-                "run dnet there, or give each namespace a store of its own with --state-dir",
+                "run dnet there, or give each namespace a store of its own with --state-dir; "
+                f"if that one is gone: rm -r {self._store.folder}",
             )
         return False
 
