@@ -1,6 +1,6 @@
 """Mappings: a port of the host stands for a port of a container.
 
-The source's portmapper (pkg/networkfs and daemon/networkdriver/portmapper/mapper.go).
+The source's portmapper (daemon/networkdriver/portmapper/mapper.go).
 """
 
 from __future__ import annotations
