@@ -178,7 +178,7 @@ def inner_steps(
         yield Netlink(
             "set_mtu_inside",
             {"netns": netns, "name": str(one.ifname), "mtu": bridge.mtu},
-            f"nsenter --net={netns} ip link set dev {one.ifname} mtu {bridge.mtu}",
+            f"nsenter --net={netns.path} ip link set dev {one.ifname} mtu {bridge.mtu}",
             f"{where} of {one.id} has MTU {inner.mtu}, not {bridge.mtu}",
         )
     if _inner_cidr(one, bridge) not in inner.addresses:

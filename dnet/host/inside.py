@@ -67,7 +67,7 @@ class Inside:
 
     def set_mtu(self, name: str, mtu: int) -> None:
         """Set the MTU of a device."""
-        with netns.inside(self._path):
+        with netns.inside(self._descriptor):
             index = netlink.index_of(name)
         self._channel.set_link(index, mtu=mtu)
 

@@ -134,12 +134,12 @@ class Netlink:
             self._await_forwarding(port)
             there.announce(name, mac)
 
-    def set_mtu_inside(self, netns: str, name: str, mtu: int) -> None:
+    def set_mtu_inside(self, netns: Namespace, name: str, mtu: int) -> None:
         """Set the MTU of the device in a namespace."""
         from dnet.host import inside
 
-        with inside.Namespace(netns) as namespace:
-            namespace.set_mtu(name, mtu)
+        with inside.opened(netns) as there:
+            there.set_mtu(name, mtu)
 
     def _await_forwarding(self, port: str) -> None:
         """A bridge forwards for a port once it has noticed the carrier, which takes it a moment."""
