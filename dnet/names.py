@@ -54,11 +54,6 @@ def interface_id(text: str) -> str:
     return text
 
 
-def owner(text: str) -> str:
-    """The owner an address or port is requested for: by the rules of an interface id."""
-    return interface_id(text)
-
-
 def reads_as_address(text: str) -> bool:
     """Whether a target is meant as an address: digits with dots, or anything with a colon."""
     return bool(_ADDRESS_LIKE.match(text)) and ("." in text or ":" in text)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnet import address, bridges, interfaces, names, nearby, portallocator, portindex
+from dnet import address, interfaces, names, nearby, portallocator, portindex
 from dnet.endpoint import Endpoint, EndpointQuery, PublishSpec
 from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.model import Bridge, Mapping
@@ -25,7 +25,6 @@ def add(
     *,
     target: str,
     specs: Sequence[PublishSpec],
-    bridge: str | None = None,
 ) -> list[Mapping]:
     """Publish ports of a target: an interface's id, or an address that is taken.
 
@@ -33,8 +32,6 @@ def add(
     ExhaustedError, and ConflictError on a bridge that has no iptables.
     """
     ip, home = resolve(state, target)
-    if bridge is not None and bridges.named(state, bridge).name != home.name:
-        raise ConflictError(f"{target} is on {home.name}, not on {bridge}")
     if not home.iptables:
         raise ConflictError(
             f"{home.name} was set up with --no-iptables, so it can have no mapping",
@@ -89,11 +86,6 @@ def resolve(state: State, target: str) -> tuple[str, Bridge]:
             f"{ip} is not taken, so it could become somebody else's", f"dnet ip request --ip {ip}"
         )
     return ip, bridge
-
-
-def owner_of(state: State, mapping: Mapping) -> str | None:
-    """Whom the container address of a mapping belongs to."""
-    return state.leases(mapping.bridge).get(mapping.container_ip)
 
 
 def _add_one(state: State, facts: Facts, bridge: Bridge, ip: str, spec: PublishSpec) -> Mapping:

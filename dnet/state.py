@@ -140,11 +140,6 @@ class State:
                 return table.decode(key, old)
         return None
 
-    @property
-    def changed(self) -> bool:
-        """Whether anything differs from what was loaded."""
-        return bool(self.changes())
-
     def confirm(self, *, bridge: str | None = None) -> None:
         """Note that something was asked for which is there already, such as a bridge.
 

@@ -47,7 +47,7 @@ def commit_no_name(store: Store) -> str:
     """Change what lies behind a name; the names there are to be."""
     state = store.load()
     bridge.init(state, FACTS, name="dnet0", options={"icc": not state.bridges["dnet0"].icc})
-    assert state.changed
+    assert state.changes()
     store.commit(state, journalled=False)
     return nametext.write(state)
 

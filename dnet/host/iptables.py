@@ -58,7 +58,7 @@ class Firewall:
         if done.status == 0:
             return done.output
         said = f"{words[0]} refused: {_first_line(done.errors) or f'status {done.status}'}"
-        if not system.has_capability("CAP_NET_ADMIN"):
+        if not system.has_net_admin():
             raise PermissionDeniedError(said, "CAP_NET_ADMIN is missing: run it as root")
         raise RulesRefusedError(said)
 

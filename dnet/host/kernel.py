@@ -70,7 +70,7 @@ class Kernel:
 
     def require(self) -> None:
         """Raises PermissionDeniedError without the capability to change the network."""
-        if not system.has_capability("CAP_NET_ADMIN"):
+        if not system.has_net_admin():
             raise PermissionDeniedError("CAP_NET_ADMIN is missing", "run it as root")
 
     def foreign(self, state: State) -> list[str]:
@@ -128,7 +128,7 @@ class Kernel:
 
     def _end(self, plan: Plan) -> None:
         """Tracked connections: the rules hold already, so nothing here is reason to fail."""
-        if not plan.flows or not system.has_capability("CAP_NET_ADMIN"):
+        if not plan.flows or not system.has_net_admin():
             return
         from dnet.host import conntrack
 

@@ -112,10 +112,6 @@ class HostPorts:
         reserved = self._reserved or self._read_reserved()
         return port in reserved or listeners.holder(host_ip, port) is not None
 
-    def busy(self, host_ip: str, port: int, proto: str) -> str | None:
-        """Who holds the port, for an error message; None where it is free."""
-        return self.busy_range(host_ip, port, port, proto)
-
     def busy_range(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
         """Who holds a port from `first` to `last`, both included; None where all are free."""
         listeners = self._listeners.get(proto) or self._read(proto)

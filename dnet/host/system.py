@@ -13,8 +13,7 @@ import sys
 
 _CHUNK = 1 << 16
 
-# include/uapi/linux/capability.h
-_CAPABILITIES = {"CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13, "CAP_SYS_ADMIN": 21}
+_CAP_NET_ADMIN = 12  # include/uapi/linux/capability.h
 
 # include/uapi/asm-generic/socket.h; the kernel has it since 5.14.
 _SO_NETNS_COOKIE = 71
@@ -96,20 +95,18 @@ def _is_address(text: str) -> bool:
     return False
 
 
-def has_capability(name: str) -> bool:
-    """Whether this process has the capability `name` in its effective set (capabilities(7)).
+def has_net_admin() -> bool:
+    """Whether this process has CAP_NET_ADMIN in its effective set (capabilities(7)).
 
-    `name` is one of CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_ADMIN; KeyError for another. Without
-    /proc to say so the answer is yes: the kernel then refuses what it refuses.
+    Without /proc to say so the answer is yes: the kernel then refuses what it refuses.
     """
-    bit = _CAPABILITIES[name]
     try:
         status = read_file("/proc/self/status")
     except OSError:
         return True
     for line in status.splitlines():
         if line.startswith(b"CapEff:"):
-            return bool(int(line.split()[1], 16) >> bit & 1)
+            return bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
     return True
 
 

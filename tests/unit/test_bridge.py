@@ -207,7 +207,7 @@ def test_exactly_what_is_given_changes() -> None:
 def test_what_is_so_already_is_confirmed(options: dict[str, Any]) -> None:
     state = State(snapshot(with_bridge()))
     init(state, **options)
-    assert not state.changed
+    assert not state.changes()
     assert state.confirmed_bridges == {"dnet0"}
 
 

@@ -89,7 +89,7 @@ def test_the_same_again_is_the_same_interface(arguments: dict[str, Any]) -> None
     made = allocate(state, "web", expose=["53/udp", "80/tcp"])
     again = State(snapshot(state))
     assert allocate(again, "web", **arguments) == made
-    assert not again.changed
+    assert not again.changes()
 
 
 @pytest.mark.parametrize(

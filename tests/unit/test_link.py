@@ -119,7 +119,7 @@ def test_the_same_link_again_is_confirmed(parent: str) -> None:
     made = add(state := three(), parent, "db", "5432/tcp", "53/udp", alias="postgres")
     again = State(snapshot(state))
     assert add(again, parent, "db", "53/udp", "5432/tcp", alias="postgres") == made
-    assert not again.changed
+    assert not again.changes()
     assert again.confirmed
 
 

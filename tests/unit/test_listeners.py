@@ -155,4 +155,4 @@ def test_the_set_of_every_port() -> None:
 
 
 def test_a_protocol_the_kernel_lacks_is_free() -> None:
-    assert HostPorts().busy("192.0.2.1", 1, "no-such-protocol") is None
+    assert HostPorts().busy_range("192.0.2.1", 1, 1, "no-such-protocol") is None

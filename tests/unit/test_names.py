@@ -22,7 +22,6 @@ def refused(check: Callable[[str], object], text: str) -> UsageError:
 )
 def test_interface_ids(text: str) -> None:
     assert names.interface_id(text) == text
-    assert names.owner(text) == text
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,6 @@ def test_what_lies_behind_a_name_is_not() -> None:
     bridge.init(state, FACTS, name="dnet0", options={"icc": False})
     one = state.interfaces["web"]._replace(netns="blue", ifname="eth0", cookie=1)
     state.interfaces.put("web", one)
-    assert state.changed
+    assert state.changes()
     assert not nametext.differ(state.changes())
     assert nametext.write(state) == before

@@ -25,7 +25,7 @@ def furnished() -> State:
 def test_an_empty_state() -> None:
     state = State()
     assert (state.serial, state.boot_id, state.netns, state.variant) == (0, None, None, None)
-    assert not state.changed
+    assert not state.changes()
     assert state.document() == {
         "schema": SCHEMA,
         "serial": 0,
@@ -53,7 +53,7 @@ def test_looking_leaves_no_trace() -> None:
     assert state.holder("10.0.0.1") is None
     assert state.interfaces.get("web") is None
     assert snapshot(state) == before
-    assert not state.changed
+    assert not state.changes()
 
 
 def test_the_head_comes_back() -> None:

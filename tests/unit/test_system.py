@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import subprocess
 import sys
 import uuid
@@ -63,21 +62,6 @@ def test_a_file_of_junk_has_the_nameservers_that_can_be_read(tmp_path: Path) -> 
 def test_without_a_file_there_is_no_nameserver(tmp_path: Path) -> None:
     assert system.nameservers(str(tmp_path / "none")) == []
     assert system.nameservers(str(tmp_path)) == []
-
-
-def test_a_capability_is_what_the_kernel_grants_by_it() -> None:
-    # A raw socket is what CAP_NET_RAW is for (packet(7)).
-    try:
-        socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close()
-        granted = True
-    except PermissionError:
-        granted = False
-    assert system.has_capability("CAP_NET_RAW") is granted
-
-
-def test_an_unknown_capability_is_an_error() -> None:
-    with pytest.raises(KeyError):
-        system.has_capability("CAP_EVERYTHING")
 
 
 def program(folder: Path, name: str, mode: int = 0o755) -> str:
