@@ -17,6 +17,7 @@ from dnet.host.kernel import Kernel, Say
 from dnet.host.scope import NOWHERE, Scope, attached
 from dnet.host.signals import end_by_exception, uninterrupted
 from dnet.host.steps import Plan
+from dnet.names import for_shell
 from dnet.state import Change, State
 from dnet.store import Store
 
@@ -253,7 +254,7 @@ class Driver:
             raise ForeignStateError(
                 f"{self._store.path} belongs to another network namespace",
                 "run dnet there, or give each namespace a store of its own with --state-dir; "
-                f"if that one is gone: rm -r {self._store.folder}",
+                f"if that one is gone: rm -r {for_shell(self._store.folder)}",
             )
         return False
 

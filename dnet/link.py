@@ -129,7 +129,7 @@ def _refuse_without_iptables(state: State, link: Link) -> None:
         if name is not None and not state.bridges[name].iptables:
             raise ConflictError(
                 f"{name} was set up with --no-iptables, so it can have no link",
-                f"dnet bridge init {name} --iptables",
+                f"dnet bridge init {names.for_shell(name)} --iptables",
             )
 
 

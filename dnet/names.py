@@ -27,6 +27,9 @@ _TARGETS = (
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
 _CHAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,27}\Z")
 _DEVICE = re.compile(r"[A-Za-z0-9_.@=,;~^#&$()\[\]{}<>?|*+-]{1,15}\Z")
+_PLAIN = frozenset(  # What shlex.quote leaves as it is.
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-"
+)
 _DIGITS = re.compile(r"[0-9]{1,5}\Z")
 _ADDRESS_LIKE = re.compile(r"[0-9.]+\Z|[0-9a-fA-F]*:[0-9a-fA-F:.]*\Z")
 
@@ -35,6 +38,15 @@ def quoted(text: str) -> str:
     """`text` as an error message shows it: on one line, and not longer than is of use."""
     shown = text.encode("unicode_escape").decode("ascii")
     return f"'{shown[:60]}…'" if len(shown) > 60 else f"'{shown}'"
+
+
+def for_shell(word: str) -> str:
+    """A word as the shell reads it back."""
+    if _PLAIN.issuperset(word):
+        return word
+    import shlex
+
+    return shlex.quote(word)
 
 
 def interface_id(text: str) -> str:

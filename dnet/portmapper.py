@@ -35,7 +35,7 @@ def add(
     if not home.iptables:
         raise ConflictError(
             f"{home.name} was set up with --no-iptables, so it can have no mapping",
-            f"dnet bridge init {home.name} --iptables",
+            f"dnet bridge init {names.for_shell(home.name)} --iptables",
         )
     return [_add_one(state, facts, home, ip, spec) for spec in specs]
 

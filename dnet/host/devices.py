@@ -10,6 +10,7 @@ from dnet.errors import KernelError
 from dnet.host.steps import Netlink
 from dnet.host.veth import veth_name
 from dnet.model import Bridge, Interface
+from dnet.names import for_shell as word
 
 if TYPE_CHECKING:
     from dnet.facts import Device, Namespace
@@ -26,17 +27,17 @@ def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -
     if device is None and bridge.adopted:
         raise KernelError(
             f"the device {name} was there before dnet and is gone",
-            f"ip link add {name} type bridge, or: dnet bridge remove {name} --force",
+            f"ip link add {word(name)} type bridge, or: dnet bridge remove {word(name)} --force",
         )
     if device is not None and device.kind != "bridge":
         raise KernelError(
-            f"the device {name} is not a bridge", f"ip link delete {name} && dnet restore"
+            f"the device {name} is not a bridge", f"ip link delete {word(name)} && dnet restore"
         )
     if device is None:
         yield Netlink(
             "add_bridge",
             {"name": name, "mac": mac},
-            f"ip link add name {name} address {mac} type bridge",
+            f"ip link add name {word(name)} address {mac} type bridge",
             f"the device {name} is missing",
         )
     yield from _attributes(bridge, device, mac)
@@ -77,7 +78,7 @@ def _attributes(bridge: Bridge, device: Device | None, mac: str) -> Iterator[Net
         yield Netlink(
             "set_link",
             {"name": name, "up": True},
-            f"ip link set dev {name} up",
+            f"ip link set dev {word(name)} up",
             f"{name} is down" if device else "",
         )
 
@@ -92,7 +93,7 @@ def giving_back_steps(bridge: Bridge, device: Device) -> Iterator[Netlink]:
 
 
 def _set(name: str, attribute: str, value: object, why: str) -> Netlink:
-    shown = f"ip link set dev {name} {attribute} {value}"
+    shown = f"ip link set dev {word(name)} {attribute} {value}"
     return Netlink("set_link", {"name": name, attribute: value}, shown, why)
 
 
@@ -109,13 +110,13 @@ def _is_of(bridge: Bridge, device: Device) -> bool:
 
 
 def _delete(name: str) -> Netlink:
-    shown = f"ip link delete dev {name}"
+    shown = f"ip link delete dev {word(name)}"
     return Netlink("delete_link", {"name": name}, shown, f"the device {name} is left over")
 
 
 def _address(verb: str, name: str, cidr: str, why: str) -> Netlink:
     arguments: dict[str, object] = {"name": name, "cidr": cidr}
-    return Netlink(f"{verb}_address", arguments, f"ip address {verb} {cidr} dev {name}", why)
+    return Netlink(f"{verb}_address", arguments, f"ip address {verb} {cidr} dev {word(name)}", why)
 
 
 def plug_steps(one: Interface, bridge: Bridge, netns: Namespace) -> Iterator[Netlink]:
@@ -128,8 +129,8 @@ def plug_steps(one: Interface, bridge: Bridge, netns: Namespace) -> Iterator[Net
     yield Netlink(
         "add_veth",
         {**outer, "peer": inner, "mac": mac, "netns": netns},
-        f"ip link add name {name} mtu {mtu} master {bridge.name} up type veth "
-        f"peer name {inner} address {mac} mtu {mtu} netns {one.netns}",
+        f"ip link add name {name} mtu {mtu} master {word(bridge.name)} up type veth "
+        f"peer name {word(inner)} address {mac} mtu {mtu} netns {word(str(one.netns))}",
         f"{one.id} is not plugged into {one.netns}",
     )
     yield _configuration(one, bridge, netns, "")
@@ -138,6 +139,8 @@ def plug_steps(one: Interface, bridge: Bridge, netns: Namespace) -> Iterator[Net
 
 def _configuration(one: Interface, bridge: Bridge, netns: Namespace, why: str) -> Netlink:
     inner, cidr = str(one.ifname), _inner_cidr(one, bridge)
+    # In double quotes, for the script as a whole is in single ones.
+    shown = inner if word(inner) == inner else f'"{inner}"'.replace("$", "\\$")
     return Netlink(
         "configure_inside",
         {
@@ -148,10 +151,10 @@ def _configuration(one: Interface, bridge: Bridge, netns: Namespace, why: str) -
             "gateway": bridge.gateway,
             "port": veth_name(one.id),
         },
-        f"nsenter --net={netns.path} sh -c '"
-        f"sysctl -w net.ipv6.conf.{inner}.disable_ipv6=1; "
-        f"ip link set lo up; ip address add {cidr} dev {inner}; "
-        f"ip link set {inner} up; ip route add default via {bridge.gateway}'",
+        f"nsenter --net={word(netns.path)} sh -c '"
+        f"sysctl -w net.ipv6.conf.{shown}.disable_ipv6=1; "
+        f"ip link set lo up; ip address add {cidr} dev {shown}; "
+        f"ip link set {shown} up; ip route add default via {bridge.gateway}'",
         why,
     )
 
@@ -206,7 +209,7 @@ def port_steps(
         yield Netlink(
             "set_port",
             {"name": name, "bridge": bridge.name},
-            f"ip link set dev {name} master {bridge.name} up",
+            f"ip link set dev {name} master {word(bridge.name)} up",
             f"{name} of {one.id} is not an active port of {bridge.name}",
         )
     if not is_port or not device.hairpin:

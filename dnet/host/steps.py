@@ -12,6 +12,7 @@ from typing import NamedTuple
 from dnet.errors import KernelError
 from dnet.host.flow import Flow
 from dnet.host.rules import TABLES, Commands, Finding
+from dnet.names import for_shell
 
 
 class Netlink(NamedTuple):
@@ -44,7 +45,7 @@ class Sysctl(NamedTuple):
     @property
     def shown(self) -> str:
         """As sysctl(8) is called: a dot inside of a device's name stands as a slash."""
-        return f"sysctl -w {self._dotted}={self.value}"
+        return f"sysctl -w {for_shell(f'{self._dotted}={self.value}')}"
 
     @property
     def why(self) -> str:
@@ -97,12 +98,17 @@ class Plan:
         for table in TABLES:
             option = "" if table == "filter" else f"-t {table} "
             for command in self.commands.get(table, ()):
-                yield "iptables", f"iptables {option}{command}"
+                yield "iptables", f"iptables {option}{_quoted(command)}"
         yield from ((_kind(step), step.shown) for step in self.after)
         for flow in self.flows:
             from dnet.host import conntrack
 
             yield "conntrack", conntrack.describe(flow)
+
+
+def _quoted(command: str) -> str:
+    """A rule as iptables-save prints it, for the shell: what may need quotes are devices' names."""
+    return " ".join(word if word == "!" else for_shell(word) for word in command.split(" "))
 
 
 def _kind(step: Netlink | Sysctl) -> str:

@@ -1,0 +1,44 @@
+"""A step is shown as a command line that the shell reads as it is meant."""
+
+from __future__ import annotations
+
+import subprocess
+
+from dnet.facts import Namespace
+from dnet.host import devices
+from dnet.host.steps import Plan, Sysctl
+from dnet.model import Bridge, Interface
+
+# Every program says its words, and nsenter runs what it is given.
+PROGRAMS = """
+say() { printf '<%s>' "$@"; echo; }
+ip() { say "$@"; }; bridge() { say "$@"; }; sysctl() { say "$@"; }; iptables() { say "$@"; }
+nsenter() { say "$1"; eval "$4"; }
+"""
+
+
+def test_whatever_a_name_holds_it_is_one_word() -> None:
+    bridge = Bridge("a;b", "10.0.0.1/24", 1500, "")
+    one = Interface("web", "a;b", "10.0.0.2", netns="/run/a place", ifname="$(e)&")
+    plan = Plan({"filter": ["-A FORWARD -i a;b ! -o a;b -j ACCEPT"]})
+    plan.before += devices.bridge_steps(bridge, None, ())
+    plan.before += devices.plug_steps(one, bridge, Namespace("", "/run/a place", 7))
+    plan.after.append(Sysctl(("net", "ipv4", "conf", "a;b", "route_localnet"), "1"))
+    lines = "\n".join(line for _, line in plan.lines())
+    done = subprocess.run(
+        ["sh", "-euc", PROGRAMS + lines], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    for words in (
+        "<name><a;b><address>",
+        "<set><dev><a;b><up>",
+        "<dev><a;b>",
+        "<peer><name><$(e)&><address>",
+        "<netns></run/a place>",
+        "<--net=/run/a place>",
+        "<-w><net.ipv6.conf.$(e)&.disable_ipv6=1>",
+        "<set><$(e)&><up>",
+        "<-A><FORWARD><-i><a;b><!><-o><a;b><-j><ACCEPT>",
+        "<-w><net.ipv4.conf.a;b.route_localnet=1>",
+    ):
+        assert words in done.stdout, words
