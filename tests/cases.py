@@ -55,6 +55,7 @@ CASES = (
     Case("init", "bridge init dnet2 --address 10.5.0.1/24 --chain THIRD"),
     Case("init-again", "bridge init dnet0 --icc --no-masquerade --no-isolate"),
     Case("init-elsewhere", "bridge init dnet0 --address 10.5.0.1/24", _EMPTY),
+    Case("init-beside", "bridge init dnet0 --address 172.17.0.1/16", _EMPTY),
     Case("attach", _ATTACH),
     Case("attach-first", _ATTACH, _CALM),
     Case("plug-in", "attach web --netns ONE", shell=_UNPLUG, drifted=True),

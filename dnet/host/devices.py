@@ -41,30 +41,24 @@ def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -
             f"the device {name} is missing",
         )
     yield from _attributes(bridge, device, mac)
-    gone = set() if bridge.adopted else {*former} - {bridge.address}
-    yield from _addresses(bridge, device, gone)
+    yield from _addresses(bridge, device, () if bridge.adopted else former)
 
 
-def _addresses(bridge: Bridge, device: Device | None, former: set[str]) -> Iterator[Netlink]:
-    """Replace the former addresses.
-
-    With the first address of a subnet the kernel deletes those that were added to it later
-    (promote_secondaries, Documentation/networking/ip-sysctl.rst): so they go before the new one
-    comes, the later ones first.
-    """
-    name, has = bridge.name, device.addresses if device else ()
-    gone = former & {*has}
-    if bridge.address in has and any(_same_subnet(cidr, bridge.address) for cidr in gone):
-        gone.add(bridge.address)
-    for cidr in (cidr for cidr in reversed(has) if cidr in gone):
+def _addresses(bridge: Bridge, device: Device | None, former: Iterable[str]) -> Iterator[Netlink]:
+    """Let the bridge have its address, none of its former ones, and whatever else it has."""
+    has, name = device.addresses if device else (), bridge.name
+    leaving = [cidr for cidr in dict.fromkeys(former) if cidr in has and cidr != bridge.address]
+    for cidr in leaving:
         yield _address("delete", name, cidr, f"{name} has the address {cidr}")
-    if bridge.address not in has or bridge.address in gone:
+    # The other addresses of a subnet go with its first one, but where promote_secondaries is set
+    # (Documentation/networking/ip-sysctl.rst).
+    shaken = {address.network(cidr) for cidr in leaving}
+    for cidr in has:
+        if cidr not in leaving and shaken and address.network(cidr) in shaken:
+            yield _address("replace", name, cidr, "")
+    if bridge.address not in has:
         why = f"{name} has no address {bridge.address}" if device else ""
         yield _address("add", name, bridge.address, why)
-
-
-def _same_subnet(one: str, other: str) -> bool:
-    return address.network(one) == address.network(other)
 
 
 def _attributes(bridge: Bridge, device: Device | None, mac: str) -> Iterator[Netlink]:

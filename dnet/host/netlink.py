@@ -85,6 +85,10 @@ class Netlink:
         """Give a device an address."""
         self._channel.add_address(index_of(name), cidr)
 
+    def replace_address(self, name: str, cidr: str) -> None:
+        """Give a device an address that it may have already."""
+        self._channel.add_address(index_of(name), cidr, again=True)
+
     def delete_address(self, name: str, cidr: str) -> None:
         """Take an address away from a device."""
         self._channel.delete_address(index_of(name), cidr)

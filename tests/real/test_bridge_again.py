@@ -96,3 +96,14 @@ def test_bridges_may_share_a_chain(both: Lab) -> None:
     assert host.snapshot() == before
     host.ok("bridge", "remove", "br0", "--force")
     assert "DNET" not in host.snapshot()
+
+
+@pytest.mark.parametrize("promoted", [0, 1])
+def test_another_address_in_the_same_subnet(host: Host, promoted: int) -> None:
+    """With the first address of a subnet the kernel takes away the others in it, or does not."""
+    host.sysctl("net/ipv4/conf/all/promote_secondaries", promoted)
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ip("address add 172.17.9.9/16 dev dnet0", "address add 10.9.9.9/24 dev dnet0")
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.0.1/16")
+    assert sorted(addresses(host, "dnet0")) == ["10.9.9.9/24", "172.17.0.1/16", "172.17.9.9/16"]
+    host.quiet("check")
