@@ -11,10 +11,12 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from traceback import format_exception
+from typing import TypeVar
 
+T = TypeVar("T")
 # What the full form has to come to.
 PROMISED = {"kill": 500, "concurrency": 2000, "fuzz": 25_000}
 FULL = bool(os.environ.get("DNET_SOAK"))
@@ -29,6 +31,11 @@ def amount(short: int, full: int) -> int:
 def chance(*what: object) -> random.Random:
     """The random numbers of a test: the same in each run with the same DNET_SEED."""
     return random.Random(f"{SEED} {what}")
+
+
+def some(things: Sequence[T], short: int, *what: object) -> list[T]:
+    """So many of the things in the suite, whichever, and all of them in full."""
+    return list(things) if FULL else chance(*what).sample(things, short)
 
 
 class Tally:

@@ -81,7 +81,7 @@ def left_as_it_was(scene: Scene, done: Completed, *, stays: bool) -> None:
     scene.now().has_to_be_one_of(*may_be)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", figures.some(CASES, 12, "faults"), ids=str)
 def test_a_step_that_fails(stage: Stage, case: Case) -> None:
     scene = stage.scene(case)
     every = list(faults(scene.points))

@@ -12,7 +12,7 @@ import pytest
 from tests import figures
 from tests.zygote import ROOT
 
-COUNTS = {"lines": figures.amount(700, 20_000), "stores": figures.amount(200, 5_000)}
+COUNTS = {"lines": figures.amount(700, 20_000), "stores": figures.amount(100, 5_000)}
 # Nothing else may be written to, no process but its own can be named, and no other network.
 _ALONE = """
 mount -t tmpfs tmpfs /run/netns && mount -t tmpfs tmpfs "$0" && mount -o remount,bind,ro / || exit
