@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from dnet import STATE_DIR, address
 from dnet.driver import Driver
-from dnet.errors import DnetError, ForeignStateError, StateUnreadableError
+from dnet.errors import DnetError, ForeignStateError, KernelError, StateUnreadableError
 from dnet.host import devices, flows, report, rules, system, veth
 from dnet.host.kernel import Kernel
 from dnet.host.rules import Chain
@@ -41,7 +41,23 @@ class Maintenance(Driver):
             kernel.require()
             plan = self._way_home(state, journal, kernel, self._reserved(state))
             blocked = [str(error) for error in plan.blocked.values()]
-            return [*blocked, *plan.differences(), *plan.loose, *kernel.foreign(state)]
+            found = [*blocked, *plan.differences(), *plan.loose, *kernel.foreign(state)]
+            return found if state.bridges else [*found, *self._unknown(kernel)]
+
+    def _unknown(self, kernel: Kernel) -> list[str]:
+        """The chains that bear dnet's names, where the store knows of no bridge."""
+        if not self._owns_names():
+            return []
+        try:
+            there = kernel.firewall.read().chains
+        except KernelError:
+            return []  # Without iptables there is none.
+        return [
+            f"{chain.table} {chain.name}: the chain is unknown to this store; "
+            "if the one that made it is lost: dnet reset"
+            for chain in (*rules.OWN, Chain("nat", DEFAULT_CHAIN))
+            if chain in there
+        ]
 
     def restore(self, *, dry_run: bool = False) -> Plan:
         """Make the kernel agree with the store, from whatever it looks like now.

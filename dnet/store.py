@@ -38,7 +38,10 @@ class Store:
 
         Raises StateUnreadableError, PermissionDeniedError.
         """
-        return self._read(self.path) or State()
+        found = self._read(self.path)
+        if found is None and os.path.lexists(self._previous) and not self.has_journal():
+            raise StateUnreadableError(f"{self.path} is gone", self._way_out(self.path))
+        return found or State()
 
     def journal(self) -> State | None:
         """What a command that was killed was moving the kernel to, if one was."""

@@ -50,6 +50,8 @@ class Reader:
             raise UsageError(
                 f"{words[0]} cannot be part of a batch", f"run it by itself: dnet {words[0]}"
             )
+        if words[0] == "dnet":
+            raise UsageError("a line of a batch begins with the command", "leave out the word dnet")
         parser, rest = self._parser(words)
         request = parser.read(rest) if parser else None
         if request is None:

@@ -92,14 +92,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     _open_closed_streams()
     status = 0
     try:
-        status = _run(words)
+        text, status = _run(words)
+        # Written here: within Click's main, Click has its own idea of a reader that went away.
+        if text:
+            from dnet.cli.render import write
+
+            write(text)
         sys.stdout.flush()
     except KeyboardInterrupt:
         status = 130
     except BrokenPipeError:
         _discard_output()  # The reader has what it wanted.
     except OSError as error:
-        status = status or _fail(DnetError(f"cannot write the output: {error.strerror}"), words)
+        unwritten = DnetError(
+            f"cannot write the output: {error.strerror}", "what was asked for is done all the same"
+        )
+        status = status or _fail(unwritten, words)
         _discard_output()
     if arguments is None:
         # Taking the interpreter apart would last half as long as starting it.
@@ -119,30 +127,25 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _run(words: list[str]) -> int:
+def _run(words: list[str]) -> tuple[str, int]:
+    """The text that a command has to say, and the exit status."""
     try:
         result = cli.main(args=words, prog_name="dnet", standalone_mode=False)
-        # Written out here: within main, Click has its own idea of a reader that went away.
-        text, status = result if isinstance(result, tuple) else ("", result or 0)
-        if text:
-            from dnet.cli.render import write
-
-            write(text)
-        return int(status)
+        return result if isinstance(result, tuple) else ("", int(result or 0))
     except DnetError as error:
-        return _fail(error, words)
+        return "", _fail(error, words)
     except click.UsageError as error:
         from dnet.cli.usage import as_usage
 
-        return _fail(as_usage(error, cli, words), words)
+        return "", _fail(as_usage(error, cli, words), words)
     except click.ClickException as error:
-        return _fail(DnetError(error.format_message()), words)
+        return "", _fail(DnetError(error.format_message()), words)
     except (KeyboardInterrupt, click.Abort):
-        return 130
+        return "", 130
     except BrokenPipeError:
         raise
     except OSError as error:
-        return _fail(_as_known(error), words)
+        return "", _fail(_as_known(error), words)
 
 
 def _as_known(error: OSError) -> DnetError:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dnet.cli.lines import EXCLUDED, PlainParser, Reader, words_of
 from dnet.cli.main import COMMANDS, cli
 from dnet.cli.session import Request, Session
-from dnet.cli.tree import LazyGroup
+from dnet.cli.tree import CONTEXT, LazyGroup
 from dnet.errors import DnetError, UsageError
 from tests.unit.facts import STABLE
 
@@ -31,7 +31,7 @@ def commands() -> dict[str, click.Command]:
     """Every command that a batch may hold, by its name."""
 
     def below(group: click.Group) -> Iterator[tuple[str, click.Command]]:
-        context = click.Context(group)
+        context = click.Context(group, **CONTEXT)
         for name in group.list_commands(context):
             found = group.get_command(context, name)
             if isinstance(found, click.Group):
@@ -62,7 +62,7 @@ def session() -> Session:
 def by_click(command: click.Command, words: list[str]) -> dict[str, Any] | None:
     """The values Click finds in a line; None where it refuses it."""
     try:
-        with command.make_context("dnet", list(words), obj=session()) as context:
+        with command.make_context("dnet", list(words), obj=session(), **CONTEXT) as context:
             return dict(context.params)
     except (click.UsageError, DnetError):
         return None
