@@ -41,7 +41,9 @@ def play(host: Host, folder: Path, sessions: Iterable[str]) -> list[str]:
     """What each of several pieces of shell code prints, on either stream, in one shell."""
     ended = f"printf '{_END}'\n"
     code = f"cd {folder} && exec 2>&1\n{ended.join((*sessions, ''))}"
-    done = host.try_run("unshare", "--mount", "sh", "-c", _WORLD + shlex.quote(code))
+    # With a process namespace of its own, no server that a session starts outlives it.
+    alone = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
+    done = host.try_run(*alone, "sh", "-c", _WORLD + shlex.quote(code))
     *printed, _ = (done.stdout or _END).split(_END)
     assert not done.stderr, done.stderr
     return printed
