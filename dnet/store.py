@@ -163,9 +163,10 @@ class Store:
     def erase(self) -> None:
         """Remove every file but the lock, which others may be waiting for.
 
-        The journal last: as long as it is there, the next command knows of the reset.
+        The journal last: as long as it is there, the next command knows of the reset. The store
+        before ahead of the store: alone it would tell of one that was lost.
         """
-        files = (self.path, self._previous, self.names.path, self._journal)
+        files = (self._previous, self.path, self.names.path, self._journal)
         for path in (*(f"{file}.new" for file in files), *files):
             try:
                 wholefile.unlink(path)
