@@ -16,6 +16,7 @@ import pytest
 
 from dnet import bridge, interface, ipallocator, link, portallocator, portmapper, views
 from dnet.cli.lines import EXCLUDED
+from dnet.cli.tree import CONTEXT
 from dnet.presence import Presence
 from generate import manual, mdoc, usage
 from generate.tree import ROOT, Node, walk
@@ -212,7 +213,9 @@ def keys_told_of(page: str) -> set[str]:
 
 
 def help_at_80(node: Node) -> list[str]:
-    with click.Context(ROOT.command, info_name="dnet", terminal_width=80) as context:
+    # A command keeps the help option that it was first asked for: with another one's names, the
+    # tests after this one would have other commands than a user.
+    with click.Context(ROOT.command, info_name="dnet", terminal_width=80, **CONTEXT) as context:
         for number, name in enumerate(node.path, 1):
             command = next(one for one in NODES if one.path == node.path[:number]).command
             context = click.Context(command, parent=context, info_name=name)
