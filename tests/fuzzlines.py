@@ -66,7 +66,7 @@ _ODD = (
     *(
         "ü",
         "\u202e",
-        "\ud800",
+        "\udcff",  # The byte 0xff, as Python has it from the command line.
         "a\nb",
         "\t",
         "'",
