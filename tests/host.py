@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any
 
-from tests import snapshot
+from tests import snapshot, zygote
 from tests.contract import STATUS
 from tests.node import Completed, Node
 
@@ -81,12 +82,32 @@ class Host(Node):
     # --- dnet ------------------------------------------------------------------------------
 
     def dnet(
-        self, *args: str | int, stdin: str = "", env: Mapping[str, str] | None = None
+        self,
+        *args: str | int,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+        after: float | None = None,
+        number: int = SIGKILL,
     ) -> Completed:
-        """A finished `dnet`, whatever became of it; never with a traceback."""
-        done = self.try_run("dnet", *map(str, args), stdin=stdin, env=env)
-        assert "Traceback" not in done.stderr, done.stderr
+        """A finished `dnet`, whatever became of it; never with a traceback.
+
+        It gets the signal of that number `after` so many seconds. With DNET_REHEARSE in its
+        environment it changes nothing, and prints the store there would be.
+        """
+        # Python reads its own variables when it starts.
+        if self._resolv_conf or any(name.startswith("PYTHON") for name in env or ()):
+            return _sound(self.try_run("dnet", *map(str, args), stdin=stdin, env=env))
+        one = {"words": [*map(str, args)], "env": dict(env or {}), "stdin": stdin}
+        (done,) = self._run({"commands": [one], "after": after, "number": number})
         return done
+
+    def dnets(self, commands: Sequence[Sequence[str]], at_once: int) -> list[Completed]:
+        """What became of every one of these `dnet`, as many as that at a time."""
+        return self._run({"commands": [{"words": words} for words in commands], "at_once": at_once})
+
+    def _run(self, job: zygote.Job) -> list[Completed]:
+        place = {"netns": str(self.path), "env": self.env}
+        return [_sound(done) for done in zygote.run({**place, **job})]
 
     def ok(self, *args: str | int, stdin: str = "", env: Mapping[str, str] | None = None) -> str:
         """What a `dnet` that succeeds prints, without the last newline."""
@@ -144,6 +165,11 @@ class Host(Node):
     def everything(self) -> tuple[str, dict[str, str]]:
         """All that a refused command, or one with --dry-run, must leave as it is."""
         return self.snapshot(), self.store()
+
+
+def _sound(done: Completed) -> Completed:
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
 
 
 def _listing_command(table: str) -> str:

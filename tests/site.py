@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 from tests import lab as labs
 from tests.lab import Lab
 from tests.node import Completed
-from tests.zygote import Zygote
 
 # A store's own account of when and where, which differs from one machine to the next.
 _PASSING = ("checksum", "serial", "boot_id", "netns", "variant")
@@ -64,12 +63,7 @@ class Site:
         self.host = lab.host()
         self.one, self.two = lab.node(), lab.node()
         self.host.iptables(*_FOREIGN)
-        self._zygote = Zygote(self.host)
         self._names = {self.one.netns: "ONE", self.two.netns: "TWO"}
-
-    def close(self) -> None:
-        """End the zygote."""
-        self._zygote.close()
 
     # --- dnet ------------------------------------------------------------------------------
 
@@ -85,8 +79,8 @@ class Site:
         after: float | None = None,
         number: int = SIGKILL,
     ) -> Completed:
-        """A finished `dnet`, whatever became of it; see Zygote."""
-        return self._zygote.dnet(*self.words_of(line), env=env, after=after, number=number)
+        """A finished `dnet`, whatever became of it; see Host."""
+        return self.host.dnet(*self.words_of(line), env=env, after=after, number=number)
 
     def ok(self, line: str) -> str:
         """What a `dnet` that succeeds prints."""
@@ -168,8 +162,4 @@ def _is_of_mappings(chain: str) -> bool:
 def opened(folder: Path, variant_folders: Path, variant: str) -> Iterator[Site]:
     """A site without a store, gone with all its namespaces afterwards."""
     with labs.opened(folder, variant_folders, variant) as lab:
-        site = Site(lab)
-        try:
-            yield site
-        finally:
-            site.close()
+        yield Site(lab)

@@ -14,7 +14,6 @@ from tests.contract import STATUS
 from tests.figures import Tally
 from tests.host import Host
 from tests.node import Completed
-from tests.zygote import Zygote
 
 PROCESSES = 32
 INIT = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16", "--no-icc")
@@ -28,17 +27,9 @@ def tally() -> Iterator[Tally]:
         yield tally
 
 
-@pytest.fixture
-def zygote(host: Host) -> Iterator[Zygote]:
-    """The `dnet` of a machine, as many at a time as there are processes."""
-    zygote = Zygote(host)
-    yield zygote
-    zygote.close()
-
-
-def at_once(zygote: Zygote, commands: Sequence[Command]) -> Results:
+def at_once(host: Host, commands: Sequence[Command]) -> Results:
     """What became of every command."""
-    return list(zip(commands, zygote.dnets(commands, PROCESSES), strict=True))
+    return list(zip(commands, host.dnets(commands, PROCESSES), strict=True))
 
 
 def fine(results: Results, *statuses: int) -> list[str]:
@@ -55,14 +46,16 @@ def once_each(texts: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("start", ["cold", "loaded"])
-def test_sixteen_cold_starts(host: Host, zygote: Zygote, tally: Tally, start: str) -> None:
+def test_sixteen_cold_starts(host: Host, tally: Tally, start: str) -> None:
     """The folder, the lock, the bridge and its rules are made once."""
     with tally.trial("bridge init", 16):
         if start == "cold":
             with ThreadPoolExecutor(16) as pool:
-                results = list(pool.map(lambda words: (words, host.dnet(*words)), [INIT] * 16))
+                results = list(
+                    pool.map(lambda words: (words, host.try_run("dnet", *words)), [INIT] * 16)
+                )
         else:
-            results = at_once(zygote, [INIT] * 16)
+            results = at_once(host, [INIT] * 16)
         fine(results)
         assert host.keys("bridge", "list") == ["dnet0"]
         assert host.json("bridge", "show")["address"] == "172.17.42.1/16"
@@ -72,7 +65,7 @@ def test_sixteen_cold_starts(host: Host, zygote: Zygote, tally: Tally, start: st
         assert host.snapshot() == once
 
 
-def test_all_kinds_of_commands_together(host: Host, zygote: Zygote, tally: Tally) -> None:
+def test_all_kinds_of_commands_together(host: Host, tally: Tally) -> None:
     """Each takes something of its own; in the end all of it is there, and each thing once."""
     host.ok(*INIT)
     commands: list[Command] = []
@@ -89,7 +82,7 @@ def test_all_kinds_of_commands_together(host: Host, zygote: Zygote, tally: Tally
         ]
     figures.chance("kinds").shuffle(commands)
     with tally.trial("all kinds", len(commands)):
-        results = at_once(zygote, commands)
+        results = at_once(host, commands)
         fine(results)
         for _, done in results:
             if done.args == ["ip", "list", "--json"]:
@@ -113,7 +106,7 @@ def said(results: Results, *begin: str) -> list[str]:
     return [word for words in found for word in words]
 
 
-def test_mappings_and_links_of_many(host: Host, zygote: Zygote, tally: Tally) -> None:
+def test_mappings_and_links_of_many(host: Host, tally: Tally) -> None:
     host.ok(*INIT)
     count = figures.amount(12, 150)
     for name in ("web", "db"):
@@ -122,12 +115,12 @@ def test_mappings_and_links_of_many(host: Host, zygote: Zygote, tally: Tally) ->
     adds += [("map", "add", "db", f"{9000 + number}:80") for number in range(count)]
     adds += [("link", "add", "web", "db")] * 4
     with tally.trial("map and link", 4 * count + len(adds)):
-        endpoints = fine(at_once(zygote, adds))
+        endpoints = fine(at_once(host, adds))
         assert once_each(endpoints) == set(host.keys("map", "list"))
         assert len(endpoints) == 2 * count
         host.quiet("check")
         away: list[Command] = [("map", "remove", endpoint) for endpoint in endpoints]
-        results = at_once(zygote, [*away, *away])
+        results = at_once(host, [*away, *away])
         fine(results, STATUS["not-found"])
         # Each was removed by one of the two.
         assert sum(done.returncode == 0 for _, done in results) == len(endpoints)
@@ -135,7 +128,7 @@ def test_mappings_and_links_of_many(host: Host, zygote: Zygote, tally: Tally) ->
         host.quiet("check")
 
 
-def test_many_releases_of_the_same_thing(host: Host, zygote: Zygote, tally: Tally) -> None:
+def test_many_releases_of_the_same_thing(host: Host, tally: Tally) -> None:
     """One succeeds, the others are told that it is gone, and nobody else's is released."""
     host.ok(*INIT)
     tries = figures.amount(8, 32)
@@ -144,8 +137,8 @@ def test_many_releases_of_the_same_thing(host: Host, zygote: Zygote, tally: Tall
         host.ok("port", "allocate", "--port", "7000", "--owner", "web")
         host.ok("ip", "request", "--ip", "172.17.2.2")
         with tally.trial("release", 2 * tries):
-            results = at_once(zygote, [("interface", "release", "web")] * tries)
-            results += at_once(zygote, [("ip", "release", "172.17.2.2")] * tries)
+            results = at_once(host, [("interface", "release", "web")] * tries)
+            results += at_once(host, [("ip", "release", "172.17.2.2")] * tries)
             fine(results, STATUS["not-found"])
             assert sum(done.returncode == 0 for _, done in results) == 2
             assert host.keys("ip", "list") == host.keys("port", "list") == []
@@ -159,13 +152,13 @@ WISHES = (
 )
 
 
-def test_a_race_for_one_address_and_one_port(host: Host, zygote: Zygote, tally: Tally) -> None:
+def test_a_race_for_one_address_and_one_port(host: Host, tally: Tally) -> None:
     host.ok(*INIT)
     host.ok("interface", "allocate", "web")
     tries = figures.amount(8, 32)
     for wish in WISHES:
         with tally.trial(wish, tries):
-            results = at_once(zygote, [wish] * tries)
+            results = at_once(host, [wish] * tries)
             fine(results, STATUS["conflict"])
             # The same mapping again is the same one; an address or a port has one holder.
             winners = sum(done.returncode == 0 for _, done in results)
@@ -173,9 +166,7 @@ def test_a_race_for_one_address_and_one_port(host: Host, zygote: Zygote, tally: 
     host.quiet("check")
 
 
-def test_check_sees_nothing_of_what_others_are_doing(
-    host: Host, zygote: Zygote, tally: Tally
-) -> None:
+def test_check_sees_nothing_of_what_others_are_doing(host: Host, tally: Tally) -> None:
     """It may look at any moment of commands that change the kernel, and finds no difference."""
     host.ok(*INIT)
     host.ok("interface", "allocate", "web")
@@ -186,4 +177,4 @@ def test_check_sees_nothing_of_what_others_are_doing(
         mixed = [*changes, *looks]
         figures.chance(changes).shuffle(mixed)
         with tally.trial("check meanwhile", len(mixed)):
-            fine(at_once(zygote, mixed))
+            fine(at_once(host, mixed))

@@ -13,7 +13,6 @@ from tests import lab as labs
 from tests.host import Host
 from tests.lab import Lab
 from tests.site import ordered
-from tests.zygote import Zygote
 
 MAPPINGS, LINKS = figures.amount(40, 200), figures.amount(10, 50)
 FOREIGN = (
@@ -126,16 +125,11 @@ class Loaded(NamedTuple):
     """
 
     host: Host
-    zygote: Zygote
     folder: Path
 
     def ok(self, word: str) -> None:
-        done = self.zygote.dnet(word)
+        done = self.host.dnet(word)
         assert (done.returncode, done.stdout) == (0, ""), done
-
-    def quiet(self, word: str) -> None:
-        done = self.zygote.dnet(word)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
 
 
 @pytest.fixture(scope="module", params=labs.VARIANTS)
@@ -148,9 +142,7 @@ def loaded(
     folder = tmp_path_factory.mktemp("lab")
     with labs.opened(folder, variant_folders, variant) as lab:
         host = load(lab, folder)
-        zygote = Zygote(host)
-        yield Loaded(host, zygote, folder)
-        zygote.close()
+        yield Loaded(host, folder)
 
 
 def load(lab: Lab, folder: Path) -> Host:
@@ -184,15 +176,15 @@ def test_restore_after(loaded: Loaded, wreck: Wreck) -> None:
         survived = others(host)
         if wreck.spares:
             assert [line for line in survived if line in foreign] == foreign
-        found = loaded.zygote.dnet("check")
+        found = host.dnet("check")
         assert found.returncode == (0 if wreck.name == "policies" else 1)
         assert bool(found.stdout) == bool(found.returncode)
         loaded.ok("restore")
         assert dnets(host) == before
         assert [line for line in others(host) if line in survived] == survived
-        loaded.quiet("check")
+        host.quiet("check")
         again = host.everything()
-        loaded.quiet("restore")
+        host.quiet("restore")
         assert host.everything() == again
     put_back(loaded, foreign)
 
