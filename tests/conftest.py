@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from tests.lab import Lab
 # A property is true or not, however slow the machine: no deadline for a single example.
 settings.register_profile("dnet", deadline=None)
 settings.load_profile("dnet")
+
+# A shell's background job ignores Ctrl-C, and so would every program that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _REAL = Path(__file__).with_name("real")
 _outcomes = {"run": 0, "skipped": 0}
