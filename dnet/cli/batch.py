@@ -70,8 +70,13 @@ def batch(file: str, keep_going: bool, each: bool, dry_run: bool) -> Request:
     return Request(run=run, many=not each)
 
 
-Requests = list[tuple[Line, Request | DnetError, bool]]
-"""Each line with what it asks for, or why it cannot be read; and whether it asks for bare keys."""
+class Wanted(NamedTuple):
+    """A line with what it asks for, or why it cannot be read, and the form of its output."""
+
+    line: Line
+    request: Request | DnetError
+    form: str
+    quiet: bool
 
 
 class Batch:
@@ -81,9 +86,9 @@ class Batch:
     """
 
     def __init__(
-        self, requests: Requests, form: str, progress: Progress, *, keep_going: bool
+        self, wanted: list[Wanted], form: str, progress: Progress, *, keep_going: bool
     ) -> None:
-        self._requests = requests
+        self._wanted = wanted
         self._progress = progress
         self._form = form
         self._keep_going = keep_going
@@ -91,30 +96,31 @@ class Batch:
 
     def __call__(self, state: State, facts: Facts) -> None:
         """Carry the lines out, each seeing what those before it did."""
-        part = self._progress.begin("deciding", len(self._requests))
-        for line, request, quiet in self._requests:
+        part = self._progress.begin("deciding", len(self._wanted))
+        for wanted in self._wanted:
             part.done += 1
             mark = state.mark()
             try:
-                self.documents.append(self._result(request, state, facts, quiet=quiet))
+                self.documents.append(self._result(wanted, state, facts))
             except DnetError as error:
                 if not self._keep_going:
-                    raise line.blame(error) from None
+                    raise wanted.line.blame(error) from None
                 state.undo(mark)
-                self.documents.append(line.blame(error))
+                self.documents.append(wanted.line.blame(error))
         self._progress.begin("applying")
 
-    def _result(
-        self, request: Request | DnetError, state: State, facts: Facts, *, quiet: bool
-    ) -> Document:
+    def _result(self, wanted: Wanted, state: State, facts: Facts) -> Document:
         """What a line has to say, while the state is as the line left it."""
+        request = wanted.request
         if isinstance(request, DnetError):
             raise request
         result = request.operation(state, facts) if request.operation else None
         document = request.show(state, result)
         if self._form == "json":
             return document._replace(data=document.content())
-        return bare(document) if quiet else document
+        if wanted.form != "text":
+            return Document(values=tuple(render(document, wanted.form).splitlines()))
+        return bare(document) if wanted.quiet else document
 
 
 def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: bool) -> Document:
@@ -124,8 +130,8 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
 
     with progress.shown() as meter:
         part = meter.begin("" if stream.isatty() else "reading")
-        requests = _requests(session, stream, part, keep_going=keep_going)
-        work = Batch(requests, session.form, meter, keep_going=keep_going)
+        wanted = _wanted(session, stream, part, keep_going=keep_going)
+        work = Batch(wanted, session.form, meter, keep_going=keep_going)
         meter.begin("waiting for the store")
         driver = Driver(session.settings())
         if dry_run:
@@ -153,16 +159,21 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
     for line in _lines(stream):
         session.form, session.quiet = form, False
         try:
-            answer = _answer(session.carry_out(line.request(reader)), form)
+            request = line.request(reader)
+            answer = _answer(session.carry_out(request), session.form)
         except DnetError as error:
-            answer = _complaint(error, form)
+            answer = _complaint(error, session.form)
         write(answer + "\n")
         sys.stdout.flush()
     return Document()
 
 
 def _answer(document: Document, form: str) -> str:
-    return as_json(document.content()) if form == "json" else one_line(document)
+    if form == "json":
+        return as_json(document.content())
+    if form == "text":
+        return one_line(document)
+    return " ".join(render(document, form).splitlines())
 
 
 def _complaint(error: DnetError, form: str) -> str:
@@ -171,22 +182,22 @@ def _complaint(error: DnetError, form: str) -> str:
     return on_one_line(f"error: {error.code}: {error}")
 
 
-def _requests(session: Session, stream: IO[str], part: Part, *, keep_going: bool) -> Requests:
+def _wanted(session: Session, stream: IO[str], part: Part, *, keep_going: bool) -> list[Wanted]:
     """Every line read before the first is carried out: a bad one costs nothing."""
     reader = _reader(session)
     form = session.form
-    found: Requests = []
+    found = []
     for line in _lines(stream):
         part.done += 1
-        session.quiet = False
+        session.form, session.quiet = form, False
         try:
             request: Request | DnetError = line.request(reader)
         except DnetError as error:
             if not keep_going:
                 raise line.blame(error) from None
             request = error
-        found.append((line, request, session.quiet))
-        session.form = form  # The output is the batch's, whatever a line asks for.
+        found.append(Wanted(line, request, session.form, session.quiet))
+    session.form = form
     return found
 
 

@@ -228,6 +228,30 @@ def test_output_comes_in_the_order_of_the_lines(br0: Host) -> None:
     assert br0.ok("batch", stdin=lines).splitlines() == expected
 
 
+def test_a_line_has_the_form_that_it_asks_for(br0: Host) -> None:
+    lines = "ip request --json\nmap add web 80 --format env\nip request\nmap remove 49153 --json\n"
+    first, *variables, last = br0.ok("batch", stdin=lines).splitlines()
+    assert json.loads(first)["ip"] == "172.17.0.3"
+    assert "DNET_HOST_PORT=49153" in variables
+    assert last == "172.17.0.4"
+
+
+def test_shell_variables_of_a_list_are_refused_with_all_of_the_batch(br0: Host) -> None:
+    before = br0.everything()
+    lines = "ip request\nip list --format env\n"
+    refusal = read_refusal(br0.dnet("batch", stdin=lines))
+    assert refusal.status == STATUS["usage"]
+    assert refusal.message.startswith("line 2: ip list --format env: ")
+    assert br0.everything() == before
+
+
+def test_a_list_is_of_its_own_time(br0: Host) -> None:
+    lines = "ip list -q\nip request\nip list\ninterface release web\n"
+    first, second, _, *rows = br0.ok("batch", stdin=lines).splitlines()
+    assert [first, second] == ["172.17.0.2", "172.17.0.3"]
+    assert [row.split()[0] for row in rows] == ["172.17.0.2", "172.17.0.3"]
+
+
 def test_json_is_an_array_with_a_result_a_line(br0: Host) -> None:
     lines = "map add web 8080:80\nip request --count 2\nmap remove 8080\nmap list\n"
     found = json.loads(br0.ok("batch", "--json", stdin=lines))

@@ -91,8 +91,19 @@ def test_in_json_each_answer_is_an_object(br0: Host) -> None:
 def test_the_form_of_one_line_is_not_that_of_the_next(br0: Host) -> None:
     with talking_to(br0) as dnet:
         assert dnet.ask("interface list --quiet") == "web"
-        assert dnet.ask("ip request --json") == "172.17.0.3"
+        assert json.loads(dnet.ask("ip request --json"))["ip"] == "172.17.0.3"
         assert dnet.ask("ip request") == "172.17.0.4"
+        assert json.loads(dnet.ask("map add nope 80 --json"))["error"]["code"] == "not-found"
+        assert dnet.ask("map add nope 80").startswith("error: not-found: ")
+
+
+def test_variables_of_one_line_are_what_eval_takes(br0: Host) -> None:
+    with talking_to(br0) as dnet:
+        answer = dnet.ask("interface show web --format env")
+        assert dnet.ask("ip list --format env").startswith("error: usage: ")
+    assert (
+        br0.run("sh", "-c", f'{answer}; echo "$DNET_IP on $DNET_BRIDGE"') == "172.17.0.2 on br0\n"
+    )
 
 
 @pytest.mark.parametrize("option", ["--keep-going", "--dry-run"])
