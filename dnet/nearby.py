@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from dnet.endpoint import Endpoint, EndpointQuery
 
@@ -10,6 +10,18 @@ _CLOSE = 0.6
 _MOST = 3
 # Comparing takes long names milliseconds each: only those are compared that begin or end alike.
 _COMPARED = 20
+# What other tools call it.
+_SYNONYMS = {
+    **dict.fromkeys(("ls", "ps", "list", "status", "info", "inspect"), ("list", "show", "check")),
+    **dict.fromkeys(("rm", "del", "delete", "destroy", "free"), ("remove", "release", "detach")),
+    **dict.fromkeys(
+        ("create", "new", "make", "set", "get"), ("init", "add", "allocate", "request", "attach")
+    ),
+    **dict.fromkeys(("publish", "expose", "forward"), ("map",)),
+    **dict.fromkeys(("plug", "connect", "join"), ("attach", "link")),
+    **dict.fromkeys(("unplug", "disconnect", "leave"), ("detach",)),
+    **dict.fromkeys(("repair", "reload", "apply"), ("restore",)),
+}
 
 
 def names(word: str, known: Iterable[str]) -> list[str]:
@@ -19,6 +31,12 @@ def names(word: str, known: Iterable[str]) -> list[str]:
 
     likely = nlargest(_COMPARED, known, key=lambda name: _shared(word, name))
     return get_close_matches(word, likely, _MOST, _CLOSE)
+
+
+def commands(word: str, known: Collection[str]) -> list[str]:
+    """Up to three of the commands that are known: those that mean it, else those written alike."""
+    meant = [name for name in _SYNONYMS.get(word, ()) if name in known]
+    return meant[:_MOST] or names(word, known)
 
 
 def endpoints(query: EndpointQuery, known: Iterable[str]) -> list[str]:

@@ -62,7 +62,7 @@ class Group(click.Group):
             raise UsageError(
                 f"there is no command {names.quoted(args[0])}",
                 f"{ctx.command_path} --help",
-                partial(nearby.names, args[0], self.list_commands(ctx)),
+                partial(nearby.commands, args[0], self.list_commands(ctx)),
             ) from None
 
 

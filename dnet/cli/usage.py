@@ -8,6 +8,8 @@ import click
 
 from dnet.errors import UsageError
 
+_OF_COMMANDS = frozenset({"-j", "--json", "--format", "-q", "--quiet", "--dry-run", "--bridge"})
+
 
 def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -> UsageError:
     """The error on one line, with what was perhaps meant in its hint.
@@ -15,11 +17,14 @@ def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -
     `root` is the command that `words` were given to.
     """
     path = error.ctx.command_path if error.ctx else _path(root, words)
+    of_group = error.ctx is not None and isinstance(error.ctx.command, click.Group)
     if not isinstance(error, click.NoSuchOption):
         return UsageError(_one_line(error.format_message()), f"{path} --help")
     message = f"no such option '{error.option_name}'"
     if error.option_name in _global(root):
         return UsageError(message, f"it stands before the command: dnet {error.option_name} …")
+    if of_group and error.option_name in _OF_COMMANDS:
+        return UsageError(message, f"it stands behind the command: {path} … {error.option_name}")
     near = tuple(error.possibilities or ())
     return UsageError(message, f"{path} --help", lambda: near)
 

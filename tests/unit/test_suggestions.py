@@ -37,6 +37,12 @@ def _garbage_is_looked_for_again() -> Iterator[None]:
 NEAR = {
     "brige init": "did you mean bridge? If not: dnet --help",
     "bridge inti": "did you mean init? If not: dnet bridge --help",
+    "ls": "did you mean show or check? If not: dnet --help",
+    "map ls": "did you mean list? If not: dnet map --help",
+    "bridge del br0": "did you mean remove? If not: dnet bridge --help",
+    "ip free 172.17.0.2": "did you mean release? If not: dnet ip --help",
+    "--quiet map list": "it stands behind the command: dnet … --quiet",
+    "map -q list": "it stands behind the command: dnet map … -q",
     "bridge list --jsn": "did you mean --json? If not: dnet bridge list --help",
     "bridge init --chian X": "did you mean --chain? If not: dnet bridge init --help",
     "map list --format jsn": "did you mean json? If not: dnet map list --help",
