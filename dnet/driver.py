@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from dnet.endpoint import host_ip_of
 from dnet.errors import ConflictError, DnetError, ForeignStateError, RulesRefusedError
 from dnet.host import flows, report, rulediff, rules, system
 from dnet.host.kernel import Kernel, Say
@@ -56,6 +57,13 @@ class Outcome(NamedTuple, Generic[T]):
             table is self.state.bridges and key in table for table, key, _, _ in self.changes
         )
 
+    @property
+    def publishes_on(self) -> set[str]:
+        """The addresses of the host that mappings were bound to."""
+        mappings = self.state.mappings
+        made = (key for table, key, *_ in self.changes if table is mappings and key in mappings)
+        return set(map(host_ip_of, made))
+
 
 class Driver:
     """Carries commands out on one store."""
@@ -90,6 +98,8 @@ class Driver:
             if outcome.sets_up_bridge:
                 for warning in kernel.foreign(state):
                     self._settings.warn(warning)
+            for warning in kernel.absent(outcome.publishes_on):
+                self._settings.warn(warning)
             return outcome
 
     @contextmanager

@@ -46,6 +46,11 @@ class Endpoint(NamedTuple):
         return cls(host_ip, int(first), proto, int(last or first))
 
 
+def host_ip_of(key: str) -> str:
+    """The address in a canonical text of the store's own."""
+    return key.rpartition(":")[0]
+
+
 class EndpointQuery(NamedTuple):
     """An endpoint as typed: without an address it means the only one, or that on 0.0.0.0."""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from dnet import address, names
-from dnet.endpoint import Endpoint
+from dnet.endpoint import Endpoint, host_ip_of
 from dnet.state import State
 from dnet.table import Index, Raw, Table
 
@@ -31,7 +31,7 @@ class Ports:
 
     def __init__(self, rows: Raw) -> None:
         self._rows = rows
-        self._hosts = dict.fromkeys(key.rpartition(":")[0] for key in rows if "-" not in key)
+        self._hosts = dict.fromkeys(host_ip_of(key) for key in rows if "-" not in key)
         ranges = {key: row for key, row in rows.items() if "-" in key}
         self._ranges = Index(_blocks_of, ranges)
 
@@ -40,7 +40,7 @@ class Ports:
         if "-" in key:
             self._ranges.learn(key, row)
         else:
-            self._hosts[key.rpartition(":")[0]] = None
+            self._hosts[host_ip_of(key)] = None
 
     def forget(self, key: str, row: Any) -> None:
         """Let go of an endpoint that goes; its address may well be used again."""

@@ -81,7 +81,7 @@ CIDR = Checked("cidr", address.parse_cidr)
 PROTO = Checked("proto", names.protocol, *names.PROTOCOLS)
 PORTS = Checked("port", names.port_range)
 EXPOSED = Checked("port/proto", names.port_proto)
-MAPPING = Checked("endpoint", endpoint.parse_endpoint, "<mapping>")
+MAPPING = Checked("endpoint", lambda text: _mapping(text), "<mapping>")
 RESERVED_PORT = Checked("endpoint", endpoint.parse_endpoint, "<port>")
 PUBLISH = Checked("spec", endpoint.parse_publish)
 FILE = Checked("file", str, "<file>")
@@ -89,6 +89,16 @@ MAC = Checked("mac", address.parse_mac)
 LINKED = Checked("link", names.child_alias, "<id>")
 COUNT = Checked("n", lambda text: _whole(text, 1, 1 << 24))
 MTU = Checked("n", lambda text: _whole(text, 68, 65535))
+
+
+def _mapping(text: str) -> endpoint.EndpointQuery:
+    try:
+        return endpoint.parse_endpoint(text)
+    except UsageError as error:
+        if not text[:1].isalpha():
+            raise
+        every = f"every mapping of an id: dnet map remove --all {names.for_shell(text)}"
+        raise UsageError(str(error), every) from None
 
 
 def _whole(text: str, low: int, high: int) -> int:

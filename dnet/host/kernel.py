@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from dnet.address import ANY
 from dnet.errors import DnetError, PermissionDeniedError
 from dnet.host import sysctl, system
 from dnet.host.machine import Machine
@@ -80,6 +81,20 @@ class Kernel:
         if not state.uses_iptables:
             return []
         return [foreign.warning(chain) for chain in foreign.dropping(state.variant)]
+
+    def absent(self, host_ips: Iterable[str]) -> list[str]:
+        """What waits for an address that the host does not have, in words."""
+        asked = sorted(one for one in host_ips if one != ANY and not one.startswith("127."))
+        if not asked:
+            return []
+        from dnet.host.localaddr import LocalAddresses
+
+        local = LocalAddresses()
+        return [
+            f"{one} is no address of this host: what is published on it answers once it is"
+            for one in asked
+            if one not in local
+        ]
 
     def apply(self, plan: Plan) -> None:
         """Take the steps of a plan in their order. Raises what the first refused one raises."""

@@ -52,6 +52,20 @@ def test_the_binding_address_of_the_bridge_is_the_default(host: Host) -> None:
     assert host.ok("map", "add", "web", "0.0.0.0:8081:80") == "0.0.0.0:8081/tcp"
 
 
+def test_an_address_that_the_host_does_not_have_is_told_of(br0: Host) -> None:
+    """It may come: an address that moves between two hosts is no mistake."""
+    done = br0.dnet("map", "add", "web", "10.99.0.9:80:80", "10.99.0.9:81:80", "82:80")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "10.99.0.9:80/tcp")
+    assert done.stderr == (
+        "dnet: warning: 10.99.0.9 is no address of this host: "
+        "what is published on it answers once it is\n"
+    )
+    br0.quiet("check")
+    br0.ip("addr add 10.99.0.0/24 dev lo")
+    for host_ip in ("10.99.0.0", "127.0.0.1", "127.9.9.9", "172.17.42.1"):
+        assert br0.dnet("map", "add", "web", f"{host_ip}:83:80").stderr == ""
+
+
 def test_list_tells_every_mapping(br0: Host) -> None:
     br0.ok("interface", "allocate", "db")
     br0.ok("map", "add", "web", "8080:80", "9000-9009:7000-7009/udp")

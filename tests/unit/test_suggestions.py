@@ -58,6 +58,8 @@ NEAR = {
     "port release 9001 --dry-run": "did you mean 0.0.0.0:9000/tcp? If not: dnet port list",
     "link remove web:dbb --dry-run": "did you mean web:db? If not: dnet link list",
     "link remove db web --dry-run": "did you mean web:db? If not: dnet link list",
+    "map remove web --dry-run": "every mapping of an id: dnet map remove --all web",
+    "map remove 80-a --dry-run": "ports go from 1 to 65535",
     "map list --state-dir /tmp": "it stands before the command: dnet --state-dir …",
     "ip request --count": "dnet ip request --help",
     "interface show entirely-other": "dnet interface list",
