@@ -118,9 +118,11 @@ class Batch:
         document = request.show(state, result)
         if self._form == "json":
             return document._replace(data=document.content())
+        if wanted.quiet:
+            return bare(document)
         if wanted.form != "text":
             return Document(values=tuple(render(document, wanted.form).splitlines()))
-        return bare(document) if wanted.quiet else document
+        return document
 
 
 def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: bool) -> Document:
@@ -134,18 +136,20 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
         work = Batch(wanted, session.form, meter, keep_going=keep_going)
         meter.begin("waiting for the store")
         driver = Driver(session.settings())
-        if dry_run:
-            rehearsed = driver.rehearse(work)
-            return steps(rehearsed.plan, rehearsed.changes)
-        driver.change(work)
+        rehearsed = driver.rehearse(work) if dry_run else None
+        if rehearsed is None:
+            driver.change(work)
     refused = [one for one in work.documents if isinstance(one, DnetError)]
-    if session.form != "json":
+    if session.form != "json" or dry_run:
         for error in refused:
-            print(on_one_line(f"dnet: error: {error}"), file=sys.stderr)
+            session.complain(error)
+    status = refused[0].status if refused else 0
+    if rehearsed is not None:
+        return steps(rehearsed.plan, rehearsed.changes)._replace(status=status)
     return Document(
         lambda: [_data(one) for one in work.documents],
         values=tuple(_texts(work.documents)),
-        status=refused[0].status if refused else 0,
+        status=status,
     )
 
 
@@ -160,24 +164,26 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
         session.form, session.quiet = form, False
         try:
             request = line.request(reader)
-            answer = _answer(session.carry_out(request), session.form)
+            if form == "json":
+                session.form, session.quiet = form, False
+            answer = _answer(session.carry_out(request), session.form, quiet=session.quiet)
         except DnetError as error:
-            answer = _complaint(error, session.form)
+            answer = _complaint(error, as_object="json" in (form, session.form))
         write(answer + "\n")
         sys.stdout.flush()
     return Document()
 
 
-def _answer(document: Document, form: str) -> str:
+def _answer(document: Document, form: str, *, quiet: bool) -> str:
+    if form == "text" or quiet:
+        return one_line(document)
     if form == "json":
         return as_json(document.content())
-    if form == "text":
-        return one_line(document)
     return " ".join(render(document, form).splitlines())
 
 
-def _complaint(error: DnetError, form: str) -> str:
-    if form == "json":
+def _complaint(error: DnetError, *, as_object: bool) -> str:
+    if as_object:
         return as_json({"error": error.body()})
     return on_one_line(f"error: {error.code}: {error}")
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dnet.cli.document import NOTHING, Document, column
-from dnet.errors import UsageError, on_one_line
+from dnet.errors import DnetError, UsageError, on_one_line
 
 if TYPE_CHECKING:
     from dnet.driver import Operation, Settings
@@ -94,6 +94,12 @@ class Session:
         """What was done, for commands that have nothing else to say; in JSON they say it there."""
         if self.form != "json":
             _say(f"dnet: {line}")
+
+    def complain(self, error: DnetError) -> None:
+        """An error of one of many things, of which the others go on."""
+        _say(f"dnet: error: {error}")
+        if error.hint:
+            _say(f"dnet: hint: {error.hint}")
 
     def trace(self, line: str) -> None:
         """A kernel step, with --verbose."""

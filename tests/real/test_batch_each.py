@@ -85,12 +85,15 @@ def test_in_json_each_answer_is_an_object(br0: Host) -> None:
         assert "nope" in error["message"]
         assert json.loads(dnet.ask("map remove 8080")) is None
         assert json.loads(dnet.ask("map list")) == []
+        assert json.loads(dnet.ask("show --format dot"))["bridges"]
+        assert json.loads(dnet.ask("map add nope 80 --format text"))["error"]["code"] == "not-found"
         assert dnet.end() == 0
 
 
 def test_the_form_of_one_line_is_not_that_of_the_next(br0: Host) -> None:
     with talking_to(br0) as dnet:
         assert dnet.ask("interface list --quiet") == "web"
+        assert dnet.ask("interface list --json --quiet") == "web"
         assert json.loads(dnet.ask("ip request --json"))["ip"] == "172.17.0.3"
         assert dnet.ask("ip request") == "172.17.0.4"
         assert json.loads(dnet.ask("map add nope 80 --json"))["error"]["code"] == "not-found"
