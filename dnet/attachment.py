@@ -62,7 +62,7 @@ def attach(
     if one.netns is not None and state.mark() != mark:
         raise ConflictError(
             f"{one.id} is attached already, without some of these ports or links",
-            f"dnet map add {one.id} …, dnet link add {one.id} …",
+            f"add them to it: dnet map add {one.id} SPEC, dnet link add {one.id} CHILD",
         )
     return made
 
@@ -108,7 +108,9 @@ def _refuse_plugged(state: State, one: Interface, port: str) -> None:
     """Raises ConflictError for one whose port is there, unless it was detached just now."""
     if one.netns is not None:
         raise ConflictError(
-            f"{one.id} is attached already, as {one.ifname} in {one.netns}", f"dnet detach {one.id}"
+            f"{one.id} is attached already, as {one.ifname} in {one.netns} "
+            f"with the MAC {one.hardware_address}",
+            f"dnet detach {one.id}",
         )
     before = state.loaded(state.interfaces, one.id)
     if before is None or before.netns is None:
@@ -140,7 +142,7 @@ def _refuse_unlinkable(state: State, parent: str, child: str) -> None:
             f"attach it first, or: dnet interface allocate {child} --expose PORT/PROTO",
             partial(nearby.names, child, state.interfaces),
         )
-    if not target.expose:
+    if not target.expose and child != parent:
         raise UsageError(
             f"{child} exposes no port that {parent} could be linked to",
             f"attach it without this --link, then: dnet link add {parent} {child} -p PORT/PROTO",

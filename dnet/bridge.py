@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dnet import address, bridges, interface, ipallocator, names, portmapper
 from dnet.errors import ConflictError, ExhaustedError
 from dnet.model import DEFAULT_BRIDGE, Bridge
+from dnet.names import for_shell
 from dnet.state import State
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def remove(
         return
     bridge = bridges.named(state, name)
     if not force and (held := _held(state, bridge)):
-        raise ConflictError(f"{name} still has {held}", f"dnet bridge remove {name} --force")
+        raise ConflictError(f"{name} still has {held}", f"{_removal(bridge)} --force")
     for one in [one for one in state.interfaces.values() if one.bridge == name]:
         interface.drop(state, one)
     for ip in list(state.leases(name)):
@@ -91,8 +92,8 @@ def choose_address(state: State, facts: Facts, leaving: Bridge | None = None) ->
     """
     gone = {leaving.subnet} if leaving else set()
     in_the_way = [(f"{ip}/32", f"the nameserver {ip}") for ip in facts.nameservers() if "." in ip]
-    in_the_way += [(route, f"the route {route}") for route in facts.routes() if route not in gone]
     in_the_way += [(one.subnet, f"the bridge {one.name}") for one in state.bridges.values()]
+    in_the_way += [(route, f"the route {route}") for route in facts.routes() if route not in gone]
     obstacles = []
     for candidate in CANDIDATES:
         hit = next((why for subnet, why in in_the_way if address.overlap(candidate, subnet)), None)
@@ -123,13 +124,13 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
     if made.chain != existing.chain:
         raise ConflictError(
             f"{existing.name} has the chain {existing.chain}, which cannot be changed",
-            f"remove it first: dnet bridge remove {existing.name}",
+            f"remove it first: {_removal(existing)}",
         )
     if made.address != existing.address:
         if held := _held(state, existing):
             raise ConflictError(
                 f"{existing.name} has {existing.address} and still {held}",
-                f"release them first, or all at once: dnet bridge remove {existing.name} --force",
+                f"release them first, or all at once: {_removal(existing)} --force",
             )
         device = facts.device(existing.name)
         if existing.adopted and device is not None:
@@ -138,8 +139,8 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
     if existing.iptables and not made.iptables and _has_rules(state, existing):
         raise ConflictError(
             f"{existing.name} has mappings or links, which need iptables",
-            f"remove them first: dnet map list --bridge {existing.name}; "
-            f"dnet link list --bridge {existing.name}",
+            f"remove what is listed: dnet map list --bridge {for_shell(existing.name)}; "
+            f"dnet link list --bridge {for_shell(existing.name)}",
         )
     made = _checked(state, made)
     if (made.address, made.allocation) != (existing.address, existing.allocation):
@@ -174,7 +175,7 @@ def _adopted_address(device: Device, wanted: str | None) -> str:
         wish = wanted or "ADDRESS/PREFIX"
         raise ConflictError(
             f"the device {device.name} is there already, with {has}",
-            f"give it one with: ip address add {wish} dev {device.name}",
+            f"give it one with: ip address add {wish} dev {for_shell(device.name)}",
         )
     return address.parse_cidr(device.addresses[0])
 
@@ -195,6 +196,10 @@ def _held(state: State, bridge: Bridge) -> str:
         "reserved port": ports,
     }
     return _listed([_counted(number, what) for what, number in counts.items() if number])
+
+
+def _removal(bridge: Bridge) -> str:
+    return f"dnet bridge remove {for_shell(bridge.name)}"
 
 
 def _counted(number: int, what: str) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from dnet import address, nearby
 from dnet.errors import NotFoundError, UsageError
 from dnet.model import DEFAULT_BRIDGE, Bridge
+from dnet.names import for_shell
 from dnet.state import State
 
 
@@ -14,7 +15,7 @@ def named(state: State, name: str) -> Bridge:
     """The bridge of that name. Raises NotFoundError."""
     bridge = state.bridges.get(name)
     if bridge is None:
-        hint = "dnet bridge list" if state.bridges else f"dnet bridge init {name}"
+        hint = "dnet bridge list" if state.bridges else f"dnet bridge init {for_shell(name)}"
         near = partial(nearby.names, name, state.bridges)
         raise NotFoundError(f"there is no bridge {name}", hint, near)
     return bridge
@@ -27,9 +28,8 @@ def resolve(state: State, name: str | None) -> Bridge:
     if len(state.bridges) == 1:
         return next(state.bridges.values())
     if state.bridges and DEFAULT_BRIDGE not in state.bridges:
-        known = ", ".join(state.bridges)
         raise NotFoundError(
-            f"there is no bridge {DEFAULT_BRIDGE}", f"choose one with --bridge: {known}"
+            f"there is no bridge {DEFAULT_BRIDGE}", f"name one of these: {', '.join(state.bridges)}"
         )
     return named(state, DEFAULT_BRIDGE)
 
@@ -57,5 +57,5 @@ def elsewhere(bridge: Bridge, ip: str) -> UsageError:
     """The error for an address that is not in a bridge's subnet."""
     return UsageError(
         f"{ip} is not in {bridge.name}'s subnet {bridge.subnet}",
-        f"dnet ip list --available --bridge {bridge.name}",
+        f"dnet ip list --available --bridge {for_shell(bridge.name)}",
     )

@@ -65,12 +65,14 @@ def drop(state: State, interface: Interface) -> None:
 def _refuse_different(
     existing: Interface, bridge: str | None, ip: str | None, expose: tuple[str, ...]
 ) -> None:
-    asked = {"bridge": bridge, "ip": ip, "expose": expose or None}
-    for name, value in asked.items():
-        has = getattr(existing, name)
-        if value is not None and value != has:
-            shown = " ".join(has) or "nothing" if isinstance(has, tuple) else has
+    has = {
+        f"on {existing.bridge}": bridge not in (None, existing.bridge),
+        f"with {existing.ip}": ip not in (None, existing.ip),
+        f"exposing {' '.join(existing.expose) or 'nothing'}": expose not in ((), existing.expose),
+    }
+    for what, differs in has.items():
+        if differs:
             raise ConflictError(
-                f"{existing.id} is there already, with {name} {shown}",
-                f"dnet interface release {existing.id}",
+                f"{existing.id} is there already, {what}",
+                f"release it with all that it has: dnet interface release {existing.id}",
             )

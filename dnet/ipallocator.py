@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dnet import address, bridges
 from dnet.errors import AddressInUseError, ConflictError, ExhaustedError, NotFoundError, UsageError
 from dnet.model import REUSE, Bridge
+from dnet.names import for_shell
 from dnet.state import State
 from dnet.table import Table
 
@@ -53,7 +54,7 @@ def take(state: State, bridge: Bridge, ip: str, owner: str | None) -> str:
     if ip in reserved(bridge):
         raise AddressInUseError(
             f"{ip} is {reserved(bridge)[ip]}, which is never handed out",
-            f"dnet ip list --available --bridge {bridge.name}",
+            f"dnet ip list --available --bridge {for_shell(bridge.name)}",
         )
     state.leases(bridge.name).put(ip, owner)
     _note_use(state, bridge, ip)
@@ -69,7 +70,8 @@ def take_next(state: State, bridge: Bridge, owner: str | None, count: int = 1) -
         pool = bridge.range or bridge.subnet
         wanted = "no address is" if count == 1 else f"fewer than {count} addresses are"
         raise ExhaustedError(
-            f"{wanted} left on {bridge.name} ({pool})", f"dnet ip list --bridge {bridge.name}"
+            f"{wanted} left on {bridge.name} ({pool})",
+            f"dnet ip list --bridge {for_shell(bridge.name)}",
         )
     for ip in found:
         leases.put(ip, owner)

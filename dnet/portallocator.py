@@ -102,7 +102,10 @@ def claim(state: State, facts: Facts, endpoint: Endpoint, owner: str | None) -> 
         raise PortInUseError(*_belongs(state, endpoint, holder))
     why = facts.why_busy(endpoint.host_ip, endpoint.port, endpoint.end, endpoint.proto)
     if why is not None:
-        raise PortInUseError(f"{_named(endpoint)} is not free: {why}", "choose another host port")
+        raise PortInUseError(
+            f"{_named(endpoint)} {_verb(endpoint, 'is', 'are')} not free: {why}",
+            "choose another host port",
+        )
 
 
 def choose(
@@ -163,22 +166,29 @@ def _named(endpoint: Endpoint) -> str:
     return f"port{'s' if endpoint.is_range else ''} {text} on {endpoint.host_ip}"
 
 
+def _verb(endpoint: Endpoint, one: str, many: str) -> str:
+    return many if endpoint.is_range else one
+
+
 def _belongs(state: State, endpoint: Endpoint, holder: Holder) -> tuple[str, str]:
     """The message for a port that is taken, and where to look."""
+    belongs = _verb(endpoint, "belongs", "belong")
     if holder.kind == "mapping":
         mapping = state.mappings[holder.key]
         interface = state.holder(mapping.container_ip)
-        target = f"{mapping.container_ip}:{mapping.container_port}"
+        last = f"-{mapping.container_end}" if mapping.endpoint.is_range else ""
+        target = f"{mapping.container_ip}:{mapping.container_port}{last}"
         whom = f"{interface.id} ({target})" if interface else target
         return (
-            f"{_named(endpoint)} belongs to {whom}",
+            f"{_named(endpoint)} {belongs} to {whom}",
             f"dnet map list {interface.id if interface else mapping.container_ip}",
         )
     if holder.kind == "link":
-        return f"{_named(endpoint)} belongs to the link {holder.key}", "dnet link list"
+        return f"{_named(endpoint)} {belongs} to the link {holder.key}", "dnet link list"
     owner = state.reservations[holder.key].owner
+    by = f" for {owner}" if owner else ""
     return (
-        f"{_named(endpoint)} is reserved{f' for {owner}' if owner else ''}",
+        f"{_named(endpoint)} {_verb(endpoint, 'is', 'are')} reserved{by}",
         f"choose another, or give it back: dnet port release {holder.key}",
     )
 

@@ -31,7 +31,7 @@ def add(
     The same mapping again is confirmed, not made twice. Raises NotFoundError, PortInUseError,
     ExhaustedError, and ConflictError on a bridge that has no iptables.
     """
-    ip, home = resolve(state, target)
+    ip, home = _resolve_taken(state, target)
     if not home.iptables:
         raise ConflictError(
             f"{home.name} was set up with --no-iptables, so it can have no mapping",
@@ -81,6 +81,12 @@ def resolve(state: State, target: str) -> tuple[str, Bridge]:
     bridge = state.bridge_of(ip)
     if bridge is None:
         raise NotFoundError(f"{ip} is in no bridge's subnet", "dnet bridge list")
+    return ip, bridge
+
+
+def _resolve_taken(state: State, target: str) -> tuple[str, Bridge]:
+    """Of a target that ports can be published of: an address that is free may be anybody's soon."""
+    ip, bridge = resolve(state, target)
     if ip not in state.leases(bridge.name):
         raise NotFoundError(
             f"{ip} is not taken, so it could become somebody else's", f"dnet ip request --ip {ip}"

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from dnet import bridge, bridges, interface, ipallocator, link, portallocator, portmapper
-from dnet.errors import AddressInUseError, ConflictError, ExhaustedError, NotFoundError, UsageError
+from dnet.errors import (
+    AddressInUseError,
+    ConflictError,
+    DnetError,
+    ExhaustedError,
+    NotFoundError,
+    UsageError,
+)
 from dnet.facts import Device
 from dnet.model import Bridge
 from dnet.state import State
@@ -343,6 +350,33 @@ def test_by_force_goes_all_that_is_on_it_and_nothing_else(allocation: str) -> No
     assert snapshot(state) == before
 
 
+def test_a_name_that_the_shell_would_take_apart_is_quoted_in_a_hint() -> None:
+    state = State()
+    make_bridge(state, "a;id", "10.0.0.1/30")
+    with pytest.raises(NotFoundError) as missing:
+        bridges.named(State(), "$x")
+    ipallocator.request(state, FACTS)
+    hints = [missing.value.hint]
+    for refused in (
+        lambda: bridge.remove(state, FACTS, name="a;id"),
+        lambda: ipallocator.request(state, FACTS),
+        lambda: bridge.init(state, FACTS, name="a;id", options={"chain": "OTHER"}),
+        lambda: bridge.init(state, FACTS, name="a;id", options={"address": "10.1.0.1/24"}),
+        lambda: ipallocator.request(state, FACTS, ip="10.9.9.9", bridge="a;id"),
+    ):
+        with pytest.raises(DnetError) as error:
+            refused()
+        hints.append(error.value.hint)
+    assert hints == [
+        "dnet bridge init '$x'",
+        "dnet bridge remove 'a;id' --force",
+        "dnet ip list --bridge 'a;id'",
+        "remove it first: dnet bridge remove 'a;id'",
+        "release them first, or all at once: dnet bridge remove 'a;id' --force",
+        "dnet ip list --available --bridge 'a;id'",
+    ]
+
+
 def test_removing_what_is_gone() -> None:
     state = with_bridge()
     with pytest.raises(NotFoundError, match="there is no bridge other"):
@@ -364,7 +398,7 @@ def test_the_only_one_else_dnet0() -> None:
     make_bridge(state, "two", "10.0.1.1/24")
     with pytest.raises(NotFoundError) as error:
         bridges.resolve(state, None)
-    assert error.value.hint == "choose one with --bridge: one, two"
+    assert error.value.hint == "name one of these: one, two"
     make_bridge(state, "dnet0", "10.0.2.1/24")
     assert bridges.resolve(state, None).name == "dnet0"
     assert bridges.resolve(state, "two").name == "two"

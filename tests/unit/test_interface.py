@@ -95,9 +95,9 @@ def test_the_same_again_is_the_same_interface(arguments: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     ("arguments", "has"),
     [
-        ({"ip": "10.0.0.3"}, "with ip 10.0.0.2"),
-        ({"bridge": "other"}, "with bridge dnet0"),
-        ({"expose": ["81/tcp"]}, "with expose 80/tcp"),
+        ({"ip": "10.0.0.3"}, "with 10.0.0.2"),
+        ({"bridge": "other"}, "on dnet0"),
+        ({"expose": ["81/tcp"]}, "exposing 80/tcp"),
     ],
 )
 def test_the_same_id_with_other_arguments_is_a_conflict(
@@ -109,7 +109,7 @@ def test_the_same_id_with_other_arguments_is_a_conflict(
     before = snapshot(state)
     with pytest.raises(ConflictError, match=has) as error:
         allocate(state, "web", **arguments)
-    assert error.value.hint == "dnet interface release web"
+    assert error.value.hint == "release it with all that it has: dnet interface release web"
     assert snapshot(state) == before
 
 

@@ -97,6 +97,14 @@ def test_what_is_no_target(target: str, error: type[DnetError]) -> None:
     assert snapshot(state) == before
 
 
+def test_of_an_address_that_is_free_there_is_nothing_to_list_or_remove() -> None:
+    """Only publishing asks for one that is taken."""
+    state = with_bridge()
+    portmapper.remove_all(state, FACTS, target="172.17.0.77")
+    with pytest.raises(NotFoundError, match="is not taken"):
+        portmapper.add(state, FACTS, target="172.17.0.77", specs=specs("80"))
+
+
 def test_without_iptables_there_is_no_mapping() -> None:
     state = with_bridge(iptables=False)
     interface.allocate(state, FACTS, interface_id="web")

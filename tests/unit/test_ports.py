@@ -182,8 +182,11 @@ def test_the_holder_is_named() -> None:
         publish(state, "8080:80", target="db")
     assert str(error.value) == "port 8080/tcp on 0.0.0.0 belongs to web (172.17.0.2:80)"
     assert error.value.hint == "dnet map list web"
-    with pytest.raises(PortInUseError, match=r"^ports 8079-8080/tcp on"):
+    with pytest.raises(PortInUseError, match=r"^ports 8079-8080/tcp on \S+ belong to web \("):
         publish(state, "8079-8080:1-2", target="db")
+    publish(state, "8000-8009:7000-7009/udp")
+    with pytest.raises(PortInUseError, match=r"^port 8005/udp .* web \(172.17.0.2:7000-7009\)$"):
+        publish(state, "8005:80/udp", target="db")
     reserve(state, "90", owner="db")
     with pytest.raises(PortInUseError, match="is reserved for db"):
         publish(state, "90:80")
