@@ -7,13 +7,13 @@ the facts about the machine; everything that makes it safe is here, once for all
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from dnet.endpoint import host_ip_of
 from dnet.errors import ConflictError, DnetError, ForeignStateError, RulesRefusedError
-from dnet.host import flows, report, rulediff, rules, system
+from dnet.host import flows, report, rulediff, rules, signals, system
 from dnet.host.kernel import Kernel, Say
 from dnet.host.scope import NOWHERE, Scope, attached
 from dnet.host.signals import end_by_exception, uninterrupted
@@ -49,6 +49,11 @@ class Outcome(NamedTuple, Generic[T]):
     state: State
     plan: Plan
     changes: list[Change]
+
+    @property
+    def status(self) -> int:
+        """The exit status where all went well, but a signal came too late to undo it."""
+        return signals.status()
 
     @property
     def sets_up_bridge(self) -> bool:
@@ -95,12 +100,17 @@ class Driver:
             outcome = self._decide(state, kernel, operation)
             if outcome.plan or outcome.changes or recovered:
                 self._carry_out(outcome, kernel)
+            self._remark(outcome, kernel)
+            return outcome
+
+    def _remark(self, outcome: Outcome[T], kernel: Kernel) -> None:
+        """Warn of what keeps traffic away. It is done: nothing here is reason to fail."""
+        with suppress(DnetError, OSError):
             if outcome.sets_up_bridge:
-                for warning in kernel.foreign(state):
+                for warning in kernel.foreign(outcome.state):
                     self._settings.warn(warning)
             for warning in kernel.absent(outcome.publishes_on):
                 self._settings.warn(warning)
-            return outcome
 
     @contextmanager
     def _locked_kernel(self) -> Iterator[Kernel]:
@@ -163,7 +173,8 @@ class Driver:
                 self._store.write_journal(state)
             self._apply(outcome, kernel)
             with uninterrupted():
-                self._store.commit(state, journalled=moves)
+                self._store.commit(state, journalled=moves, last_call=signals.let_in)
+                signals.hold_back()
         except BaseException:
             with uninterrupted():
                 self._undo(outcome, scope, kernel)
@@ -273,6 +284,11 @@ class Driver:
             self._settings.warn(f"repaired: {line}")
         for error in plan.blocked.values():
             self._settings.warn(str(error))
+
+
+def answered() -> None:
+    """The answer is said: raise what has waited for it, and let what comes raise again."""
+    signals.let_in()
 
 
 def _concerns_kernel(state: State, changes: list[Change]) -> bool:

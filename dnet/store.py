@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from dnet import storetext, wholefile
@@ -138,20 +138,28 @@ class Store:
         with suppress(OSError):
             self._sync_folder()
 
-    def commit(self, state: State, *, journalled: bool) -> None:
-        """Make a state the committed one: the journal becomes the store, or a new file does."""
-        are_others = self.names.prepare(state)
+    def commit(
+        self, state: State, *, journalled: bool, last_call: Callable[[], None] = lambda: None
+    ) -> None:
+        """Make a state the committed one: the journal becomes the store, or a new file does.
+
+        What `last_call` raises, once all but the decisive rename is done, lets all be as before.
+        """
         spare, new = map(wholefile.spare_of, (self._previous, self.path))
         try:
             if not journalled:
                 wholefile.write_spare(self.path, storetext.write(state), lasting=True)
             self._link_to(spare)
+            last_call()
+            are_others = self.names.prepare(state)
             os.rename(self._journal if journalled else new, self.path)
-        except OSError as error:
+        except BaseException as error:
             for path in (spare, new):
                 with suppress(OSError):
                     os.unlink(path)
-            raise self._trouble(error, self.path) from None
+            if isinstance(error, OSError):
+                raise self._trouble(error, self.path) from None
+            raise
         # The rename has committed: what fails after it must not undo the kernel's side.
         with suppress(OSError):
             os.rename(spare, self._previous)

@@ -86,6 +86,7 @@ class Scene:
         before: the site as the command finds it.
         after: as it leaves it, if it is let be.
         points: the points it passes then.
+        answer: what it prints then.
     """
 
     def __init__(self, site: Site, case: Case, log: Path) -> None:
@@ -98,6 +99,7 @@ class Scene:
         assert done.returncode == 0, done
         site.quiet("check")
         self.points = log.read_text().splitlines()
+        self.answer = done.stdout
         self.after = site.view()
         self._now: View | None = self.after
 

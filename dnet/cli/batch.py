@@ -136,16 +136,14 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
         work = Batch(wanted, session.form, meter, keep_going=keep_going)
         meter.begin("waiting for the store")
         driver = Driver(session.settings())
-        rehearsed = driver.rehearse(work) if dry_run else None
-        if rehearsed is None:
-            driver.change(work)
+        outcome = driver.rehearse(work) if dry_run else driver.change(work)
     refused = [one for one in work.documents if isinstance(one, DnetError)]
     if session.form != "json" or dry_run:
         for error in refused:
             session.complain(error)
-    status = refused[0].status if refused else 0
-    if rehearsed is not None:
-        return steps(rehearsed.plan, rehearsed.changes)._replace(status=status)
+    status = refused[0].status if refused else outcome.status
+    if dry_run:
+        return steps(outcome.plan, outcome.changes)._replace(status=status)
     return Document(
         lambda: [_data(one) for one in work.documents],
         values=tuple(_texts(work.documents)),
@@ -156,6 +154,8 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
 def answer_each(session: Session, stream: IO[str]) -> Document:
     """Each line in a transaction of its own, answered by one line before the next is read."""
     import gc
+
+    from dnet.driver import answered
 
     reader = _reader(session)
     form = session.form
@@ -171,6 +171,7 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
             answer = _complaint(error, as_object="json" in (form, session.form))
         write(answer + "\n")
         sys.stdout.flush()
+        answered()
     return Document()
 
 

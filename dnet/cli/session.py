@@ -78,7 +78,8 @@ class Session:
             rehearsed = driver.rehearse(request.operation)
             return steps(rehearsed.plan, rehearsed.changes)
         outcome = driver.change(request.operation)
-        return request.show(outcome.state, outcome.result)
+        document = request.show(outcome.state, outcome.result)
+        return document._replace(status=outcome.status) if outcome.status else document
 
     def settings(self) -> Settings:
         """What a driver needs to know."""

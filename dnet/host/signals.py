@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 _ENDING = {signal.SIGINT, signal.SIGTERM}
 _came: list[int] = []
+_is_done = False
 
 
 def end_by_exception() -> None:
@@ -24,12 +26,38 @@ def end_by_exception() -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
-    if _came:
-        return
+    is_first = not _came
     _came.append(number)
+    # The first that comes when all is done waits for the answer; another does not.
+    if is_first != _is_done:
+        _raise(number)
+
+
+def _raise(number: int) -> NoReturn:
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     sys.exit(128 + number)
+
+
+def hold_back() -> None:
+    """What was asked for is done: from here on the answer is said before anything ends."""
+    global _is_done
+    _is_done = True
+
+
+def status() -> int:
+    """The exit status that a signal which was held back asks for, 0 if none came."""
+    return 128 + _came[0] if _came else 0
+
+
+def let_in() -> None:
+    """Raise what was held back, or kept waiting by `uninterrupted`."""
+    global _is_done
+    _is_done = False
+    if _came:
+        _raise(_came[0])
+    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
