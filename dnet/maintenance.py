@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from dnet import STATE_DIR, address
 from dnet.driver import Driver
@@ -84,7 +85,7 @@ class Maintenance(Driver):
         if moved or (state.bridges and state.boot_id is None):
             state.serial += 1
             state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
-            self._store.commit(state, journalled=False)
+            self._try_to_write(partial(self._store.commit, state, journalled=False))
         self._store.drop_journal()
         self._store.names.renew(state)
         for line in report.few(plan.loose, "are unplugged: dnet check names them"):
@@ -99,8 +100,15 @@ class Maintenance(Driver):
         """
         if not self._store.has_journal():
             target.serial += 1
-            self._store.write_journal(target)
+            self._try_to_write(partial(self._store.write_journal, target))
             target.serial -= 1
+
+    def _try_to_write(self, write: Callable[[], None]) -> None:
+        """On a full disk do without: what is to be made or removed is in the store as it is."""
+        try:
+            write()
+        except DnetError as error:
+            self._settings.warn(f"{error}; going on without that note")
 
     def reset(self, *, dry_run: bool = False) -> Plan:
         """Remove everything dnet made, as far as it can be found, then the store.

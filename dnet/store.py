@@ -39,7 +39,7 @@ class Store:
         Raises StateUnreadableError, PermissionDeniedError.
         """
         found = self._read(self.path)
-        if found is None and os.path.lexists(self._previous) and not self.has_journal():
+        if found is None and os.path.lexists(self._previous):
             raise StateUnreadableError(f"{self.path} is gone", self._way_out(self.path))
         return found or State()
 

@@ -83,6 +83,33 @@ def small_disk(host: Host, pages: int, inodes: int, out: Path) -> str:
     return f'{copies} && {mount} && shift && dnet "$@"; s=$?; rm "{out}"/*; {back}; exit $s; false'
 
 
+@pytest.mark.parametrize("rebooted", [False, True], ids=["same-boot", "another-boot"])
+def test_a_full_disk_is_no_reason_to_be_without_a_network(
+    web: Host, tmp_path: Path, rebooted: bool
+) -> None:
+    """After a boot as well: what is to be in force is in the store, which is whole."""
+    before = web.snapshot()
+    boot_id = tmp_path / "boot_id"
+    boot_id.write_text("00000000-0000-4000-8000-000000000000\n")
+    bind = f"mount --bind {boot_id} /proc/sys/kernel/random/boot_id"
+    web.run("ip link del dnet0 && iptables -F && iptables -t nat -F")
+    disk = small_disk(web, 0, 0, tmp_path / "out")
+    done = where(f"{bind} && {disk}" if rebooted else disk, web, "restore")
+    assert done.returncode == 0, done
+    assert "No space left on device; going on without that note" in done.stderr
+    assert web.snapshot() == before
+    assert where(small_disk(web, 0, 0, tmp_path / "again"), web, "check").returncode == 0
+
+
+def test_a_full_disk_is_no_reason_to_stay(web: Host, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = where(small_disk(web, 0, 0, out), web, "reset --yes")
+    assert done.returncode == 0, done
+    assert "No space left on device; going on without that note" in done.stderr
+    assert "DNET" not in web.snapshot()
+    assert files(out) == {}
+
+
 @pytest.mark.parametrize(("pages", "inodes"), [(0, 9), (9, 0), (9, 1), (9, 9)])
 @pytest.mark.parametrize("command", COMMANDS[:3])
 def test_a_full_disk(web: Host, command: str, pages: int, inodes: int, tmp_path: Path) -> None:

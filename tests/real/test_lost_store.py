@@ -31,6 +31,17 @@ def test_a_file_that_is_gone_is_said_to_be(host: Host, command: str) -> None:
     assert host.everything() == before
 
 
+@pytest.mark.parametrize("command", ["ip list", "interface allocate b", "restore"])
+def test_also_where_a_killed_command_has_left_its_journal(host: Host, command: str) -> None:
+    store = host.state_dir / "state.json"
+    (host.state_dir / "journal.json").write_text(store.read_text())
+    store.unlink()
+    before = host.everything()
+    refusal = host.fails(STATUS["state-unreadable"], *command.split())
+    assert refusal.message.endswith("state.json is gone")
+    assert host.everything() == before
+
+
 def test_the_hint_brings_it_back(host: Host) -> None:
     host.ok("ip", "request")
     (host.state_dir / "state.json").unlink()
