@@ -108,7 +108,7 @@ def skeleton(state: State) -> Layout:
     if translates:
         shared[RAW].append("-j DNET-PREROUTING")
         shared[POSTROUTING].append("-j DNET-POSTROUTING")
-        own[DNET_PREROUTING] = ["-d 127.0.0.0/8 ! -i lo -j DROP"]
+        own[DNET_PREROUTING] = [f"{side} 127.0.0.0/8 ! -i lo -j DROP" for side in ("-d", "-s")]
         own[DNET_POSTROUTING] = list(_postrouting(bridges))
     for chain in dict.fromkeys(one.chain for one in bridges):
         own[Chain("nat", chain)] = []

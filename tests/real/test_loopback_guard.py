@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NamedTuple
 
 import pytest
@@ -12,6 +13,13 @@ from tests.node import Node
 from tests.world import send_loopback_packets
 
 GUARD = "-d 127.0.0.0/8 ! -i lo -j DROP"
+SENDER_GUARD = "-s 127.0.0.0/8 ! -i lo -j DROP"
+SPEAK = """
+import socket
+speaker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+speaker.bind(("127.0.0.2", 0))
+speaker.sendto(b"hello", ("172.17.42.1", 9999))
+"""
 OPENING = "route_localnet=1"
 CLOSING = "route_localnet=0"
 
@@ -59,6 +67,25 @@ def test_without_the_guard_the_packets_arrive_until_it_is_restored(guarded: Guar
         sender.misses("tcp", "127.0.0.1", 8082)
         sender.misses("tcp", "127.0.0.1", 7000)
     host.reaches("web", "tcp", "127.0.0.1", 8082)
+
+
+def test_nobody_speaks_to_the_host_as_its_own_loopback(guarded: Guarded) -> None:
+    """Where route_localnet is on, the kernel takes such a sender for a possible one."""
+    host, _, rogue = guarded
+    host.iptables("-A INPUT -s 127.0.0.2 -p udp --dport 9999")
+    rogue.ip("address add 127.0.0.2/32 dev lo")
+    rogue.misses("tcp", "172.17.42.1", 9)  # By which it knows the way there.
+
+    def arrived() -> int:
+        rogue.run(sys.executable, "-c", SPEAK)
+        (line,) = [one for one in host.run("iptables -vnxL INPUT").splitlines() if "9999" in one]
+        return int(line.split()[0])
+
+    assert arrived() == 0
+    host.iptables(f"-t raw -D DNET-PREROUTING {SENDER_GUARD}")
+    assert arrived() == 1
+    host.ok("restore")
+    assert arrived() == 1
 
 
 def test_it_is_there_before_the_opening_and_goes_after_it(both: Lab) -> None:
