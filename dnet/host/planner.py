@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dnet.errors import ConflictError, KernelError
 from dnet.host import delta, devices, dispatch, netns, rulediff, rules, sysctl
 from dnet.host.rulediff import Tables
-from dnet.host.rules import DNET_USER, Chain, Layout
+from dnet.host.rules import DNET_FORWARD, DNET_USER, Chain, Layout
 from dnet.host.scope import Scope, attached
 from dnet.host.steps import Netlink as NetlinkStep
 from dnet.host.steps import Plan, Sysctl
@@ -76,13 +76,18 @@ class Planner:
         if not desired.own and not scope.chains and not any(desired.shared.values()):
             return
         actual = self._firewall.read()
+        kept = scope.chains
+        if actual.chains.get(DNET_USER):
+            desired = rules.layout(state, restricted=True)
+            if any(bridge.iptables for bridge in scope.bridges):
+                kept |= {DNET_FORWARD}
         if expected is not None:
-            _refuse_foreign(actual, expected, desired)
+            _refuse_foreign(actual, expected, desired.chains() - kept)
         known = rules.shared_variants(
             bridge for bridge in [*scope.bridges, *state.bridges.values()] if bridge.iptables
         )
-        chains = scope.chains | _block_chains(actual, scope, state)
-        if rules.DNET_FORWARD in chains:
+        chains = kept | _block_chains(actual, scope, state)
+        if DNET_FORWARD in chains:
             chains |= {DNET_USER}
         found = rulediff.difference(actual, desired, known, chains)
         plan.commands = found.commands
@@ -209,9 +214,9 @@ def _is_block_of(layout: Layout, chain: Chain) -> bool:
     return layout.dispatched and dispatch.is_block_chain(chain.name, own)
 
 
-def _refuse_foreign(actual: Tables, before: Layout, desired: Layout) -> None:
+def _refuse_foreign(actual: Tables, before: Layout, desired: set[Chain]) -> None:
     """Raises ConflictError for a chain that is to be made and is there already."""
-    for chain in sorted(desired.chains() - before.chains() - {DNET_USER}):
+    for chain in sorted(desired - before.chains() - {DNET_USER}):
         if chain not in actual.chains or _is_block_of(before, chain):
             continue
         if chain.name.startswith("DNET"):

@@ -92,12 +92,15 @@ class Layout(NamedTuple):
         return set(self.own) | ({DNET_USER} if self.user else set())
 
 
-def skeleton(state: State) -> Layout:
-    """What the bridges need, without the rules of single mappings and links."""
+def skeleton(state: State, *, restricted: bool = False) -> Layout:
+    """What the bridges need, without the rules of single mappings and links.
+
+    `restricted` says whether there are rules in DNET-USER, which must not stop to apply.
+    """
     bridges = [one for one in reversed(list(state.bridges.values())) if one.iptables]
     translates = bool(bridges) and (bool(state.mappings) or any(state.link_endpoints()))
     isolation = list(_isolation(bridges))
-    forwards = translates or bool(state.links) or bool(isolation)
+    forwards = translates or bool(state.links or isolation or (bridges and restricted))
     shared: dict[Chain, list[str]] = {chain: [] for chain in SHARED}
     own: dict[Chain, list[str]] = {}
     if forwards:
@@ -122,9 +125,9 @@ def skeleton(state: State) -> Layout:
     return Layout(shared, own, dispatch.is_dispatched(state))
 
 
-def layout(state: State) -> Layout:
-    """Everything a state stands for."""
-    whole = skeleton(state)
+def layout(state: State, *, restricted: bool = False) -> Layout:
+    """Everything a state stands for; see skeleton."""
+    whole = skeleton(state, restricted=restricted)
     if whole.dispatched:
         for block in dispatch.blocks(state):
             whole.own[Chain("nat", block.name)] = []

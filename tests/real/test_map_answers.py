@@ -156,8 +156,57 @@ def test_restrictions_of_the_administrator_come_first_and_survive(both: Lab) -> 
         assert rule in host.rules(), step
     host.ok("map", "add", "web", "8080:80")
     client.misses("tcp", HERE, 8080)
+    host.quiet("check")
     host.iptables("-D DNET-USER -s 10.99.0.2/32 -j DROP")
     client.reaches("web", "tcp", HERE, 8080)
     host.iptables("-A DNET-USER -s 10.99.0.2/32 -j DROP")
     host.ok("bridge", "remove", "br0", "--force")
     assert rule in host.rules()
+
+
+def test_restrictions_hold_also_where_nothing_is_published(both: Lab) -> None:
+    host, client, web = world(both)
+    client.listen("tcp", 80, "outside")
+    client.ip("route add 172.17.0.0/16 via 10.99.0.1")
+    bare = host.snapshot()
+    web.reaches("outside", "tcp", "10.99.0.2", 80)
+    host.ok("map", "add", "web", "8080:80")
+    host.iptables("-A DNET-USER -i br0 -d 10.99.0.0/24 -j DROP")
+    web.misses("tcp", "10.99.0.2", 80)
+    host.ok("map", "remove", "8080")
+    web.misses("tcp", "10.99.0.2", 80)
+    host.quiet("check")
+    host.ok("bridge", "init", "br0", "--no-icc")
+    host.ok("bridge", "init", "br0", "--icc")
+    web.misses("tcp", "10.99.0.2", 80)
+
+    # Without the rules it is the plain listing again.
+    host.iptables("-F DNET-USER")
+    host.ok("restore")
+    assert host.snapshot() == bare
+
+
+def test_restrictions_may_be_there_before_the_bridge(both: Lab) -> None:
+    host = both.host()
+    host.iptables("-N DNET-USER", "-A DNET-USER -i br0 -j DROP")
+    host.ok("bridge", "init", "br0")
+    assert {"-A FORWARD -j DNET-FORWARD", "-A DNET-FORWARD -j DNET-USER"} < set(host.rules())
+    host.quiet("check")
+    host.ok("bridge", "remove", "br0")
+    assert [rule for rule in host.rules() if "DNET" in rule] == [
+        *("-N DNET-USER", "-A DNET-USER -i br0 -j DROP"),
+    ]
+
+
+def test_check_tells_of_restrictions_that_are_not_in_force(both: Lab) -> None:
+    host, _, _ = world(both)
+    host.iptables("-N DNET-USER", "-A DNET-USER -i br0 -j DROP")
+    done = host.dnet("check")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (
+        *(1, "filter DNET-FORWARD: the chain is missing"),
+    )
+    host.ok("restore")
+    host.quiet("check")
+    host.ok("reset", "--yes")
+    assert "-A DNET-USER -i br0 -j DROP" in host.rules()
+    assert "-N DNET-FORWARD" not in host.rules()
