@@ -70,15 +70,18 @@ def attach(
 def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[Interface]:
     """Release what belongs to network namespaces that are gone, and the ids that are named.
 
-    Raises NotFoundError for a name that is no interface.
+    A namespace that cannot be found lives on while a process is in it, and so does its pair of
+    devices. Raises NotFoundError for a name that is no interface.
     """
     for owner in owners:
         named(state, owner)
-    gone = [
+    lost = [
         one
         for one in state.interfaces.values()
-        if one.id in owners or (one.netns and not facts.is_there(one.netns, one.cookie))
+        if one.netns and one.id not in owners and not facts.is_there(one.netns, one.cookie)
     ]
+    gone = [state.interfaces[name] for name in dict.fromkeys(owners)]
+    gone += [one for one in lost if not facts.stays(one.id)]
     for one in gone:
         interfaces.drop(state, one)
     return gone

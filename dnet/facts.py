@@ -65,6 +65,9 @@ class Facts(Protocol):
     def port_of(self, interface_id: str) -> str | None:
         """The host's end of an interface's veth pair, by its name, where it is there."""
 
+    def stays(self, interface_id: str) -> bool:
+        """Whether the host's end of its pair is there, and does not go with its namespace."""
+
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         """Whether a host process, or the kernel's reservation, keeps a port."""
 

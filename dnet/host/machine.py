@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from dnet.host.sockets import HostPorts
 
 DEFAULT_MTU = 1500
+# Once for all that is asked about: as a rule it takes a few hundredths.
+_CLEANUP_SECONDS = 1.0
+_PAUSE_SECONDS = 0.02
 
 
 class Machine:
@@ -78,6 +81,22 @@ class Machine:
 
         device = self._netlink().device(veth_name(interface_id))
         return device.name if device else None
+
+    def stays(self, interface_id: str) -> bool:
+        """Whether the host's end of its pair is there, and does not go with its namespace.
+
+        The kernel takes the devices of a namespace away a moment after its last process and
+        name, in a worker of its own (cleanup_net, net/core/net_namespace.c).
+        """
+        while self.port_of(interface_id):
+            if time.monotonic() > self._patience:
+                return True
+            time.sleep(_PAUSE_SECONDS)
+        return False
+
+    @cached_property
+    def _patience(self) -> float:
+        return time.monotonic() + _CLEANUP_SECONDS
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         """Whether a host process, or the kernel's reservation, keeps a port."""

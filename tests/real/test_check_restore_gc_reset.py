@@ -164,14 +164,18 @@ def test_check_of_nothing(lab: Lab) -> None:
 # --- gc ----------------------------------------------------------------------------------------
 
 
+def await_one_pair(host: Host) -> None:
+    """The kernel takes the devices of a namespace apart some time after it is gone."""
+    host.run('while [ "$(ip -o link show type veth | wc -l)" -gt 1 ]; do sleep 0.05; done')
+
+
 def test_gc_releases_what_is_gone_and_only_that(lab: Lab, machine: Machine) -> None:
     host, other = machine.host, lab.node()
     host.ok("attach", "gone", "--netns", other.netns, "--bridge", "dnet1", "-p", "9090:90")
     host.ok("link", "add", "host", "gone", "-p", "91/tcp")
     host.quiet("gc")
     labs.remove_namespaces([other.netns])
-    # The kernel takes the devices of a namespace apart some time after it is gone.
-    host.run('while [ "$(ip -o link show type veth | wc -l)" -gt 1 ]; do sleep 0.05; done')
+    await_one_pair(host)
     before = host.everything()
     assert host.ok("gc", "--dry-run")
     assert host.everything() == before
@@ -181,6 +185,21 @@ def test_gc_releases_what_is_gone_and_only_that(lab: Lab, machine: Machine) -> N
     assert set(host.keys("map", "list")) == {"0.0.0.0:8080/tcp"}
     host.quiet("check")
     host.quiet("gc")
+
+
+def test_gc_leaves_what_a_process_still_uses(machine: Machine, lab: Lab) -> None:
+    """Whoever it was attached by may have ended, and its name may be deleted."""
+    host, node = machine.host, lab.node()
+    host.ok("attach", "living", "--netns", node.netns, "-p", "8099:80")
+    node.listen("tcp", 80, "living")
+    host.run("ip", "netns", "delete", node.netns)
+    before = host.everything()
+    host.quiet("gc")
+    assert host.everything() == before
+    host.reaches("living", "tcp", "127.0.0.1", 8099)
+    node.close()
+    await_one_pair(host)
+    assert host.ok("gc") == "living"
 
 
 def test_gc_of_a_name(machine: Machine) -> None:

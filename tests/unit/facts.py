@@ -62,6 +62,9 @@ class FakeFacts:
     def port_of(self, interface_id: str) -> str | None:
         return f"{interface_id}-port" if interface_id in self.plugged else None
 
+    def stays(self, interface_id: str) -> bool:
+        return interface_id in self.plugged
+
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         return any(
             (port, proto) == (other_port, other_proto)
