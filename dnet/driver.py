@@ -19,6 +19,7 @@ from dnet.host.scope import NOWHERE, Scope, attached
 from dnet.host.signals import end_by_exception, uninterrupted
 from dnet.host.steps import Plan
 from dnet.names import for_shell
+from dnet.ownership import owns_names
 from dnet.state import Change, State
 from dnet.store import Store
 
@@ -140,7 +141,9 @@ class Driver:
         if _concerns_kernel(state, changes):
             kernel.require()
             self._settle(state, kernel, had_rules=had_rules)
-            plan = kernel.planner.change(before, scope, state)
+            begins = not had_rules and state.uses_iptables
+            reserved = rules.OWN if begins and owns_names(self._store) else ()
+            plan = kernel.planner.change(before, scope, state, reserved)
         plan.flows = list(flows.ended(changes, state.mappings))
         return Outcome(result, state, plan, changes)
 

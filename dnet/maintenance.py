@@ -15,8 +15,8 @@ from dnet.host.scope import NOWHERE, Scope
 from dnet.host.signals import uninterrupted
 from dnet.host.steps import Netlink, Plan
 from dnet.model import DEFAULT_BRIDGE, DEFAULT_CHAIN, Bridge
+from dnet.ownership import owns_names
 from dnet.state import State
-from dnet.store import Store
 
 _LEFT_BEHIND = "a command was killed half-way; the next change, or dnet restore, mends it"
 
@@ -47,7 +47,7 @@ class Maintenance(Driver):
 
     def _unknown(self, kernel: Kernel) -> list[str]:
         """The chains that bear dnet's names, where the store knows of no bridge."""
-        if not self._owns_names():
+        if not owns_names(self._store):
             return []
         try:
             there = kernel.firewall.read().chains
@@ -123,7 +123,7 @@ class Maintenance(Driver):
             scope = NOWHERE
             for state in known:
                 scope |= Scope.of(state).with_attachments(state)
-            is_lost = (not is_whole or not scope.bridges) and self._owns_names()
+            is_lost = (not is_whole or not scope.bridges) and owns_names(self._store)
             plan = kernel.planner.converge(State(), scope | _lost(kernel) if is_lost else scope)
             plan.after = [*(_lost_ports(kernel) if is_lost else ()), *plan.after]
             plan.flows = [flow for state in known for flow in flows.left_behind(state, State())]
@@ -135,23 +135,8 @@ class Maintenance(Driver):
 
     def _reserved(self, state: State) -> Scope:
         """The chains with dnet's own names, where this store has anything to do with iptables."""
-        owned = state.uses_iptables and self._owns_names()
+        owned = state.uses_iptables and owns_names(self._store)
         return Scope(chains=frozenset(rules.OWN)) if owned else NOWHERE
-
-    def _owns_names(self) -> bool:
-        """Whether nobody else can own what bears dnet's names in this network namespace.
-
-        The store in the usual place can, where this is another one.
-        """
-        usual = Store(STATE_DIR)
-        if self._store.is_at(usual.folder):
-            return True
-        try:
-            state = usual.load()
-        except DnetError:
-            return False
-        here = (None, system.netns_cookie())
-        return not state.bridges or state.boot_id != system.boot_id() or state.netns not in here
 
     def _clear(self, known: list[State], plan: Plan, kernel: Kernel) -> None:
         kernel.require()

@@ -41,6 +41,7 @@ EFFECTFUL_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "brea
 ROOM_OF = {
     **dict.fromkeys(("lock", "namesfile", "storetext", "wholefile"), "store"),
     "maintenance": "driver",
+    "ownership": "driver",
     "presence": "driver",
 }
 

@@ -36,10 +36,13 @@ class Planner:
         self._firewall = firewall
         self._netlink = netlink
 
-    def change(self, before: Layout, scope: Scope, state: State) -> Plan:
+    def change(
+        self, before: Layout, scope: Scope, state: State, reserved: Iterable[Chain] = ()
+    ) -> Plan:
         """The plan for what was changed in a state whose skeleton was `before`.
 
-        Raises ConflictError for a chain that somebody else made.
+        Raises ConflictError for a chain that somebody else made: one that is needed, or one of
+        `reserved`.
         """
         changes = state.changes()
         bridges = {key for table, key, _, _ in changes if table is state.bridges}
@@ -47,7 +50,7 @@ class Planner:
         after = rules.skeleton(state)
         plan = Plan()
         if before != after or state.confirmed:
-            self._compare(plan, state, scope, expected=before)
+            self._compare(plan, state, scope, expected=before, reserved=reserved)
         else:
             plan.commands = delta.commands(state, changes)
         touched = list(attached(state, changes))
@@ -71,7 +74,14 @@ class Planner:
         _settings(plan, state, everything, rules.skeleton(state))
         return plan
 
-    def _compare(self, plan: Plan, state: State, scope: Scope, expected: Layout | None) -> None:
+    def _compare(
+        self,
+        plan: Plan,
+        state: State,
+        scope: Scope,
+        expected: Layout | None,
+        reserved: Iterable[Chain] = (),
+    ) -> None:
         desired = rules.layout(state)
         if not desired.own and not scope.chains and not any(desired.shared.values()):
             return
@@ -82,7 +92,7 @@ class Planner:
             if any(bridge.iptables for bridge in scope.bridges):
                 kept |= {DNET_FORWARD}
         if expected is not None:
-            _refuse_foreign(actual, expected, desired.chains() - kept)
+            _refuse_foreign(actual, expected, (desired.chains() - kept).union(reserved))
         known = rules.shared_variants(
             bridge for bridge in [*scope.bridges, *state.bridges.values()] if bridge.iptables
         )

@@ -62,6 +62,18 @@ def test_what_needs_the_same_chains_is_refused(host: Host) -> None:
     assert "unknown to this store" in done.stderr
 
 
+def test_where_neither_is_the_usual_one_there_is_but_one(host: Host) -> None:
+    """Each would take the other's for left over."""
+    before = host.everything()
+    folder = str(host.state_dir.parent / "second")
+    line = ("bridge", "init", "br9", "--address", "10.9.0.1/24", "--chain", "NINE")
+    refusal = host.fails(STATUS["conflict"], "--state-dir", folder, *line)
+    assert "DNET-FORWARD, unknown to this store" in refusal.message
+    assert host.everything() == before
+    host.fails(STATUS["conflict"], "--state-dir", folder, *line, "--dry-run")
+    host.quiet("--state-dir", folder, *line, "--no-iptables")
+
+
 def test_an_attachment_of_the_other_store_is_not_taken(lab: Lab, host: Host) -> None:
     first, other = lab.node(), lab.node()
     host.ok("attach", "web", "--netns", first.netns)
