@@ -69,7 +69,7 @@ class Facts(Protocol):
         """Whether the host's end of its pair is there, and does not go with its namespace."""
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
-        """Whether a host process, or the kernel's reservation, keeps a port."""
+        """Whether a port is not to be chosen: a host process has it, or it is reserved."""
 
     def why_busy(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
-        """Who keeps one of the ports, in words, or None where all are free."""
+        """Which host process has one of the ports, in words, or None where all are free."""

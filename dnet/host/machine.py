@@ -99,9 +99,9 @@ class Machine:
         return time.monotonic() + _CLEANUP_SECONDS
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
-        """Whether a host process, or the kernel's reservation, keeps a port."""
+        """Whether a port is not to be chosen: a host process has it, or it is reserved."""
         return self._ports.is_busy(host_ip, port, proto)
 
     def why_busy(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
-        """Who keeps one of the ports, in words, or None where all are free."""
+        """Which host process has one of the ports, in words, or None where all are free."""
         return self._ports.busy_range(host_ip, first, last, proto)

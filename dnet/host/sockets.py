@@ -78,7 +78,7 @@ class Listeners:
 
 
 class PortSet:
-    """A set of ports, as fast to ask for one as for a range."""
+    """A set of ports, made of ranges however long."""
 
     __slots__ = ("_mask",)
 
@@ -89,11 +89,6 @@ class PortSet:
 
     def __contains__(self, port: int) -> bool:
         return self._mask[port] != 0
-
-    def first_in(self, first: int, last: int) -> int | None:
-        """The lowest port of the set from `first` to `last`."""
-        port = self._mask.find(1, first, last + 1)
-        return None if port < 0 else port
 
 
 class HostPorts:
@@ -107,19 +102,20 @@ class HostPorts:
         self._reserved: PortSet | None = None
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
-        """Whether a listener or the administrator's reservation holds the port; the fast way."""
+        """Whether an automatic choice has to pass the port over: it is listened on, or reserved.
+
+        The administrator's reservation is against automatic choices, and leaves the port to who
+        asks for it by name (Documentation/networking/ip-sysctl.rst).
+        """
         listeners = self._listeners.get(proto) or self._read(proto)
         reserved = self._reserved or self._read_reserved()
         return port in reserved or listeners.holder(host_ip, port) is not None
 
     def busy_range(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
-        """Who holds a port from `first` to `last`, both included; None where all are free."""
+        """Who listens on a port from `first` to `last`, both included; None where nobody does."""
         listeners = self._listeners.get(proto) or self._read(proto)
-        if listener := listeners.first_holder(host_ip, first, last):
-            return f"{describe(listener)} listens on {listener}"
-        reserved = self._reserved or self._read_reserved()
-        port = reserved.first_in(first, last)
-        return None if port is None else f"port {port} is in ip_local_reserved_ports"
+        listener = listeners.first_holder(host_ip, first, last)
+        return f"{describe(listener)} listens on {listener}" if listener else None
 
     def _read(self, proto: str) -> Listeners:
         self._listeners[proto] = listeners = read_listeners(proto)

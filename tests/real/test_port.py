@@ -217,3 +217,14 @@ def test_a_connection_s_own_port_is_no_listener(lab: Lab) -> None:
 def test_ports_reserved_by_the_administrator_are_passed_over(br0: Host) -> None:
     br0.sysctl("net/ipv4/ip_local_reserved_ports", "49153-49154,49156")
     assert allocate(br0, "--count", 2) == [49155, 49157]
+
+
+def test_a_port_reserved_by_the_administrator_may_be_asked_for(br0: Host, lab: Lab) -> None:
+    br0.sysctl("net/ipv4/ip_local_reserved_ports", "8000-8100")
+    assert allocate(br0, "--port", 8000) == [8000]
+    br0.ok("interface", "allocate", "web", "--expose", "80/tcp")
+    assert br0.ok("map", "add", "web", "8001:80") == "0.0.0.0:8001/tcp"
+    assert br0.ok("map", "add", "web", "8010-8019:8010-8019") == "0.0.0.0:8010-8019/tcp"
+    br0.ok("attach", "db", "--netns", lab.node().netns, "-p", "8002:80")
+    br0.ok("link", "add", "host", "web", "-p", "8003/tcp")
+    br0.fails(5, "port", "allocate", "--port", "8020-8100", code="exhausted")
