@@ -101,6 +101,9 @@ class Driver:
             outcome = self._decide(state, kernel, operation)
             if outcome.plan or outcome.changes or recovered:
                 self._carry_out(outcome, kernel)
+            for line in outcome.plan.aside:
+                self._settings.warn(f"repaired: {line}")
+            self._warn_of_blocked(outcome.plan)
             self._remark(outcome, kernel)
             return outcome
 
@@ -285,6 +288,9 @@ class Driver:
     def _report(self, plan: Plan, asked: Collection[str] = ()) -> None:
         for line in report.repaired(plan, asked):
             self._settings.warn(f"repaired: {line}")
+        self._warn_of_blocked(plan)
+
+    def _warn_of_blocked(self, plan: Plan) -> None:
         for error in plan.blocked.values():
             self._settings.warn(str(error))
 

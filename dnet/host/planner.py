@@ -48,16 +48,23 @@ class Planner:
         bridges = {key for table, key, _, _ in changes if table is state.bridges}
         bridges |= state.confirmed_bridges
         after = rules.skeleton(state)
+        settles = bool(bridges or before != after or state.confirmed)
         plan = Plan()
         if before != after or state.confirmed:
             self._compare(plan, state, scope, expected=before, reserved=reserved)
         else:
             plan.commands = delta.commands(state, changes)
         touched = list(attached(state, changes))
-        if bridges:
-            touched += self._devices(plan, state, scope, needed=bridges)
+        homes = _homes(state, [*(one.id for one in touched), *state.replug])
+        opening = sysctl.localnet_bridges(state, after) if settles else set()
+        gone = set(sysctl.without_device(homes | opening)) - bridges
+        if bridges or gone:
+            touched += self._devices(plan, state, scope, needed=bridges | homes)
+            plan.aside += [
+                f"the device {name} is missing" for name in sorted(gone - plan.blocked.keys())
+            ]
         self._attachments(plan, state, touched, again=state.replug)
-        if bridges or before != after or state.confirmed:
+        if settles or gone:
             _settings(plan, state, scope, after)
         return plan
 
@@ -181,6 +188,12 @@ class Planner:
             yield from devices.plug_steps(one, bridge, place)
         else:
             plan.loose.append(f"{one.id} is unplugged: there is no network namespace {one.netns}")
+
+
+def _homes(state: State, ids: Iterable[str]) -> set[str]:
+    """The bridges that those of the interfaces which are to be plugged in need."""
+    found = (state.interfaces.get(one) for one in ids)
+    return {one.bridge for one in found if one is not None and one.netns}
 
 
 def _mend(plan: Plan, bridge: Bridge, device: Device | None, former: list[Bridge]) -> bool:

@@ -66,6 +66,7 @@ class Plan:
         after: settings to make, then devices to remove.
         flows: connection tracking entries to delete.
         findings: what was found to differ in the rules, where they were looked at.
+        aside: devices that are made anew besides what was asked for, in words.
         loose: attachments that cannot be plugged in, in words.
         back: what gives newly adopted devices back what they had, should the plan fail.
         blocked: why a bridge cannot be made, by name; the rest is planned without it.
@@ -77,6 +78,7 @@ class Plan:
         self.after: list[Sysctl | Netlink] = []
         self.flows: list[Flow] = []
         self.findings: list[Finding] = []
+        self.aside: list[str] = []
         self.loose: list[str] = []
         self.back: list[Netlink] = []
         self.blocked: dict[str, KernelError] = {}

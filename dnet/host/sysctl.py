@@ -34,6 +34,11 @@ def localnet(bridges: Iterable[str], value: str) -> Iterator[Sysctl]:
         yield Sysctl(("net", "ipv4", "conf", name, "route_localnet"), value)
 
 
+def without_device(bridges: Iterable[str]) -> Iterator[str]:
+    """Those whose device is gone: its settings go with it, and are read faster than it is."""
+    return (name for name in bridges if not all(map(exists, localnet([name], "1"))))
+
+
 def localnet_bridges(state: State, layout: rules.Layout) -> set[str]:
     """The bridges that 127.0.0.1 has to be translated to."""
     if rules.DNET_PREROUTING not in layout.own:
