@@ -51,14 +51,14 @@ class Inside:
 
     def _is_routed(self) -> bool:
         with netns.inside(self._descriptor):
-            return _is_routed()
+            return routes.has_default()
 
     def configure(self, name: str, cidr: str, gateway: str) -> None:
         """Bring up the loopback and a device with its address, and a route where there is none."""
         with netns.inside(self._descriptor):
             _disable_ipv6(name)
             index, loopback = netlink.index_of(name), netlink.index_of("lo")
-            routed = _is_routed()
+            routed = routes.has_default()
         self._channel.set_link(loopback, up=True)
         self._channel.add_address(index, cidr, again=True)
         self._channel.set_link(index, up=True)
@@ -97,10 +97,6 @@ def opened(namespace: Namespace) -> Iterator[Inside]:
             yield Inside(descriptor, channel)
         finally:
             channel.close()
-
-
-def _is_routed() -> bool:
-    return any(subnet == routes.DEFAULT for _, subnet in routes.read())
 
 
 def _disable_ipv6(name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 from dnet.host import system
 
@@ -13,17 +14,25 @@ _RTF_UP, _RTF_REJECT = 0x1, 0x200
 
 def read() -> list[tuple[str, str]]:
     """Device and subnet of each route of the main table that leads somewhere (proc_net(5))."""
+    return [(device, subnet) for device, subnet, leads in _rows() if leads]
+
+
+def has_default() -> bool:
+    """Whether there is a default route, be it one that refuses everything."""
+    return any(subnet == DEFAULT for _, subnet, _ in _rows())
+
+
+def _rows() -> Iterator[tuple[str, str, bool]]:
+    """Device and subnet of each route of the main table, and whether it leads somewhere."""
     try:
         lines = system.read_file(_PATH).decode().splitlines()[1:]
     except OSError:
-        return []
-    found = []
+        return
     for line in lines:
         words = line.split()
-        if int(words[3], 16) & (_RTF_UP | _RTF_REJECT) == _RTF_UP:
-            prefix = int(words[7], 16).bit_count()
-            found.append((words[0], f"{_dotted(words[1])}/{prefix}"))
-    return found
+        prefix, flags = int(words[7], 16).bit_count(), int(words[3], 16)
+        leads = flags & (_RTF_UP | _RTF_REJECT) == _RTF_UP
+        yield words[0], f"{_dotted(words[1])}/{prefix}", leads
 
 
 def _dotted(word: str) -> str:

@@ -94,6 +94,16 @@ def test_a_default_route_that_is_there_stays(lab: Lab, host: Host) -> None:
     assert default_routes(node) == [f"default via 10.98.0.1 dev {device}"]
 
 
+@pytest.mark.parametrize("kind", ["unreachable", "prohibit", "blackhole"])
+def test_a_default_route_that_leads_nowhere_stays(lab: Lab, host: Host, kind: str) -> None:
+    node = lab.node()
+    node.ip(f"route add {kind} default")
+    for _ in range(2):
+        assert host.ok("attach", "web", "--netns", node.netns) == "172.17.0.2"
+        assert default_routes(node) == [f"{kind} default"]
+    host.quiet("check")
+
+
 def test_a_namespace_on_two_bridges(lab: Lab, host: Host) -> None:
     host.ok("bridge", "init", "dnet1", "--address", "172.18.42.1/16")
     node = lab.node()
