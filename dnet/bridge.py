@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnet import address, bridges, interface, ipallocator, names, portmapper
+from dnet.chains import is_block_chain
 from dnet.errors import ConflictError, ExhaustedError
 from dnet.model import DEFAULT_BRIDGE, Bridge
 from dnet.names import for_shell
@@ -116,6 +117,7 @@ def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bri
         given["address"] = choose_address(state, facts, leaving=former)
     given.setdefault("mtu", device.mtu if device else facts.default_mtu())
     made = Bridge(name=name, created=facts.now(), adopted=device is not None, **given)
+    _refuse_mistakable(state, made.chain)
     return _checked(state, _without_others(made, device) if device else made)
 
 
@@ -146,6 +148,20 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
     if (made.address, made.allocation) != (existing.address, existing.allocation):
         _start_order_anew(state, made)
     return made
+
+
+def _refuse_mistakable(state: State, chain: str) -> None:
+    """Raises ConflictError where one bridge's chain is what a chain by port of another is called.
+
+    With many mappings it would be both, and the rules of one bridge would be lost.
+    """
+    for other in state.bridges.values():
+        if is_block_chain(chain, [other.chain]) or is_block_chain(other.chain, [chain]):
+            raise ConflictError(
+                f"the chain {chain} cannot be told from those of {other.name}, "
+                f"whose chain is {other.chain}",
+                "choose another with --chain",
+            )
 
 
 def _checked(state: State, bridge: Bridge) -> Bridge:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from dnet.chains import is_block_chain
 from dnet.errors import ConflictError, KernelError
-from dnet.host import delta, devices, dispatch, netns, rulediff, rules, sysctl
+from dnet.host import delta, devices, netns, rulediff, rules, sysctl
 from dnet.host.rulediff import Tables
 from dnet.host.rules import DNET_FORWARD, DNET_USER, Chain, Layout
 from dnet.host.scope import Scope, attached
@@ -227,14 +228,14 @@ def _block_chains(actual: Tables, scope: Scope, state: State) -> set[Chain]:
     return {
         chain
         for chain in actual.chains
-        if chain.table == "nat" and dispatch.is_block_chain(chain.name, known)
+        if chain.table == "nat" and is_block_chain(chain.name, known)
     }
 
 
 def _is_block_of(layout: Layout, chain: Chain) -> bool:
     """Whether a chain by port is dnet's: which of them are there, a skeleton does not say."""
     own = (one.name for one in layout.own if one.table == "nat")
-    return layout.dispatched and dispatch.is_block_chain(chain.name, own)
+    return layout.dispatched and is_block_chain(chain.name, own)
 
 
 def _refuse_foreign(actual: Tables, before: Layout, desired: set[Chain]) -> None:

@@ -223,6 +223,22 @@ def test_another_chain_is_a_conflict() -> None:
         init(with_bridge(), chain="DOCKER")
 
 
+@pytest.mark.parametrize(
+    ("there", "other"),
+    [("DNET", "DNET-tcp-0"), ("DNET-udp-8192", "DNET"), ("A" * 28, "A" * 8 + "-801cd1f5-sctp-1")],
+)
+def test_a_chain_that_the_other_s_chains_by_port_could_be_is_a_conflict(
+    there: str, other: str
+) -> None:
+    state = State()
+    init(state, chain=there)
+    before = snapshot(state)
+    with pytest.raises(ConflictError, match=f"{other} .* {there}"):
+        init(state, name="b2", chain=other)
+    assert snapshot(state) == before
+    init(state, name="b2", chain=f"{other}x"[-28:])
+
+
 def test_another_address_is_a_conflict_only_while_something_is_allocated() -> None:
     state = with_bridge("10.0.0.1/24")
     (ip,) = ipallocator.request(state, FACTS)

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnet import interface, ipallocator, link, portmapper
+from dnet.chains import is_block_chain
 from dnet.endpoint import Endpoint
-from dnet.host import delta, dispatch, rules
-from dnet.host.dispatch import THRESHOLD, Block, block_of, is_block_chain
+from dnet.host import delta, rules
+from dnet.host.dispatch import THRESHOLD, Block, block_of
 from dnet.host.rulediff import Tables, difference
 from dnet.host.rules import Chain
 from dnet.state import State
@@ -180,4 +181,4 @@ def test_a_block_s_chain_is_known_by_its_name(
 
 @pytest.mark.parametrize("name", ["DNET", "DNET-tcp", "DNET-tcp-x", "DNET-tcp-", "OTHER-tcp-256"])
 def test_other_chains_are_not_dnet_s(name: str) -> None:
-    assert not dispatch.is_block_chain(name, ["DNET"])
+    assert not is_block_chain(name, ["DNET"])
