@@ -121,8 +121,8 @@ def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: li
     wanted = [(text, canonical(text)) for text in desired]
     has, wants = Counter(shown for _, shown in found), Counter(shown for _, shown in wanted)
     missing, extra = wants - has, has - wants
-    _explain_own(result, chain, wanted, "missing", missing)
-    _explain_own(result, chain, found, "not dnet's", extra)
+    _tell(result, chain, wanted, "missing", missing)
+    _tell(result, chain, found, "not dnet's", extra)
     if chain in ORDERED and not _is_beginning(found, wanted, extra):
         if not missing and not extra:
             result.found(chain, "the rules are in the wrong order")
@@ -154,7 +154,7 @@ def _concerned(rules: Rules, counts: Counter[Canonical]) -> Iterator[str]:
             yield text
 
 
-def _explain_own(
+def _tell(
     result: Difference, chain: Chain, rules: Rules, what: str, counts: Counter[Canonical]
 ) -> None:
     for text in _concerned(rules, counts):
@@ -178,7 +178,7 @@ def _shared(
     found = [shown for _, shown in present]
     if found == wanted:
         return
-    _explain(result, chain, desired, present)
+    _explain(result, chain, list(zip(desired, wanted, strict=True)), present)
     standing = _standing(found, wanted)
     keep = set(wanted[len(wanted) - standing :])
     for text, shown in present:
@@ -200,19 +200,13 @@ def _standing(found: list[Canonical], wanted: list[Canonical]) -> int:
     return standing
 
 
-def _explain(
-    result: Difference, chain: Chain, desired: list[str], present: list[tuple[str, Canonical]]
-) -> None:
-    found = Counter(shown for _, shown in present)
-    wanted = Counter(canonical(text) for text in desired)
-    for text in desired:
-        if not found[canonical(text)]:
-            result.found(chain, "missing", text)
-    for text, shown in present:
-        if found[shown] > wanted[shown]:
-            result.found(chain, "left over", text)
-            found[shown] -= 1
-    if found == wanted:
+def _explain(result: Difference, chain: Chain, desired: Rules, present: Rules) -> None:
+    """In words: the order only where the rules are all there, and no others of dnet's."""
+    found, wanted = Counter(one for _, one in present), Counter(one for _, one in desired)
+    missing, extra = wanted - found, found - wanted
+    _tell(result, chain, desired, "missing", missing)
+    _tell(result, chain, present, "left over", extra)
+    if not missing and not extra:
         result.found(chain, "the rules are in the wrong order")
 
 

@@ -200,6 +200,21 @@ def test_what_versions_print_differently_is_the_same_rule(one: str, other: str) 
     assert canonical(one) == canonical(other)
 
 
+def test_a_rule_that_is_left_over_is_not_in_the_wrong_order_besides() -> None:
+    state = State()
+    make_bridge(state, "dnet0", "172.17.42.1/16")
+    desired = rules.layout(state)
+    actual = restore.standing(desired)
+    forward = Chain("filter", "FORWARD")
+    rule = "-i dnet0 ! -o dnet0 -j ACCEPT"
+    actual.chains[forward].append(rule)
+    change = difference(actual, desired, *known(state))
+    assert list(map(str, change.findings)) == [f"filter FORWARD: left over: {rule}"]
+    actual.chains[forward] = desired.shared[forward][::-1]
+    change = difference(actual, desired, *known(state))
+    assert list(map(str, change.findings)) == ["filter FORWARD: the rules are in the wrong order"]
+
+
 def test_a_negation_is_not_lost() -> None:
     assert canonical("! -i lo -j DROP") != canonical("-i lo -j DROP")
     assert canonical("-s 10.0.0.0/8 ! -d 10.0.0.0/8 -j DROP") != canonical(
