@@ -111,6 +111,12 @@ def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bri
     former = state.loaded(state.bridges, name)
     # What bears the name of one removed in the same batch is dnet's own device, on its way out.
     device = facts.device(name) if former is None or former.adopted else None
+    if device is not None and device.name != name:
+        # Rules match the device's own name, and no other.
+        raise ConflictError(
+            f"{name} is another name of the device {device.name}",
+            f"dnet bridge init {for_shell(device.name)}, or choose another name for the bridge",
+        )
     if device is not None:
         given["address"] = _adopted_address(device, given.get("address"))
     elif given.get("address") is None:

@@ -21,13 +21,19 @@ def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -
     """Make the device, or mend what differs; `former` addresses of the bridge are taken away.
 
     An adopted device keeps them: they were there before dnet. Raises KernelError for a device
-    that is no bridge, and for an adopted one that is gone.
+    that is no bridge, or only has its name besides, and for an adopted one that is gone.
     """
     name, mac = bridge.name, address.mac(bridge.gateway)
     if device is None and bridge.adopted:
         raise KernelError(
             f"the device {name} was there before dnet and is gone",
             f"ip link add {word(name)} type bridge, or: dnet bridge remove {word(name)} --force",
+        )
+    if device is not None and device.name != name:
+        other = word(device.name)
+        raise KernelError(
+            f"{name} is another name of the device {device.name}",
+            f"ip link property del dev {other} altname {word(name)} && dnet restore",
         )
     if device is not None and device.kind != "bridge":
         raise KernelError(

@@ -87,6 +87,28 @@ def test_init_again_needs_no_other_bridge(host: Host) -> None:
     host.fails(9, "bridge", "init", "br0", code="kernel")
 
 
+def test_a_device_is_not_adopted_by_another_name_of_its(host: Host) -> None:
+    host.ip("link add real0 type bridge", "address add 10.1.0.1/24 dev real0")
+    host.ip("link property add dev real0 altname alt0")
+    before = host.everything()
+    refusal = host.fails(4, "bridge", "init", "alt0", code="conflict")
+    assert refusal.message == "alt0 is another name of the device real0"
+    assert refusal.hint == "dnet bridge init real0, or choose another name for the bridge"
+    assert host.everything() == before
+    host.ok("bridge", "init", "real0")
+
+
+def test_another_device_that_came_to_the_bridge_s_name_is_left_alone(host: Host) -> None:
+    host.ip("link delete dnet0", "link add real0 type bridge")
+    host.ip("link property add dev real0 altname dnet0")
+    refusal = host.fails(9, *INIT, code="kernel")
+    assert refusal.message == "dnet0 is another name of the device real0"
+    assert refusal.hint == "ip link property del dev real0 altname dnet0 && dnet restore"
+    host.run(str(refusal.hint))
+    assert addresses(host, "real0") == []
+    host.quiet("check")
+
+
 # --- with attachments ----------------------------------------------------------------------
 
 
