@@ -7,12 +7,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from dnet.address import ANY
-from dnet.errors import DnetError, PermissionDeniedError
+from dnet.errors import DnetError, KernelError, PermissionDeniedError
 from dnet.host import sysctl, system
 from dnet.host.machine import Machine
-from dnet.host.rules import Commands
+from dnet.host.rules import Commands, Rule
 from dnet.host.steps import Netlink as NetlinkStep
-from dnet.host.steps import Plan, Sysctl
+from dnet.host.steps import Plan, Sysctl, iptables
 from dnet.state import State
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Kernel:
         for step in plan.before:
             self._take(step)
         if plan.commands:
-            self._change(plan.commands)
+            self._change(plan.commands, plan.held)
         for step in plan.after:
             self._take(step)
         self._end(plan)
@@ -111,7 +111,10 @@ class Kernel:
         failures = []
         for take in (
             *(partial(self._take, step) for step in plan.before),
-            *(partial(self._change, {table: lines}) for table, lines in plan.commands.items()),
+            *(
+                partial(self._change, {table: lines}, plan.held)
+                for table, lines in plan.commands.items()
+            ),
             *(partial(self._take, step) for step in plan.after),
         ):
             try:
@@ -121,7 +124,10 @@ class Kernel:
         self._end(plan)
         return failures
 
-    def _change(self, commands: Commands) -> None:
+    def _change(self, commands: Commands, held: Iterable[Rule]) -> None:
+        for rule in held:
+            if rule.chain.table in commands:
+                raise _held(rule)
         for _, line in Plan(commands).lines():
             self._trace(line)
         self.firewall.apply(commands)
@@ -154,3 +160,14 @@ class Kernel:
             return
         for entry in ended:
             self._trace(f"conntrack: deleted {entry}")
+
+
+def _held(rule: Rule) -> KernelError:
+    """What iptables would say only with the words that a resource is busy."""
+    (table, chain), text = rule
+    taking = iptables(table, f"-D {chain} {text}")
+    held = text.rpartition(" ")[2]
+    return KernelError(
+        f"{table} {chain}: a rule that is not dnet's holds the chain {held}: {text}",
+        f"take it away: {taking}",
+    )

@@ -110,6 +110,7 @@ class Planner:
         found = rulediff.difference(actual, desired, known, chains)
         plan.commands = found.commands
         plan.findings += found.findings
+        plan.held += found.held
 
     def _devices(self, plan: Plan, state: State, scope: Scope, needed: set[str]) -> list[Interface]:
         """Make and mend bridges, and give what is plugged into those that are touched.

@@ -7,7 +7,7 @@ TABLE`, grouped by table; and in words what was found to differ.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from dnet.host.rules import DNET_USER, ORDERED, SHARED, Chain, Commands, Finding, Layout, Rule
 
@@ -38,10 +38,14 @@ class Tables:
 
 
 class Difference:
-    """What is to be done, by table, and why, in words."""
+    """What is to be done, by table, and why, in words.
+
+    `held` are rules of others that lead to a chain which is to go, and do not let it.
+    """
 
     def __init__(self) -> None:
         self.commands: Commands = {}
+        self.held: list[Rule] = []
         self.findings: list[Finding] = []
 
     def do(self, table: str, command: str) -> None:
@@ -75,6 +79,13 @@ def difference(
         ours |= {canonical(text) for text in found if (chain.table, _target(text)) in jumps}
         _shared(result, chain, found, wanted, ours)
     _delete(result, actual, leaving)
+    staying = _leading(actual, set(leaving) - {DNET_USER}, {*desired.own, *leaving})
+    # A jump in a shared chain is taken for dnet's own, and goes.
+    result.held = [
+        one
+        for one in staying
+        if one.chain not in SHARED or (one.chain.table, _target(one.text)) not in jumps
+    ]
     return result
 
 
@@ -95,8 +106,8 @@ def findings_of(commands: Commands) -> set[str]:
 
 
 def _target(text: str) -> str:
-    """`-j CHAIN` at the end of a rule."""
-    return text[text.rfind("-j ") :]
+    """`-j CHAIN`, or `-g CHAIN`, at the end of a rule."""
+    return " ".join(text.rsplit(" ", 2)[-2:])
 
 
 def _create(result: Difference, actual: Tables, desired: Layout) -> None:
@@ -224,12 +235,18 @@ def _delete(result: Difference, actual: Tables, leaving: list[Chain]) -> None:
 
 def _called(actual: Tables, leaving: list[Chain]) -> bool:
     """Whether somebody else's rule jumps to DNET-USER."""
-    return any(
-        _target(text) == f"-j {DNET_USER.name}"
-        for chain, rules in actual.chains.items()
-        if chain.table == DNET_USER.table and chain not in leaving
-        for text in rules
-    )
+    return any(_leading(actual, [DNET_USER], leaving))
+
+
+def _leading(actual: Tables, chains: Iterable[Chain], but: Collection[Chain]) -> Iterator[Rule]:
+    """The rules that lead to one of the chains, in any chain but some."""
+    targets = {(one.table, f"{option} {one.name}") for one in chains for option in ("-j", "-g")}
+    tables = {table for table, _ in targets}
+    for chain, rules in actual.chains.items():
+        if chain.table in tables and chain not in but:
+            for text in rules:
+                if (chain.table, _target(text)) in targets:
+                    yield Rule(chain, text)
 
 
 def canonical(text: str) -> Canonical:

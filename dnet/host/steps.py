@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from dnet.errors import KernelError
 from dnet.host.flow import Flow
-from dnet.host.rules import TABLES, Commands, Finding
+from dnet.host.rules import TABLES, Commands, Finding, Rule
 from dnet.names import for_shell
 
 
@@ -65,6 +65,7 @@ class Plan:
         commands: iptables commands by table.
         after: settings to make, then devices to remove.
         flows: connection tracking entries to delete.
+        held: rules of others that keep a chain which is to go.
         findings: what was found to differ in the rules, where they were looked at.
         aside: devices that are made anew besides what was asked for, in words.
         loose: attachments that cannot be plugged in, in words.
@@ -77,6 +78,7 @@ class Plan:
         self.commands: Commands = commands or {}
         self.after: list[Sysctl | Netlink] = []
         self.flows: list[Flow] = []
+        self.held: list[Rule] = []
         self.findings: list[Finding] = []
         self.aside: list[str] = []
         self.loose: list[str] = []
@@ -98,14 +100,19 @@ class Plan:
         """(kind, command line) of each step: netlink, sysctl, iptables or conntrack."""
         yield from ((_kind(step), step.shown) for step in self.before)
         for table in TABLES:
-            option = "" if table == "filter" else f"-t {table} "
             for command in self.commands.get(table, ()):
-                yield "iptables", f"iptables {option}{_quoted(command)}"
+                yield "iptables", iptables(table, command)
         yield from ((_kind(step), step.shown) for step in self.after)
         for flow in self.flows:
             from dnet.host import conntrack
 
             yield "conntrack", conntrack.describe(flow)
+
+
+def iptables(table: str, command: str) -> str:
+    """The command line that changes a table, for the shell."""
+    option = "" if table == "filter" else f"-t {table} "
+    return f"iptables {option}{_quoted(command)}"
 
 
 def _quoted(command: str) -> str:

@@ -216,3 +216,30 @@ def test_a_bridge_whose_device_somebody_deleted_can_be_removed(both: Lab) -> Non
     host.iptables("-F FORWARD")
     host.ok("bridge", "remove", "br0")
     assert without_forwarding(host.snapshot()) == before
+
+
+@pytest.mark.parametrize(
+    ("rule", "named", "command"),
+    [
+        ("-A MINE -s 192.0.2.1/32 -j DNET-FORWARD", "filter MINE", "map remove 8080"),
+        ("-A INPUT -p tcp -g DNET-FORWARD", "filter INPUT", "map remove 8080"),
+        ("-t nat -A MINE -j DNET", "nat MINE", "bridge remove br0 --force"),
+    ],
+)
+def test_a_rule_of_somebody_else_s_that_holds_a_chain_is_named(
+    both: Lab, rule: str, named: str, command: str
+) -> None:
+    host = both.host()
+    host.ok("bridge", "init", "br0", *ADDRESS)
+    host.ok("interface", "allocate", "web")
+    host.ok("map", "add", "web", "8080:80")
+    host.iptables("-N MINE", "-t nat -N MINE", rule)
+    before = host.everything()
+    refusal = host.fails(9, *command.split(), code="kernel")
+    text, chain = rule.rpartition("-A ")[2].split(" ", 1)[1], rule.rpartition(" ")[2]
+    assert refusal.message == f"{named}: a rule that is not dnet's holds the chain {chain}: {text}"
+    taking = rule.replace("-A ", "-D ")
+    assert refusal.hint == f"take it away: iptables {taking}"
+    assert host.everything() == before
+    host.iptables(taking)
+    host.quiet(*command.split())
