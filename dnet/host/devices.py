@@ -88,7 +88,7 @@ def giving_back_steps(bridge: Bridge, device: Device) -> Iterator[Netlink]:
     if device.mtu != bridge.mtu:
         yield _set(device.name, "mtu", device.mtu, "")
     if not device.up:
-        shown = f"ip link set dev {device.name} down"
+        shown = f"ip link set dev {word(device.name)} down"
         yield Netlink("set_link", {"name": device.name, "up": False}, shown)
 
 
@@ -181,7 +181,7 @@ def inner_steps(
         yield Netlink(
             "set_mtu_inside",
             {"netns": netns, "name": str(one.ifname), "mtu": bridge.mtu},
-            f"nsenter --net={netns.path} ip link set dev {one.ifname} mtu {bridge.mtu}",
+            _inside(one, netns, f"mtu {bridge.mtu}"),
             f"{where} of {one.id} has MTU {inner.mtu}, not {bridge.mtu}",
         )
     if _inner_cidr(one, bridge) not in inner.addresses:
@@ -190,6 +190,11 @@ def inner_steps(
         yield _configuration(one, bridge, netns, f"{where} is down")
     elif again and not inner.routed:
         yield _configuration(one, bridge, netns, f"{one.netns} has no default route")
+
+
+def _inside(one: Interface, netns: Namespace, change: str) -> str:
+    """The command line that changes the device in a namespace."""
+    return f"nsenter --net={word(netns.path)} ip link set dev {word(str(one.ifname))} {change}"
 
 
 def port_steps(

@@ -6,6 +6,7 @@ import subprocess
 
 from dnet.facts import Namespace
 from dnet.host import devices
+from dnet.host.inside import Inner
 from dnet.host.steps import Plan, Sysctl
 from dnet.model import Bridge, Interface
 
@@ -13,7 +14,7 @@ from dnet.model import Bridge, Interface
 PROGRAMS = """
 say() { printf '<%s>' "$@"; echo; }
 ip() { say "$@"; }; bridge() { say "$@"; }; sysctl() { say "$@"; }; iptables() { say "$@"; }
-nsenter() { say "$1"; eval "$4"; }
+nsenter() { say "$1"; shift; if [ "$1" = sh ]; then eval "$3"; else "$@"; fi; }
 """
 
 
@@ -22,7 +23,10 @@ def test_whatever_a_name_holds_it_is_one_word() -> None:
     one = Interface("web", "a;b", "10.0.0.2", netns="/run/a place", ifname="$(e)&")
     plan = Plan({"filter": ["-A FORWARD -i a;b ! -o a;b -j ACCEPT"]})
     plan.before += devices.bridge_steps(bridge, None, ())
-    plan.before += devices.plug_steps(one, bridge, Namespace("", "/run/a place", 7))
+    place = Namespace("", "/run/a place", 7)
+    plan.before += devices.plug_steps(one, bridge, place)
+    inner = Inner(2, "02:00:00:00:00:01", 1400, up=True, addresses=("10.0.0.2/24",), routed=True)
+    plan.before += devices.inner_steps(one, bridge, place, inner, again=False)
     plan.after.append(Sysctl(("net", "ipv4", "conf", "a;b", "route_localnet"), "1"))
     lines = "\n".join(line for _, line in plan.lines())
     done = subprocess.run(
@@ -38,6 +42,7 @@ def test_whatever_a_name_holds_it_is_one_word() -> None:
         "<--net=/run/a place>",
         "<-w><net.ipv6.conf.$(e)&.disable_ipv6=1>",
         "<set><$(e)&><up>",
+        "<set><dev><$(e)&><mtu><1500>",
         "<-A><FORWARD><-i><a;b><!><-o><a;b><-j><ACCEPT>",
         "<-w><net.ipv4.conf.a;b.route_localnet=1>",
     ):
