@@ -109,9 +109,10 @@ def _is_of(bridge: Bridge, device: Device) -> bool:
     return device.kind == "bridge" and known
 
 
-def _delete(name: str) -> Netlink:
+def _delete(name: str, why: str | None = None) -> Netlink:
     shown = f"ip link delete dev {word(name)}"
-    return Netlink("delete_link", {"name": name}, shown, f"the device {name} is left over")
+    why = f"the device {name} is left over" if why is None else why
+    return Netlink("delete_link", {"name": name}, shown, why)
 
 
 def _address(verb: str, name: str, cidr: str, why: str) -> Netlink:
@@ -119,10 +120,13 @@ def _address(verb: str, name: str, cidr: str, why: str) -> Netlink:
     return Netlink(f"{verb}_address", arguments, f"ip address {verb} {cidr} dev {word(name)}", why)
 
 
-def plug_steps(one: Interface, bridge: Bridge, netns: Namespace) -> Iterator[Netlink]:
+def plug_steps(
+    one: Interface, bridge: Bridge, netns: Namespace, why: str = ""
+) -> Iterator[Netlink]:
     """Make the veth pair, its host end a port of the bridge, its other end the interface.
 
-    The host's end is up from the beginning, so that the announcement of the address finds its way.
+    `why` is what was found instead of it, if anything. The host's end is up from the beginning,
+    so that the announcement of the address finds its way.
     """
     name, inner, mac, mtu = veth_name(one.id), str(one.ifname), one.hardware_address, bridge.mtu
     outer = {"name": name, "bridge": bridge.name, "mtu": mtu}
@@ -131,7 +135,7 @@ def plug_steps(one: Interface, bridge: Bridge, netns: Namespace) -> Iterator[Net
         {**outer, "peer": inner, "mac": mac, "netns": netns},
         f"ip link add name {name} mtu {mtu} master {word(bridge.name)} up type veth "
         f"peer name {word(inner)} address {mac} mtu {mtu} netns {word(str(one.netns))}",
-        f"{one.id} is not plugged into {one.netns}",
+        why or f"{one.id} is not plugged into {one.netns}",
     )
     yield _configuration(one, bridge, netns, "")
     yield _hairpin(one, "")
@@ -163,9 +167,14 @@ def _inner_cidr(one: Interface, bridge: Bridge) -> str:
     return f"{one.ip}/{address.prefix_len(bridge.address)}"
 
 
-def is_other_end(one: Interface, device: Device, inner: Inner | None) -> bool:
-    """Whether what is in the namespace is the other end of the interface's own pair."""
-    return inner is not None and (inner.peer, inner.mac) == (device.ifindex, one.hardware_address)
+def is_other_end(one: Interface, bridge: Bridge, device: Device, inner: Inner | None) -> bool:
+    """Whether what is in the namespace is the other end of the interface's own pair.
+
+    One that has neither its hardware address nor its address is that of another attachment.
+    """
+    if inner is None or inner.peer != device.ifindex:
+        return False
+    return inner.mac == one.hardware_address or _inner_cidr(one, bridge) in inner.addresses
 
 
 def inner_steps(
@@ -176,7 +185,14 @@ def inner_steps(
     A default route that was taken away counts only when the attachment is asked for `again`:
     a lab may have its reasons.
     """
-    where = f"{one.ifname} in {one.netns}"
+    where, mac = f"{one.ifname} in {one.netns}", one.hardware_address
+    if inner.mac != mac:
+        yield Netlink(
+            "set_mac_inside",
+            {"netns": netns, "name": str(one.ifname), "mac": mac},
+            _inside(one, netns, f"address {mac}"),
+            f"{where} of {one.id} has the MAC {inner.mac}, not {mac}",
+        )
     if inner.mtu != bridge.mtu:
         yield Netlink(
             "set_mtu_inside",
@@ -229,7 +245,7 @@ def _hairpin(one: Interface, why: str) -> Netlink:
     return Netlink("set_hairpin", {"name": name}, f"bridge link set dev {name} hairpin on", why)
 
 
-def unplug_steps(device: Device | None) -> Iterator[Netlink]:
+def unplug_steps(device: Device | None, why: str | None = None) -> Iterator[Netlink]:
     """Delete the veth pair, if it is there."""
     if device is not None and device.kind == "veth":
-        yield _delete(device.name)
+        yield _delete(device.name, why)

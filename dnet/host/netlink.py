@@ -145,6 +145,13 @@ class Netlink:
         with inside.opened(netns) as there:
             there.set_mtu(name, mtu)
 
+    def set_mac_inside(self, netns: Namespace, name: str, mac: str) -> None:
+        """Set the hardware address of the device in a namespace, and let it be known."""
+        from dnet.host import inside
+
+        with inside.opened(netns) as there:
+            there.announce(name, mac)
+
     def _await_forwarding(self, port: str) -> None:
         """A bridge forwards for a port once it has noticed the carrier, which takes it a moment."""
         import time

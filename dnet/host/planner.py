@@ -176,8 +176,10 @@ class Planner:
             return
         place = netns.locate(str(one.netns), one.cookie)
         inner = self._netlink().inner(one, place) if device is not None and place else None
-        if device is not None and place and not devices.is_other_end(one, device, inner):
-            unplugs += devices.unplug_steps(device)
+        why = ""
+        if device is not None and place and not devices.is_other_end(one, bridge, device, inner):
+            why = f"{one.ifname} in {one.netns} is not the other end of {device.name} of {one.id}"
+            unplugs += devices.unplug_steps(device, why="")
             device = None
         if device is not None:
             home = self._netlink().device(one.bridge)
@@ -187,7 +189,7 @@ class Planner:
                 again = one.id in state.replug
                 yield from devices.inner_steps(one, bridge, place, inner, again=again)
         elif place is not None:
-            yield from devices.plug_steps(one, bridge, place)
+            yield from devices.plug_steps(one, bridge, place, why)
         else:
             plan.loose.append(f"{one.id} is unplugged: there is no network namespace {one.netns}")
 

@@ -125,6 +125,37 @@ def test_every_difference_is_named_and_mended(mended: Machine, name: str) -> Non
     host.reaches("web", "tcp", "127.0.0.1", 8080)
 
 
+def told(host: Host) -> list[str]:
+    """What `check` finds, once `restore` has repaired just that."""
+    lines = host.dnet("check").stdout.splitlines()
+    done = host.dnet("restore")
+    assert done.returncode == 0
+    assert done.stderr.splitlines() == [f"dnet: repaired: {line}" for line in lines]
+    host.quiet("check")
+    return lines
+
+
+def test_a_hardware_address_inside_is_mended_in_place(machine: Machine) -> None:
+    host, node = machine.host, machine.node
+    node.ip("address add 192.0.2.7/24 dev eth0", "route add 198.51.100.0/24 via 172.17.42.1")
+    before = node.run("ip -o address show dev eth0; ip route; ip link show dev eth0")
+    node.ip("link set dev eth0 address 02:00:00:00:00:01")
+    mac = host.json("interface", "show", "web")["mac"]
+    what = f"eth0 in {node.netns} of web has the MAC 02:00:00:00:00:01, not {mac}"
+    assert told(host) == [what]
+    assert node.run("ip -o address show dev eth0; ip route; ip link show dev eth0") == before
+    node.listen("tcp", 80, "web")
+    host.reaches("web", "tcp", "127.0.0.1", 8080)
+
+
+def test_a_device_that_is_no_longer_the_interface_is_said_to_be_so(machine: Machine) -> None:
+    host, node = machine.host, machine.node
+    node.ip("link set dev eth0 down", "link set dev eth0 name lan0")
+    assert told(host) == [f"eth0 in {node.netns} is not the other end of {machine.port} of web"]
+    node.listen("tcp", 80, "web")
+    host.reaches("web", "tcp", "127.0.0.1", 8080)
+
+
 def test_one_of_them_is_enough_to_fail(machine: Machine) -> None:
     """Also where everything else is as it should be, and something foreign is about."""
     machine.host.iptables("-A INPUT -p tcp --dport 22 -j ACCEPT", "-P FORWARD DROP")

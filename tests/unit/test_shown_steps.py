@@ -43,6 +43,7 @@ def test_whatever_a_name_holds_it_is_one_word() -> None:
         "<-w><net.ipv6.conf.$(e)&.disable_ipv6=1>",
         "<set><$(e)&><up>",
         "<set><dev><$(e)&><mtu><1500>",
+        "<set><dev><$(e)&><address><02:42:0a:00:00:02>",
         "<-A><FORWARD><-i><a;b><!><-o><a;b><-j><ACCEPT>",
         "<-w><net.ipv4.conf.a;b.route_localnet=1>",
     ):
