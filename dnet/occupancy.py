@@ -32,15 +32,19 @@ def _protocols(state: State, bridge: Bridge) -> list[str]:
 
 def _ports(state: State, bridge: Bridge, proto: str) -> dict[str, int]:
     low, high = bridge.port_range
-    taken, busy = 0, set[int]()
+    busy: set[int] = set()
+    taken: dict[str, set[int]] = {address.ANY: set()}
     for name, at in _endpoints(state):
         if at.proto != proto:
             continue
         if name == bridge.name:
-            taken += at.end - at.port + 1
+            taken.setdefault(at.host_ip, set()).update(range(at.port, at.end + 1))
         if address.ANY in (at.host_ip, bridge.binding_ip) or at.host_ip == bridge.binding_ip:
             busy.update(range(max(at.port, low), min(at.end, high) + 1))
-    return {"taken": taken, "free": high - low + 1 - len(busy)}
+    # What an id has reserved it may have mapped as well, on all addresses or on one of them.
+    everywhere = taken.pop(address.ANY)
+    count = len(everywhere) + sum(len(ports - everywhere) for ports in taken.values())
+    return {"taken": count, "free": high - low + 1 - len(busy)}
 
 
 def _endpoints(state: State) -> Iterator[tuple[str, Endpoint]]:

@@ -36,6 +36,17 @@ def test_ports_are_counted_by_protocol_and_free_ones_in_the_dynamic_range() -> N
     }
 
 
+def test_a_port_that_is_reserved_and_mapped_by_its_owner_is_one() -> None:
+    state = made(port_range=(50000, 50009))
+    for port in (8005, 8080, 9000):
+        portallocator.allocate(state, FACTS, ports=(port, port), owner="web")
+    wanted = specs("8000-8025:8000-8025", "127.0.0.1:8080:80", "127.0.0.2:8081:81")
+    portmapper.add(state, FACTS, target="web", specs=[*wanted, *specs("127.0.0.3:8081:81")])
+    assert occupancy.of_bridge(state, state.bridges["dnet0"])["ports"] == {
+        "tcp": {"taken": 26 + 1 + 1 + 2, "free": 10}
+    }
+
+
 def test_a_port_of_another_address_is_free_and_one_of_another_bridge_is_not() -> None:
     state = made(binding_ip="10.99.0.1", port_range=(50000, 50009))
     second = {"address": "10.6.0.1/24", "chain": "SECOND"}
