@@ -112,6 +112,11 @@ class Netlink:
             try:
                 self._channel.add_link(ifname=name, mtu=mtu, master=master, linkinfo=kind, up=True)
             except FileExistsError:
+                if find_index(name) is not None:
+                    raise ConflictError(
+                        f"there is a device {name} already, which is not dnet's",
+                        f"ip link delete dev {name}",
+                    ) from None
                 raise ConflictError(
                     f"there is a device {peer} in {netns.path} already",
                     "choose another name with --ifname",

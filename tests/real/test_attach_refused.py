@@ -9,7 +9,7 @@ import pytest
 from tests.contract import STATUS
 from tests.host import Host, read_refusal
 from tests.lab import Lab
-from tests.real.devices import link, names
+from tests.real.devices import link, names, ports
 from tests.real.inside import inside
 
 BRIDGE = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
@@ -103,6 +103,22 @@ def test_a_device_name_that_is_taken_in_there_is_refused(lab: Lab, host: Host) -
     assert "eth0" in refusal.message
     assert host.everything() == before
     assert link(node)["linkinfo"]["info_kind"] == "bridge"
+
+
+def test_a_device_name_that_is_taken_on_the_host_is_named(lab: Lab, host: Host) -> None:
+    words = ("attach", "web", "--netns", lab.node().netns)
+    host.ok(*words)
+    (port,) = ports(host)
+    host.ip(f"link delete {port}", f"link add {port} type bridge")
+    done = host.dnet(*words)
+    assert done.returncode == STATUS["conflict"]
+    # The attachment was there before, so that undoing meets the same.
+    _, error, hint = done.stderr.splitlines()
+    assert error == f"dnet: error: there is a device {port} already, which is not dnet's"
+    assert hint == f"dnet: hint: ip link delete dev {port}"
+    host.ip(f"link delete dev {port}")
+    host.ok(*words)
+    host.quiet("check")
 
 
 @pytest.mark.parametrize(
