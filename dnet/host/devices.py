@@ -30,10 +30,9 @@ def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -
             f"ip link add {word(name)} type bridge, or: dnet bridge remove {word(name)} --force",
         )
     if device is not None and device.name != name:
-        other = word(device.name)
         raise KernelError(
             f"{name} is another name of the device {device.name}",
-            f"ip link property del dev {other} altname {word(name)} && dnet restore",
+            f"ip link property del dev {word(device.name)} altname {word(name)} && dnet restore",
         )
     if device is not None and device.kind != "bridge":
         raise KernelError(
