@@ -6,41 +6,26 @@ the facts about the machine; everything that makes it safe is here, once for all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
-from time import monotonic
+from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from dnet.endpoint import host_ip_of
-from dnet.errors import ConflictError, DnetError, ForeignStateError, RulesRefusedError
-from dnet.host import flows, report, rulediff, rules, signals, system
-from dnet.host.kernel import Kernel, Say
-from dnet.host.scope import NOWHERE, Scope, attached
-from dnet.host.signals import end_by_exception, uninterrupted
+from dnet.errors import DnetError, RulesRefusedError
+from dnet.host import flows, rulediff, rules, signals, system
+from dnet.host.kernel import Kernel
+from dnet.host.scope import Scope, attached
+from dnet.host.signals import uninterrupted
 from dnet.host.steps import Plan
-from dnet.names import for_shell
 from dnet.ownership import owns_names
+from dnet.recovery import Recovery
 from dnet.state import Change, State
-from dnet.store import Store
 
 if TYPE_CHECKING:
     from dnet.facts import Facts
 
 T = TypeVar("T")
 Operation = Callable[[State, "Facts"], T]
-
-
-class Settings(NamedTuple):
-    """What the global options say: `lock_timeout` is in seconds.
-
-    `warn`, `tell` and `trace` take a line: a warning, what was done, a step of it.
-    """
-
-    state_dir: str
-    lock_timeout: float
-    warn: Say
-    tell: Say
-    trace: Say
 
 
 class Outcome(NamedTuple, Generic[T]):
@@ -71,12 +56,8 @@ class Outcome(NamedTuple, Generic[T]):
         return set(map(host_ip_of, made))
 
 
-class Driver:
+class Driver(Recovery):
     """Carries commands out on one store."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._store = Store(settings.state_dir)
 
     def read(self) -> State:
         """The committed state, without a lock."""
@@ -116,23 +97,6 @@ class Driver:
             for warning in kernel.absent(outcome.publishes_on):
                 self._settings.warn(warning)
 
-    @contextmanager
-    def _locked_kernel(self) -> Iterator[Kernel]:
-        end_by_exception()
-        begin = monotonic()
-        with self._store.locked(self._settings.lock_timeout) as lock:
-            left = self._settings.lock_timeout - (monotonic() - begin)
-            with self._kernel((lock,), left) as kernel:
-                yield kernel
-
-    @contextmanager
-    def _kernel(self, inherit: tuple[int, ...] = (), wait: float = 0) -> Iterator[Kernel]:
-        kernel = Kernel(max(wait, 1), inherit, self._settings.warn, self._settings.trace)
-        try:
-            yield kernel
-        finally:
-            kernel.close()
-
     # Deciding
 
     def _decide(self, state: State, kernel: Kernel, operation: Operation[T]) -> Outcome[T]:
@@ -149,21 +113,6 @@ class Driver:
             plan = kernel.planner.change(before, scope, state, reserved)
         plan.flows = list(flows.ended(changes, state.mappings))
         return Outcome(result, state, plan, changes)
-
-    def _settle(self, state: State, kernel: Kernel, *, had_rules: bool) -> None:
-        """Note which iptables a store uses. Raises ConflictError when it is another one now.
-
-        `had_rules` says whether there are rules of this store's already.
-        """
-        if not had_rules and not state.uses_iptables:
-            return
-        variant = kernel.firewall.variant
-        if had_rules and state.variant not in (None, variant):
-            raise ConflictError(
-                f"iptables is the {variant} variant now, and dnet's rules are in {state.variant}",
-                f"update-alternatives --set iptables $(command -v iptables-{state.variant})",
-            )
-        state.variant = variant if state.uses_iptables else None
 
     # Carrying out
 
@@ -225,74 +174,6 @@ class Driver:
             self._store.drop_journal()
         except (DnetError, OSError) as error:
             self._settings.warn(f"could not undo everything ({error}); the next change tries again")
-
-    # Recovering
-
-    def _recover(self, state: State, kernel: Kernel) -> bool:
-        """After a kill, or on another boot: make the kernel agree with the store first.
-
-        Raises ForeignStateError for a store of another network namespace.
-        """
-        moved = self._elsewhere(state)
-        journal = self._left_journal(state)
-        if journal is None:
-            self._store.drop_journal()
-            if not moved:
-                return False
-        plan = self._way_home(state, journal, kernel)
-        if plan:
-            kernel.require()
-            with uninterrupted():
-                kernel.apply(plan)
-            self._report(plan)
-        self._store.drop_journal()
-        return moved
-
-    def _left_journal(self, state: State) -> State | None:
-        """What a killed command was moving the kernel to, unless it came to commit it."""
-        journal = self._store.journal()
-        return journal if journal is not None and journal.serial > state.serial else None
-
-    def _way_home(
-        self, state: State, journal: State | None, kernel: Kernel, beyond: Scope = NOWHERE
-    ) -> Plan:
-        """The plan that makes the kernel agree with the store, also after a killed command.
-
-        `beyond` is what to look at besides.
-        """
-        self._settle(state, kernel, had_rules=state.uses_iptables)
-        scope = Scope.of(state).with_attachments(state) | beyond
-        if journal is None:
-            return kernel.planner.converge(state, scope)
-        left = Scope.of(journal).with_attachments(journal)
-        plan = kernel.planner.converge(state, scope | left)
-        plan.flows = list(flows.left_behind(journal, state))
-        return plan
-
-    def _elsewhere(self, state: State) -> bool:
-        """Whether this is another boot than the store's kernel side was made on."""
-        if not state.bridges or state.boot_id is None:
-            return False
-        if state.boot_id != system.boot_id():
-            state.forget_boot()
-            return True
-        cookie = system.netns_cookie()
-        if None not in (state.netns, cookie) and state.netns != cookie:
-            raise ForeignStateError(
-                f"{self._store.path} belongs to another network namespace",
-                "run dnet there, or give each namespace a store of its own with --state-dir; "
-                f"if that one is gone: rm -r {for_shell(self._store.folder)}",
-            )
-        return False
-
-    def _report(self, plan: Plan, asked: Collection[str] = ()) -> None:
-        for line in report.repaired(plan, asked):
-            self._settings.warn(f"repaired: {line}")
-        self._warn_of_blocked(plan)
-
-    def _warn_of_blocked(self, plan: Plan) -> None:
-        for error in plan.blocked.values():
-            self._settings.warn(str(error))
 
 
 def answered() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from dnet import STATE_DIR, address
-from dnet.driver import Driver
 from dnet.errors import DnetError, ForeignStateError, KernelError, StateUnreadableError
 from dnet.host import devices, flows, report, rules, system, veth
 from dnet.host.kernel import Kernel
@@ -16,13 +15,14 @@ from dnet.host.signals import uninterrupted
 from dnet.host.steps import Netlink, Plan
 from dnet.model import DEFAULT_BRIDGE, DEFAULT_CHAIN, Bridge
 from dnet.ownership import owns_names
+from dnet.recovery import Recovery
 from dnet.state import State
 
 _LEFT_BEHIND = "a command was killed half-way; the next change, or dnet restore, mends it"
 
 
-class Maintenance(Driver):
-    """What a driver can do beside carrying out commands."""
+class Maintenance(Recovery):
+    """What can be done to a store and its kernel side as a whole."""
 
     def check(self) -> list[str]:
         """Every difference between the store and the kernel, in words. Changes nothing.

@@ -15,9 +15,10 @@ from typing import Any
 from hypothesis import settings
 from hypothesis.stateful import invariant, run_state_machine_as_test
 
-from dnet.driver import Settings
+from dnet.driver import Driver
 from dnet.errors import DnetError
 from dnet.maintenance import Maintenance
+from dnet.recovery import Settings
 from tests.unit.facts import STABLE
 from tests.unit.plain import RefusedError
 from tests.unit.test_machine import BUSY, Machine
@@ -31,13 +32,14 @@ class Real(Machine):
         self.warnings: list[str] = []
         warn = self.warnings.append
         folder = os.environ["DNET_STATE_DIR"]
-        self.dnet = Maintenance(Settings(folder, 30, warn, warn, trace=lambda _: None))
+        about = Settings(folder, 30, warn, warn, trace=lambda _: None)
+        self.driver, self.maintenance = Driver(about), Maintenance(about)
 
     def both(self, real: Callable[[Any, Any], Any], plain: Callable[[], Any]) -> None:
         """Do the same in both."""
-        outcome = self.attempt(lambda: self.dnet.change(real).result)
+        outcome = self.attempt(lambda: self.driver.change(real).result)
         predicted = self.attempt(plain)
-        self.state = self.dnet.read()
+        self.state = self.driver.read()
         if isinstance(outcome, DnetError) or isinstance(predicted, RefusedError):
             assert getattr(outcome, "code", outcome) == str(predicted)
         else:
@@ -45,11 +47,11 @@ class Real(Machine):
 
     @invariant()
     def the_kernel_agrees(self) -> None:
-        assert self.dnet.check() == []
+        assert self.maintenance.check() == []
         assert self.warnings == []
 
     def teardown(self) -> None:
-        self.dnet.reset()
+        self.maintenance.reset()
 
 
 def run(examples: int) -> None:

@@ -42,6 +42,7 @@ ROOM_OF = {
     **dict.fromkeys(("lock", "namesfile", "storetext", "wholefile"), "store"),
     "maintenance": "driver",
     "ownership": "driver",
+    "recovery": "driver",
     "presence": "driver",
 }
 

@@ -11,9 +11,10 @@ from dnet.cli.document import NOTHING, Document, column
 from dnet.errors import DnetError, UsageError, on_one_line
 
 if TYPE_CHECKING:
-    from dnet.driver import Operation, Settings
+    from dnet.driver import Operation
     from dnet.host.steps import Plan
     from dnet.maintenance import Maintenance
+    from dnet.recovery import Settings
     from dnet.state import Change, State
 
 Show: TypeAlias = "Callable[[State, Any], Document]"
@@ -83,7 +84,7 @@ class Session:
 
     def settings(self) -> Settings:
         """What a driver needs to know."""
-        from dnet.driver import Settings
+        from dnet.recovery import Settings
 
         return Settings(self.state_dir, self._lock_timeout, self.warn, self.tell, self.trace)
 

@@ -1,0 +1,137 @@
+"""Store and kernel brought to agreement: the ground that commands and maintenance stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import NamedTuple
+
+from dnet.errors import ConflictError, ForeignStateError
+from dnet.host import flows, report, system
+from dnet.host.kernel import Kernel, Say
+from dnet.host.scope import NOWHERE, Scope
+from dnet.host.signals import end_by_exception, uninterrupted
+from dnet.host.steps import Plan
+from dnet.names import for_shell
+from dnet.state import State
+from dnet.store import Store
+
+
+class Settings(NamedTuple):
+    """What the global options say: `lock_timeout` is in seconds.
+
+    `warn`, `tell` and `trace` take a line: a warning, what was done, a step of it.
+    """
+
+    state_dir: str
+    lock_timeout: float
+    warn: Say
+    tell: Say
+    trace: Say
+
+
+class Recovery:
+    """One store, the kernel it is about, and the way from what is to what should be."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = Store(settings.state_dir)
+
+    @contextmanager
+    def _locked_kernel(self) -> Iterator[Kernel]:
+        end_by_exception()
+        begin = monotonic()
+        with self._store.locked(self._settings.lock_timeout) as lock:
+            left = self._settings.lock_timeout - (monotonic() - begin)
+            with self._kernel((lock,), left) as kernel:
+                yield kernel
+
+    @contextmanager
+    def _kernel(self, inherit: tuple[int, ...] = (), wait: float = 0) -> Iterator[Kernel]:
+        kernel = Kernel(max(wait, 1), inherit, self._settings.warn, self._settings.trace)
+        try:
+            yield kernel
+        finally:
+            kernel.close()
+
+    def _settle(self, state: State, kernel: Kernel, *, had_rules: bool) -> None:
+        """Note which iptables a store uses. Raises ConflictError when it is another one now.
+
+        `had_rules` says whether there are rules of this store's already.
+        """
+        if not had_rules and not state.uses_iptables:
+            return
+        variant = kernel.firewall.variant
+        if had_rules and state.variant not in (None, variant):
+            raise ConflictError(
+                f"iptables is the {variant} variant now, and dnet's rules are in {state.variant}",
+                f"update-alternatives --set iptables $(command -v iptables-{state.variant})",
+            )
+        state.variant = variant if state.uses_iptables else None
+
+    def _recover(self, state: State, kernel: Kernel) -> bool:
+        """After a kill, or on another boot: make the kernel agree with the store first.
+
+        Raises ForeignStateError for a store of another network namespace.
+        """
+        moved = self._elsewhere(state)
+        journal = self._left_journal(state)
+        if journal is None:
+            self._store.drop_journal()
+            if not moved:
+                return False
+        plan = self._way_home(state, journal, kernel)
+        if plan:
+            kernel.require()
+            with uninterrupted():
+                kernel.apply(plan)
+            self._report(plan)
+        self._store.drop_journal()
+        return moved
+
+    def _left_journal(self, state: State) -> State | None:
+        """What a killed command was moving the kernel to, unless it came to commit it."""
+        journal = self._store.journal()
+        return journal if journal is not None and journal.serial > state.serial else None
+
+    def _way_home(
+        self, state: State, journal: State | None, kernel: Kernel, beyond: Scope = NOWHERE
+    ) -> Plan:
+        """The plan that makes the kernel agree with the store, also after a killed command.
+
+        `beyond` is what to look at besides.
+        """
+        self._settle(state, kernel, had_rules=state.uses_iptables)
+        scope = Scope.of(state).with_attachments(state) | beyond
+        if journal is None:
+            return kernel.planner.converge(state, scope)
+        left = Scope.of(journal).with_attachments(journal)
+        plan = kernel.planner.converge(state, scope | left)
+        plan.flows = list(flows.left_behind(journal, state))
+        return plan
+
+    def _elsewhere(self, state: State) -> bool:
+        """Whether this is another boot than the store's kernel side was made on."""
+        if not state.bridges or state.boot_id is None:
+            return False
+        if state.boot_id != system.boot_id():
+            state.forget_boot()
+            return True
+        cookie = system.netns_cookie()
+        if None not in (state.netns, cookie) and state.netns != cookie:
+            raise ForeignStateError(
+                f"{self._store.path} belongs to another network namespace",
+                "run dnet there, or give each namespace a store of its own with --state-dir; "
+                f"if that one is gone: rm -r {for_shell(self._store.folder)}",
+            )
+        return False
+
+    def _report(self, plan: Plan, asked: Collection[str] = ()) -> None:
+        for line in report.repaired(plan, asked):
+            self._settings.warn(f"repaired: {line}")
+        self._warn_of_blocked(plan)
+
+    def _warn_of_blocked(self, plan: Plan) -> None:
+        for error in plan.blocked.values():
+            self._settings.warn(str(error))
