@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from generate.manual import SOURCES
+from tests import pages
 from tests.host import Host
 from tests.lab import Lab
-from tests.node import Node
+from tests.node import SILENCE_SECONDS, Node
 from tests.real.test_map import bridge, dnat
+from tests.session import commands
 
 HERE = "10.99.0.1"
 
@@ -210,3 +213,25 @@ def test_check_tells_of_restrictions_that_are_not_in_force(both: Lab) -> None:
     host.ok("reset", "--yes")
     assert "-A DNET-USER -i br0 -j DROP" in host.rules()
     assert "-N DNET-FORWARD" not in host.rules()
+
+
+def test_the_restriction_of_the_manual_lets_one_network_in_and_nobody_else(both: Lab) -> None:
+    host = bridge(both.host())
+    # Both clients come in at eth0, the device that the page names.
+    client = both.outside(host, "192.0.2")
+    client.ip("addr add 198.51.100.2/24 dev eth0", f"route add {HERE} via 192.0.2.1")
+    host.ip("addr add 198.51.100.1/24 dev eth0", f"addr add {HERE}/32 dev lo")
+    web = both.container(host, "br0", host.ok("interface", "allocate", "web"))
+    web.listen("tcp", 80, "web")
+    host.ok("map", "add", "web", "8080:80")
+    member, stranger = ("192.0.2.2", 0), ("198.51.100.2", 0)
+    assert client.ask("tcp", HERE, 8080, source=stranger)
+    (session,) = (
+        example.shown
+        for example in pages.examples(SOURCES / "dnet-firewall.7")
+        if "-A DNET-USER" in example.shown
+    )
+    host.run("sh", "-c", "\n".join(commands(session)))
+    assert client.ask("tcp", HERE, 8080, source=member)
+    assert client.ask("tcp", HERE, 8080, timeout=SILENCE_SECONDS, source=stranger) is None
+    host.reaches("web", "tcp", HERE, 8080)
