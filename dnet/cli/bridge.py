@@ -10,6 +10,7 @@ import click
 from dnet import bridge as bridges_of_host
 from dnet import bridges, views
 from dnet.cli import options
+from dnet.cli.choice import Choice
 from dnet.cli.document import Column, Document, column, missing
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
@@ -96,7 +97,7 @@ def bridge() -> None:
 )
 @click.option(
     "--allocation",
-    type=options.Choice([ROUND_ROBIN, REUSE]),
+    type=Choice([ROUND_ROBIN, REUSE]),
     help="Which address is next: each rests as long as possible, or released ones first.  "
     "[default: round-robin]",
 )

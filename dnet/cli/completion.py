@@ -6,6 +6,7 @@ import os
 
 import click
 
+from dnet.cli.choice import Choice
 from dnet.cli.document import Document
 from dnet.cli.session import Request, Session
 from dnet.cli.tree import Command
@@ -16,7 +17,7 @@ _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "completions"
 
 
 @click.command(cls=Command)
-@click.argument("shell", metavar="bash|zsh|fish", type=click.Choice(list(SCRIPTS)))
+@click.argument("shell", metavar="bash|zsh|fish", type=Choice(list(SCRIPTS)))
 def completion(shell: str) -> Request:
     """Print the script with which a shell completes commands, options and names.
 

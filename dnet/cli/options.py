@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dnet import address, endpoint, names, nearby
+from dnet import address, endpoint, names
+from dnet.cli.choice import Choice
 from dnet.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -17,10 +17,8 @@ Decorator = Callable[[F], F]
 
 if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
-    _Choice = click.Choice[str]
 else:  # click 8.1 has no type parameter here
     _ParamType = click.ParamType
-    _Choice = click.Choice
 
 
 class Checked(_ParamType):
@@ -45,20 +43,6 @@ class Checked(_ParamType):
             if isinstance(param, click.Option):
                 raise UsageError(f"{param.opts[-1]}: {error}", error.hint) from None
             raise
-
-
-class Choice(_Choice):
-    """One of a few words, with the one that was perhaps meant in the hint."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The word. Raises UsageError that names the option."""
-        if value in self.choices or not isinstance(param, click.Option):
-            return super().convert(value, param, ctx)
-        raise UsageError(
-            f"{param.opts[0]}: {names.quoted(value)} is none of {', '.join(self.choices)}",
-            f"{ctx.command_path} --help" if ctx else None,
-            partial(nearby.names, value, self.choices),
-        )
 
 
 ID = Checked("id", names.interface_id, "<id>")

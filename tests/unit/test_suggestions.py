@@ -64,7 +64,25 @@ NEAR = {
     "ip request --count": "dnet ip request --help",
     "interface show entirely-other": "dnet interface list",
     "frobnicate": "dnet --help",
+    "completion": "dnet completion --help",
+    "completion tcsh": "dnet completion --help",
+    "completion bsh": "did you mean bash or zsh? If not: dnet completion --help",
 }
+
+
+SAID = {
+    "completion": "missing argument 'bash|zsh|fish'",
+    "completion tcsh": "'tcsh' is none of bash, zsh, fish",
+    "map list --format jsn": "--format: 'jsn' is none of text, json, env",
+}
+
+
+@pytest.mark.libraries
+@pytest.mark.parametrize("line", SAID)
+def test_the_error(folder: Path, line: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--state-dir", str(folder), *line.split()])
+    assert capfd.readouterr().err.splitlines()[0] == f"dnet: error: {SAID[line]}"
 
 
 @pytest.mark.libraries
