@@ -19,6 +19,7 @@ from dnet.cli.options import Checked
 from dnet.cli.session import Request, Session
 from dnet.cli.tree import CONTEXT
 from dnet.errors import UsageError
+from dnet.names import for_shell
 
 _SPECIAL = frozenset("'\"\\#")
 EXCLUDED = frozenset({"batch", "reset", "restore", "gc", "check", "completion"})
@@ -47,8 +48,9 @@ class Reader:
     def read(self, words: list[str]) -> Request:
         """The request a line stands for. Raises UsageError, and what its values raise."""
         if words[0] in EXCLUDED:
+            line = " ".join(map(for_shell, words))
             raise UsageError(
-                f"{words[0]} cannot be part of a batch", f"run it by itself: dnet {words[0]}"
+                f"{words[0]} cannot be part of a batch", f"run it by itself: dnet {line}"
             )
         if words[0] == "dnet":
             raise UsageError("a line of a batch begins with the command", "leave out the word dnet")
@@ -90,7 +92,11 @@ class Reader:
 
             raise as_usage(error, self._root, words) from None
         if not isinstance(found, Request):
-            raise UsageError(f"{' '.join(words)} is not a whole command", "dnet --help")
+            from dnet.cli.usage import path
+
+            raise UsageError(
+                f"{' '.join(words)} is not a whole command", f"{path(self._root, words)} --help"
+            )
         return found
 
 

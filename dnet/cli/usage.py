@@ -16,17 +16,17 @@ def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -
 
     `root` is the command that `words` were given to.
     """
-    path = error.ctx.command_path if error.ctx else _path(root, words)
+    where = error.ctx.command_path if error.ctx else path(root, words)
     of_group = error.ctx is not None and isinstance(error.ctx.command, click.Group)
     if not isinstance(error, click.NoSuchOption):
-        return UsageError(_one_line(error.format_message()), f"{path} --help")
+        return UsageError(_one_line(error.format_message()), f"{where} --help")
     message = f"no such option '{error.option_name}'"
     if error.option_name in _global(root):
         return UsageError(message, f"it stands before the command: dnet {error.option_name} …")
     if of_group and error.option_name in _OF_COMMANDS:
-        return UsageError(message, f"it stands behind the command: {path} … {error.option_name}")
+        return UsageError(message, f"it stands behind the command: {where} … {error.option_name}")
     near = tuple(error.possibilities or ())
-    return UsageError(message, f"{path} --help", lambda: near)
+    return UsageError(message, f"{where} --help", lambda: near)
 
 
 def _one_line(message: str) -> str:
@@ -39,16 +39,16 @@ def _global(root: click.Group) -> set[str]:
     return {name for parameter in root.params for name in parameter.opts} - {"-h", "--help"}
 
 
-def _path(root: click.Group, words: Sequence[str]) -> str:
+def path(root: click.Group, words: Sequence[str]) -> str:
     """The command that a line names, where Click does not tell."""
-    path, command = ["dnet"], root
+    names, command = ["dnet"], root
     with click.Context(root, info_name="dnet") as context:
         for word in words:
             found = command.get_command(context, word)
             if found is None:
                 continue
-            path.append(word)
+            names.append(word)
             if not isinstance(found, click.Group):
                 break
             command = found
-    return " ".join(path)
+    return " ".join(names)

@@ -199,3 +199,20 @@ def test_the_version_is_no_line_of_a_batch(capfd: pytest.CaptureFixture[str]) ->
     with pytest.raises(UsageError, match="--version"):
         Reader(LazyGroup("dnet", lazy=COMMANDS), session()).read(["--version"])
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("completion zsh", "run it by itself: dnet completion zsh"),
+        ("gc --owner a;b", "run it by itself: dnet gc --owner 'a;b'"),
+        ("ip", "dnet ip --help"),
+        ("ip request --help", "dnet ip request --help"),
+        ("detach -h", "dnet detach --help"),
+    ],
+)
+def test_what_is_no_line_hints_what_can_be_typed(line: str, hint: str) -> None:
+    reader = Reader(LazyGroup("dnet", lazy=COMMANDS), session())
+    with pytest.raises(UsageError) as error:
+        reader.read(line.split())
+    assert error.value.hint == hint
