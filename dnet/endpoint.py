@@ -119,6 +119,11 @@ def _split_host_ip(body: str) -> tuple[str | None, str]:
 
 def parse_endpoint(text: str) -> EndpointQuery:
     """`[HOST_IP:]PORT[-END][/PROTO]`, tcp when not said."""
+    with names.part_of(text):
+        return _endpoint(text)
+
+
+def _endpoint(text: str) -> EndpointQuery:
     body, proto = _split_proto(text)
     host_ip, ports = _split_host_ip(body)
     if ":" in ports:
@@ -135,6 +140,11 @@ def parse_publish(text: str) -> PublishSpec:
     Raises UsageError where the two ranges differ in length, or where a range of container
     ports stands behind a single host port.
     """
+    with names.part_of(text):
+        return _publish(text)
+
+
+def _publish(text: str) -> PublishSpec:
     body, proto = _split_proto(text)
     host_ip, ports = _split_host_ip(body)
     parts = ports.split(":")

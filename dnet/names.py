@@ -7,6 +7,8 @@ UsageError with a message that says what is wrong and what would be right.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from dnet.errors import UsageError
 
@@ -38,6 +40,17 @@ def quoted(text: str) -> str:
     """`text` as an error message shows it: on one line, and not longer than is of use."""
     shown = text.encode("unicode_escape").decode("ascii")
     return f"'{shown[:60]}…'" if len(shown) > 60 else f"'{shown}'"
+
+
+@contextmanager
+def part_of(word: str) -> Iterator[None]:
+    """Let an error about a part of a word name all of what was typed."""
+    try:
+        yield
+    except UsageError as error:
+        if quoted(word) in str(error):
+            raise
+        raise error.saying(f"{quoted(word)}: {error}") from None
 
 
 def for_shell(word: str) -> str:
@@ -139,7 +152,8 @@ def protocol(text: str) -> str:
 def port_proto(text: str) -> str:
     """`PORT[/PROTO]` as containers expose it: `5432/tcp`."""
     number, slash, proto = text.partition("/")
-    return f"{port(number)}/{protocol(proto) if slash else 'tcp'}"
+    with part_of(text):
+        return f"{port(number)}/{protocol(proto) if slash else 'tcp'}"
 
 
 def split_port_proto(text: str) -> tuple[int, str]:

@@ -115,3 +115,27 @@ def test_an_endpoint_prints_as_the_key_it_is() -> None:
     assert str(Endpoint.single("0.0.0.0", 8080, "tcp")) == "0.0.0.0:8080/tcp"
     assert str(Endpoint("0.0.0.0", 8000, "udp", 8999)) == "0.0.0.0:8000-8999/udp"
     assert Endpoint.from_key("0.0.0.0:8000-8999/udp") == Endpoint("0.0.0.0", 8000, "udp", 8999)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("80:", "'80:': '' is not a port number"),
+        ("8081:x", "'8081:x': 'x' is not a port number"),
+        ("x", "'x' is not a port number"),
+        ("80:9-8", "'80:9-8': port range '9-8' is reversed"),
+        ("80:80/tcpp", "'80:80/tcpp': unknown protocol 'tcpp'"),
+        ("1.2.3:80:80", "'1.2.3:80:80': '1.2.3' is not an IP address"),
+    ],
+)
+def test_an_error_names_the_whole_word_and_what_is_wrong_in_it(text: str, said: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_publish(text)
+    assert str(error.value) == said
+
+
+def test_an_error_names_the_whole_host_endpoint() -> None:
+    with pytest.raises(UsageError) as error:
+        parse_endpoint("10.0.0.1:x/udp")
+    assert str(error.value) == "'10.0.0.1:x/udp': 'x' is not a port number"
+    assert error.value.hint == "ports go from 1 to 65535"
