@@ -56,7 +56,7 @@ LINK_PARENT = Checked("parent", PARENT.check, "<parent>")
 TARGET = Checked("target", str, "<id>", "<address>")
 BRIDGE = Checked("bridge", names.device, "<bridge>")
 DEVICE = Checked("device", names.device)
-NETNS = Checked("netns", str, "<netns>")
+NETNS = Checked("netns", lambda text: _netns(text), "<netns>")
 CHAIN = Checked("chain", names.chain)
 ADDRESS = Checked("address", address.parse)
 TAKEN_ADDRESS = Checked("address", address.parse, "<address>")
@@ -73,6 +73,12 @@ MAC = Checked("mac", address.parse_mac)
 LINKED = Checked("link", names.child_alias, "<id>")
 COUNT = Checked("n", lambda text: _whole(text, 1, 1 << 24))
 MTU = Checked("n", lambda text: _whole(text, 68, 65535))
+
+
+def _netns(text: str) -> str:
+    if not text:
+        raise UsageError("'' is no network namespace's name, path or pid", "ip netns list")
+    return text
 
 
 def _mapping(text: str) -> endpoint.EndpointQuery:

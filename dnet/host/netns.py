@@ -14,6 +14,7 @@ from dnet.host import system
 from dnet.host.signals import uninterrupted
 from dnet.names import quoted
 
+# ip(8) has its names in the first, which nearly everywhere is the second.
 _NAMED = ("/var/run/netns", "/run/netns")
 _OWN = "/proc/self/ns/net"
 _CLONE_NEWNET = 0x40000000
@@ -126,17 +127,21 @@ def _resolve(text: str) -> tuple[str, str]:
     """How the store names it, and where it is."""
     if "/" in text:
         return os.path.abspath(text), text
-    named = next(
-        (f"{folder}/{text}" for folder in _NAMED if os.path.exists(f"{folder}/{text}")), None
-    )
+    paths = [f"{folder}/{text}" for folder in _folders()]
+    named = next(filter(os.path.exists, paths), None)
     if named is None and text.isdecimal():
         path = f"/proc/{text}/ns/net"
         return path, path
-    return text, named or f"{_NAMED[0]}/{text}"
+    return text, named or paths[0]
+
+
+def _folders() -> tuple[str, ...]:
+    """Where names are looked for, under the shorter name where both are the same place."""
+    return _NAMED[1:] if os.path.realpath("/var/run") == "/run" else _NAMED
 
 
 def _meant(text: str) -> list[str]:
-    return nearby.names(text, {name for folder in _NAMED for name in _listed(folder)})
+    return nearby.names(text, {name for folder in _folders() for name in _listed(folder)})
 
 
 def _listed(folder: str) -> list[str]:

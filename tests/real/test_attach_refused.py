@@ -39,6 +39,14 @@ def test_a_file_that_is_no_namespace_is_refused(host: Host) -> None:
     assert host.everything() == before
 
 
+def test_a_named_file_that_is_no_namespace_is_called_by_its_shorter_path(host: Host) -> None:
+    folder = "mount -t tmpfs tmpfs /run/netns && touch /run/netns/plain"
+    call = f"{folder} && dnet --state-dir {host.state_dir} attach web --netns plain"
+    done = host.try_run("unshare", "--mount", "sh", "-c", call)
+    assert done.returncode == STATUS["usage"]
+    assert done.stderr.startswith("dnet: error: /run/netns/plain is not a network namespace")
+
+
 def test_a_path_with_a_nul_byte_is_refused(host: Host) -> None:
     before = host.everything()
     done = host.dnet("batch", stdin="attach web --netns /run/netns/a\0b\n")

@@ -73,6 +73,7 @@ NEAR = {
 SAID = {
     "completion": "missing argument 'bash|zsh|fish'",
     "completion tcsh": "'tcsh' is none of bash, zsh, fish",
+    "attach x --netns=": "--netns: '' is no network namespace's name, path or pid",
     "map list --format jsn": "--format: 'jsn' is none of text, json, env",
 }
 
