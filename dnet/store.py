@@ -214,4 +214,16 @@ class Store:
             )
         if error.errno == errno.EISDIR:
             return StateUnreadableError(f"{path} is a folder", _MOVE)
+        if error.errno in (errno.EEXIST, errno.ENOTDIR) and not os.path.isdir(self.folder):
+            return DnetError(
+                f"{self._first_there()} is not a folder",
+                "--state-dir names the folder of the store",
+            )
         return DnetError(f"{path}: {error.strerror}")
+
+    def _first_there(self) -> str:
+        """The folder's path, as far as there is something."""
+        path = self.folder
+        while path and not os.path.lexists(path):
+            path = os.path.dirname(path)
+        return path or self.folder

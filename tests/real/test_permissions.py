@@ -201,3 +201,15 @@ def test_something_else_than_a_file(host: Host, name: str, kind: str) -> None:
     assert done.returncode == STATUS["state-unreadable"], done
     assert str(path) in read_refusal(done).message
     assert host.snapshot() == before
+
+
+@pytest.mark.parametrize("below", ["", "/", "/deeper/still"])
+@pytest.mark.parametrize("command", ["ip list", "bridge init", "check", "reset --yes"])
+def test_a_file_in_place_of_the_folder(host: Host, command: str, below: str) -> None:
+    file = host.state_dir / "file"
+    file.touch()
+    elsewhere = {"DNET_STATE_DIR": f"{file}{below}"}
+    refusal = read_refusal(host.dnet(*command.split(), env=elsewhere))
+    assert refusal.status == STATUS["failed"]
+    assert refusal.message == f"{file} is not a folder"
+    assert refusal.hint == "--state-dir names the folder of the store"
