@@ -87,8 +87,8 @@ def _spaced(cells: Sequence[Any], gap: Any) -> list[Any]:
 
 def _cell(column: Column, item: Item) -> Text:
     text = _lines(column.cell(item))
-    wrong = column.wrong(item) if column.wrong else ""
-    return Text(f"{text.plain} {wrong}", _WRONG) if wrong else text
+    fault = column.fault(item)
+    return Text(f"{text.plain} {fault}", _WRONG) if fault else text
 
 
 def _lines(value: Any) -> Text:
