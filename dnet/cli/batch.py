@@ -201,6 +201,7 @@ def _wanted(session: Session, stream: IO[str], part: Part, *, keep_going: bool) 
             request: Request | DnetError = line.request(reader)
         except DnetError as error:
             if not keep_going:
+                session.form = form
                 raise line.blame(error) from None
             request = error
         found.append(Wanted(line, request, session.form, session.quiet))

@@ -6,13 +6,16 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from dnet import STATE_DIR, __version__
 from dnet.cli.tree import LazyGroup
 from dnet.errors import DnetError, PermissionDeniedError, UsageError, on_one_line
+
+if TYPE_CHECKING:
+    from dnet.cli.session import Session
 
 ABOUT = "Docker's original network driver as shell commands."
 
@@ -69,7 +72,9 @@ def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) ->
     """Take the global options; what follows is the command's own."""
     from dnet.cli.session import Session
 
+    begun: list[Session] = ctx.obj
     ctx.obj = Session(state_dir, _seconds(lock_timeout), verbose=verbose)
+    begun.append(ctx.obj)
 
 
 @cli.result_callback()
@@ -91,8 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     words = list(sys.argv[1:] if arguments is None else arguments)
     _open_closed_streams()
     status = 0
+    begun: list[Session] = []
     try:
-        text, status = _run(words)
+        text, status = _run(words, begun)
         # Written here: within Click's main, Click has its own idea of a reader that went away.
         if text:
             from dnet.cli.render import write
@@ -107,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         unwritten = DnetError(
             f"cannot write the output: {error.strerror}", "what was asked for is done all the same"
         )
-        status = status or _fail(unwritten, words)
+        status = status or _fail(unwritten, words, begun)
         _discard_output()
     if arguments is None:
         # Taking the interpreter apart would last half as long as starting it.
@@ -127,25 +133,25 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _run(words: list[str]) -> tuple[str, int]:
-    """The text that a command has to say, and the exit status."""
+def _run(words: list[str], begun: list[Session]) -> tuple[str, int]:
+    """The text that a command has to say, and the exit status; its session goes into `begun`."""
     try:
-        result = cli.main(args=words, prog_name="dnet", standalone_mode=False)
+        result = cli.main(args=words, prog_name="dnet", standalone_mode=False, obj=begun)
         return result if isinstance(result, tuple) else ("", int(result or 0))
     except DnetError as error:
-        return "", _fail(error, words)
+        return "", _fail(error, words, begun)
     except click.UsageError as error:
         from dnet.cli.usage import as_usage
 
-        return "", _fail(as_usage(error, cli, words), words)
+        return "", _fail(as_usage(error, cli, words), words, begun)
     except click.ClickException as error:
-        return "", _fail(DnetError(error.format_message()), words)
+        return "", _fail(DnetError(error.format_message()), words, begun)
     except (KeyboardInterrupt, click.Abort):
         return "", 130
     except BrokenPipeError:
         raise
     except OSError as error:
-        return "", _fail(_as_known(error), words)
+        return "", _fail(_as_known(error), words, begun)
 
 
 def _as_known(error: OSError) -> DnetError:
@@ -156,9 +162,10 @@ def _as_known(error: OSError) -> DnetError:
     return DnetError(f"{where}{error.strerror or error}")
 
 
-def _fail(error: DnetError, words: list[str]) -> int:
+def _fail(error: DnetError, words: list[str], begun: list[Session]) -> int:
     """Say what went wrong on one line, and what to do about it on another."""
-    if _wants_json(words):
+    known = [one.form for one in begun if one.is_form_known]
+    if known == ["json"] if known else _looks_like_json(words):
         from dnet.cli.render import as_json
 
         _complain(as_json({"error": error.body()}))
@@ -175,8 +182,8 @@ def _complain(line: str) -> None:
         print(line, file=sys.stderr)
 
 
-def _wants_json(words: list[str]) -> bool:
-    """Whether JSON was asked for, also on a command line that could not be read."""
+def _looks_like_json(words: list[str]) -> bool:
+    """Whether JSON was asked for, on a command line that could not be read."""
     pairs = zip(words, [*words[1:], ""], strict=True)
     return any(
         word in ("-j", "-jq", "-qj", "--json", "--format=json")

@@ -187,11 +187,13 @@ def lists(command: F) -> F:
 
 
 def _note_form(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    ctx.obj.is_form_known = True
     if value:
         ctx.obj.form = value
 
 
 def _note_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    ctx.obj.is_form_known = True
     if value:
         ctx.obj.form = "json"
 

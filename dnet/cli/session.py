@@ -46,13 +46,20 @@ class Request(NamedTuple):
 
 
 class Session:
-    """One run of dnet: what the global options say, and what its command said of its output."""
+    """One run of dnet: what the global options say, and what its command said of its output.
+
+    Attributes:
+        form: text, json, env or dot.
+        is_form_known: whether the command line was read as far as that.
+        quiet: whether only keys are wanted.
+    """
 
     def __init__(self, state_dir: str, lock_timeout: float, *, verbose: bool = False) -> None:
         self.state_dir = state_dir
         self._lock_timeout = lock_timeout
         self._verbose = verbose
         self.form = "text"
+        self.is_form_known = False
         self.quiet = False
 
     def carry_out(self, request: Request) -> Document:

@@ -173,13 +173,13 @@ def test_a_quote_that_does_not_end_is_refused() -> None:
 @pytest.mark.parametrize("name", sorted(EXCLUDED))
 def test_what_is_no_part_of_a_transaction_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=name):
-        Reader(cli, session()).read([name])
+        Reader(LazyGroup("dnet", lazy=COMMANDS), session()).read([name])
 
 
 @pytest.mark.parametrize("words", [["map"], ["map", "nope"], ["nope"], ["map", "add"]])
 def test_what_click_refuses_is_refused(words: list[str]) -> None:
     with pytest.raises((UsageError, click.UsageError)):
-        Reader(cli, session()).read(words)
+        Reader(LazyGroup("dnet", lazy=COMMANDS), session()).read(words)
 
 
 @pytest.mark.parametrize(

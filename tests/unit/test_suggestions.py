@@ -129,3 +129,41 @@ def test_an_endpoint_of_the_same_port_comes_before_one_written_alike() -> None:
     assert nearby.endpoints(parse_endpoint("8081"), known) == known[1:]
     assert nearby.endpoints(parse_endpoint("8088/udp"), known)[0] in known
     assert nearby.endpoints(parse_endpoint("53/udp"), known) == []
+
+
+@pytest.mark.libraries
+@pytest.mark.parametrize(
+    ("line", "is_json"),
+    [
+        ("map remove 5 --json --format text --dry-run", False),
+        ("map remove 5 --format text --json --dry-run", True),
+        ("map remove --json --format=text", False),
+        ("map remove x --format json --format text", False),
+        ("map remove -j", True),
+        ("map remove 5 --jsn --json", True),
+        ("map list --format jsn --json", True),
+        ("completion tcsh --json", True),
+        ("batch --json /nowhere", True),
+    ],
+)
+def test_an_error_has_the_form_that_was_asked_for(
+    folder: Path, line: str, is_json: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--state-dir", str(folder), *line.split()])
+    assert capfd.readouterr().err.startswith('{"error"') == is_json
+
+
+@pytest.mark.libraries
+@pytest.mark.parametrize(("options", "is_json"), [([], False), (["--json"], True)])
+def test_a_line_of_a_batch_does_not_choose_the_form_of_the_error(
+    folder: Path,
+    tmp_path: Path,
+    options: list[str],
+    is_json: bool,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "lines").write_text(f"map remove {'x' if is_json else '--json'} --format text\n")
+    with pytest.raises(SystemExit):
+        main(["--state-dir", str(folder), "batch", str(tmp_path / "lines"), *options])
+    assert capfd.readouterr().err.startswith('{"error"') == is_json
