@@ -116,6 +116,11 @@ def on_one_line(text: str) -> str:
     """`text` with what would not print, such as the end of a line in a name, as an escape."""
     if text.isprintable():
         return text
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
-    )
+    return "".join(one if one.isprintable() else escaped(one) for one in text)
+
+
+def escaped(one: str) -> str:
+    """A character in ASCII; what stands for a byte that is no text, as that byte."""
+    if "\udc80" <= one <= "\udcff":
+        return f"\\x{ord(one) - 0xDC00:02x}"
+    return one.encode("unicode_escape").decode("ascii")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dnet.errors import UsageError
+from dnet.errors import UsageError, escaped
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 HOST = "host"
@@ -38,7 +38,7 @@ _ADDRESS_LIKE = re.compile(r"[0-9.]+\Z|[0-9a-fA-F]*:[0-9a-fA-F:.]*\Z")
 
 def quoted(text: str) -> str:
     """`text` as an error message shows it: on one line, and not longer than is of use."""
-    shown = text.encode("unicode_escape").decode("ascii")
+    shown = "".join(map(escaped, text[:61]))
     return f"'{shown[:60]}…'" if len(shown) > 60 else f"'{shown}'"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from dnet import names
-from dnet.errors import UsageError
+from dnet.errors import UsageError, on_one_line
 
 
 def refused(check: Callable[[str], object], text: str) -> UsageError:
@@ -168,4 +168,11 @@ def test_ports_are_sorted_lowest_first_and_tcp_before_udp() -> None:
 def test_a_quoted_text_stays_on_one_line_and_short() -> None:
     assert names.quoted("a\nb\x1b[1m") == r"'a\nb\x1b[1m'"
     assert len(names.quoted("x" * 10_000)) < 70
-    assert names.quoted("\udc80") == r"'\udc80'"
+    assert len(names.quoted("\n" * 10_000)) < 70
+
+
+def test_a_byte_that_is_no_text_is_shown_as_that_byte() -> None:
+    assert names.quoted("a\udc80\udcff") == r"'a\x80\xff'"
+    assert names.quoted(r"\udcff") == r"'\\udcff'"
+    assert on_one_line("a\udcff ä\n") == r"a\xff ä\n"
+    assert on_one_line("\ud800") == r"\ud800"
