@@ -89,5 +89,13 @@ def reset(yes: bool, dry_run: bool) -> Request:
 def _confirm() -> None:
     if not sys.stdin.isatty():
         raise UsageError("this removes everything dnet made, and nobody can be asked", "add --yes")
-    if not click.confirm("Remove every bridge, mapping, link and address?", err=True):
+    if not _agreed():
         raise DnetError("nothing was removed")
+
+
+def _agreed() -> bool:
+    try:
+        return click.confirm("Remove every bridge, mapping, link and address?", err=True)
+    except click.Abort:  # The end of the input: Ctrl-C ends the process itself here.
+        click.echo(err=True)
+        return False

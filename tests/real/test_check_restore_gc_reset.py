@@ -279,11 +279,14 @@ def test_reset_leaves_nothing(both: Lab, wrecked: bool) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "status", "said"),
-    [("n\n", STATUS["failed"], "dnet: error: nothing was removed"), ("\x04", 130, "")],
+    [
+        ("n\n", STATUS["failed"], "dnet: error: nothing was removed"),
+        ("\x04", STATUS["failed"], "\ndnet: error: nothing was removed"),
+    ],
     ids=["no", "end of file"],
 )
 def test_reset_asks_first(mended: Machine, answer: str, status: int, said: str) -> None:
-    """A no is an answer, and not an interruption."""
+    """A no is an answer, as is the end of the input, and not an interruption."""
     host = mended.host
     before = host.everything()
     with opened(80) as (asking, terminal):
@@ -299,7 +302,7 @@ def test_reset_asks_first(mended: Machine, answer: str, status: int, said: str) 
         os.close(terminal)
     assert (done.returncode, done.stdout) == (status, "")
     asked, said_then = done.stderr.split("[y/N]: ")
-    assert (asked.startswith("Remove every bridge"), said_then.strip()) == (True, said)
+    assert (asked.startswith("Remove every bridge"), said_then.rstrip()) == (True, said)
     assert host.everything() == before
 
 
