@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from dnet.endpoint import Endpoint, EndpointQuery
 
 _CLOSE = 0.6
+# Options are short words that have much in common: --port is no --format.
+_CLOSE_OPTION = 0.7
 _MOST = 3
 # Comparing takes long names milliseconds each: only those are compared that begin or end alike.
 _COMPARED = 20
@@ -22,6 +24,7 @@ _SYNONYMS = {
     **dict.fromkeys(("unplug", "disconnect", "leave"), ("detach",)),
     **dict.fromkeys(("repair", "reload", "apply"), ("restore",)),
 }
+_OPTION_SYNONYMS = dict.fromkeys(("--force", "-f", "-y"), "--yes")
 
 
 def names(word: str, known: Iterable[str]) -> list[str]:
@@ -37,6 +40,19 @@ def commands(word: str, known: Collection[str]) -> list[str]:
     """Up to three of the commands that are known: those that mean it, else those written alike."""
     meant = [name for name in _SYNONYMS.get(word, ()) if name in known]
     return meant[:_MOST] or names(word, known)
+
+
+def options(word: str, known: Collection[str]) -> list[str]:
+    """Up to three of a command's options: the one that means it, else those written alike."""
+    from difflib import get_close_matches
+
+    if (meant := _OPTION_SYNONYMS.get(word)) in known:
+        return [str(meant)]
+    bare = {name.lstrip("-"): name for name in known if name.startswith("--")}
+    typed = word.lstrip("-")
+    begun = [name for name in bare if len(typed) > 1 and name.startswith(typed)]
+    found = begun or get_close_matches(typed, bare, _MOST, _CLOSE_OPTION)
+    return [bare[name] for name in found[:_MOST]]
 
 
 def endpoints(query: EndpointQuery, known: Iterable[str]) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
+from dnet import nearby
 from dnet.errors import UsageError
 
 _OF_COMMANDS = frozenset({"-j", "--json", "--format", "-q", "--quiet", "--dry-run", "--bridge"})
@@ -25,14 +27,20 @@ def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -
         return UsageError(message, f"it stands before the command: dnet {error.option_name} …")
     if of_group and error.option_name in _OF_COMMANDS:
         return UsageError(message, f"it stands behind the command: {where} … {error.option_name}")
-    near = tuple(error.possibilities or ())
-    return UsageError(message, f"{where} --help", lambda: near)
+    known = _options(error.ctx) if error.ctx else ()
+    near = partial(nearby.options, error.option_name, known)
+    return UsageError(message, f"{where} --help", near)
 
 
 def _one_line(message: str) -> str:
     """Click's sentences begin with a capital letter and end with a full stop."""
     text = " ".join(message.split()).rstrip(".")
     return text[:1].lower() + text[1:]
+
+
+def _options(ctx: click.Context) -> list[str]:
+    options = (one for one in ctx.command.get_params(ctx) if isinstance(one, click.Option))
+    return [name for one in options for name in (*one.opts, *one.secondary_opts)]
 
 
 def _global(root: click.Group) -> set[str]:
