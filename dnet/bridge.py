@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnet import address, bridges, interface, ipallocator, names, portmapper
 from dnet.chains import is_block_chain
-from dnet.errors import ConflictError, ExhaustedError
+from dnet.errors import ConflictError, ExhaustedError, UsageError
 from dnet.model import DEFAULT_BRIDGE, Bridge
 from dnet.names import for_shell
 from dnet.state import State
@@ -173,7 +173,11 @@ def _refuse_mistakable(state: State, chain: str) -> None:
 def _checked(state: State, bridge: Bridge) -> Bridge:
     """The bridge, with its range in place, once nothing is overlapped."""
     if bridge.range is not None:
-        bridge = bridge._replace(range=address.parse_range(bridge.range, bridge.address))
+        try:
+            part = address.parse_range(bridge.range, bridge.address)
+        except UsageError as error:
+            raise error.saying(f"--range: {error}") from None
+        bridge = bridge._replace(range=None if part == bridge.subnet else part)
     for other in state.bridges.values():
         if other.name != bridge.name and address.overlap(other.address, bridge.address):
             raise ConflictError(

@@ -85,6 +85,8 @@ class Plain:
         inside = made.network
         if made.range is not None and not ipaddress.IPv4Network(made.range).subnet_of(inside):
             raise RefusedError("usage")
+        if made.range == str(inside):
+            made.range = None
         if any(n != name and one.network.overlaps(inside) for n, one in self.bridges.items()):
             raise RefusedError("conflict")
         if old is not None and (old.cidr, old.allocation) != (made.cidr, made.allocation):

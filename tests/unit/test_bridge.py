@@ -278,6 +278,19 @@ def test_a_range_is_inside_the_subnet_and_in_its_canonical_form() -> None:
     assert init(state, address="10.0.1.1/24", range="10.0.1.64/26").range == "10.0.1.64/26"
 
 
+def test_a_range_that_is_all_of_the_subnet_is_none() -> None:
+    assert with_bridge("10.0.0.1/24", range="10.0.0.0/24").bridges["dnet0"].range is None
+    state = with_bridge("10.0.0.1/24", range="10.0.0.128/25")
+    assert init(state, range="10.0.0.0/24").range is None
+
+
+@pytest.mark.parametrize("text", ["x", "10.0.0.1/25", "10.0.1.0/25", "10.0.0.0/31"])
+def test_an_error_of_a_range_names_the_option(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^--range: .*") as error:
+        with_bridge("10.0.0.1/24", range=text)
+    assert error.value.hint
+
+
 def test_iptables_stay_while_something_needs_them() -> None:
     state = with_bridge()
     interface.allocate(state, FACTS, interface_id="db", expose=["5432/tcp"])
