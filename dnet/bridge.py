@@ -66,7 +66,7 @@ def remove(
     """
     if if_exists and name not in state.bridges:
         return
-    bridge = bridges.named(state, name)
+    bridge = bridges.named(state, name, to_remove=True)
     if not force and (held := _held(state, bridge)):
         raise ConflictError(f"{name} still has {held}", f"{_removal(bridge)} --force")
     for one in [one for one in state.interfaces.values() if one.bridge == name]:

@@ -11,11 +11,12 @@ from dnet.names import for_shell
 from dnet.state import State
 
 
-def named(state: State, name: str) -> Bridge:
-    """The bridge of that name. Raises NotFoundError."""
+def named(state: State, name: str, *, to_remove: bool = False) -> Bridge:
+    """The bridge of that name. Raises NotFoundError, whose hint makes none `to_remove`."""
     bridge = state.bridges.get(name)
     if bridge is None:
-        hint = "dnet bridge list" if state.bridges else f"dnet bridge init {for_shell(name)}"
+        make = None if to_remove else f"dnet bridge init {for_shell(name)}"
+        hint = "dnet bridge list" if state.bridges else make
         near = partial(nearby.names, name, state.bridges)
         raise NotFoundError(f"there is no bridge {name}", hint, near)
     return bridge

@@ -414,6 +414,12 @@ def test_removing_what_is_gone() -> None:
     assert list(state.bridges) == ["dnet0"]
 
 
+def test_nothing_is_to_be_made_in_order_to_remove_it() -> None:
+    with pytest.raises(NotFoundError) as error:
+        bridge.remove(State(), FACTS, name="dnet0")
+    assert error.value.hint is None
+
+
 # Which bridge
 
 
