@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
-from dnet.cli.document import Branch, Column, Document, Item, published_text
+from dnet.cli.document import Branch, Document, Item, published_text
 from dnet.errors import UsageError
 
 _MOST_DRAWN = 1000
@@ -100,8 +100,12 @@ def _text(document: Document, data: Any) -> str:
         return terminal.table(document.columns, data) if listed else terminal.pairs(data)
     if isinstance(data, list):
         headings = [column.heading for column in document.columns]
-        rows = [[_cell(one, item) for one in document.columns] for item in data]
-        return _aligned([headings, *rows])
+        rows = [[plain(one.cell(item)) for one in document.columns] for item in data]
+        faults = [" ".join(one.fault(item) for one in document.columns).strip() for item in data]
+        # Last, where it moves no other column.
+        return _aligned(
+            [[*headings, ""], *([*row, f] for row, f in zip(rows, faults, strict=True))]
+        )
     return _aligned(_pairs(data))
 
 
@@ -140,12 +144,6 @@ def plain(value: Any, none: str = "-", yes: str = "yes", no: str = "no") -> str:
     if isinstance(value, list):
         return " ".join(plain(one) for one in value) or none
     return str(value)
-
-
-def _cell(column: Column, item: Item) -> str:
-    """What stands in a cell. Its words are one blank apart, and columns two."""
-    fault = column.fault(item)
-    return f"{plain(column.cell(item))} {fault}" if fault else plain(column.cell(item))
 
 
 def _aligned(lines: list[list[str]]) -> str:

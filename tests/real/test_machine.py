@@ -12,6 +12,7 @@ from tests.zygote import ROOT
 
 def test_the_real_one_and_the_model(host: Host) -> None:
     examples = figures.amount(5, 100)
+    host.ip("addr add 192.0.2.1/32 dev lo")  # To which mappings are bound.
     before = host.snapshot()
     with figures.tally("model", "sequences", "differences") as tally, tally.trial("", examples):
         words = [sys.executable, "-m", "tests.machine", str(examples)]
