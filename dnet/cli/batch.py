@@ -2,44 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from dnet.cli import options
+from dnet.cli import options, script
 from dnet.cli.document import Document
-from dnet.cli.render import as_json, bare, one_line, render, write
+from dnet.cli.render import bare, render
 from dnet.cli.session import Request, Session, steps
 from dnet.cli.tree import Command
-from dnet.errors import DnetError, UsageError, on_one_line
+from dnet.errors import DnetError, UsageError
 from dnet.facts import Facts
 from dnet.state import State
 
 if TYPE_CHECKING:
-    from dnet.cli.lines import Reader
     from dnet.cli.progress import Part, Progress
-
-
-class Line(NamedTuple):
-    """A command of a batch: its number in the file, its text, its words or why it has none."""
-
-    number: int
-    text: str
-    words: list[str]
-    fault: UsageError | None = None
-
-    def request(self, reader: Reader) -> Request:
-        """What it asks for. Raises DnetError."""
-        if self.fault is not None:
-            raise self.fault
-        return reader.read(self.words)
-
-    def blame(self, error: DnetError) -> DnetError:
-        """The same error, with the line named."""
-        shown = self.text if len(self.text) <= 60 else f"{self.text[:59]}…"
-        return error.saying(f"line {self.number}: {shown}: {error}")
 
 
 @click.command(cls=Command)
@@ -62,8 +40,10 @@ def batch(file: str, keep_going: bool, each: bool, dry_run: bool) -> Request:
         raise UsageError("--each goes with neither --keep-going nor --dry-run", "leave one out")
 
     def run(session: Session) -> Document:
-        with _opened(file) as stream:
+        with script.opened(file) as stream:
             if each:
+                from dnet.cli.dialogue import answer_each
+
                 return answer_each(session, stream)
             return carry_out(session, stream, keep_going=keep_going, dry_run=dry_run)
 
@@ -73,7 +53,7 @@ def batch(file: str, keep_going: bool, each: bool, dry_run: bool) -> Request:
 class Wanted(NamedTuple):
     """A line with what it asks for, or why it cannot be read, and the form of its output."""
 
-    line: Line
+    line: script.Line
     request: Request | DnetError
     form: str
     quiet: bool
@@ -151,50 +131,12 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
     )
 
 
-def answer_each(session: Session, stream: IO[str]) -> Document:
-    """Each line in a transaction of its own, answered by one line before the next is read."""
-    import gc
-
-    from dnet.driver import answered
-
-    reader = _reader(session)
-    form = session.form
-    gc.enable()  # Unlike a single command, this one may live for days.
-    for line in _lines(stream):
-        session.form, session.quiet = form, False
-        try:
-            request = line.request(reader)
-            if form == "json":
-                session.form, session.quiet = form, False
-            answer = _answer(session.carry_out(request), session.form, quiet=session.quiet)
-        except DnetError as error:
-            answer = _complaint(error, as_object="json" in (form, session.form))
-        write(answer + "\n")
-        sys.stdout.flush()
-        answered()
-    return Document()
-
-
-def _answer(document: Document, form: str, *, quiet: bool) -> str:
-    if form == "text" or quiet:
-        return one_line(document)
-    if form == "json":
-        return as_json(document.content())
-    return " ".join(render(document, form).splitlines())
-
-
-def _complaint(error: DnetError, *, as_object: bool) -> str:
-    if as_object:
-        return as_json({"error": error.body()})
-    return on_one_line(f"error: {error.code}: {error}")
-
-
 def _wanted(session: Session, stream: IO[str], part: Part, *, keep_going: bool) -> list[Wanted]:
     """Every line read before the first is carried out: a bad one costs nothing."""
-    reader = _reader(session)
+    reader = script.reader_of(session)
     form = session.form
     found = []
-    for line in _lines(stream):
+    for line in script.lines(stream):
         part.done += 1
         session.form, session.quiet = form, False
         try:
@@ -207,41 +149,6 @@ def _wanted(session: Session, stream: IO[str], part: Part, *, keep_going: bool) 
         found.append(Wanted(line, request, session.form, session.quiet))
     session.form = form
     return found
-
-
-def _reader(session: Session) -> Reader:
-    from dnet.cli.lines import Reader
-    from dnet.cli.main import COMMANDS
-    from dnet.cli.tree import LazyGroup
-
-    return Reader(LazyGroup("dnet", lazy=COMMANDS), session)
-
-
-def _lines(stream: IO[str]) -> Iterator[Line]:
-    from dnet.cli.lines import words_of
-
-    for number, text in enumerate(iter(stream.readline, ""), 1):
-        try:
-            words = words_of(text)
-        except UsageError as error:
-            yield Line(number, text.strip(), [], error)
-            continue
-        if words:
-            yield Line(number, " ".join(words), words)
-
-
-def _opened(file: str) -> Any:
-    from contextlib import nullcontext
-
-    if file == "-":
-        sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
-        return nullcontext(sys.stdin)
-    try:
-        return open(file, encoding="utf-8", errors="surrogateescape")
-    except OSError as error:
-        raise DnetError(
-            f"{file}: {error.strerror}", "name a file of commands, or - for standard input"
-        ) from None
 
 
 def _data(one: Document | DnetError) -> Any:

@@ -1,0 +1,50 @@
+"""`dnet batch --each`: a co-process that answers each line before it reads the next."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO
+
+from dnet.cli import script
+from dnet.cli.document import Document
+from dnet.cli.render import as_json, one_line, render, write
+from dnet.cli.session import Session
+from dnet.errors import DnetError, on_one_line
+
+
+def answer_each(session: Session, stream: IO[str]) -> Document:
+    """Carry each line out in a transaction of its own, and answer it before the next is read."""
+    import gc
+
+    from dnet.driver import answered
+
+    reader = script.reader_of(session)
+    form = session.form
+    gc.enable()  # Unlike a single command, this one may live for days.
+    for line in script.lines(stream):
+        session.form, session.quiet = form, False
+        try:
+            request = line.request(reader)
+            if form == "json":
+                session.form, session.quiet = form, False
+            answer = _answer(session.carry_out(request), session.form, quiet=session.quiet)
+        except DnetError as error:
+            answer = _complaint(error, as_object="json" in (form, session.form))
+        write(answer + "\n")
+        sys.stdout.flush()
+        answered()
+    return Document()
+
+
+def _answer(document: Document, form: str, *, quiet: bool) -> str:
+    if form == "text" or quiet:
+        return one_line(document)
+    if form == "json":
+        return as_json(document.content())
+    return " ".join(render(document, form).splitlines())
+
+
+def _complaint(error: DnetError, *, as_object: bool) -> str:
+    if as_object:
+        return as_json({"error": error.body()})
+    return on_one_line(f"error: {error.code}: {error}")
