@@ -80,7 +80,8 @@ class Kernel:
 
         if not state.uses_iptables:
             return []
-        return [foreign.warning(chain) for chain in foreign.dropping(state.variant)]
+        bridges = [one.name for one in state.bridges.values() if one.iptables]
+        return [foreign.warning(chain) for chain in foreign.dropping(state.variant, bridges)]
 
     def absent(self, host_ips: Iterable[str]) -> list[str]:
         """What waits for an address that the host does not have, in words."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any, NamedTuple
 
-_ANY_FAMILY = 0  # NFPROTO_UNSPEC, include/uapi/linux/netfilter.h
+_ANY_FAMILY, _INET = 0, 1  # NFPROTO_UNSPEC, NFPROTO_INET, include/uapi/linux/netfilter.h
 
 
 class Routing(NamedTuple):
@@ -37,13 +38,25 @@ def routing() -> Routing:
 
 def base_chains() -> Iterator[Any]:
     """Every chain of nftables. Raises OSError where the kernel has none."""
+    with _nftables(_ANY_FAMILY) as tables:
+        yield from tables.get_chains()
+
+
+def inet_rules() -> Iterator[Any]:
+    """Every rule of nftables' family inet. Raises OSError where the kernel has none."""
+    with _nftables(_INET) as tables:
+        yield from tables.get_rules()
+
+
+@contextmanager
+def _nftables(family: int) -> Iterator[Any]:
     _without_init("pyroute2")
     from pyroute2.netlink.exceptions import NetlinkError
     from pyroute2.nftables.main import NFTables
 
     try:
-        with NFTables(nfgen_family=_ANY_FAMILY) as tables:
-            yield from tables.get_chains()
+        with NFTables(nfgen_family=family) as tables:
+            yield tables
     except NetlinkError as error:
         raise OSError(error.code, str(error)) from None
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.host import Host
@@ -54,6 +57,45 @@ def test_a_dropping_base_chain_is_named(host: Host, both: Lab) -> None:
     host.run("nft delete table inet other")
     outside.reaches("web", "tcp", "10.99.0.1", 8080)
     host.quiet("check")
+
+
+ACCEPTED = [
+    'iifname "dnet0" accept',
+    'iifname "dnet0" counter accept',
+]
+NOT_ACCEPTED = [
+    'oifname "dnet0" accept',
+    'iifname "dnet1" accept',
+    'iifname != "dnet0" accept',
+    'iifname "dnet0" drop',
+    'iifname "dnet0" tcp dport 80 accept',
+]
+
+
+@pytest.mark.libraries
+@pytest.mark.parametrize("rule", [*ACCEPTED, *NOT_ACCEPTED])
+def test_one_that_lets_the_bridge_through_is_fine(lab: Lab, rule: str) -> None:
+    host = lab.host()
+    host.run("nft", "-f", "-", stdin=DROPPING)
+    host.run("nft", "add", "rule", "inet", "other", "forward", rule)
+    done = host.dnet(*INIT)
+    assert (done.returncode, bool(done.stderr)) == (0, rule in NOT_ACCEPTED), done
+    assert host.dnet("check").returncode == int(rule in NOT_ACCEPTED)
+
+
+def test_the_document_s_rules_let_published_ports_through(lab: Lab) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "firewalls.md").read_text()
+    (chain,) = re.findall(r"^ +chain forward {.*?}$", document, re.MULTILINE | re.DOTALL)
+    host, node = lab.host(), lab.node()
+    outside = lab.outside(host)
+    host.run("nft", "-f", "-", stdin=f"table inet other {{\n{chain}\n}}\n")
+    host.quiet(*INIT)
+    node.listen("tcp", 80, "web")
+    host.ok("attach", "web", "--netns", node.netns, "-p", "8080:80")
+    outside.reaches("web", "tcp", "10.99.0.1", 8080)
+    host.quiet("check")
+    host.ok("bridge", "init", "dnet1")
+    assert "inet other forward" in host.dnet("check").stdout
 
 
 def test_what_does_no_harm_is_not_named(host: Host) -> None:
