@@ -44,6 +44,10 @@ class DnetError(Exception):
         return {"code": self.code, "message": str(self), "hint": self.hint}
 
 
+class DiskFullError(DnetError):
+    """There is no room for a file of the store."""
+
+
 class UsageError(DnetError):
     """A bad command line or a bad value, found before anything was touched."""
 

@@ -6,7 +6,13 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from dnet import STATE_DIR, address
-from dnet.errors import DnetError, ForeignStateError, KernelError, StateUnreadableError
+from dnet.errors import (
+    DiskFullError,
+    DnetError,
+    ForeignStateError,
+    KernelError,
+    StateUnreadableError,
+)
 from dnet.host import devices, flows, report, rules, system, veth
 from dnet.host.kernel import Kernel
 from dnet.host.rules import Chain
@@ -78,14 +84,14 @@ class Maintenance(Recovery):
         """Take the steps of a plan that leads to the state itself; a failure is tried again."""
         if plan:
             kernel.require()
-            self._note_journal(state)
+            self._unless_full(partial(self._note_journal, state))
             kernel.apply(plan)
             for line in report.repaired(plan):
                 self._settings.tell(f"repaired: {line}")
         if moved or (state.bridges and state.boot_id is None):
             state.serial += 1
             state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
-            self._try_to_write(partial(self._store.commit, state, journalled=False))
+            self._unless_full(partial(self._store.commit, state, journalled=False))
         self._store.drop_journal()
         self._store.names.renew(state)
         for line in report.few(plan.loose, "are unplugged: dnet check names them"):
@@ -100,14 +106,16 @@ class Maintenance(Recovery):
         """
         if not self._store.has_journal():
             target.serial += 1
-            self._try_to_write(partial(self._store.write_journal, target))
-            target.serial -= 1
+            try:
+                self._store.write_journal(target)
+            finally:
+                target.serial -= 1
 
-    def _try_to_write(self, write: Callable[[], None]) -> None:
-        """On a full disk do without: what is to be made or removed is in the store as it is."""
+    def _unless_full(self, write: Callable[[], None]) -> None:
+        """On a full disk go on without: what is to be in force is in the store as it is."""
         try:
             write()
-        except DnetError as error:
+        except DiskFullError as error:
             self._settings.warn(f"{error}; going on without that note")
 
     def reset(self, *, dry_run: bool = False) -> Plan:
@@ -144,7 +152,11 @@ class Maintenance(Recovery):
             if known:
                 nothing = State()
                 nothing.serial = max(state.serial for state in known)
-                self._note_journal(nothing)
+                try:
+                    self._note_journal(nothing)
+                except DiskFullError:
+                    self._store.make_room()
+                    self._note_journal(nothing)
             if failures := kernel.apply_what_can_be(plan):
                 raise DnetError(
                     f"could not remove everything: {'; '.join(failures)}",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from dnet import storetext, wholefile
-from dnet.errors import DnetError, PermissionDeniedError, StateUnreadableError
+from dnet.errors import DiskFullError, DnetError, PermissionDeniedError, StateUnreadableError
 from dnet.namesfile import NamesFile
 from dnet.state import State
 
@@ -183,6 +183,14 @@ class Store:
         with suppress(OSError):
             self._sync_folder()
 
+    def make_room(self) -> None:
+        """Remove what can be done without, where the store itself is going to go."""
+        for path in (self._previous, self.names.path):
+            try:
+                wholefile.unlink(path)
+            except OSError as error:
+                raise self._trouble(error, path) from None
+
     def _link_to(self, spare: str) -> None:
         """Let the store, where there is one, have another name as well."""
         wholefile.unlink(spare)
@@ -219,6 +227,8 @@ class Store:
                 f"{self._first_there()} is not a folder",
                 "--state-dir names the folder of the store",
             )
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return DiskFullError(f"{path}: {error.strerror}", "make room there, or: --state-dir")
         return DnetError(f"{path}: {error.strerror}")
 
     def _first_there(self) -> str:
