@@ -21,14 +21,15 @@ from dnet.store import Store
 class Settings(NamedTuple):
     """What the global options say: `lock_timeout` is in seconds.
 
-    `warn`, `tell` and `trace` take a line: a warning, what was done, a step of it.
+    `warn`, `tell` and `trace` take a line: a warning, what was done, a step of it, which is None
+    where nobody wants to see them.
     """
 
     state_dir: str
     lock_timeout: float
     warn: Say
     tell: Say
-    trace: Say
+    trace: Say | None
 
 
 class Recovery:

@@ -32,7 +32,7 @@ class Real(Machine):
         self.warnings: list[str] = []
         warn = self.warnings.append
         folder = os.environ["DNET_STATE_DIR"]
-        about = Settings(folder, 30, warn, warn, trace=lambda _: None)
+        about = Settings(folder, 30, warn, warn, trace=None)
         self.driver, self.maintenance = Driver(about), Maintenance(about)
 
     def both(self, real: Callable[[Any, Any], Any], plain: Callable[[], Any]) -> None:

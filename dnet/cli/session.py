@@ -93,7 +93,8 @@ class Session:
         """What a driver needs to know."""
         from dnet.recovery import Settings
 
-        return Settings(self.state_dir, self._lock_timeout, self.warn, self.tell, self.trace)
+        trace = self.trace if self._verbose else None
+        return Settings(self.state_dir, self._lock_timeout, self.warn, self.tell, trace)
 
     def warn(self, line: str) -> None:
         """A warning: the command goes on."""
@@ -112,8 +113,7 @@ class Session:
 
     def trace(self, line: str) -> None:
         """A kernel step, with --verbose."""
-        if self._verbose:
-            _say(f"dnet: {line}")
+        _say(f"dnet: {line}")
 
 
 def _say(line: str) -> None:

@@ -27,10 +27,10 @@ class Kernel:
     """What the driver moves: devices, settings, rules and tracked connections.
 
     `wait` is the time in seconds that iptables may take, `inherit` the descriptors its
-    processes keep open; `warn` and `trace` take a line each.
+    processes keep open; `warn` and `trace` take a line each, and nobody may want the latter.
     """
 
-    def __init__(self, wait: float, inherit: tuple[int, ...], warn: Say, trace: Say) -> None:
+    def __init__(self, wait: float, inherit: tuple[int, ...], warn: Say, trace: Say | None) -> None:
         self._wait = wait
         self._inherit = inherit
         self._warn = warn
@@ -129,12 +129,11 @@ class Kernel:
         for rule in held:
             if rule.chain.table in commands:
                 raise _held(rule)
-        for _, line in Plan(commands).lines():
-            self._trace(line)
+        self._show(line for _, line in Plan(commands).lines())
         self.firewall.apply(commands)
 
     def _take(self, step: NetlinkStep | Sysctl) -> None:
-        self._trace(step.shown)
+        self._show([step.shown])
         if isinstance(step, NetlinkStep):
             self.netlink.take(step)
             return
@@ -159,8 +158,13 @@ class Kernel:
         except OSError as error:
             self._warn(f"connections that are under way keep their old way: {error}")
             return
-        for entry in ended:
-            self._trace(f"conntrack: deleted {entry}")
+        self._show(f"conntrack: deleted {entry}" for entry in ended)
+
+    def _show(self, lines: Iterable[str]) -> None:
+        """Ten thousand lines are made only for somebody who reads them."""
+        if self._trace:
+            for line in lines:
+                self._trace(line)
 
 
 def _held(rule: Rule) -> KernelError:
