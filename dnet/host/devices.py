@@ -141,7 +141,7 @@ def plug_steps(
 
 
 def _configuration(one: Interface, bridge: Bridge, netns: Namespace, why: str) -> Netlink:
-    inner, cidr = str(one.ifname), _inner_cidr(one, bridge)
+    inner, cidr = str(one.ifname), inner_cidr(one, bridge)
     # In double quotes, for the script as a whole is in single ones.
     shown = inner if word(inner) == inner else f'"{inner}"'.replace("$", "\\$")
     return Netlink(
@@ -162,18 +162,9 @@ def _configuration(one: Interface, bridge: Bridge, netns: Namespace, why: str) -
     )
 
 
-def _inner_cidr(one: Interface, bridge: Bridge) -> str:
+def inner_cidr(one: Interface, bridge: Bridge) -> str:
+    """The address of an attachment's interface, with the length of the bridge's prefix."""
     return f"{one.ip}/{address.prefix_len(bridge.address)}"
-
-
-def is_other_end(one: Interface, bridge: Bridge, device: Device, inner: Inner | None) -> bool:
-    """Whether what is in the namespace is the other end of the interface's own pair.
-
-    One that has neither its hardware address nor its address is that of another attachment.
-    """
-    if inner is None or inner.peer != device.ifindex:
-        return False
-    return inner.mac == one.hardware_address or _inner_cidr(one, bridge) in inner.addresses
 
 
 def inner_steps(
@@ -199,7 +190,7 @@ def inner_steps(
             _inside(one, netns, f"mtu {bridge.mtu}"),
             f"{where} of {one.id} has MTU {inner.mtu}, not {bridge.mtu}",
         )
-    if _inner_cidr(one, bridge) not in inner.addresses:
+    if inner_cidr(one, bridge) not in inner.addresses:
         yield _configuration(one, bridge, netns, f"{where} has no address {one.ip}")
     elif not inner.up:
         yield _configuration(one, bridge, netns, f"{where} is down")

@@ -6,18 +6,16 @@ added and deleted without a look. Otherwise, and to repair, the tables are read 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from dnet.chains import is_block_chain
 from dnet.errors import ConflictError, KernelError
-from dnet.host import delta, devices, netns, rulediff, rules, sysctl
+from dnet.host import delta, devices, plugging, rulediff, rules, sysctl
 from dnet.host.rulediff import Tables
 from dnet.host.rules import DNET_FORWARD, DNET_USER, Chain, Layout
 from dnet.host.scope import Scope, attached
-from dnet.host.steps import Netlink as NetlinkStep
 from dnet.host.steps import Plan, Sysctl
-from dnet.host.veth import veth_name
 from dnet.model import Bridge, Interface
 from dnet.state import State
 
@@ -64,7 +62,7 @@ class Planner:
             plan.aside += [
                 f"the device {name} is missing" for name in sorted(gone - plan.blocked.keys())
             ]
-        self._attachments(plan, state, touched, again=state.replug)
+        plugging.plan_all(plan, state, self._netlink, touched, again=state.replug)
         if settles or gone:
             _settings(plan, state, scope, after)
         return plan
@@ -78,7 +76,7 @@ class Planner:
         everything = scope | Scope.of(state)
         self._compare(plan, state, everything, expected=None)
         touched = self._devices(plan, state, everything, needed=set())
-        self._attachments(plan, state, [*everything.attached, *touched])
+        plugging.plan_all(plan, state, self._netlink, [*everything.attached, *touched])
         _settings(plan, state, everything, rules.skeleton(state))
         return plan
 
@@ -138,60 +136,6 @@ class Planner:
         if not touched:
             return []
         return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
-
-    def _attachments(
-        self, plan: Plan, state: State, touched: Iterable[Interface], again: Iterable[str] = ()
-    ) -> None:
-        """Plug in what should be and unplug what should not; what has nowhere to go is left.
-
-        Who is plugged in may take the place of one that is unplugged, which then goes first.
-        Otherwise it goes last, as nothing brings back what was set in its namespace by hand.
-        """
-        unplugs: list[NetlinkStep] = []
-        plugs: list[NetlinkStep] = []
-        ids = dict.fromkeys([*(one.id for one in touched), *again])
-        for interface_id in ids:
-            device = self._netlink().device(veth_name(interface_id))
-            one = state.interfaces.get(interface_id)
-            if one is None or one.netns is None:
-                unplugs += devices.unplug_steps(device)
-            else:
-                plugs += self._plug(plan, state, one, device, unplugs)
-        if plugs:
-            plan.before += [*unplugs, *plugs]
-        else:
-            plan.after += unplugs
-
-    def _plug(
-        self,
-        plan: Plan,
-        state: State,
-        one: Interface,
-        device: Device | None,
-        unplugs: list[NetlinkStep],
-    ) -> Iterator[NetlinkStep]:
-        bridge = state.bridges[one.bridge]
-        if bridge.name in plan.blocked:
-            plan.loose.append(f"{one.id} is unplugged: there is no bridge {bridge.name}")
-            return
-        place = netns.locate(str(one.netns), one.cookie)
-        inner = self._netlink().inner(one, place) if device is not None and place else None
-        why = ""
-        if device is not None and place and not devices.is_other_end(one, bridge, device, inner):
-            why = f"{one.ifname} in {one.netns} is not the other end of {device.name} of {one.id}"
-            unplugs += devices.unplug_steps(device, why="")
-            device = None
-        if device is not None:
-            home = self._netlink().device(one.bridge)
-            index = home.ifindex if home else None
-            yield from devices.port_steps(one, bridge, place, device, index)
-            if inner is not None and place:
-                again = one.id in state.replug
-                yield from devices.inner_steps(one, bridge, place, inner, again=again)
-        elif place is not None:
-            yield from devices.plug_steps(one, bridge, place, why)
-        else:
-            plan.loose.append(f"{one.id} is unplugged: there is no network namespace {one.netns}")
 
 
 def _homes(state: State, ids: Iterable[str]) -> set[str]:

@@ -129,6 +129,17 @@ def test_one_takes_another_s_place_in_one_batch(lab: Lab, host: Host) -> None:
     host.quiet("check")
 
 
+def test_it_leaves_its_old_address_in_one_batch_with_the_same_mac(lab: Lab, host: Host) -> None:
+    node, mac = lab.node(), "02:00:00:00:00:07"
+    words = f"attach a --netns {node.netns} --mac {mac}"
+    old = host.ok(*words.split())
+    host.ok("batch", stdin=f"detach a\n{words} --ip 172.17.0.9\n")
+    inside = node.run("ip -4 -o addr show dev eth0")
+    assert "172.17.0.9/16" in inside
+    assert old not in inside
+    host.quiet("check")
+
+
 def test_one_does_not_take_another_s_place_when_iptables_refuses(lab: Lab, host: Host) -> None:
     node = lab.node()
     host.ok("attach", "a", "--netns", node.netns, "-p", "80")
