@@ -98,7 +98,7 @@ def _plug(
     )
     _refuse_taken(state, made)
     if _place(one) != _place(made) and (port := facts.port_of(one.id)):
-        _refuse_plugged(state, one, port)
+        _refuse_plugged(state, one, made, port)
     if made == one:
         state.replug.add(one.id)
         state.confirm()
@@ -107,12 +107,13 @@ def _plug(
     return made
 
 
-def _refuse_plugged(state: State, one: Interface, port: str) -> None:
+def _refuse_plugged(state: State, one: Interface, made: Interface, port: str) -> None:
     """Raises ConflictError for one whose port is there, unless it was detached just now."""
     if one.netns is not None:
+        other_mac = made.hardware_address != one.hardware_address
+        mac = f" with the MAC {one.hardware_address}" if other_mac else ""
         raise ConflictError(
-            f"{one.id} is attached already, as {one.ifname} in {one.netns} "
-            f"with the MAC {one.hardware_address}",
+            f"{one.id} is attached already, as {one.ifname} in {one.netns}{mac}",
             f"dnet detach {one.id}",
         )
     before = state.loaded(state.interfaces, one.id)

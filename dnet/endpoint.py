@@ -127,8 +127,10 @@ def _endpoint(text: str) -> EndpointQuery:
     body, proto = _split_proto(text)
     host_ip, ports = _split_host_ip(body)
     if ":" in ports:
+        at = f"{host_ip}:" if host_ip else ""
         raise UsageError(
-            f"{names.quoted(text)} is not a host endpoint", "write [HOST_IP:]PORT[-END][/PROTO]"
+            f"{names.quoted(text)} is not a host endpoint",
+            f"leave out the container's side: {at}{ports.partition(':')[0]}/{proto}",
         )
     first, last = names.port_range(ports)
     return EndpointQuery(host_ip, first, last, proto)

@@ -17,8 +17,10 @@ _SYNONYMS = {
     **dict.fromkeys(("ls", "ps", "list", "status", "info", "inspect"), ("list", "show", "check")),
     **dict.fromkeys(("rm", "del", "delete", "destroy", "free"), ("remove", "release", "detach")),
     **dict.fromkeys(
-        ("create", "new", "make", "set", "get"), ("init", "add", "allocate", "request", "attach")
+        ("create", "new", "make", "set", "get", "add"),
+        ("init", "add", "allocate", "request", "attach"),
     ),
+    "init": ("bridge",),
     **dict.fromkeys(("publish", "expose", "forward"), ("map",)),
     **dict.fromkeys(("plug", "connect", "join"), ("attach", "link")),
     **dict.fromkeys(("unplug", "disconnect", "leave"), ("detach",)),

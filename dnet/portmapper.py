@@ -130,6 +130,9 @@ def _no_mapping(state: State, query: EndpointQuery) -> NotFoundError:
     at = Endpoint(query.host_ip or address.ANY, query.port, query.proto, query.end)
     holder = portindex.find_holder(state, at)
     if holder is not None and holder.kind == "mapping":
-        return NotFoundError(message, f"dnet map remove {holder.key}")
+        return NotFoundError(
+            f"{query} is part of the mapping {holder.key}, which goes whole",
+            f"dnet map remove {holder.key}",
+        )
     near = partial(nearby.endpoints, query, state.mappings)
     return NotFoundError(message, "dnet map list", near)

@@ -121,10 +121,11 @@ class Recovery:
             return True
         cookie = system.netns_cookie()
         if None not in (state.netns, cookie) and state.netns != cookie:
+            folder = for_shell(self._store.folder)
             raise ForeignStateError(
                 f"{self._store.path} belongs to another network namespace",
                 "run dnet there, or give each namespace a store of its own with --state-dir; "
-                f"if that one is gone: rm -r {for_shell(self._store.folder)}",
+                f"if that one is gone: mv {folder} {folder}.old",
             )
         return False
 

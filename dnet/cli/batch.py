@@ -117,6 +117,7 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
         meter.begin("waiting for the store")
         driver = Driver(session.settings())
         outcome = driver.rehearse(work) if dry_run else driver.change(work)
+        session.has_changed = not dry_run
     refused = [one for one in work.documents if isinstance(one, DnetError)]
     if session.form != "json" or dry_run:
         for error in refused:

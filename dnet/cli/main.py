@@ -110,8 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         _discard_output()  # The reader has what it wanted.
     except OSError as error:
+        done = any(session.has_changed for session in begun)
         unwritten = DnetError(
-            f"cannot write the output: {error.strerror}", "what was asked for is done all the same"
+            f"cannot write the output: {error.strerror}",
+            "what was asked for is done all the same" if done else None,
         )
         status = status or _fail(unwritten, words, begun)
         _discard_output()

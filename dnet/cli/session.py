@@ -61,6 +61,7 @@ class Session:
         self.form = "text"
         self.is_form_known = False
         self.quiet = False
+        self.has_changed = False
 
     def carry_out(self, request: Request) -> Document:
         """Carry a request out, and give what it has to say.
@@ -86,6 +87,7 @@ class Session:
             rehearsed = driver.rehearse(request.operation)
             return steps(rehearsed.plan, rehearsed.changes)
         outcome = driver.change(request.operation)
+        self.has_changed = True
         document = request.show(outcome.state, outcome.result)
         return document._replace(status=outcome.status) if outcome.status else document
 

@@ -82,7 +82,7 @@ def _plug(
     elif place is not None:
         yield from devices.plug_steps(one, bridge, place, why)
     else:
-        plan.loose.append(f"{one.id} is unplugged: there is no network namespace {one.netns}")
+        plan.loose.append(f"{one.id} is unplugged: its network namespace {one.netns} is gone")
 
 
 def _is_other_end(

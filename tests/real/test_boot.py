@@ -271,7 +271,8 @@ def test_a_store_of_another_namespace_is_left_alone(
     refusal = other.fails(STATUS["state-unreadable"], "--state-dir", str(host.state_dir), *command)
     assert "another network namespace" in refusal.message
     assert "--state-dir" in str(refusal.hint)
-    assert str(refusal.hint).endswith(f"if that one is gone: rm -r {host.state_dir}")
+    folder = host.state_dir
+    assert str(refusal.hint).endswith(f"if that one is gone: mv {folder} {folder}.old")
     assert (other.snapshot(), host.everything()) == before
     assert other.ok("--state-dir", str(host.state_dir), "interface", "list", "-q") == "db\napp"
 
