@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from dnet.chains import is_block_chain
 from dnet.errors import ConflictError, KernelError
-from dnet.host import delta, devices, plugging, rulediff, rules, sysctl
+from dnet.host import delta, devices, plugging, report, rulediff, rules, sysctl
 from dnet.host.rulediff import Tables
 from dnet.host.rules import DNET_FORWARD, DNET_USER, Chain, Layout
 from dnet.host.scope import Scope, attached
 from dnet.host.steps import Plan, Sysctl
 from dnet.model import Bridge, Interface
-from dnet.state import State
+from dnet.state import Change, State
 
 if TYPE_CHECKING:
     from dnet.facts import Device
@@ -51,6 +51,8 @@ class Planner:
         plan = Plan()
         if before != after or state.confirmed:
             self._compare(plan, state, scope, expected=before, reserved=reserved)
+            if before == after and not _changes_rules(state, changes):
+                plan.aside += report.by_chain(plan.findings)
         else:
             plan.commands = delta.commands(state, changes)
         touched = list(attached(state, changes))
@@ -136,6 +138,12 @@ class Planner:
         if not touched:
             return []
         return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
+
+
+def _changes_rules(state: State, changes: Iterable[Change]) -> bool:
+    """Whether anything was asked for that has rules of its own."""
+    ruled = (state.bridges, state.mappings, state.links)
+    return any(table in ruled for table, *_ in changes)
 
 
 def _homes(state: State, ids: Iterable[str]) -> set[str]:

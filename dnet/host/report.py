@@ -14,7 +14,7 @@ def repaired(plan: Plan, asked: Container[str] = ()) -> list[str]:
     """What a plan repairs, but for what was `asked` for: beyond a handful by chain, or counted."""
     steps = [one for one in plan.repairs() if one not in asked]
     findings = [one for one in plan.findings if str(one) not in asked]
-    return [*few(steps, "devices and settings"), *_rules(findings)]
+    return [*few(steps, "devices and settings"), *by_chain(findings)]
 
 
 def few(lines: Sequence[str], what: str) -> list[str]:
@@ -24,7 +24,8 @@ def few(lines: Sequence[str], what: str) -> list[str]:
     return [*lines[:_HANDFUL], f"{len(lines) - _HANDFUL} more {what}"]
 
 
-def _rules(findings: Sequence[Finding]) -> Iterator[str]:
+def by_chain(findings: Sequence[Finding]) -> Iterator[str]:
+    """What was found to differ in rules: beyond a handful by chain, or counted."""
     if len(findings) <= _MANY:
         yield from map(str, findings)
         return

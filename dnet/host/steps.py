@@ -67,7 +67,7 @@ class Plan:
         flows: connection tracking entries to delete.
         held: rules of others that keep a chain which is to go.
         findings: what was found to differ in the rules, where they were looked at.
-        aside: devices that are made anew besides what was asked for, in words.
+        aside: what is repaired besides what was asked for, in words.
         loose: attachments that cannot be plugged in, in words.
         back: what gives newly adopted devices back what they had, should the plan fail.
         blocked: why a bridge cannot be made, by name; the rest is planned without it.

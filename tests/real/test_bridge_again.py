@@ -23,7 +23,8 @@ def test_init_again_repairs_what_drifted(both: Lab) -> None:
     before = host.snapshot()
     host.iptables("-F FORWARD", "-t nat -F POSTROUTING", "-t nat -F PREROUTING")
     host.ip("link set br0 down", "addr flush dev br0")
-    host.ok("bridge", "init", "br0")
+    told = host.dnet("bridge", "init", "br0").stderr
+    assert "dnet: warning: repaired: filter FORWARD: missing: -o br0 " in told
     assert host.snapshot() == before
 
 
