@@ -6,16 +6,19 @@ library prints. IPv6 is understood when typed and refused in one place, `_suppor
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from dnet.errors import UsageError
 from dnet.names import quoted
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+if TYPE_CHECKING:
+    # Loaded where an address is taken apart: a list does not need it.
+    import ipaddress
+
+    Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+    Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 ANY = "0.0.0.0"
 LOOPBACK = "127.0.0.1"
@@ -32,6 +35,8 @@ def _supported(text: str, version: int) -> None:
 
 def parse(text: str) -> str:
     """An IPv4 address in its canonical form."""
+    import ipaddress
+
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
         address = ipaddress.ip_address(bare)
@@ -45,6 +50,8 @@ def parse(text: str) -> str:
 
 def parse_host_ip(text: str) -> str:
     """An address of the host that a port can be bound to; 0.0.0.0 means every one."""
+    import ipaddress
+
     address = ipaddress.ip_address(parse(text))
     if address.is_multicast or str(address) == "255.255.255.255":
         raise UsageError(
@@ -55,6 +62,8 @@ def parse_host_ip(text: str) -> str:
 
 
 def _prefixed(text: str, example: str) -> Interface:
+    import ipaddress
+
     if "/" not in text:
         raise UsageError(f"{quoted(text)} has no prefix length", f"write it like {example}")
     try:
@@ -124,6 +133,8 @@ def parse_range(text: str, bridge_address: str) -> str:
 @lru_cache(maxsize=64)
 def network(cidr: str) -> Network:
     """The subnet of an address with a prefix length, or of a range."""
+    import ipaddress
+
     return ipaddress.ip_interface(cidr).network
 
 
@@ -140,6 +151,8 @@ def prefix_len(cidr: str) -> int:
 def to_int(address: str) -> int:
     """The number behind an address in canonical form, for arithmetic and for sorting."""
     if ":" in address:
+        import ipaddress
+
         return int(ipaddress.IPv6Address(address))
     first, second, third, fourth = address.split(".")
     return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
@@ -159,6 +172,8 @@ def ascending(first: int, last: int) -> Iterator[str]:
 
 def contains(cidr: str, address: str) -> bool:
     """Whether `address` lies in the subnet of `cidr`."""
+    import ipaddress
+
     return ipaddress.ip_address(address) in network(cidr)
 
 
@@ -174,6 +189,8 @@ def mac(address: str) -> str:
     Locally administered (IEEE 802), and the same for an address every time, so that a reused
     address never meets a stale neighbour entry. Docker derives it in the same way.
     """
+    import ipaddress
+
     return ":".join(f"{byte:02x}" for byte in b"\x02\x42" + ipaddress.ip_address(address).packed)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 
 from dnet import nearby
 from dnet.errors import KernelError, NotFoundError, PermissionDeniedError, UsageError
@@ -135,6 +135,7 @@ def _resolve(text: str) -> tuple[str, str]:
     return text, named or paths[0]
 
 
+@cache
 def _folders() -> tuple[str, ...]:
     """Where names are looked for, under the shorter name where both are the same place."""
     return _NAMED[1:] if os.path.realpath("/var/run") == "/run" else _NAMED
