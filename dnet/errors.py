@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 Near = Callable[[], Sequence[str]]
@@ -38,6 +38,12 @@ class DnetError(Exception):
     def saying(self, message: str) -> Self:
         """The same error in other words."""
         return type(self)(message, self._advice, self._near)
+
+    def lines(self) -> Iterator[str]:
+        """What a user reads of it: the error on one line, and the hint on another."""
+        yield on_one_line(f"dnet: error: {self}")
+        if hint := self.hint:
+            yield on_one_line(f"dnet: hint: {hint}")
 
     def body(self) -> dict[str, str | None]:
         """What stands under "error" in JSON."""

@@ -108,16 +108,13 @@ class Batch:
 def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: bool) -> Document:
     """The whole file in one transaction."""
     from dnet.cli import progress
-    from dnet.driver import Driver
 
     with progress.shown() as meter:
         part = meter.begin("" if stream.isatty() else "reading")
         wanted = _wanted(session, stream, part, keep_going=keep_going)
         work = Batch(wanted, session.form, meter, keep_going=keep_going)
         meter.begin("waiting for the store")
-        driver = Driver(session.settings())
-        outcome = driver.rehearse(work) if dry_run else driver.change(work)
-        session.has_changed = not dry_run
+        outcome = session.change(work, dry_run=dry_run)
     refused = [one for one in work.documents if isinstance(one, DnetError)]
     if session.form != "json" or dry_run:
         for error in refused:

@@ -12,7 +12,7 @@ import click
 
 from dnet import STATE_DIR, __version__
 from dnet.cli.tree import LazyGroup
-from dnet.errors import DnetError, PermissionDeniedError, UsageError, on_one_line
+from dnet.errors import DnetError, PermissionDeniedError, UsageError
 
 if TYPE_CHECKING:
     from dnet.cli.session import Session
@@ -172,9 +172,8 @@ def _fail(error: DnetError, words: list[str], begun: list[Session]) -> int:
 
         _complain(as_json({"error": error.body()}))
         return error.status
-    _complain(on_one_line(f"dnet: error: {error}"))
-    if error.hint:
-        _complain(on_one_line(f"dnet: hint: {error.hint}"))
+    for line in error.lines():
+        _complain(line)
     return error.status
 
 

@@ -45,36 +45,6 @@ class Checked(_ParamType):
             raise
 
 
-ID = Checked("id", names.interface_id, "<id>")
-NEW_ID = Checked("id", names.interface_id)
-PARENT = Checked(
-    "parent", lambda text: text if text == names.HOST else names.interface_id(text), "<id>", "host"
-)
-LINK = Checked("link", str, "<parent>", "<link>")
-LINK_CHILD = Checked("child", names.interface_id, "<child>")
-LINK_PARENT = Checked("parent", PARENT.check, "<parent>")
-TARGET = Checked("target", str, "<id>", "<address>")
-BRIDGE = Checked("bridge", names.device, "<bridge>")
-DEVICE = Checked("device", names.device)
-NETNS = Checked("netns", lambda text: _netns(text), "<netns>")
-CHAIN = Checked("chain", names.chain)
-ADDRESS = Checked("address", address.parse)
-TAKEN_ADDRESS = Checked("address", address.parse, "<address>")
-HOST_IP = Checked("ip", address.parse_host_ip)
-CIDR = Checked("cidr", address.parse_cidr)
-PROTO = Checked("proto", names.protocol, *names.PROTOCOLS)
-PORTS = Checked("port", names.port_range)
-EXPOSED = Checked("port/proto", names.port_proto)
-MAPPING = Checked("endpoint", lambda text: _mapping(text), "<mapping>")
-RESERVED_PORT = Checked("endpoint", endpoint.parse_endpoint, "<port>")
-PUBLISH = Checked("spec", endpoint.parse_publish)
-FILE = Checked("file", str, "<file>")
-MAC = Checked("mac", address.parse_mac)
-LINKED = Checked("link", names.child_alias, "<id>")
-COUNT = Checked("n", lambda text: _whole(text, 1, 1 << 24))
-MTU = Checked("n", lambda text: _whole(text, 68, 65535))
-
-
 def _netns(text: str) -> str:
     if not text:
         raise UsageError("'' is no network namespace's name, path or pid", "ip netns list")
@@ -89,6 +59,36 @@ def _mapping(text: str) -> endpoint.EndpointQuery:
             raise
         every = f"every mapping of an id: dnet map remove --all {names.for_shell(text)}"
         raise UsageError(str(error), every) from None
+
+
+ID = Checked("id", names.interface_id, "<id>")
+NEW_ID = Checked("id", names.interface_id)
+PARENT = Checked(
+    "parent", lambda text: text if text == names.HOST else names.interface_id(text), "<id>", "host"
+)
+LINK = Checked("link", str, "<parent>", "<link>")
+LINK_CHILD = Checked("child", names.interface_id, "<child>")
+LINK_PARENT = Checked("parent", PARENT.check, "<parent>")
+TARGET = Checked("target", str, "<id>", "<address>")
+BRIDGE = Checked("bridge", names.device, "<bridge>")
+DEVICE = Checked("device", names.device)
+NETNS = Checked("netns", _netns, "<netns>")
+CHAIN = Checked("chain", names.chain)
+ADDRESS = Checked("address", address.parse)
+TAKEN_ADDRESS = Checked("address", address.parse, "<address>")
+HOST_IP = Checked("ip", address.parse_host_ip)
+CIDR = Checked("cidr", address.parse_cidr)
+PROTO = Checked("proto", names.protocol, *names.PROTOCOLS)
+PORTS = Checked("port", names.port_range)
+EXPOSED = Checked("port/proto", names.port_proto)
+MAPPING = Checked("endpoint", _mapping, "<mapping>")
+RESERVED_PORT = Checked("endpoint", endpoint.parse_endpoint, "<port>")
+PUBLISH = Checked("spec", endpoint.parse_publish)
+FILE = Checked("file", str, "<file>")
+MAC = Checked("mac", address.parse_mac)
+LINKED = Checked("link", names.child_alias, "<id>")
+COUNT = Checked("n", lambda text: _whole(text, 1, 1 << 24))
+MTU = Checked("n", lambda text: _whole(text, 68, 65535))
 
 
 def _whole(text: str, low: int, high: int) -> int:

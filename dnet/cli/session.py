@@ -11,7 +11,7 @@ from dnet.cli.document import NOTHING, Document, column
 from dnet.errors import DnetError, UsageError, on_one_line
 
 if TYPE_CHECKING:
-    from dnet.driver import Operation
+    from dnet.driver import Operation, Outcome
     from dnet.host.steps import Plan
     from dnet.maintenance import Maintenance
     from dnet.recovery import Settings
@@ -80,16 +80,22 @@ class Session:
             from dnet.store import Store
 
             return request.show(Store(self.state_dir).load(), None)
+        outcome = self.change(request.operation, dry_run=request.dry_run)
+        if request.dry_run:
+            return steps(outcome.plan, outcome.changes)
+        document = request.show(outcome.state, outcome.result)
+        return document._replace(status=outcome.status) if outcome.status else document
+
+    def change(self, operation: Operation[Any], *, dry_run: bool) -> Outcome[Any]:
+        """Carry an operation out, or only see what it would come to."""
         from dnet.driver import Driver
 
         driver = Driver(self.settings())
-        if request.dry_run:
-            rehearsed = driver.rehearse(request.operation)
-            return steps(rehearsed.plan, rehearsed.changes)
-        outcome = driver.change(request.operation)
+        if dry_run:
+            return driver.rehearse(operation)
+        outcome = driver.change(operation)
         self.has_changed = True
-        document = request.show(outcome.state, outcome.result)
-        return document._replace(status=outcome.status) if outcome.status else document
+        return outcome
 
     def settings(self) -> Settings:
         """What a driver needs to know."""
@@ -109,9 +115,8 @@ class Session:
 
     def complain(self, error: DnetError) -> None:
         """An error of one of many things, of which the others go on."""
-        _say(f"dnet: error: {error}")
-        if error.hint:
-            _say(f"dnet: hint: {error.hint}")
+        for line in error.lines():
+            _say(line)
 
     def trace(self, line: str) -> None:
         """A kernel step, with --verbose."""

@@ -90,15 +90,15 @@ class Planner:
         expected: Layout | None,
         reserved: Iterable[Chain] = (),
     ) -> None:
-        desired = rules.layout(state)
-        if not desired.own and not scope.chains and not any(desired.shared.values()):
+        least = rules.skeleton(state)
+        if not least.own and not scope.chains and not any(least.shared.values()):
             return
         actual = self._firewall.read()
+        restricted = bool(actual.chains.get(DNET_USER))
+        desired = rules.layout(state, restricted=restricted)
         kept = scope.chains
-        if actual.chains.get(DNET_USER):
-            desired = rules.layout(state, restricted=True)
-            if any(bridge.iptables for bridge in scope.bridges):
-                kept |= {DNET_FORWARD}
+        if restricted and any(bridge.iptables for bridge in scope.bridges):
+            kept |= {DNET_FORWARD}
         if expected is not None:
             _refuse_foreign(actual, expected, (desired.chains() - kept).union(reserved))
         known = rules.shared_variants(
