@@ -7,25 +7,31 @@ it is not: importing it takes as long as all the rest of a command that allocate
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from dnet.errors import LockedError
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _POLL_SECONDS = 0.005
+_PATIENCE_SECONDS = 1.0
 
 
 @contextmanager
-def held(path: str, timeout: float) -> Iterator[int]:
+def held(path: str, timeout: float, notice: Callable[[str], None] | None = None) -> Iterator[int]:
     """Hold the lock of a file, made where there is none; the descriptor as the value.
 
     Should this process be killed, a child that was given the descriptor keeps the lock. Waits
-    up to `timeout` seconds. Raises LockedError with the holder's pid, OSError.
+    up to `timeout` seconds; `notice` is told for whom, once it has taken longer than a moment.
+    Raises LockedError with the holder's pid, OSError.
     """
     descriptor = _taken(path)
     if descriptor is None:
-        with _awaited(path, timeout) as descriptor:
+        with _awaited(path, timeout, notice) as descriptor:
             yield descriptor
         return
     try:
@@ -55,12 +61,12 @@ def _taken(path: str) -> int | None:
 
 
 @contextmanager
-def _awaited(path: str, timeout: float) -> Iterator[int]:
+def _awaited(path: str, timeout: float, notice: Callable[[str], None] | None) -> Iterator[int]:
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path, timeout=timeout)
+    lock = FileLock(path)
     try:
-        lock.acquire(poll_interval=_POLL_SECONDS)
+        _acquire(lock, timeout, notice)
     except Timeout:
         raise LockedError(
             f"the store is locked{_by(path)}", "wait, or give it more time with --lock-timeout"
@@ -69,6 +75,22 @@ def _awaited(path: str, timeout: float) -> Iterator[int]:
         yield _descriptor_of(path)
     finally:
         lock.release()
+
+
+def _acquire(lock: BaseFileLock, timeout: float, notice: Callable[[str], None] | None) -> None:
+    """Wait; after a moment say so. Raises Timeout."""
+    from filelock import Timeout
+
+    patience = min(timeout, _PATIENCE_SECONDS)
+    try:
+        lock.acquire(patience, _POLL_SECONDS)
+    except Timeout:
+        left = timeout - patience
+        if not left:
+            raise
+        if notice is not None:
+            notice(f"waiting up to {left:.3g} s: the store is locked{_by(lock.lock_file)}")
+        lock.acquire(left, _POLL_SECONDS)
 
 
 def _by(path: str) -> str:

@@ -37,7 +37,7 @@ class Maintenance(Recovery):
         """
         if not self._store.has_journal() and not self._differences(None):
             return []
-        with self._store.locked(self._settings.lock_timeout):
+        with self._locked():
             journal = self._store.journal()
             return [*self._differences(journal), *([_LEFT_BEHIND] if journal else [])]
 

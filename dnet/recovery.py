@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
 from typing import NamedTuple
 
@@ -21,8 +21,8 @@ from dnet.store import Store
 class Settings(NamedTuple):
     """What the global options say: `lock_timeout` is in seconds.
 
-    `warn`, `tell` and `trace` take a line: a warning, what was done, a step of it, which is None
-    where nobody wants to see them.
+    `warn`, `tell`, `trace` and `notice` take a line: a warning, what was done, a step of it, what
+    is waited for. The last two are None where nobody wants to see them.
     """
 
     state_dir: str
@@ -30,6 +30,7 @@ class Settings(NamedTuple):
     warn: Say
     tell: Say
     trace: Say | None
+    notice: Say | None = None
 
 
 class Recovery:
@@ -43,10 +44,13 @@ class Recovery:
     def _locked_kernel(self) -> Iterator[Kernel]:
         end_by_exception()
         begin = monotonic()
-        with self._store.locked(self._settings.lock_timeout) as lock:
+        with self._locked() as lock:
             left = self._settings.lock_timeout - (monotonic() - begin)
             with self._kernel((lock,), left) as kernel:
                 yield kernel
+
+    def _locked(self) -> AbstractContextManager[int]:
+        return self._store.locked(self._settings.lock_timeout, self._settings.notice)
 
     @contextmanager
     def _kernel(self, inherit: tuple[int, ...] = (), wait: float = 0) -> Iterator[Kernel]:

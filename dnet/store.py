@@ -92,8 +92,10 @@ class Store:
     # Locking
 
     @contextmanager
-    def locked(self, timeout: float) -> Iterator[int]:
+    def locked(self, timeout: float, notice: Callable[[str], None] | None = None) -> Iterator[int]:
         """Hold the lock, the file's descriptor as the value; `timeout` is in seconds.
+
+        `notice` takes a line about what is waited for.
 
         Raises LockedError with the holder, PermissionDeniedError.
         """
@@ -102,7 +104,7 @@ class Store:
         self._make_folder()
         with ExitStack() as stack:
             try:
-                descriptor = stack.enter_context(lock.held(self._lock, timeout))
+                descriptor = stack.enter_context(lock.held(self._lock, timeout, notice))
             except OSError as error:
                 raise self._trouble(error, self._lock) from None
             yield descriptor

@@ -55,6 +55,34 @@ def test_it_passes_from_one_to_the_next(path: str) -> None:
         pass
 
 
+@pytest.mark.libraries
+def test_who_waits_longer_than_a_moment_is_told_for_whom(path: str) -> None:
+    told: list[str] = []
+    noticed = threading.Event()
+
+    def notice(line: str) -> None:
+        told.append(line)
+        noticed.set()
+
+    def wait() -> None:
+        with held(path, 60, notice):
+            pass
+
+    waiting = threading.Thread(target=wait)
+    with held(path, 0):
+        waiting.start()
+        assert noticed.wait(50)
+    waiting.join()
+    assert told == [f"waiting up to 59 s: the store is locked by process {os.getpid()}"]
+
+
+def test_who_has_no_time_is_told_the_end_alone(path: str) -> None:
+    told: list[str] = []
+    with held(path, 0), pytest.raises(LockedError), held(path, 0.01, told.append):
+        pass
+    assert told == []
+
+
 def test_a_child_that_has_the_descriptor_keeps_the_lock_when_the_parent_is_killed(
     path: str,
 ) -> None:

@@ -102,7 +102,8 @@ class Session:
         from dnet.recovery import Settings
 
         trace = self.trace if self._verbose else None
-        return Settings(self.state_dir, self._lock_timeout, self.warn, self.tell, trace)
+        notice = self.tell if sys.stderr.isatty() else None
+        return Settings(self.state_dir, self._lock_timeout, self.warn, self.tell, trace, notice)
 
     def warn(self, line: str) -> None:
         """A warning: the command goes on."""

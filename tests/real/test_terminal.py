@@ -17,6 +17,7 @@ import pytest
 
 from dnet import endpoint, interface, ipallocator, link, portallocator, portmapper, storetext
 from dnet.host.veth import veth_name
+from dnet.lock import held
 from dnet.state import State
 from tests import lab as labs
 from tests import terminal
@@ -176,6 +177,28 @@ def test_what_is_plugged_in_and_what_is_not(lab: Lab) -> None:
     assert host.json("show")["bridges"][0]["present"] is False
     assert re.search(r"^dnet0  \S+  the device is missing$", host.ok("show"), re.MULTILINE)
     assert host.json("bridge", "init", "dnet0")["present"] is True
+
+
+# --- waiting ---------------------------------------------------------------------------------
+
+
+@pytest.mark.libraries
+def test_who_waits_for_the_store_is_told_on_a_terminal(host: Host) -> None:
+    host.ok("bridge", "init")
+    with terminal.opened(80) as (reading, end):
+        with held(str(host.state_dir / "lock"), 0):
+            process = subprocess.Popen(
+                host.argv("dnet", "ip", "request"), stdout=subprocess.PIPE, stderr=end, env=host.env
+            )
+            os.close(end)
+            shown = terminal.read_until(reading, lambda text: "\n" in text)
+        with process:
+            assert process.stdout is not None
+            assert process.stdout.read().split() == [b"172.17.0.2"]
+        shown += terminal.read_until(reading)
+    assert process.returncode == 0
+    by = f"the store is locked by process {os.getpid()}"
+    assert shown == f"dnet: waiting up to 29 s: {by}\n"
 
 
 # --- progress ----------------------------------------------------------------------------------
