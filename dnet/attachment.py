@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from dnet import interface as interfaces
 from dnet import link, nearby, portmapper
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     from dnet.facts import Facts, Namespace
 
 
-class Wiring(NamedTuple):
-    """What an attachment asks for beside the interface itself.
+Linked = tuple[str, str | None]
+"""A child's id, and its alias or None."""
 
-    `links` are pairs of a child's id and its alias or None.
-    """
+
+class Wiring(NamedTuple):
+    """What an attachment asks for beside the interface itself."""
 
     netns: str
     ifname: str = "eth0"
     mac: str | None = None
     publish: Sequence[PublishSpec] = ()
-    links: Sequence[tuple[str, str | None]] = ()
+    links: Sequence[Linked] = ()
 
 
 def attach(
@@ -54,16 +55,10 @@ def attach(
         state, facts, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
     )
     made = _plug(state, facts, one, namespace, wiring)
-    mark = state.mark()
-    _publish(state, facts, made, wiring.publish)
-    for child, alias in wiring.links:
-        _refuse_unlinkable(state, made.id, child)
-        link.add(state, facts, parent=made.id, child=child, alias=alias)
-    if one.netns is not None and state.mark() != mark:
-        raise ConflictError(
-            f"{one.id} is attached already, without some of these ports or links",
-            f"add them to it: dnet map add {one.id} SPEC, dnet link add {one.id} CHILD",
-        )
+    ports = _publish(state, facts, made, wiring.publish)
+    links = _link(state, facts, made, wiring.links)
+    if one.netns is not None and (ports or links):
+        _refuse_more(one, ports, links)
     return made
 
 
@@ -153,14 +148,48 @@ def _refuse_unlinkable(state: State, parent: str, child: str) -> None:
         )
 
 
-def _publish(state: State, facts: Facts, made: Interface, specs: Sequence[PublishSpec]) -> None:
-    """Publish ports; what leaves the host port open is not published anew on attaching again."""
+def _publish(
+    state: State, facts: Facts, made: Interface, specs: Sequence[PublishSpec]
+) -> list[PublishSpec]:
+    """Publish ports, and give those that were not.
+
+    What leaves the host port open is not published anew on attaching again.
+    """
+    new = []
     has = [state.mappings[key] for key in state.mappings_by_target.keys(made.ip)]
     for spec in specs:
         chosen = spec.host_port is None or spec.picks_one
         fitting = (one for one in has if spec.fits(one.endpoint, one.container_port))
         again = next(fitting, None) if chosen else None
-        if again is None:
-            portmapper.add(state, facts, target=made.id, specs=[spec])
-        else:
+        if again is not None:
             has.remove(again)
+            continue
+        mark = state.mark()
+        portmapper.add(state, facts, target=made.id, specs=[spec])
+        if state.mark() != mark:
+            new.append(spec)
+    return new
+
+
+def _link(state: State, facts: Facts, made: Interface, links: Sequence[Linked]) -> list[Linked]:
+    """Link to children, and give those that were not."""
+    new = []
+    for child, alias in links:
+        _refuse_unlinkable(state, made.id, child)
+        mark = state.mark()
+        link.add(state, facts, parent=made.id, child=child, alias=alias)
+        if state.mark() != mark:
+            new.append((child, alias))
+    return new
+
+
+def _refuse_more(one: Interface, ports: list[PublishSpec], links: list[Linked]) -> NoReturn:
+    """Raises ConflictError for what an attachment was first made without."""
+    lacks = [f"-p {spec}" for spec in ports]
+    adding = [f"dnet map add {one.id} {' '.join(map(str, ports))}"] if ports else []
+    for child, alias in links:
+        lacks.append(f"--link {child}:{alias}" if alias else f"--link {child}")
+        adding.append(f"dnet link add {one.id} {child}{f' --alias {alias}' if alias else ''}")
+    raise ConflictError(
+        f"{one.id} is attached already, without {', '.join(lacks)}", " && ".join(adding)
+    )

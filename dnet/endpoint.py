@@ -24,8 +24,7 @@ class Endpoint(NamedTuple):
     end: int
 
     def __str__(self) -> str:
-        ports = f"{self.port}" if self.end == self.port else f"{self.port}-{self.end}"
-        return f"{self.host_ip}:{ports}/{self.proto}"
+        return f"{self.host_ip}:{_ports(self.port, self.end)}/{self.proto}"
 
     @property
     def is_range(self) -> bool:
@@ -74,6 +73,12 @@ class PublishSpec(NamedTuple):
     end: int
     proto: str
 
+    def __str__(self) -> str:
+        at = f"{self.host_ip}:" if self.host_ip else ""
+        here = _ports(self.host_port, self.host_end) if self.host_port else ""
+        colon = ":" if at or here else ""
+        return f"{at}{here}{colon}{_ports(self.port, self.end)}/{self.proto}"
+
     @property
     def is_range(self) -> bool:
         """Whether several container ports are published together, as one mapping."""
@@ -94,6 +99,10 @@ class PublishSpec(NamedTuple):
     def picks_one(self) -> bool:
         """Whether one free port out of a range of host ports is asked for."""
         return not self.is_range and self.host_port != self.host_end
+
+
+def _ports(first: int, last: int | None) -> str:
+    return f"{first}" if last in (None, first) else f"{first}-{last}"
 
 
 def _split_proto(text: str) -> tuple[str, str]:

@@ -204,6 +204,21 @@ def test_again_with_other_arguments_is_a_conflict(
     assert host.everything() == before
 
 
+def test_again_with_more_it_is_told_how_to_add_it(lab: Lab, host: Host) -> None:
+    for child in ("db", "cache"):
+        host.ok("interface", "allocate", child, "--expose", "5432/tcp")
+    words = ("attach", "web", "--netns", lab.node().netns, "-p", "8080:80")
+    address = host.ok(*words, "--link", "db")
+    more = (*words, "-p", "8081:81", "-p", "53/udp", "--link", "db", "--link", "cache:c")
+    refusal = host.fails(4, *more)
+    lacks = "-p 8081:81/tcp, -p 53/udp, --link cache:c"
+    assert refusal.message == f"web is attached already, without {lacks}"
+    way = "dnet map add web 8081:81/tcp 53/udp && dnet link add web cache --alias c"
+    assert refusal.hint == way
+    host.run(way)
+    assert host.ok(*more) == address
+
+
 @pytest.mark.libraries
 @pytest.mark.parametrize(
     ("where", "how"),

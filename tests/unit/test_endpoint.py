@@ -66,6 +66,15 @@ def test_what_is_no_host_endpoint(text: str) -> None:
 )
 def test_publish_specs(text: str, spec: PublishSpec) -> None:
     assert parse_publish(text) == spec
+    assert parse_publish(str(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["80/tcp", "8080:80/udp", "10.0.0.1::53/udp", "8000-8010:80/tcp", "0.0.0.0:1-9:2-10/sctp"],
+)
+def test_a_whole_publish_spec_is_shown_as_it_was_typed(text: str) -> None:
+    assert str(parse_publish(text)) == text
 
 
 @pytest.mark.parametrize(
