@@ -38,7 +38,7 @@ def bridge() -> None:
     """Set up, show and remove bridges."""
 
 
-@bridge.command(epilog=EXAMPLES)
+@bridge.command(epilog=EXAMPLES, instead="--address")
 @click.argument("name", type=options.BRIDGE, default=DEFAULT_BRIDGE)
 @click.option(
     "--address",

@@ -33,7 +33,7 @@ def interface() -> None:
     """Give ids an address, and forget them."""
 
 
-@interface.command()
+@interface.command(instead="--ip")
 @click.argument("interface_id", metavar="ID", type=options.NEW_ID)
 @options.bridge
 @click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")

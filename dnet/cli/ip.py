@@ -22,7 +22,7 @@ def ip() -> None:
     """Take addresses and give them back."""
 
 
-@ip.command()
+@ip.command(instead="--ip")
 @options.bridge
 @click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
 @click.option("--owner", metavar="ID", type=options.ID, help="Whose it is, for the lists.")
@@ -58,7 +58,7 @@ def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Reque
     return Request(nothing, operation, dry_run)
 
 
-@ip.command("list")
+@ip.command("list", instead="--bridge")
 @options.listed_bridge
 @click.option("--available", is_flag=True, help="List those that are still free instead.")
 @options.lists

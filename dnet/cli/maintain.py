@@ -51,7 +51,7 @@ def restore(dry_run: bool) -> Request:
     return Request(maintain=mend)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, instead="--owner")
 @click.option(
     "--owner",
     "owners",

@@ -89,7 +89,7 @@ def remove(
     return Request(nothing, operation, dry_run)
 
 
-@map.command("list")
+@map.command("list", instead="--bridge")
 @click.argument("target", required=False, type=options.TARGET)
 @options.listed_bridge
 @options.lists

@@ -29,7 +29,7 @@ def port() -> None:
     """Reserve ports of the host."""
 
 
-@port.command()
+@port.command(instead="--port")
 @options.bridge
 @click.option(
     "--host-ip",
@@ -79,7 +79,7 @@ def release(endpoints: tuple[EndpointQuery, ...], if_exists: bool, dry_run: bool
     return Request(nothing, operation, dry_run)
 
 
-@port.command("list")
+@port.command("list", instead="--bridge")
 @options.listed_bridge
 @options.lists
 def list_(bridge: str | None) -> Request:

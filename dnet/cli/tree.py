@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -14,7 +14,31 @@ CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_w
 
 
 class Command(click.Command):
-    """A command whose help ends with where there is more to read."""
+    """A command whose help ends with where there is more to read.
+
+    `instead` is the option that a word too many was perhaps meant for.
+    """
+
+    allow_extra_args = True
+
+    def __init__(self, *args: Any, instead: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._instead = instead
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the command line. Raises UsageError for a word too many, as Click would."""
+        rest = super().parse_args(ctx, args)
+        if rest and not ctx.resilient_parsing:
+            self._refuse(rest[0], ctx.command_path)
+        return rest
+
+    def _refuse(self, word: str, path: str) -> NoReturn:
+        from dnet import names
+
+        has_option = self._instead is not None and not word.startswith("-")
+        meant = [f"{self._instead} {names.for_shell(word)}"] if has_option else []
+        message = f"{names.quoted(word)} is one argument too many"
+        raise UsageError(message, f"{path} --help", lambda: meant)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, and the name of the manual page."""

@@ -48,6 +48,20 @@ NEAR = {
     "bridge list --hlep": "did you mean --help? If not: dnet bridge list --help",
     "reset --force": "did you mean --yes? If not: dnet reset --help",
     "detach --force web": "dnet detach --help",
+    "gc web": "did you mean --owner web? If not: dnet gc --help",
+    "ip request 172.17.0.9": "did you mean --ip 172.17.0.9? If not: dnet ip request --help",
+    "ip list dnet0": "did you mean --bridge dnet0? If not: dnet ip list --help",
+    "interface allocate vm 172.17.0.9": "did you mean --ip 172.17.0.9? "
+    "If not: dnet interface allocate --help",
+    "port allocate 9001": "did you mean --port 9001? If not: dnet port allocate --help",
+    "port allocate 9001-9009 udp": "did you mean --port 9001-9009? "
+    "If not: dnet port allocate --help",
+    "link add web db 5432 80": "did you mean -p 5432? If not: dnet link add --help",
+    "attach vm --netns vm 80": "did you mean -p 80? If not: dnet attach --help",
+    "bridge init br0 10.0.0.1/24": "did you mean --address 10.0.0.1/24? "
+    "If not: dnet bridge init --help",
+    "bridge list dnet0": "dnet bridge list --help",
+    "ip request -- --ip": "dnet ip request --help",
     "port release --port 8080": "dnet port release --help",
     "map add web --port 80": "dnet map add --help",
     "bridge init --alloc x": "did you mean --allocation? If not: dnet bridge init --help",
@@ -84,6 +98,7 @@ NEAR = {
 SAID = {
     "completion": "missing argument 'bash|zsh|fish'",
     "completion tcsh": "'tcsh' is none of bash, zsh, fish",
+    "gc web": "'web' is one argument too many",
     "attach x --netns=": "--netns: '' is no network namespace's name, path or pid",
     "map list --format jsn": "--format: 'jsn' is none of text, json, env",
 }
