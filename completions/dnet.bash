@@ -111,7 +111,7 @@ _dnet_grammar() {
                 -j,--json
                 --format=text|json|env
                 -h,--help'
-            arguments='<id>'
+            arguments='<id>+'
             ;;
         'interface list')
             options='--bridge=<bridge>
@@ -240,7 +240,7 @@ _dnet_grammar() {
                 -j,--json
                 --format=text|json|env
                 -h,--help'
-            arguments='<id>'
+            arguments='<id>+'
             ;;
         'batch')
             options='--keep-going

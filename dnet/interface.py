@@ -46,10 +46,14 @@ def allocate(
     return made
 
 
-def release(state: State, _facts: Facts, *, interface_id: str, if_exists: bool = False) -> None:
-    """Forget an id with its mappings, reserved ports, links and address. Raises NotFoundError."""
-    if interface_id in state.interfaces or not if_exists:
-        drop(state, interfaces.named(state, interface_id))
+def release(state: State, _facts: Facts, *, ids: Sequence[str], if_exists: bool = False) -> None:
+    """Forget ids with their mappings, reserved ports, links and addresses: all, or none.
+
+    Raises NotFoundError.
+    """
+    for one in dict.fromkeys(ids):
+        if one in state.interfaces or not if_exists:
+            drop(state, interfaces.named(state, one))
 
 
 def drop(state: State, interface: Interface) -> None:

@@ -96,10 +96,13 @@ def attach(
 
 
 @click.command(cls=Command)
-@click.argument("interface_id", metavar="ID", type=options.ID)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, type=options.ID)
 @options.if_exists
 @options.changes
-def detach(interface_id: str, if_exists: bool, dry_run: bool) -> Request:
-    """Unplug an interface, and release all it had, as dnet interface release does."""
-    operation = partial(interface.release, interface_id=interface_id, if_exists=if_exists)
+def detach(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
+    """Unplug interfaces, and release all they had, as dnet interface release does.
+
+    All that are named, or none.
+    """
+    operation = partial(interface.release, ids=ids, if_exists=if_exists)
     return Request(nothing, operation, dry_run)

@@ -56,16 +56,19 @@ def allocate(
 
 
 @interface.command()
-@click.argument("interface_id", metavar="ID", type=options.ID)
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, type=options.ID)
 @options.if_exists
 @options.changes
-def release(interface_id: str, if_exists: bool, dry_run: bool) -> Request:
-    """Forget an id, with its mappings, ports, links and address."""
-    operation = partial(interfaces.release, interface_id=interface_id, if_exists=if_exists)
+def release(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
+    """Forget ids, with their mappings, ports, links and addresses.
+
+    All that are named, or none.
+    """
+    operation = partial(interfaces.release, ids=ids, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
 
 
-@interface.command("list")
+@interface.command("list", instead="--bridge")
 @options.listed_bridge
 @options.lists
 def list_(bridge: str | None) -> Request:

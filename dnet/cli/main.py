@@ -27,7 +27,7 @@ COMMANDS = {
     "map": ("dnet.cli.map", "Publish ports of containers on the host."),
     "link": ("dnet.cli.link", "Open ports of one container to another."),
     "attach": ("dnet.cli.attach", "Plug a network namespace into a bridge."),
-    "detach": ("dnet.cli.attach", "Unplug it, and release all it had."),
+    "detach": ("dnet.cli.attach", "Unplug interfaces, and release all they had."),
     "batch": ("dnet.cli.batch", "Carry out many commands at once: all, or none."),
     "show": ("dnet.cli.show", "Show the whole picture."),
     "check": ("dnet.cli.maintain", "Compare the kernel with the store."),

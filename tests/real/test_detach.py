@@ -43,6 +43,19 @@ def unplug(host: Host, node: Node, how: str) -> None:
     host.run(f"while ip link show {port} >/dev/null 2>&1; do sleep 0.05; done")
 
 
+def test_several_go_at_once_or_none(lab: Lab, host: Host) -> None:
+    for name in ("web", "db"):
+        host.ok("attach", name, "--netns", lab.node().netns, "-p", "80")
+    host.ok("interface", "allocate", "vm")
+    busy = host.everything()
+    assert host.fails(3, "detach", "web", "gone", "db").message == "there is no interface gone"
+    assert host.everything() == busy
+    host.ok("detach", "web", "vm", "db", "--if-exists", "gone")
+    assert host.keys("interface", "list") == []
+    assert host.keys("map", "list") == []
+    assert ports(host) == []
+
+
 @pytest.mark.parametrize("how", ["device", "namespace"])
 def test_an_unplugged_one_is_plugged_in_again(lab: Lab, host: Host, how: str) -> None:
     outside, node = lab.outside(host), lab.node()

@@ -374,7 +374,7 @@ def test_by_force_goes_all_that_is_on_it_and_nothing_else(allocation: str) -> No
         link.add(state, FACTS, parent=parent, child=child)
     portallocator.allocate(state, FACTS, bridge="dnet0", count=3)
     portallocator.allocate(state, FACTS, bridge="other", owner="web", ports=(7001, 7001))
-    interface.release(state, FACTS, interface_id="db")
+    interface.release(state, FACTS, ids=["db"])
     bridge.remove(state, FACTS, name="dnet0", force=True)
     assert snapshot(state) == before
 

@@ -29,7 +29,7 @@ def furnished() -> Document:
     for name in ("web", "db", "old"):
         expose = ["80/tcp", "53/udp"] if name == "db" else []
         interface.allocate(state, FACTS, interface_id=name, bridge="dnet0", expose=expose)
-    interface.release(state, FACTS, interface_id="old")
+    interface.release(state, FACTS, ids=["old"])
     interface.allocate(state, FACTS, interface_id="far", bridge="br1", expose=["80/tcp"])
     plugged = Interface(
         "vm", "br1", "10.0.1.9", (), "02:00:00:00:00:01", "/run/netns/vm", "eth0", 4242

@@ -24,7 +24,22 @@ def allocate(state: State, interface_id: str, **arguments: Any) -> Interface:
 
 
 def release(state: State, interface_id: str, *, if_exists: bool = False) -> None:
-    interface.release(state, FACTS, interface_id=interface_id, if_exists=if_exists)
+    interface.release(state, FACTS, ids=[interface_id], if_exists=if_exists)
+
+
+def test_several_are_released_together_or_none() -> None:
+    state = with_bridge()
+    for name in ("web", "db", "cache"):
+        allocate(state, name)
+    link.add(state, FACTS, parent="web", child="db", ports=["80/tcp"])
+    interface.release(state, FACTS, ids=["web", "db", "web"])
+    assert list(state.interfaces) == ["cache"]
+    mark = state.mark()
+    with pytest.raises(NotFoundError, match="no interface web"):
+        interface.release(state, FACTS, ids=["cache", "web"])
+    state.undo(mark)
+    interface.release(state, FACTS, ids=["web", "cache"], if_exists=True)
+    assert list(state.interfaces) == []
 
 
 def test_the_next_address_under_an_id() -> None:

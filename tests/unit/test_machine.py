@@ -152,7 +152,7 @@ class Machine(RuleBasedStateMachine):
     @rule(one=IDS)
     def release_interface(self, one: str) -> None:
         self.both(
-            lambda s, f: interface.release(s, f, interface_id=one),
+            lambda s, f: interface.release(s, f, ids=[one]),
             lambda: self.plain.release_interface(one),
         )
 

@@ -44,7 +44,7 @@ CHANGES: dict[str, Callable[[State], object]] = {
         state, FACTS, name="br1", options={"address": "10.5.0.1/24"}
     ),
     "interface": lambda state: interface.allocate(state, FACTS, interface_id="new"),
-    "release": lambda state: interface.release(state, FACTS, interface_id="db"),
+    "release": lambda state: interface.release(state, FACTS, ids=["db"]),
     "address": lambda state: ipallocator.request(state, FACTS),
     "mapping": lambda state: portmapper.add(state, FACTS, target="db", specs=specs("80")),
     "unmap": lambda state: portmapper.remove(state, FACTS, queries=queries("8080")),

@@ -202,7 +202,7 @@ def test_a_mapping_may_use_what_its_own_interface_reserved() -> None:
     assert publish(state, "8080:80", "9090:90") == ["0.0.0.0:8080/tcp", "0.0.0.0:9090/tcp"]
     with pytest.raises(PortInUseError):
         reserve(state, "8080", owner="web")
-    interface.release(state, FACTS, interface_id="web")
+    interface.release(state, FACTS, ids=["web"])
     assert not state.reservations
 
 

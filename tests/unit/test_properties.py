@@ -157,7 +157,7 @@ def test_release_is_the_exact_inverse(subnet: Subnet, allocation: str, data: st.
         portmapper.add(state, FACTS, target=new.ip, specs=specs("127.0.0.1::81"))
         for parent in ("host", *names[:2]):
             link.add(state, FACTS, parent=parent, child="new")
-        interface.release(state, FACTS, interface_id="new")
+        interface.release(state, FACTS, ids=["new"])
     assert what_is_held(state) == before
 
 

@@ -14,7 +14,7 @@ def furnished() -> State:
     state = with_bridge("10.0.0.1/24", allocation="reuse")
     for name in ("web", "db", "old"):
         interface.allocate(state, FACTS, interface_id=name, expose=["80/tcp"])
-    interface.release(state, FACTS, interface_id="old")
+    interface.release(state, FACTS, ids=["old"])
     portmapper.add(state, FACTS, target="web", specs=specs("8080:80", "80"))
     link.add(state, FACTS, parent="web", child="db")
     link.add(state, FACTS, parent="host", child="db")
@@ -66,7 +66,7 @@ def test_the_head_comes_back() -> None:
 def test_changes_are_the_difference_to_what_was_loaded() -> None:
     state = furnished()
     interface.allocate(state, FACTS, interface_id="new")
-    interface.release(state, FACTS, interface_id="new")
+    interface.release(state, FACTS, ids=["new"])
     portmapper.add(state, FACTS, target="web", specs=specs("9090:90", "9091:91"))
     state.mappings.drop("0.0.0.0:9091/tcp")
     state.mappings.drop("0.0.0.0:8080/tcp")
@@ -106,7 +106,7 @@ def test_indexes_follow_what_comes_goes_and_comes_back() -> None:
     state = furnished()
     looked_up = lookups(state)
     mark = state.mark()
-    interface.release(state, FACTS, interface_id="db")
+    interface.release(state, FACTS, ids=["db"])
     assert lookups(state) == lookups(State(snapshot(state))) != looked_up
     state.undo(mark)
     assert lookups(state) == lookups(State(snapshot(state))) == looked_up

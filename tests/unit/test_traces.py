@@ -58,7 +58,7 @@ def iface(state: State, interface_id: str, ip: str | None = None) -> dict[str, A
 
 
 def release(state: State, interface_id: str) -> None:
-    interface.release(state, FACTS, interface_id=interface_id)
+    interface.release(state, FACTS, ids=[interface_id])
 
 
 def port(
