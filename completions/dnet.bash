@@ -262,7 +262,8 @@ _dnet_grammar() {
                 -h,--help'
             ;;
         'restore')
-            options='--dry-run
+            options='--adopt
+                --dry-run
                 -j,--json
                 --format=text|json|env
                 -h,--help'

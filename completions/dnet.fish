@@ -261,6 +261,7 @@ function __dnet_grammar -S
             set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'
             set -a options '-h,--help'\t'Show this message and exit'
         case 'restore'
+            set -a options '--adopt'\t'Also a store of another network namespace, which is gone'
             set -a options '--dry-run'\t'Print every step, and change nothing'
             set -a options '-j,--json'\t'The same as --format json'
             set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'

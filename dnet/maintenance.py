@@ -66,14 +66,15 @@ class Maintenance(Recovery):
             if chain in there
         ]
 
-    def restore(self, *, dry_run: bool = False) -> Plan:
+    def restore(self, *, adopt: bool = False, dry_run: bool = False) -> Plan:
         """Make the kernel agree with the store, from whatever it looks like now.
 
+        With `adopt` the store may be of another network namespace, and is of this one then.
         Raises DnetError where a bridge cannot be made, once all the rest is done.
         """
         with self._kernel() if dry_run else self._locked_kernel() as kernel:
             state = self._store.load()
-            moved = self._elsewhere(state)
+            moved = self._elsewhere(state, adopt=adopt)
             plan = self._way_home(state, self._store.journal(), kernel, self._reserved(state))
             if not dry_run:
                 with uninterrupted():

@@ -13,7 +13,6 @@ from dnet.host.kernel import Kernel, Say
 from dnet.host.scope import NOWHERE, Scope
 from dnet.host.signals import end_by_exception, uninterrupted
 from dnet.host.steps import Plan
-from dnet.names import for_shell
 from dnet.state import State
 from dnet.store import Store
 
@@ -116,22 +115,27 @@ class Recovery:
         plan.flows = list(flows.left_behind(journal, state))
         return plan
 
-    def _elsewhere(self, state: State) -> bool:
-        """Whether this is another boot than the store's kernel side was made on."""
+    def _elsewhere(self, state: State, *, adopt: bool = False) -> bool:
+        """Whether this is another boot than the store's kernel side was made on.
+
+        With `adopt` another network namespace counts as one. Raises ForeignStateError.
+        """
         if not state.bridges or state.boot_id is None:
             return False
         if state.boot_id != system.boot_id():
             state.forget_boot()
             return True
         cookie = system.netns_cookie()
-        if None not in (state.netns, cookie) and state.netns != cookie:
-            folder = for_shell(self._store.folder)
-            raise ForeignStateError(
-                f"{self._store.path} belongs to another network namespace",
-                "run dnet there, or give each namespace a store of its own with --state-dir; "
-                f"if that one is gone: mv {folder} {folder}.old",
-            )
-        return False
+        if None in (state.netns, cookie) or state.netns == cookie:
+            return False
+        if adopt:
+            state.forget_boot()
+            return True
+        raise ForeignStateError(
+            f"{self._store.path} belongs to another network namespace",
+            "run dnet there, or give each namespace a store of its own with --state-dir; "
+            "if that one is gone: dnet restore --adopt",
+        )
 
     def _report(self, plan: Plan, asked: Collection[str] = ()) -> None:
         for line in report.repaired(plan, asked):

@@ -38,12 +38,15 @@ def check() -> Request:
 
 
 @click.command(cls=Command)
+@click.option(
+    "--adopt", is_flag=True, help="Also a store of another network namespace, which is gone."
+)
 @options.changes
-def restore(dry_run: bool) -> Request:
+def restore(adopt: bool, dry_run: bool) -> Request:
     """Make the kernel match the store: after a boot, a firewall's reload, or by hand."""
 
     def mend(maintenance: Maintenance) -> Document:
-        plan = maintenance.restore(dry_run=dry_run)
+        plan = maintenance.restore(adopt=adopt, dry_run=dry_run)
         if dry_run:
             return steps(plan)
         return Document({"repaired": plan.differences(), "unplugged": plan.loose}, values=())

@@ -271,10 +271,35 @@ def test_a_store_of_another_namespace_is_left_alone(
     refusal = other.fails(STATUS["state-unreadable"], "--state-dir", str(host.state_dir), *command)
     assert "another network namespace" in refusal.message
     assert "--state-dir" in str(refusal.hint)
-    folder = host.state_dir
-    assert str(refusal.hint).endswith(f"if that one is gone: mv {folder} {folder}.old")
+    assert str(refusal.hint).endswith("if that one is gone: dnet restore --adopt")
     assert (other.snapshot(), host.everything()) == before
     assert other.ok("--state-dir", str(host.state_dir), "interface", "list", "-q") == "db\napp"
+
+
+def test_a_store_whose_namespace_is_gone_can_be_adopted(lab: Lab, host: Host) -> None:
+    """As in a container that is started anew, with its files, while its host runs on."""
+    address = host.ok("attach", "web", "--netns", lab.node().netns, "-p", "80")
+    before = host.listing()
+    labs.remove_namespaces([host.netns])
+    other = lab.host()
+    other.env["DNET_STATE_DIR"] = str(host.state_dir)
+    other.state_dir = host.state_dir
+    untouched = other.everything()
+    assert "name dnet0" in other.ok("restore", "--adopt", "--dry-run")
+    assert other.everything() == untouched
+    done = other.dnet("restore", "--adopt")
+    assert done.returncode == 0, done
+    assert "web is unplugged" in done.stderr
+    assert other.listing() == before
+    assert other.ok("attach", "web", "--netns", lab.node().netns) == address
+    other.quiet("check")
+    other.quiet("restore", "--adopt")
+
+
+def test_what_was_adopted_is_no_longer_the_first_one_s(lab: Lab, host: Host) -> None:
+    other = lab.host()
+    other.ok("--state-dir", str(host.state_dir), "restore", "--adopt")
+    assert "another network namespace" in host.fails(8, "ip", "request").message
 
 
 def test_two_stores_in_two_namespaces(lab: Lab, host: Host) -> None:
