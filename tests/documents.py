@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from dnet.lock import held
 from tests import session
 from tests.host import Host
 
 _BLOCK = re.compile(r"^```(console|bash)\b([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Typed faster than by hand: a server that was just started may not listen yet.
-_CURLRC = 'retry = 9\nretry-connrefused\nnoproxy = "*"\n'
+_CURLRC = 'retry = 30\nretry-delay = 1\nretry-connrefused\nnoproxy = "*"\n'
 
 
 class Block(NamedTuple):
@@ -57,7 +59,11 @@ def play(host: Host, told: Sequence[Block], folder: Path) -> tuple[str, str]:
         if block.kind == "bash":
             _save(block.text, folder)
     shown = [block.text for block in told if block.kind == "console" and not missing([block])]
-    came = session.play(host, folder, map(session.type_in, shown))
+    with ExitStack() as alone:
+        if any("runc" in block.needs for block in told):
+            # A container of runc has its name in the cgroups of the whole machine.
+            alone.enter_context(held("/run/dnet-tests-runc.lock", 300))
+        came = session.play(host, folder, map(session.type_in, shown))
     return "".join(shown), "".join(came)
 
 

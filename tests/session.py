@@ -9,9 +9,12 @@ from pathlib import Path
 
 from tests.host import Host
 
-# Names of namespaces are nobody else's either, nor is a store in its usual place: whatever a
-# session starts may have lost the variable that says where its own one is.
-_WORLD = "mount -t tmpfs tmpfs /run/netns && mount -t tmpfs tmpfs /var/lib && exec bash -c "
+# Names of namespaces and of runc's containers are nobody else's either, nor is a store in its
+# usual place: whatever a session starts may have lost the variable that says where its own one is.
+_WORLD = (
+    "mkdir -p /run/runc && for own in /run/netns /run/runc /var/lib; do "
+    "mount -t tmpfs tmpfs $own || exit; done && exec bash -c "
+)
 _COMMAND = re.compile(r"^\$ (.*(?:\n> .*)*)", re.MULTILINE)
 _END = "\x1e"
 
