@@ -14,10 +14,14 @@ class DnetError(Exception):
     `str(error)` is the one line a user reads; `hint` says what to do about it, `near` gives what
     was perhaps meant: it is looked for only where somebody reads the hint.
     The classes, their exit statuses and codes are part of the command contract.
+
+    Attributes:
+        device: the device that the kernel refused to change, where it was one.
     """
 
     status = 1
     code = "failed"
+    device: str | None = None
 
     def __init__(self, message: str, hint: str | None = None, near: Near | None = None) -> None:
         super().__init__(message)

@@ -118,6 +118,10 @@ class State:
             table, key, old = self._log.pop()
             table.write(key, old)
 
+    def written(self, since: int, until: int) -> Iterator[tuple[str, str]]:
+        """(table's name, key) of each write between two marks."""
+        return ((table.name, key) for table, key, _ in self._log[since:until])
+
     def changes(self) -> list[Change]:
         """(table, key, old row, new row) of all that differs from what was loaded."""
         if self._known_changes is None or self._known_changes[0] != len(self._log):

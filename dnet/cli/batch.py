@@ -72,10 +72,13 @@ class Batch:
         self._progress = progress
         self._form = form
         self._keep_going = keep_going
+        self._state: State | None = None
+        self._done: list[tuple[script.Line, int, int]] = []
         self.documents: list[Document | DnetError] = []
 
     def __call__(self, state: State, facts: Facts) -> None:
         """Carry the lines out, each seeing what those before it did."""
+        self._state = state
         part = self._progress.begin("deciding", len(self._wanted))
         for wanted in self._wanted:
             part.done += 1
@@ -87,7 +90,19 @@ class Batch:
                     raise wanted.line.blame(error) from None
                 state.undo(mark)
                 self.documents.append(wanted.line.blame(error))
+            self._done.append((wanted.line, mark, state.mark()))
         self._progress.begin("applying")
+
+    def blamed(self, error: DnetError) -> DnetError:
+        """The error, with the line named that asked for the device which the kernel refused."""
+        if self._state is None or error.device is None:
+            return error
+        from dnet.presence import device_of
+
+        for line, since, until in reversed(self._done):
+            if any(device_of(*one) == error.device for one in self._state.written(since, until)):
+                return line.blame(error)
+        return error
 
     def _result(self, wanted: Wanted, state: State, facts: Facts) -> Document:
         """What a line has to say, while the state is as the line left it."""
@@ -114,7 +129,10 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
         wanted = _wanted(session, stream, part, keep_going=keep_going)
         work = Batch(wanted, session.form, meter, keep_going=keep_going)
         meter.begin("waiting for the store")
-        outcome = session.change(work, dry_run=dry_run)
+        try:
+            outcome = session.change(work, dry_run=dry_run)
+        except DnetError as failure:
+            raise work.blamed(failure) from None
     refused = [one for one in work.documents if isinstance(one, DnetError)]
     if session.form != "json" or dry_run:
         for error in refused:

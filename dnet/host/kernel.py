@@ -135,7 +135,11 @@ class Kernel:
     def _take(self, step: NetlinkStep | Sysctl) -> None:
         self._show([step.shown])
         if isinstance(step, NetlinkStep):
-            self.netlink.take(step)
+            try:
+                self.netlink.take(step)
+            except DnetError as error:
+                error.device = step.device
+                raise
             return
         try:
             sysctl.write(step)

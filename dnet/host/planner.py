@@ -133,6 +133,7 @@ class Planner:
                     touched.add(name)
             except KernelError as error:
                 if name in needed:
+                    error.device = name
                     raise
                 plan.blocked[name] = error
         if not touched:

@@ -26,6 +26,11 @@ class Netlink(NamedTuple):
     shown: str
     why: str = ""
 
+    @property
+    def device(self) -> str:
+        """The device of the host's that it is about, as far as that is known."""
+        return str(self.arguments.get("port", self.arguments["name"]))
+
 
 class Sysctl(NamedTuple):
     """A setting under /proc/sys, by its dotted name.

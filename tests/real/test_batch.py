@@ -35,6 +35,28 @@ def refused(host: Host, status: int, *lines: str, options: tuple[str, ...] = ())
 # --- one transaction ---------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("options", [(), ("--keep-going",)], ids=str)
+def test_a_line_that_the_kernel_refuses_is_named(
+    lab: Lab, br0: Host, options: tuple[str, ...]
+) -> None:
+    free, full = lab.node(), lab.node()
+    full.ip("link add eth0 type veth peer name eth1")
+    lines = [f"attach {name} --netns {node.netns}" for name, node in (("a", free), ("b", full))]
+    message = refused(br0, STATUS["conflict"], "ip request", *lines, options=options)
+    shown = f"line 3: {lines[1]}"
+    assert message == f"{shown}: there is a device eth0 in /run/netns/{full.netns} already"
+    assert len(free.run("ip -o link").splitlines()) == 1, "but for lo there is nothing"
+
+
+def test_a_line_whose_bridge_cannot_be_made_is_named(br0: Host) -> None:
+    br0.ip("link add br1 type bridge", "address add 10.1.0.1/24 dev br1")
+    br0.ok("bridge", "init", "br1", "--address", "10.1.0.1/24")
+    br0.ip("link delete br1")
+    line = "bridge init br1 --mtu 1400"
+    message = refused(br0, STATUS["kernel"], "ip request --bridge br0", line)
+    assert message == f"line 2: {line}: the device br1 was there before dnet and is gone"
+
+
 def test_everything_from_an_empty_machine_in_one_batch(both: Lab) -> None:
     host = both.host()
     client, web = both.outside(host), both.node()
