@@ -52,14 +52,14 @@ def test_a_containers_own_download_goes_on(site: Site, proto: str) -> None:
     site.outside.listen(proto, 443, "outside")
     download = site.web.open(proto, "10.99.0.2", 443)
     assert download.say()
-    before = entries(site.host, "dport=443")
+    before = entries(site.host, " dport=443 ")
     assert len(before) == 1
     site.host.ok("map", "add", "web", f"443:443/{proto}")
-    assert entries(site.host, "dport=443") == before
+    assert entries(site.host, " dport=443 ") == before
     assert download.say()
     site.host.ok("map", "remove", f"443/{proto}")
     # The very entry: one that was deleted could come back with the next packet, unnoticed.
-    assert entries(site.host, "dport=443") == before
+    assert entries(site.host, " dport=443 ") == before
     assert download.say()
 
 
@@ -193,10 +193,10 @@ def test_one_of_two_ports_of_a_container_goes_alone(site: Site) -> None:
     second = site.outside.open("udp", "10.99.0.1", 5002)
     assert first.say()
     assert second.say()
-    before = entries(site.host, "dport=5002")
+    before = entries(site.host, " dport=5002 ")
     site.host.ok("map", "remove", "5001/udp")
     assert first.say(SILENCE_SECONDS) is None
-    assert entries(site.host, "dport=5002") == before
+    assert entries(site.host, " dport=5002 ") == before
     assert second.say()
 
 
