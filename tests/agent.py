@@ -2,8 +2,8 @@
 
 It reads one JSON request a line and answers each with one JSON line, so that a test may hold
 any number of servers and open connections in a namespace without starting a process for each.
-A server answers whatever it receives with its own name and the client address it saw:
-`web 10.0.0.2:4711`. It ends when its standard input does, that is with the test itself.
+A question is a number, and a server answers with that, its own name and the client address it
+saw: `7 web 10.0.0.2:4711`. It ends when its standard input does, that is with the test itself.
 
 It runs with `python -I -S`: the standard library only.
 """
@@ -11,6 +11,7 @@ It runs with `python -I -S`: the standard library only.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import selectors
 import socket
@@ -24,10 +25,15 @@ Request = dict[str, Any]
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 # A UDP question is repeated, because nobody else does it where a packet is lost.
 UDP_REPEAT_SECONDS = 0.25
+_numbers = itertools.count()
 
 
 def family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def answer_to(asked: bytes, name: str, peer: tuple[str, int]) -> bytes:
+    return b"%s %s" % (asked, f"{name} {peer[0]}:{peer[1]}".encode())
 
 
 class Servers(threading.Thread):
@@ -70,20 +76,19 @@ class Servers(threading.Thread):
             self.connections.add(connection)
             self.selector.register(connection, selectors.EVENT_READ, ("connection", name))
         elif kind == "udp":
-            _, peer = ready.recvfrom(2048)
-            ready.sendto(f"{name} {peer[0]}:{peer[1]}".encode(), peer)
+            asked, peer = ready.recvfrom(2048)
+            ready.sendto(answer_to(asked, name, peer), peer)
         else:
             self.answer(ready, name)
 
     def answer(self, connection: socket.socket, name: str) -> None:
         try:
-            received = connection.recv(2048)
-            if received:
-                peer = connection.getpeername()
-                connection.sendall(f"{name} {peer[0]}:{peer[1]}".encode())
+            asked = connection.recv(2048)
+            if asked:
+                connection.sendall(answer_to(asked, name, connection.getpeername()))
         except OSError:
-            received = b""
-        if not received:
+            asked = b""
+        if not asked:
             self.selector.unregister(connection)
             self.connections.discard(connection)
             connection.close()
@@ -107,17 +112,22 @@ def bound(proto: str, address: str, source: list[Any] | None) -> socket.socket:
 
 
 def question(client: socket.socket, proto: str, seconds: float) -> str | None:
-    """What the other end answers on a connected socket within `seconds`, None for nothing."""
-    deadline = time.monotonic() + seconds
+    """What the other end answers on a connected socket within `seconds`, None for nothing.
+
+    The second answer to a question that was repeated is none to the next question.
+    """
+    deadline, number = time.monotonic() + seconds, str(next(_numbers))
     while (left := deadline - time.monotonic()) > 0:
         try:
-            client.send(b"?")
+            client.send(number.encode())
             client.settimeout(left if proto == "tcp" else min(left, UDP_REPEAT_SECONDS))
-            return client.recv(2048).decode() or None
+            answered, _, answer = client.recv(2048).decode().partition(" ")
         except TimeoutError:
             continue
         except OSError:
             return None
+        if answered in ("", number):
+            return answer or None
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests import lab as labs
 from tests.lab import Lab
+from tests.node import SILENCE_SECONDS
 
 
 def test_a_real_connection_shows_the_client_address(lab: Lab) -> None:
@@ -41,6 +44,20 @@ def test_a_flow_keeps_its_source_port(lab: Lab, proto: str) -> None:
     flow = node.open(proto, "127.0.0.1", 53)
     assert flow.say() == flow.say() is not None
     flow.close()
+
+
+def test_a_late_answer_to_one_question_is_none_to_the_next(lab: Lab) -> None:
+    client, server = lab.node(), lab.node()
+    lab.wire(client, server, "10.98.0.2/24", "10.98.0.1/24")
+    server.listen("udp", 53, "dns")
+    flow = client.open("udp", "10.98.0.1", 53)
+    os.kill(server.agent_pid, signal.SIGSTOP)
+    assert flow.say(SILENCE_SECONDS) is None
+    os.kill(server.agent_pid, signal.SIGCONT)
+    # It answers in the order in which it was asked.
+    server.reaches("dns", "udp", "10.98.0.1", 53)
+    server.run("iptables -A INPUT -p udp --dport 53 -j DROP")
+    assert flow.say(SILENCE_SECONDS) is None
 
 
 def test_a_container_reaches_its_bridge(lab: Lab) -> None:
