@@ -11,7 +11,7 @@ from tests.dialogue import talking_to
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Node
-from tests.real.devices import link, names, ports
+from tests.real.devices import link, names, ports, wait_until_gone
 from tests.real.test_transaction import refusing
 
 BRIDGE = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
@@ -39,8 +39,7 @@ def unplug(host: Host, node: Node, how: str) -> None:
         return
     node.close()
     subprocess.run(["ip", "netns", "delete", node.netns], check=True)
-    # The kernel takes the devices of a namespace apart some time after its last process ended.
-    host.run(f"while ip link show {port} >/dev/null 2>&1; do sleep 0.05; done")
+    wait_until_gone(host, port)
 
 
 def test_several_go_at_once_or_none(lab: Lab, host: Host) -> None:

@@ -23,6 +23,7 @@ from tests import lab as labs
 from tests import terminal
 from tests.host import Host
 from tests.lab import Lab
+from tests.real.devices import wait_until_gone
 from tests.terminal import on_terminal, plain
 from tests.unit.facts import FACTS, specs, with_bridge
 
@@ -169,6 +170,7 @@ def test_what_is_plugged_in_and_what_is_not(lab: Lab) -> None:
     assert [one["plugged"] for one in json.loads(elsewhere.stdout)] == [None, None]
 
     labs.remove_namespaces([node.netns])
+    wait_until_gone(host, veth_name("web"))
     assert seen() == {"web": False, "db": None}
     assert host.json("interface", "show", "web")["plugged"] is False
     assert "DNET_PLUGGED=false" in host.ok("interface", "show", "web", "--format", "env")
