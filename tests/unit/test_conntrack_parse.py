@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnet.host.conntrack import delete, describe, narrow, select
@@ -13,6 +13,7 @@ from dnet.host.ctentry import Entry, parse
 from dnet.host.ctnetlink import deletion, eviction, holding
 from dnet.host.flow import LOCAL, Flow
 from dnet.host.localaddr import LocalAddresses, parse_trie
+from tests.unit.facts import STABLE
 
 # Printed by conntrack 1.4.7 with -o id.
 LISTING = """\
@@ -148,6 +149,7 @@ FLOWS = st.builds(
 )
 
 
+@settings(STABLE)
 @given(st.lists(FLOWS, max_size=6))
 def test_many_flows_stand_for_what_each_stands_for(flows: list[Flow]) -> None:
     each = {ident for flow in flows for ident in chosen(flow)}

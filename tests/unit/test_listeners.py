@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnet.host.sockets import (
@@ -17,6 +17,7 @@ from dnet.host.sockets import (
     parse_ranges,
     parse_sctp,
 )
+from tests.unit.facts import STABLE
 
 little = pytest.mark.skipif(
     sys.byteorder != "little", reason="the samples are of a little-endian machine"
@@ -116,6 +117,7 @@ ADDRESSES = st.sampled_from(["0.0.0.0", "::", "10.0.0.1", "10.0.0.2"])
 SMALL = st.integers(1, 30)
 
 
+@settings(STABLE)
 @given(st.lists(st.tuples(ADDRESSES, SMALL)), ADDRESSES, SMALL, SMALL)
 def test_a_range_is_held_as_its_first_port_that_is(
     held: list[tuple[str, int]], host_ip: str, one: int, other: int
@@ -139,6 +141,7 @@ def test_a_list_of_ports(text: str, ranges: list[tuple[int, int]]) -> None:
     assert list(parse_ranges(text)) == ranges
 
 
+@settings(STABLE)
 @given(st.sets(st.integers(0, 65535), max_size=20), st.integers(0, 65535))
 def test_a_port_set_is_a_set(ports: set[int], one: int) -> None:
     assert (one in PortSet((port, port) for port in ports)) is (one in ports)
