@@ -78,7 +78,8 @@ def test_nobody_speaks_to_the_host_as_its_own_loopback(guarded: Guarded) -> None
 
     def arrived() -> int:
         rogue.run(sys.executable, "-c", SPEAK)
-        (line,) = [one for one in host.run("iptables -vnxL INPUT").splitlines() if "9999" in one]
+        rules = host.run("iptables -vnxL INPUT").splitlines()
+        (line,) = [rule for rule in rules if " dpt:9999" in rule]
         return int(line.split()[0])
 
     assert arrived() == 0
