@@ -61,10 +61,13 @@ def make_variant_folder(parent: Path, variant: str) -> Path:
 
 
 def sweep() -> None:
-    """Removes the namespaces of test runs that were killed before they could."""
+    """Removes the namespaces of test runs that were killed before they could.
+
+    To be called before this process makes any: one of those may have had its process id.
+    """
     for path in Path("/run/netns").glob(f"{_PREFIX}-*"):
         owner = re.fullmatch(rf"{_PREFIX}-(\d+)-\d+", path.name)
-        if owner and not Path("/proc", owner[1]).exists():
+        if owner and (int(owner[1]) == os.getpid() or not Path("/proc", owner[1]).exists()):
             subprocess.run(["ip", "netns", "del", path.name], capture_output=True, check=False)
 
 
