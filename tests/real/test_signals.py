@@ -87,10 +87,13 @@ def test_a_signal_at_any_time(host: Host, number: signal.Signals) -> None:
 
 
 def is_before_dnet(done: Completed) -> bool:
-    """Whether Python was interrupted, in its own way, before dnet's first line was carried out."""
+    """Whether Python was interrupted, in its own way, before dnet had put an end to that.
+
+    Which is what the first line of its main function does.
+    """
     frames = [line for line in done.stderr.splitlines() if str(PACKAGE) in line]
     return "KeyboardInterrupt" in done.stderr and all(
-        re.search(r"__(init|main)__\.py\", line \d+, in <module>", line) for line in frames
+        re.search(r"__(init|main)__\.py\", line \d+, in (<module>|main)$", line) for line in frames
     )
 
 
