@@ -5,6 +5,10 @@ any number of servers and open connections in a namespace without starting a pro
 A question is a number, and a server answers with that, its own name and the client address it
 saw: `7 web 10.0.0.2:4711`. It ends when its standard input does, that is with the test itself.
 
+Its connections come from ports in order, from the one that its argument names. Two that came
+from the same one, whether of this namespace or behind the same address, would perhaps be one
+to the container that they are for: of a mapped range the kernel then chooses another port.
+
 It runs with `python -I -S`: the standard library only.
 """
 
@@ -26,6 +30,7 @@ KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 # A UDP question is repeated, because nobody else does it where a packet is lost.
 UDP_REPEAT_SECONDS = 0.25
 _numbers = itertools.count()
+_ports = itertools.count(int(sys.argv[1]))
 
 
 def family(address: str) -> socket.AddressFamily:
@@ -99,12 +104,14 @@ class Servers(threading.Thread):
 
 
 def bound(proto: str, address: str, source: list[Any] | None) -> socket.socket:
-    """An unconnected socket, bound to the own address and port of `source` if that is given."""
+    """An unconnected socket, bound to `source`, or to a port that no other one had."""
     client = socket.socket(family(address), KINDS[proto])
     try:
         if source:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             client.bind((source[0], source[1]))
+        else:
+            client.bind(("", next(_ports)))
         return client
     except OSError:
         client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -17,6 +18,9 @@ ANSWER_SECONDS = 3.0
 SILENCE_SECONDS = 0.4
 
 Completed = subprocess.CompletedProcess[str]
+
+# The ports that connections come from, a thousand for each namespace of a test.
+_ports = itertools.cycle(range(33500, 60500, 1000))
 
 
 class Node:
@@ -103,7 +107,7 @@ class Node:
     def _request(self, do: str, **arguments: Any) -> Any:
         if self._agent is None:
             self._agent = subprocess.Popen(
-                self.argv(sys.executable, "-I", "-S", str(AGENT)),
+                self.argv(sys.executable, "-I", "-S", str(AGENT), str(next(_ports))),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
