@@ -168,12 +168,12 @@ def inner_cidr(one: Interface, bridge: Bridge) -> str:
 
 
 def inner_steps(
-    one: Interface, bridge: Bridge, netns: Namespace, inner: Inner, *, again: bool
+    one: Interface, bridge: Bridge, netns: Namespace, inner: Inner, *, needs_route: bool
 ) -> Iterator[Netlink]:
     """Mend the inside of a namespace.
 
-    A default route that was taken away counts only when the attachment is asked for `again`:
-    a lab may have its reasons.
+    A default route that was taken away counts only where `needs_route` says so, for a lab may
+    have its reasons; IPv6 only where it would lead past a link.
     """
     where, mac = f"{one.ifname} in {one.netns}", one.hardware_address
     if inner.mac != mac:
@@ -194,8 +194,10 @@ def inner_steps(
         yield _configuration(one, bridge, netns, f"{where} has no address {one.ip}")
     elif not inner.up:
         yield _configuration(one, bridge, netns, f"{where} is down")
-    elif again and not inner.routed:
-        yield _configuration(one, bridge, netns, f"{one.netns} has no default route")
+    elif needs_route and not inner.routed:
+        yield _configuration(one, bridge, netns, f"{one.netns} of {one.id} has no default route")
+    elif inner.ipv6 and not bridge.icc:
+        yield _configuration(one, bridge, netns, f"{where} speaks IPv6")
 
 
 def _inside(one: Interface, netns: Namespace, change: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -13,7 +12,11 @@ from dnet.host.rtnl import Channel
 
 
 class Inner(NamedTuple):
-    """A device in a container's namespace: `peer` is the index of its other end."""
+    """A device in a container's namespace.
+
+    `peer` is the index of its other end, `routed` whether there is any default route, `ipv6`
+    whether the device speaks IPv6.
+    """
 
     peer: int | None
     mac: str | None
@@ -21,6 +24,7 @@ class Inner(NamedTuple):
     up: bool
     addresses: tuple[str, ...]
     routed: bool
+    ipv6: bool
 
 
 class Inside:
@@ -40,18 +44,17 @@ class Inside:
         link = netlink.unless_missing(lambda: self._channel.link(index)) if index else None
         if index is None or link is None:
             return None
+        with netns.inside(self._descriptor):
+            routed, ipv6 = routes.has_default(), _speaks_ipv6(name)
         return Inner(
             peer=link.get_attr("IFLA_LINK"),
             mac=link.get_attr("IFLA_ADDRESS"),
             mtu=link.get_attr("IFLA_MTU"),
             up=bool(link["flags"] & 1),
             addresses=tuple(map(netlink.cidr, self._channel.addresses(index))),
-            routed=self._is_routed(),
+            routed=routed,
+            ipv6=ipv6,
         )
-
-    def _is_routed(self) -> bool:
-        with netns.inside(self._descriptor):
-            return routes.has_default()
 
     def configure(self, name: str, cidr: str, gateway: str) -> None:
         """Bring up the loopback and a device with its address, and a route where there is none."""
@@ -101,9 +104,20 @@ def opened(namespace: Namespace) -> Iterator[Inside]:
 
 def _disable_ipv6(name: str) -> None:
     """No link-local address, by which siblings could be reached past every rule of IPv4."""
-    path = f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
-    if os.path.exists(path):
-        _write(path, "1")
+    if _speaks_ipv6(name):
+        _write(_ipv6_switch(name), "1")
+
+
+def _speaks_ipv6(name: str) -> bool:
+    """Whether a device of this namespace speaks IPv6; a kernel may have none."""
+    try:
+        return system.read_file(_ipv6_switch(name)).strip() == b"0"
+    except OSError:
+        return False
+
+
+def _ipv6_switch(name: str) -> str:
+    return f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
 
 
 def _write(path: str, value: str) -> None:
