@@ -102,7 +102,9 @@ def parse_cidr(text: str) -> str:
             f"{interface.ip} is the broadcast address of {network}",
             f"choose another one of it, such as {network[1]}/{network.prefixlen}",
         )
-    if interface.is_multicast or interface.is_loopback or interface.ip.is_unspecified:
+    # 0.0.0.0/8 is "this network" (RFC 1122, 3.2.1.3): nothing is routed through it.
+    is_this_network = int(interface.ip) >> 24 == 0
+    if interface.is_multicast or interface.is_loopback or is_this_network:
         raise UsageError(
             f"{interface} cannot be the address of a bridge", "write it like 172.17.42.1/16"
         )

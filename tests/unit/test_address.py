@@ -85,6 +85,7 @@ def test_addresses_of_a_bridge(text: str, canonical: str) -> None:
         ("/8", "not in CIDR form"),
         ("fd00::1/64", "IPv6"),
         ("224.0.0.1/24", "cannot be the address of a bridge"),
+        ("0.0.0.1/8", "cannot be the address of a bridge"),
         ("127.0.0.1/24", "cannot be the address of a bridge"),
     ],
 )
