@@ -35,6 +35,15 @@ def resolve(state: State, name: str | None) -> Bridge:
     return named(state, DEFAULT_BRIDGE)
 
 
+def unenforced(state: State) -> list[str]:
+    """What a bridge was set up to be and cannot be without any rule, in words."""
+    return [
+        f"{one.name} has no rule with --no-iptables, so --no-icc keeps no containers apart"
+        for one in state.bridges.values()
+        if not one.iptables and not one.icc
+    ]
+
+
 def for_address(state: State, ip: str, name: str | None) -> Bridge:
     """The bridge whose subnet has the address; one asked for by name must be that one.
 

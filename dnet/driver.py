@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
+from dnet import bridges
 from dnet.endpoint import host_ip_of
 from dnet.errors import DnetError, RulesRefusedError
 from dnet.host import flows, rulediff, rules, signals, system
@@ -92,7 +93,8 @@ class Driver(Recovery):
         """Warn of what keeps traffic away. It is done: nothing here is reason to fail."""
         with suppress(DnetError, OSError):
             if outcome.sets_up_bridge:
-                for warning in kernel.foreign(outcome.state):
+                found = outcome.state
+                for warning in [*bridges.unenforced(found), *kernel.foreign(found)]:
                     self._settings.warn(warning)
             for warning in kernel.absent(outcome.publishes_on):
                 self._settings.warn(warning)

@@ -133,6 +133,14 @@ def test_without_iptables_there_is_no_rule_and_no_mapping_or_link(host: Host) ->
     assert host.everything() == before
 
 
+def test_what_cannot_be_without_rules_is_said(host: Host) -> None:
+    done = host.dnet("bridge", "init", "br0", *ADDRESS, "--no-iptables", "--no-icc")
+    assert (done.returncode, done.stdout) == (0, "")
+    told = "br0 has no rule with --no-iptables, so --no-icc keeps no containers apart"
+    assert done.stderr == f"dnet: warning: {told}\n"
+    host.quiet("bridge", "init", "br0", "--iptables")
+
+
 # --- choosing an address -----------------------------------------------------------------------
 
 
