@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from dnet import STATE_DIR, address
+from dnet import STATE_DIR
 from dnet.errors import (
+    ConflictError,
     DiskFullError,
     DnetError,
     ForeignStateError,
@@ -20,6 +21,7 @@ from dnet.host.scope import NOWHERE, Scope
 from dnet.host.signals import uninterrupted
 from dnet.host.steps import Netlink, Plan
 from dnet.model import DEFAULT_BRIDGE, DEFAULT_CHAIN, Bridge
+from dnet.names import for_shell
 from dnet.ownership import owns_names
 from dnet.recovery import Recovery
 from dnet.state import State
@@ -70,16 +72,34 @@ class Maintenance(Recovery):
         """Make the kernel agree with the store, from whatever it looks like now.
 
         With `adopt` the store may be of another network namespace, and is of this one then.
-        Raises DnetError where a bridge cannot be made, once all the rest is done.
+        Raises ConflictError where this one is another store's; DnetError where a bridge cannot
+        be made, once all the rest is done.
         """
         with self._kernel() if dry_run else self._locked_kernel() as kernel:
             state = self._store.load()
-            moved = self._elsewhere(state, adopt=adopt)
-            plan = self._way_home(state, self._store.journal(), kernel, self._reserved(state))
+            journal = self._store.journal()
+            if adopt and self._is_foreign(state):
+                moved = self._adopt(state, journal, kernel)
+            else:
+                moved = self._elsewhere(state)
+            plan = self._way_home(state, journal, kernel, self._reserved(state))
             if not dry_run:
                 with uninterrupted():
                     self._mend(state, plan, kernel, moved=moved)
             return plan
+
+    def _adopt(self, state: State, journal: State | None, kernel: Kernel) -> bool:
+        """Let a store be of this namespace, as on another boot.
+
+        What is here already is another store's, but for what an adoption that was killed has
+        made, of which the journal tells. Raises ConflictError.
+        """
+        here = system.netns_cookie()
+        if journal is None or journal.netns != here:
+            _refuse_settled(state, kernel)
+        state.forget_boot()
+        state.boot_id, state.netns = system.boot_id(), here
+        return True
 
     def _mend(self, state: State, plan: Plan, kernel: Kernel, *, moved: bool) -> None:
         """Take the steps of a plan that leads to the state itself; a failure is tried again."""
@@ -200,11 +220,23 @@ def _lost(kernel: Kernel) -> Scope:
     """What has dnet's default names, whoever knows of it: chains, and the bridge."""
     chains = frozenset({*rules.OWN, Chain("nat", DEFAULT_CHAIN)})
     device = kernel.machine.device(DEFAULT_BRIDGE)
-    for cidr in device.addresses if device and device.kind == "bridge" else ():
-        if device and device.mac == address.mac(address.host(cidr)):
-            bridge = Bridge(name=DEFAULT_BRIDGE, address=cidr, mtu=device.mtu, created="")
-            return Scope(bridges=(bridge,), chains=chains)
-    return Scope(chains=chains)
+    cidr = devices.own_address(device) if device else None
+    if device is None or cidr is None:
+        return Scope(chains=chains)
+    bridge = Bridge(name=DEFAULT_BRIDGE, address=cidr, mtu=device.mtu, created="")
+    return Scope(bridges=(bridge,), chains=chains)
+
+
+def _refuse_settled(state: State, kernel: Kernel) -> None:
+    """Raises ConflictError for a bridge of dnet's, or a device in the place of one to be made."""
+    to_make = [one.name for one in state.bridges.values() if not one.adopted]
+    for device in kernel.machine.devices():
+        if device.name in to_make or devices.own_address(device):
+            raise ConflictError(
+                f"this network namespace has a device {device.name}, which the store does not know",
+                "if it is another store's, run dnet with that one; if it is nobody's: "
+                f"ip link delete dev {for_shell(device.name)}",
+            )
 
 
 def _lost_ports(kernel: Kernel) -> Iterator[Netlink]:

@@ -115,27 +115,30 @@ class Recovery:
         plan.flows = list(flows.left_behind(journal, state))
         return plan
 
-    def _elsewhere(self, state: State, *, adopt: bool = False) -> bool:
+    def _elsewhere(self, state: State) -> bool:
         """Whether this is another boot than the store's kernel side was made on.
 
-        With `adopt` another network namespace counts as one. Raises ForeignStateError.
+        Raises ForeignStateError.
         """
         if not state.bridges or state.boot_id is None:
             return False
         if state.boot_id != system.boot_id():
             state.forget_boot()
             return True
-        cookie = system.netns_cookie()
-        if None in (state.netns, cookie) or state.netns == cookie:
+        if not self._is_foreign(state):
             return False
-        if adopt:
-            state.forget_boot()
-            return True
         raise ForeignStateError(
             f"{self._store.path} belongs to another network namespace",
             "run dnet there, or give each namespace a store of its own with --state-dir; "
             "if that one is gone: dnet restore --adopt",
         )
+
+    @staticmethod
+    def _is_foreign(state: State) -> bool:
+        """Whether a store is of another network namespace than this one, on the same boot."""
+        here = system.netns_cookie()
+        same_boot = bool(state.bridges) and state.boot_id == system.boot_id()
+        return same_boot and None not in (state.netns, here) and state.netns != here
 
     def _report(self, plan: Plan, asked: Collection[str] = ()) -> None:
         for line in report.repaired(plan, asked):

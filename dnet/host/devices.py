@@ -108,6 +108,14 @@ def _is_of(bridge: Bridge, device: Device) -> bool:
     return device.kind == "bridge" and known
 
 
+def own_address(device: Device) -> str | None:
+    """The address that dnet made a bridge with, by the hardware address that follows from it."""
+    if device.kind != "bridge":
+        return None
+    made = (cidr for cidr in device.addresses if device.mac == address.mac(address.host(cidr)))
+    return next(made, None)
+
+
 def _delete(name: str, why: str | None = None) -> Netlink:
     shown = f"ip link delete dev {word(name)}"
     why = f"the device {name} is left over" if why is None else why

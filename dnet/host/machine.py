@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,13 @@ class Machine:
     def device(self, name: str) -> Device | None:
         """A network device."""
         return self._netlink().device(name)
+
+    def devices(self) -> Iterator[Device]:
+        """Every network device."""
+        import _socket
+
+        found = (self._netlink().device(name) for _, name in _socket.if_nameindex())
+        return (one for one in found if one is not None)
 
     def ports(self, name: str) -> Sequence[Device]:
         """The devices plugged into a bridge; none where it is not there."""

@@ -296,6 +296,50 @@ def test_a_store_whose_namespace_is_gone_can_be_adopted(lab: Lab, host: Host) ->
     other.quiet("restore", "--adopt")
 
 
+@pytest.mark.parametrize("mine", ["dnet0", "other0"])
+def test_a_store_is_not_adopted_where_another_one_is_in_force(
+    lab: Lab, host: Host, mine: str
+) -> None:
+    other = lab.host()
+    other.ok("bridge", "init", mine, "--address", "10.5.0.1/24")
+    before = other.everything(), host.everything()
+    theirs = ("--state-dir", str(host.state_dir))
+    for more in ((), ("--dry-run",)):
+        refusal = other.fails(STATUS["conflict"], *theirs, "restore", "--adopt", *more)
+        assert f"a device {mine}, which the store does not know" in refusal.message
+    assert (other.everything(), host.everything()) == before
+
+
+def test_a_device_in_the_place_of_one_to_be_made_is_left_alone(lab: Lab, host: Host) -> None:
+    other = lab.host()
+    other.ip("link add dnet0 type bridge", "address add 10.5.5.5/24 dev dnet0")
+    before = other.snapshot()
+    refusal = other.fails(4, "--state-dir", str(host.state_dir), "restore", "--adopt")
+    assert "ip link delete dev dnet0" in str(refusal.hint)
+    assert other.snapshot() == before
+    other.run("ip link delete dev dnet0")
+    other.ok("--state-dir", str(host.state_dir), "restore", "--adopt")
+
+
+def test_an_adoption_that_was_killed_is_taken_up_again(
+    lab: Lab, host: Host, tmp_path: Path
+) -> None:
+    store, log = host.state_dir, tmp_path / "points"
+    rehearsal, other = lab.host(), lab.host()
+    shutil.copytree(store, tmp_path / "copy")
+    copied = ("--state-dir", str(tmp_path / "copy"))
+    rehearsal.ok(*copied, "restore", "--adopt", env={"DNET_POINT_LOG": str(log)})
+    passed = log.read_text().splitlines()
+    rules_made = 1 + passed.index("before sysctl /proc/sys/net/ipv4/ip_forward")
+    adopt = ("--state-dir", str(store), "restore", "--adopt")
+    killed = other.dnet(*adopt, env={"DNET_POINT_AT": str(rules_made), "DNET_POINT_DO": "kill"})
+    assert killed.returncode == -9, killed
+    assert "dnet0" in other.run("ip link show dev dnet0")
+    other.ok(*adopt)
+    other.quiet("--state-dir", str(store), "check")
+    assert other.listing() == rehearsal.listing()
+
+
 def test_what_was_adopted_is_no_longer_the_first_one_s(lab: Lab, host: Host) -> None:
     other = lab.host()
     other.ok("--state-dir", str(host.state_dir), "restore", "--adopt")
