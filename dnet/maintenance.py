@@ -50,7 +50,8 @@ class Maintenance(Recovery):
             kernel.require()
             plan = self._way_home(state, journal, kernel, self._reserved(state))
             blocked = [str(error) for error in plan.blocked.values()]
-            found = [*blocked, *plan.differences(), *plan.loose, *kernel.foreign(state)]
+            overruled = [*plan.overruled, *kernel.foreign(state)]
+            found = [*blocked, *plan.differences(), *plan.loose, *overruled]
             return found if state.bridges else [*found, *self._unknown(kernel)]
 
     def _unknown(self, kernel: Kernel) -> list[str]:
@@ -115,6 +116,8 @@ class Maintenance(Recovery):
             self._unless_full(partial(self._store.commit, state, journalled=False))
         self._store.drop_journal()
         self._store.names.renew(state)
+        for line in plan.overruled:
+            self._settings.warn(line)
         for line in report.few(plan.loose, "are unplugged: dnet check names them"):
             self._settings.warn(line)
         for error in plan.blocked.values():

@@ -13,7 +13,7 @@ from dnet.chains import is_block_chain
 from dnet.errors import ConflictError, KernelError
 from dnet.host import delta, devices, plugging, report, rulediff, rules, sysctl
 from dnet.host.rulediff import Tables
-from dnet.host.rules import DNET_FORWARD, DNET_USER, Chain, Layout
+from dnet.host.rules import DNET_FORWARD, DNET_USER, FORWARD, Chain, Layout
 from dnet.host.scope import Scope, attached
 from dnet.host.steps import Plan, Sysctl
 from dnet.model import Bridge, Interface
@@ -111,6 +111,8 @@ class Planner:
         plan.commands = found.commands
         plan.findings += found.findings
         plan.held += found.held
+        forward = actual.chains.get(FORWARD, [])
+        plan.overruled += report.overruled(FORWARD, forward, desired.shared[FORWARD])
 
     def _devices(self, plan: Plan, state: State, scope: Scope, needed: set[str]) -> list[Interface]:
         """Make and mend bridges, and give what is plugged into those that are touched.

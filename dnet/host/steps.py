@@ -73,6 +73,7 @@ class Plan:
         held: rules of others that keep a chain which is to go.
         findings: what was found to differ in the rules, where they were looked at.
         aside: what is repaired besides what was asked for, in words.
+        overruled: rules of others that stop everything ahead of dnet's, in words.
         loose: attachments that cannot be plugged in, in words.
         back: what gives newly adopted devices back what they had, should the plan fail.
         blocked: why a bridge cannot be made, by name; the rest is planned without it.
@@ -86,6 +87,7 @@ class Plan:
         self.held: list[Rule] = []
         self.findings: list[Finding] = []
         self.aside: list[str] = []
+        self.overruled: list[str] = []
         self.loose: list[str] = []
         self.back: list[Netlink] = []
         self.blocked: dict[str, KernelError] = {}

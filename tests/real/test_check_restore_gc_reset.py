@@ -176,6 +176,25 @@ def test_a_device_that_is_no_longer_the_interface_is_said_to_be_so(machine: Mach
     host.reaches("web", "tcp", "127.0.0.1", 8080)
 
 
+@pytest.mark.parametrize("target", ["DROP", "REJECT"])
+def test_a_rule_ahead_of_dnet_s_that_stops_everything_is_said(
+    machine: Machine, target: str
+) -> None:
+    """It is the administrator's, and may be meant: it stays."""
+    host = machine.host
+    host.iptables("-I FORWARD 1 -s 192.0.2.1 -j DROP", f"-A FORWARD -j {target}")
+    host.quiet("check")
+    host.iptables(f"-D FORWARD -j {target}", f"-I FORWARD 2 -j {target}")
+    before = host.snapshot()
+    found = host.dnet("check")
+    start = f"filter FORWARD: ahead of dnet's rules everything is stopped: -j {target}"
+    assert found.returncode == STATUS["drift"]
+    assert found.stdout.startswith(start)
+    done = host.dnet("restore")
+    assert (done.returncode, done.stderr) == (0, f"dnet: warning: {found.stdout}")
+    assert host.snapshot() == before
+
+
 def test_one_of_them_is_enough_to_fail(machine: Machine) -> None:
     """Also where everything else is as it should be, and something foreign is about."""
     machine.host.iptables("-A INPUT -p tcp --dport 22 -j ACCEPT", "-P FORWARD DROP")
