@@ -124,11 +124,23 @@ def _place(one: Interface) -> tuple[str | None, str | None, str]:
 
 
 def _refuse_taken(state: State, made: Interface) -> None:
+    if made.mac is not None:
+        _refuse_same_mac(state, made)
     for key in state.interfaces_by_place.keys((made.netns, made.ifname)):
         if key != made.id:
             raise ConflictError(
                 f"{made.ifname} in {made.netns} is the interface of {key}",
                 f"choose another name with --ifname, or: dnet detach {key}",
+            )
+
+
+def _refuse_same_mac(state: State, made: Interface) -> None:
+    """Raises ConflictError: a bridge sends what is for both to the one it heard of last."""
+    for other in state.interfaces.values():
+        is_sibling = other.bridge == made.bridge and other.id != made.id
+        if is_sibling and other.hardware_address == made.mac:
+            raise ConflictError(
+                f"{made.mac} is the MAC of {other.id}", "choose another one, or none, with --mac"
             )
 
 

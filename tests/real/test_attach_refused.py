@@ -153,6 +153,17 @@ def test_bad_values_change_nothing(
     assert names(node) == ["lo"]
 
 
+def test_a_mac_that_is_taken_is_refused(lab: Lab, host: Host) -> None:
+    host.ok("interface", "allocate", "web")
+    mac = host.json("interface", "show", "web")["mac"]
+    node = lab.node()
+    before = host.everything()
+    refusal = host.fails(4, "attach", "db", "--netns", node.netns, "--mac", mac)
+    assert refusal.message == f"{mac} is the MAC of web"
+    assert host.everything() == before
+    assert host.ok("attach", "web", "--netns", node.netns, "--mac", mac)
+
+
 def test_a_dry_run_changes_nothing(lab: Lab, host: Host) -> None:
     node = lab.node()
     before = host.everything()
