@@ -43,6 +43,10 @@ class DnetError(Exception):
         """The same error in other words."""
         return type(self)(message, self._advice, self._near)
 
+    def advising(self, hint: str) -> Self:
+        """The same error with that hint."""
+        return type(self)(str(self), hint)
+
     def lines(self) -> Iterator[str]:
         """What a user reads of it: the error on one line, and the hint on another."""
         yield on_one_line(f"dnet: error: {self}")

@@ -141,7 +141,7 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
     if dry_run:
         return steps(outcome.plan, outcome.changes)._replace(status=status)
     return Document(
-        lambda: [_data(one) for one in work.documents],
+        lambda: [_data(one, session) for one in work.documents],
         values=tuple(_texts(work.documents)),
         status=status,
     )
@@ -167,8 +167,8 @@ def _wanted(session: Session, stream: IO[str], part: Part, *, keep_going: bool) 
     return found
 
 
-def _data(one: Document | DnetError) -> Any:
-    return {"error": one.body()} if isinstance(one, DnetError) else one.content()
+def _data(one: Document | DnetError, session: Session) -> Any:
+    return {"error": session.told(one).body()} if isinstance(one, DnetError) else one.content()
 
 
 def _texts(documents: Iterable[Document | DnetError]) -> Iterator[str]:

@@ -29,7 +29,7 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
                 session.form, session.quiet = form, False
             answer = _answer(session.carry_out(request), session.form, quiet=session.quiet)
         except DnetError as error:
-            answer = _complaint(error, as_object="json" in (form, session.form))
+            answer = _complaint(session.told(error), as_object="json" in (form, session.form))
         write(answer + "\n")
         sys.stdout.flush()
         answered()

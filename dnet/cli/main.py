@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from dnet import STATE_DIR, __version__
 from dnet.cli.tree import LazyGroup
@@ -73,7 +74,8 @@ def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) ->
     from dnet.cli.session import Session
 
     begun: list[Session] = ctx.obj
-    ctx.obj = Session(state_dir, _seconds(lock_timeout), verbose=verbose)
+    is_given = ctx.get_parameter_source("state_dir") is ParameterSource.COMMANDLINE
+    ctx.obj = Session(state_dir, _seconds(lock_timeout), verbose=verbose, is_given=is_given)
     begun.append(ctx.obj)
 
 
@@ -166,6 +168,8 @@ def _as_known(error: OSError) -> DnetError:
 
 def _fail(error: DnetError, words: list[str], begun: list[Session]) -> int:
     """Say what went wrong on one line, and what to do about it on another."""
+    for session in begun:
+        error = session.told(error)
     known = [one.form for one in begun if one.is_form_known]
     if known == ["json"] if known else _looks_like_json(words):
         from dnet.cli.render import as_json

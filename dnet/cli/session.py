@@ -49,13 +49,17 @@ class Session:
     """One run of dnet: what the global options say, and what its command said of its output.
 
     Attributes:
+        state_dir: where the store is.
         form: text, json, env or dot.
         is_form_known: whether the command line was read as far as that.
         quiet: whether only keys are wanted.
     """
 
-    def __init__(self, state_dir: str, lock_timeout: float, *, verbose: bool = False) -> None:
+    def __init__(
+        self, state_dir: str, lock_timeout: float, *, verbose: bool = False, is_given: bool = False
+    ) -> None:
         self.state_dir = state_dir
+        self._given_dir = state_dir if is_given else None
         self._lock_timeout = lock_timeout
         self._verbose = verbose
         self.form = "text"
@@ -116,8 +120,14 @@ class Session:
 
     def complain(self, error: DnetError) -> None:
         """An error of one of many things, of which the others go on."""
-        for line in error.lines():
+        for line in self.told(error).lines():
             _say(line)
+
+    def told(self, error: DnetError) -> DnetError:
+        """The error as it is shown: its hint names the store where the command line did."""
+        from dnet.cli.hints import for_store
+
+        return for_store(error, self._given_dir)
 
     def trace(self, line: str) -> None:
         """A kernel step, with --verbose."""

@@ -29,6 +29,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _the_store_is_that_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DNET_STATE_DIR", str(folder))
+
+
+@pytest.fixture(autouse=True)
 def _garbage_is_looked_for_again() -> Iterator[None]:
     yield
     gc.enable()
@@ -106,17 +111,17 @@ SAID = {
 
 @pytest.mark.libraries
 @pytest.mark.parametrize("line", SAID)
-def test_the_error(folder: Path, line: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_error(line: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["--state-dir", str(folder), *line.split()])
+        main(line.split())
     assert capfd.readouterr().err.splitlines()[0] == f"dnet: error: {SAID[line]}"
 
 
 @pytest.mark.libraries
 @pytest.mark.parametrize("line", NEAR)
-def test_the_hint(folder: Path, line: str, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_hint(line: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["--state-dir", str(folder), *line.split()])
+        main(line.split())
     out, error = capfd.readouterr()
     assert ended.value.code in (2, 3)
     assert out == ""
@@ -126,16 +131,59 @@ def test_the_hint(folder: Path, line: str, capfd: pytest.CaptureFixture[str]) ->
 
 
 def test_a_line_of_a_batch_is_hinted_at_as_well(
-    folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "lines"
     file.write_text("interface show web\ninterface shwo web\n")
     with pytest.raises(SystemExit):
-        main(["--state-dir", str(folder), "batch", str(file)])
+        main(["batch", str(file)])
     assert capfd.readouterr().err.splitlines() == [
         "dnet: error: line 2: interface shwo web: there is no command 'shwo'",
         "dnet: hint: did you mean show? If not: dnet interface --help",
     ]
+
+
+IN_STORE = {
+    "bridge remove dnet0 --dry-run": "dnet --state-dir {} bridge remove dnet0 --force",
+    "bridge inti": "did you mean init? If not: dnet --state-dir {} bridge --help",
+    "map list wbe": "did you mean web? If not: dnet --state-dir {} interface list",
+    "map remove": "dnet --state-dir {} map list shows them",
+    "map -q list": "it stands behind the command: dnet --state-dir {} map … -q",
+    "bridge init dnet0 --no-iptables --dry-run": "remove what is listed: "
+    "dnet --state-dir {} map list --bridge dnet0; dnet --state-dir {} link list --bridge dnet0",
+    "brige list": "did you mean bridge? If not: dnet --help",
+    "map list --state-dir /tmp": "it stands before the command: dnet --state-dir …",
+}
+
+
+@pytest.fixture
+def given(folder: Path, tmp_path: Path) -> str:
+    """The same store under a name that the shell would take apart."""
+    path = tmp_path / "the store"
+    path.symlink_to(folder)
+    return str(path)
+
+
+@pytest.mark.libraries
+@pytest.mark.parametrize("line", IN_STORE)
+def test_a_hint_names_the_store_that_the_command_line_named(
+    given: str, line: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--state-dir", given, *line.split()])
+    hint = IN_STORE[line].replace("{}", f"'{given}'")
+    assert capfd.readouterr().err.splitlines()[1] == f"dnet: hint: {hint}"
+
+
+@pytest.mark.parametrize("options", [["--keep-going"], ["--keep-going", "-j"], ["--each", "-j"]])
+def test_a_hint_for_a_line_of_a_batch_names_the_store(
+    given: str, tmp_path: Path, options: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lines").write_text("interface shwo web\n")
+    with pytest.raises(SystemExit):
+        main(["--state-dir", given, "batch", str(tmp_path / "lines"), *options])
+    said = "".join(capfd.readouterr())
+    assert f"did you mean show? If not: dnet --state-dir '{given}' interface --help" in said
 
 
 def test_the_most_similar_comes_first_and_three_are_enough() -> None:
@@ -173,17 +221,16 @@ def test_an_endpoint_of_the_same_port_comes_before_one_written_alike() -> None:
     ],
 )
 def test_an_error_has_the_form_that_was_asked_for(
-    folder: Path, line: str, is_json: bool, capfd: pytest.CaptureFixture[str]
+    line: str, is_json: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        main(["--state-dir", str(folder), *line.split()])
+        main(line.split())
     assert capfd.readouterr().err.startswith('{"error"') == is_json
 
 
 @pytest.mark.libraries
 @pytest.mark.parametrize(("options", "is_json"), [([], False), (["--json"], True)])
 def test_a_line_of_a_batch_does_not_choose_the_form_of_the_error(
-    folder: Path,
     tmp_path: Path,
     options: list[str],
     is_json: bool,
@@ -191,5 +238,5 @@ def test_a_line_of_a_batch_does_not_choose_the_form_of_the_error(
 ) -> None:
     (tmp_path / "lines").write_text(f"map remove {'x' if is_json else '--json'} --format text\n")
     with pytest.raises(SystemExit):
-        main(["--state-dir", str(folder), "batch", str(tmp_path / "lines"), *options])
+        main(["batch", str(tmp_path / "lines"), *options])
     assert capfd.readouterr().err.startswith('{"error"') == is_json
