@@ -68,7 +68,7 @@ def release(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
     return Request(nothing, operation, dry_run)
 
 
-@interface.command("list", instead="--bridge")
+@interface.command("list")
 @options.listed_bridge
 @options.lists
 def list_(bridge: str | None) -> Request:

@@ -91,7 +91,7 @@ def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Re
     return Request(nothing, operation, dry_run)
 
 
-@link.command("list", instead="--bridge")
+@link.command("list")
 @options.listed_bridge
 @options.lists
 def list_(bridge: str | None) -> Request:

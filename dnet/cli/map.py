@@ -89,7 +89,7 @@ def remove(
     return Request(nothing, operation, dry_run)
 
 
-@map.command("list", instead="--bridge")
+@map.command("list")
 @click.argument("target", required=False, type=options.TARGET)
 @options.listed_bridge
 @options.lists

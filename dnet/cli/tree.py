@@ -16,7 +16,7 @@ CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_w
 class Command(click.Command):
     """A command whose help ends with where there is more to read.
 
-    `instead` is the option that a word too many was perhaps meant for.
+    `instead` is the option that a word too many was perhaps meant for, if it can be its value.
     """
 
     allow_extra_args = True
@@ -35,10 +35,20 @@ class Command(click.Command):
     def _refuse(self, word: str, path: str) -> NoReturn:
         from dnet import names
 
-        has_option = self._instead is not None and not word.startswith("-")
-        meant = [f"{self._instead} {names.for_shell(word)}"] if has_option else []
+        meant = [f"{self._instead} {names.for_shell(word)}"] if self._takes(word) else []
         message = f"{names.quoted(word)} is one argument too many"
         raise UsageError(message, f"{path} --help", lambda: meant)
+
+    def _takes(self, word: str) -> bool:
+        """Whether the option that was perhaps meant could have that value."""
+        option = next((one for one in self.params if self._instead in one.opts), None)
+        if option is None or word.startswith("-"):
+            return False
+        try:
+            option.type.convert(word, option, None)
+        except UsageError:
+            return False
+        return True
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, and the name of the manual page."""

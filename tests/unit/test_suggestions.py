@@ -65,6 +65,13 @@ NEAR = {
     "attach vm --netns vm 80": "did you mean -p 80? If not: dnet attach --help",
     "bridge init br0 10.0.0.1/24": "did you mean --address 10.0.0.1/24? "
     "If not: dnet bridge init --help",
+    "bridge init lab0 --icc false": "dnet bridge init --help",
+    "interface allocate vm1 vm2": "dnet interface allocate --help",
+    "port allocate tcp/80": "dnet port allocate --help",
+    "map list web db": "dnet map list --help",
+    "link list web": "dnet link list --help",
+    "interface list web": "dnet interface list --help",
+    "port list dnet0": "did you mean --bridge dnet0? If not: dnet port list --help",
     "bridge list dnet0": "dnet bridge list --help",
     "ip request -- --ip": "dnet ip request --help",
     "port release --port 8080": "dnet port release --help",
