@@ -55,10 +55,18 @@ def _mapping(text: str) -> endpoint.EndpointQuery:
     try:
         return endpoint.parse_endpoint(text)
     except UsageError as error:
-        if not text[:1].isalpha():
+        if not _is_id(text):
             raise
-        every = f"every mapping of an id: dnet map remove --all {names.for_shell(text)}"
+        every = f"every mapping of an id: dnet map remove --all {text}"
         raise UsageError(str(error), every) from None
+
+
+def _is_id(text: str) -> bool:
+    """Whether it is an interface's id, and not a port that was mistyped."""
+    try:
+        return names.interface_id(text)[0].isalpha()
+    except UsageError:
+        return False
 
 
 ID = Checked("id", names.interface_id, "<id>")

@@ -96,6 +96,8 @@ NEAR = {
     "init": "did you mean bridge? If not: dnet --help",
     "bridge add br0": "did you mean init? If not: dnet bridge --help",
     "map remove web --dry-run": "every mapping of an id: dnet map remove --all web",
+    "map remove tcp/8080 --dry-run": "use tcp, udp or sctp",
+    "map remove web/tcp --dry-run": "ports go from 1 to 65535",
     "map remove 80-a --dry-run": "ports go from 1 to 65535",
     "map list --state-dir /tmp": "it stands before the command: dnet --state-dir …",
     "ip request --count": "dnet ip request --help",
