@@ -26,7 +26,13 @@ _SYNONYMS = {
     **dict.fromkeys(("unplug", "disconnect", "leave"), ("detach",)),
     **dict.fromkeys(("repair", "reload", "apply"), ("restore",)),
 }
-_OPTION_SYNONYMS = dict.fromkeys(("--force", "-f", "-y"), "--yes")
+_OPTION_SYNONYMS = {
+    **dict.fromkeys(("--force", "-f", "-y"), ("--yes",)),
+    **dict.fromkeys(("--bip", "--subnet", "--gateway"), ("--address",)),
+    "--fixed-cidr": ("--range",),
+    "--ip-masq": ("--masquerade", "--no-masquerade"),
+    **dict.fromkeys(("--port", "--ports"), ("--publish",)),
+}
 
 
 def names(word: str, known: Iterable[str]) -> list[str]:
@@ -45,11 +51,11 @@ def commands(word: str, known: Collection[str]) -> list[str]:
 
 
 def options(word: str, known: Collection[str]) -> list[str]:
-    """Up to three of a command's options: the one that means it, else those written alike."""
+    """Up to three of a command's options: those that mean it, else those written alike."""
     from difflib import get_close_matches
 
-    if (meant := _OPTION_SYNONYMS.get(word)) in known:
-        return [str(meant)]
+    if meant := [name for name in _OPTION_SYNONYMS.get(word, ()) if name in known]:
+        return meant
     bare = {name.lstrip("-"): name for name in known if name.startswith("--")}
     typed = word.lstrip("-")
     begun = [name for name in bare if len(typed) > 1 and name.startswith(typed)]

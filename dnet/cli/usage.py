@@ -11,6 +11,10 @@ from dnet import nearby
 from dnet.errors import UsageError
 
 _OF_COMMANDS = frozenset({"-j", "--json", "--format", "-q", "--quiet", "--dry-run", "--bridge"})
+_TRUTH = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -> UsageError:
@@ -18,10 +22,12 @@ def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -
 
     `root` is the command that `words` were given to.
     """
-    where = error.ctx.command_path if error.ctx else path(root, words)
+    named, command = _found(root, words)
+    where = error.ctx.command_path if error.ctx else named
     of_group = error.ctx is not None and isinstance(error.ctx.command, click.Group)
     if not isinstance(error, click.NoSuchOption):
-        return UsageError(_one_line(error.format_message()), f"{where} --help")
+        meant = partial(_switches, error, command, words)
+        return UsageError(_one_line(error.format_message()), f"{where} --help", meant)
     message = f"no such option '{error.option_name}'"
     if error.option_name in _global(root):
         return UsageError(message, f"it stands before the command: dnet {error.option_name} …")
@@ -47,8 +53,27 @@ def _global(root: click.Group) -> set[str]:
     return {name for parameter in root.params for name in parameter.opts} - {"-h", "--help"}
 
 
+def _switches(
+    error: click.UsageError, command: click.Command, words: Sequence[str]
+) -> Sequence[str]:
+    """What says --icc=false: one of --icc and --no-icc, or both where the value tells nothing."""
+    name = error.option_name if isinstance(error, click.BadOptionUsage) else None
+    for option in command.params:
+        if option.secondary_opts and name in (*option.opts, *option.secondary_opts):
+            on, off = option.opts[0], option.secondary_opts[0]
+            values = [word.partition("=")[2] for word in words if word.startswith(f"{name}=")]
+            says = _TRUTH.get(values[0].lower()) if values else None
+            return [on, off] if says is None else [on if says == (name == on) else off]
+    return ()
+
+
 def path(root: click.Group, words: Sequence[str]) -> str:
     """The command that a line names, where Click does not tell."""
+    return _found(root, words)[0]
+
+
+def _found(root: click.Group, words: Sequence[str]) -> tuple[str, click.Command]:
+    """The command that a line names, with its path."""
     names, command = ["dnet"], root
     with click.Context(root, info_name="dnet") as context:
         for word in words:
@@ -57,6 +82,6 @@ def path(root: click.Group, words: Sequence[str]) -> str:
                 continue
             names.append(word)
             if not isinstance(found, click.Group):
-                break
+                return " ".join(names), found
             command = found
-    return " ".join(names)
+    return " ".join(names), command
