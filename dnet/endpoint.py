@@ -159,6 +159,12 @@ def _publish(text: str) -> PublishSpec:
     body, proto = _split_proto(text)
     host_ip, ports = _split_host_ip(body)
     parts = ports.split(":")
+    if host_ip is not None and len(parts) == 1:
+        names.port_range(ports)
+        raise UsageError(
+            f"{names.quoted(text)} is not a publish spec",
+            f"{text.replace(':', '::', 1)} lets the host port be chosen",
+        )
     if len(parts) > 2 or (host_ip is not None and len(parts) != 2):
         raise UsageError(
             f"{names.quoted(text)} is not a publish spec",

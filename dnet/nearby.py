@@ -21,11 +21,15 @@ _SYNONYMS = {
         ("init", "add", "allocate", "request", "attach"),
     ),
     "init": ("bridge",),
+    "allocate": ("request",),
+    "request": ("allocate",),
     **dict.fromkeys(("publish", "expose", "forward"), ("map",)),
     **dict.fromkeys(("plug", "connect", "join"), ("attach", "link")),
     **dict.fromkeys(("unplug", "disconnect", "leave"), ("detach",)),
     **dict.fromkeys(("repair", "reload", "apply"), ("restore",)),
 }
+# What is no command here, but an option of dnet itself.
+_OF_DNET = {"version": "dnet --version"}
 _OPTION_SYNONYMS = {
     **dict.fromkeys(("--force", "-f", "-y"), ("--yes",)),
     **dict.fromkeys(("--bip", "--subnet", "--gateway"), ("--address",)),
@@ -46,6 +50,8 @@ def names(word: str, known: Iterable[str]) -> list[str]:
 
 def commands(word: str, known: Collection[str]) -> list[str]:
     """Up to three of the commands that are known: those that mean it, else those written alike."""
+    if word in _OF_DNET:
+        return [_OF_DNET[word]]
     meant = [name for name in _SYNONYMS.get(word, ()) if name in known]
     return meant[:_MOST] or names(word, known)
 

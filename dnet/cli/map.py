@@ -39,7 +39,7 @@ def map() -> None:  # noqa: A001 - the command's name
 
 @map.command(epilog=EXAMPLES)
 @click.argument("target", type=options.TARGET)
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=options.PUBLISH)
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=options.SPEC)
 @options.changes
 def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
     """Publish ports of a target, and print each host endpoint.

@@ -69,6 +69,25 @@ def _is_id(text: str) -> bool:
         return False
 
 
+def _spec(text: str) -> endpoint.PublishSpec:
+    try:
+        return endpoint.parse_publish(text)
+    except UsageError as error:
+        if not text[:1].isalpha():
+            raise
+        first = "the target comes first: dnet map add TARGET SPEC..."
+        raise UsageError(str(error), first) from None
+
+
+def _reserved(text: str) -> tuple[int, int]:
+    ports, _, proto = text.partition("/")
+    if proto.lower() in names.PROTOCOLS:
+        names.port_range(ports)
+        hint = f"--port {ports} --proto {proto.lower()}"
+        raise UsageError(f"{names.quoted(text)} is not a port number", hint)
+    return names.port_range(text)
+
+
 ID = Checked("id", names.interface_id, "<id>")
 NEW_ID = Checked("id", names.interface_id)
 PARENT = Checked(
@@ -88,10 +107,12 @@ HOST_IP = Checked("ip", address.parse_host_ip)
 CIDR = Checked("cidr", address.parse_cidr)
 PROTO = Checked("proto", names.protocol, *names.PROTOCOLS)
 PORTS = Checked("port", names.port_range)
+RESERVED = Checked("port", _reserved)
 EXPOSED = Checked("port/proto", names.port_proto)
 MAPPING = Checked("endpoint", _mapping, "<mapping>")
 RESERVED_PORT = Checked("endpoint", endpoint.parse_endpoint, "<port>")
 PUBLISH = Checked("spec", endpoint.parse_publish)
+SPEC = Checked("spec", _spec)
 FILE = Checked("file", str, "<file>")
 MAC = Checked("mac", address.parse_mac)
 LINKED = Checked("link", names.child_alias, "<id>")

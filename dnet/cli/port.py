@@ -44,7 +44,7 @@ def port() -> None:
     "--port",
     "ports",
     metavar="N|LO-HI",
-    type=options.PORTS,
+    type=options.RESERVED,
     help="This port, or a free one of a range; else the next dynamic one.",
 )
 @click.option(

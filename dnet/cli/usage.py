@@ -11,6 +11,11 @@ from dnet import nearby
 from dnet.errors import UsageError
 
 _OF_COMMANDS = frozenset({"-j", "--json", "--format", "-q", "--quiet", "--dry-run", "--bridge"})
+# What stands without its option in that command, and is an option of others.
+_BARE = dict.fromkeys(
+    (("dnet map add", "-p"), ("dnet map add", "--publish")),
+    "a SPEC stands without it: dnet map add TARGET SPEC...",
+)
 _TRUTH = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
     **dict.fromkeys(("false", "no", "off", "0"), False),
@@ -33,6 +38,8 @@ def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -
         return UsageError(message, f"it stands before the command: dnet {error.option_name} …")
     if of_group and error.option_name in _OF_COMMANDS:
         return UsageError(message, f"it stands behind the command: {where} … {error.option_name}")
+    if advice := _BARE.get((where, error.option_name)):
+        return UsageError(message, advice)
     known = _options(error.ctx) if error.ctx else ()
     near = partial(nearby.options, error.option_name, known)
     return UsageError(message, f"{where} --help", near)
