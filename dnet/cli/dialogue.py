@@ -18,7 +18,7 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
 
     from dnet.driver import answered
 
-    reader = script.reader_of(session)
+    reader = script.reader_of(session, each=True)
     form = session.form
     gc.enable()  # Unlike a single command, this one may live for days.
     for line in script.lines(stream):

@@ -32,32 +32,36 @@ def words_of(line: str) -> list[str]:
     import shlex
 
     try:
-        return shlex.split(line, comments=True)
+        return shlex.split(line.removesuffix("\n"), comments=True)
     except ValueError as error:
+        if line.rstrip("\n").endswith("\\"):
+            raise UsageError(
+                "the line ends in a backslash", "a command stands on one line"
+            ) from None
         raise UsageError(str(error).lower(), "quotes are as in the shell") from None
 
 
 class Reader:
-    """Reads lines against the command tree below `root`."""
+    """Reads lines against the command tree below `root`, each for itself or all for a batch."""
 
-    def __init__(self, root: click.Group, session: Session) -> None:
+    def __init__(self, root: click.Group, session: Session, *, each: bool = False) -> None:
         self._root = root
         self._session = session
+        self._each = each
         self._plain: dict[tuple[str, ...], PlainParser | None] = {}
 
     def read(self, words: list[str]) -> Request:
         """The request a line stands for. Raises UsageError, and what its values raise."""
         if words[0] in EXCLUDED:
-            line = " ".join(map(for_shell, words))
-            raise UsageError(
-                f"{words[0]} cannot be part of a batch", f"run it by itself: dnet {line}"
-            )
+            raise UsageError(f"{words[0]} cannot be part of a batch", _alone(words))
         if words[0] == "dnet":
             raise UsageError("a line of a batch begins with the command", "leave out the word dnet")
         parser, rest = self._parser(words)
         request = parser.read(rest) if parser else None
         if request is None:
             request = self._read_by_click(words)
+        if request.dry_run and self._each:
+            raise UsageError("--dry-run goes with no line of batch --each", _alone(words))
         if request.dry_run:
             raise UsageError("--dry-run is for the whole batch", "dnet batch --dry-run")
         return request
@@ -98,6 +102,10 @@ class Reader:
                 f"{' '.join(words)} is not a whole command", f"{path(self._root, words)} --help"
             )
         return found
+
+
+def _alone(words: list[str]) -> str:
+    return f"run it by itself: dnet {' '.join(map(for_shell, words))}"
 
 
 class PlainParser:

@@ -62,10 +62,10 @@ def lines(stream: IO[str]) -> Iterator[Line]:
             yield Line(number, " ".join(words), words)
 
 
-def reader_of(session: Session) -> Reader:
-    """Who reads lines against the whole command tree."""
+def reader_of(session: Session, *, each: bool = False) -> Reader:
+    """Who reads lines against the whole command tree, each for itself or all for a batch."""
     from dnet.cli.lines import Reader
     from dnet.cli.main import COMMANDS
     from dnet.cli.tree import LazyGroup
 
-    return Reader(LazyGroup("dnet", lazy=COMMANDS), session)
+    return Reader(LazyGroup("dnet", lazy=COMMANDS), session, each=each)

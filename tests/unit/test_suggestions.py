@@ -187,6 +187,35 @@ def test_a_line_of_a_batch_is_hinted_at_as_well(
     ]
 
 
+@pytest.mark.parametrize("line", ["map add web 90:80 \\\n98:90", "map add 'web' 90:80\\"])
+def test_a_line_of_a_batch_does_not_go_on_in_the_next(
+    tmp_path: Path, line: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lines").write_text(f"{line}\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["batch", str(tmp_path / "lines")])
+    first, second = capfd.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert first.endswith(": the line ends in a backslash")
+    assert second == "dnet: hint: a command stands on one line"
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("--keep-going", "dnet batch --dry-run"),
+        ("--each", "run it by itself: dnet map add web 90:80 --dry-run"),
+    ],
+)
+def test_a_dry_run_of_a_line_of_a_batch_is_told_where_it_can_be_had(
+    tmp_path: Path, option: str, hint: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lines").write_text("map add web 90:80 --dry-run\n")
+    with pytest.raises(SystemExit):
+        main(["batch", str(tmp_path / "lines"), option, "--json"])
+    assert f'"hint": "{hint}"' in "".join(capfd.readouterr())
+
+
 IN_STORE = {
     "bridge remove dnet0 --dry-run": "dnet --state-dir {} bridge remove dnet0 --force",
     "bridge inti": "did you mean init? If not: dnet --state-dir {} bridge --help",
