@@ -109,7 +109,7 @@ def _refuse_plugged(state: State, one: Interface, made: Interface, port: str) ->
         mac = f" with the MAC {one.hardware_address}" if other_mac else ""
         raise ConflictError(
             f"{one.id} is attached already, as {one.ifname} in {one.netns}{mac}",
-            f"dnet detach {one.id}",
+            f"release it with all that it has: dnet detach {one.id}",
         )
     before = state.loaded(state.interfaces, one.id)
     if before is None or before.netns is None:

@@ -172,3 +172,10 @@ def test_a_dry_run_changes_nothing(lab: Lab, host: Host) -> None:
     assert "--to-destination 172.17.0.2:80" in steps
     assert host.everything() == before
     assert names(node) == ["lo"]
+
+
+def test_what_detaching_takes_along_is_said_where_it_is_advised(lab: Lab, host: Host) -> None:
+    one, other = lab.node(), lab.node()
+    host.ok("attach", "web", "--netns", str(one.path))
+    refusal = host.fails(STATUS["conflict"], "attach", "web", "--netns", str(other.path))
+    assert refusal.hint == "release it with all that it has: dnet detach web"
