@@ -13,7 +13,7 @@ from dnet.cli import options
 from dnet.cli.document import NOTHING, Document
 from dnet.cli.session import Request, steps
 from dnet.cli.tree import Command
-from dnet.errors import DnetError, UsageError
+from dnet.errors import DnetError, UsageError, on_one_line
 from dnet.model import Interface
 from dnet.state import State
 
@@ -85,20 +85,21 @@ def reset(yes: bool, dry_run: bool) -> Request:
         return steps(plan) if dry_run else NOTHING
 
     if not yes and not dry_run:
-        _confirm()
+        _confirm(click.get_current_context().obj.state_dir)
     return Request(maintain=clear)
 
 
-def _confirm() -> None:
+def _confirm(state_dir: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError("this removes everything dnet made, and nobody can be asked", "add --yes")
-    if not _agreed():
+    if not _agreed(state_dir):
         raise DnetError("nothing was removed")
 
 
-def _agreed() -> bool:
+def _agreed(state_dir: str) -> bool:
+    question = f"Remove every bridge, mapping, link and address of {on_one_line(state_dir)}?"
     try:
-        return click.confirm("Remove every bridge, mapping, link and address?", err=True)
+        return click.confirm(question, err=True)
     except click.Abort:  # The end of the input: Ctrl-C ends the process itself here.
         click.echo(err=True)
         return False

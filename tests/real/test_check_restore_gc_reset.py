@@ -341,7 +341,8 @@ def test_reset_asks_first(mended: Machine, answer: str, status: int, said: str) 
         os.close(terminal)
     assert (done.returncode, done.stdout) == (status, "")
     asked, said_then = done.stderr.split("[y/N]: ")
-    assert (asked.startswith("Remove every bridge"), said_then.rstrip()) == (True, said)
+    assert asked == f"Remove every bridge, mapping, link and address of {host.state_dir}? "
+    assert said_then.rstrip() == said
     assert host.everything() == before
 
 
