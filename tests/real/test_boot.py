@@ -271,7 +271,8 @@ def test_a_store_of_another_namespace_is_left_alone(
     refusal = other.fails(STATUS["state-unreadable"], "--state-dir", str(host.state_dir), *command)
     assert "another network namespace" in refusal.message
     assert "--state-dir" in str(refusal.hint)
-    assert str(refusal.hint).endswith("if that one is gone: dnet restore --adopt")
+    adopting = f"dnet --state-dir {host.state_dir} restore --adopt"
+    assert str(refusal.hint).endswith(f"if that one is gone: {adopting}")
     assert (other.snapshot(), host.everything()) == before
     assert other.ok("--state-dir", str(host.state_dir), "interface", "list", "-q") == "db\napp"
 
@@ -362,8 +363,8 @@ def test_two_stores_in_one_namespace(host: Host, tmp_path: Path) -> None:
     refusal = host.fails(
         STATUS["conflict"], *second, "bridge", "init", "br9", "--address", "10.5.0.1/24"
     )
-    assert "dnet reset" in str(refusal.hint)
-    assert "--state-dir" in str(refusal.hint)
+    clearing = f"if the store it belongs to is lost: dnet --state-dir {second[1]} reset"
+    assert refusal.hint == f"{clearing}; if it is not: --state-dir"
     assert host.snapshot() == mine
     assert host.json(*second, "bridge", "list") == []
 
