@@ -176,12 +176,13 @@ def inner_cidr(one: Interface, bridge: Bridge) -> str:
 
 
 def inner_steps(
-    one: Interface, bridge: Bridge, netns: Namespace, inner: Inner, *, needs_route: bool
+    one: Interface, bridge: Bridge, netns: Namespace, inner: Inner, *, again: bool
 ) -> Iterator[Netlink]:
     """Mend the inside of a namespace.
 
-    A default route that was taken away counts only where `needs_route` says so, for a lab may
-    have its reasons; IPv6 only where it would lead past a link.
+    A default route that was taken away counts only when the attachment is asked for `again`:
+    a lab may have its reasons, and what it was may have gone with another attachment. IPv6
+    counts only where it would lead past a link.
     """
     where, mac = f"{one.ifname} in {one.netns}", one.hardware_address
     if inner.mac != mac:
@@ -202,7 +203,7 @@ def inner_steps(
         yield _configuration(one, bridge, netns, f"{where} has no address {one.ip}")
     elif not inner.up:
         yield _configuration(one, bridge, netns, f"{where} is down")
-    elif needs_route and not inner.routed:
+    elif again and not inner.routed:
         yield _configuration(one, bridge, netns, f"{one.netns} of {one.id} has no default route")
     elif inner.ipv6 and not bridge.icc:
         yield _configuration(one, bridge, netns, f"{where} speaks IPv6")

@@ -77,9 +77,8 @@ def _plug(
         index = home.ifindex if home else None
         yield from devices.port_steps(one, bridge, place, device, index)
         if inner is not None and place:
-            # Without one what is published would not be answered.
-            needs = one.id in state.replug or bool(state.mappings_by_target.keys(one.ip))
-            yield from devices.inner_steps(one, bridge, place, inner, needs_route=needs)
+            again = one.id in state.replug
+            yield from devices.inner_steps(one, bridge, place, inner, again=again)
     elif place is not None:
         yield from devices.plug_steps(one, bridge, place, why)
     else:

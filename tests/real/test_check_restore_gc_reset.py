@@ -93,10 +93,6 @@ DRIFTS = {
     "hairpin": ("bridge link set dev {port} hairpin off", ["{port} of web is not in hairpin mode"]),
     "a port that is out": ("ip link set {port} nomaster", ["{port} of web is not an active port"]),
     "a port that is down": ("ip link set {port} down", ["{port} of web is not an active port"]),
-    "a default route": (
-        "ip -n {netns} route delete default",
-        ["{netns} of web has no default route"],
-    ),
     "IPv6 inside": (
         "ip netns exec {netns} sysctl -q -w net.ipv6.conf.eth0.disable_ipv6=0",
         ["eth0 in {netns} speaks IPv6"],
@@ -158,7 +154,6 @@ def test_a_hardware_address_inside_is_mended_in_place(machine: Machine) -> None:
 
 def test_what_a_lab_may_have_its_reasons_for(machine: Machine) -> None:
     host, node = machine.host, machine.node
-    host.ok("map", "remove", "--all", "web")
     host.ok("bridge", "init", "dnet0", "--icc")
     node.ip("route delete default")
     node.sysctl("net/ipv6/conf/eth0/disable_ipv6", 0)

@@ -42,6 +42,20 @@ def unplug(host: Host, node: Node, how: str) -> None:
     wait_until_gone(host, port)
 
 
+def test_the_other_one_in_a_namespace_is_as_it_should_be(lab: Lab, host: Host) -> None:
+    """It was attached beside a default route, which has gone with the first."""
+    host.ok("bridge", "init", "dnet1", "--address", "172.18.42.1/16", "--chain", "SECOND")
+    node = lab.node()
+    host.ok("attach", "web", "--netns", node.netns, "--bridge", "dnet0")
+    second = ("--ifname", "eth1", "--bridge", "dnet1", "-p", "8080:80")
+    host.ok("attach", "db", "--netns", node.netns, *second)
+    host.ok("detach", "web")
+    host.quiet("check")
+    assert host.ok("attach", "db", "--netns", node.netns, *second) == "172.18.0.2"
+    assert "via 172.18.42.1" in node.run("ip route show default")
+    host.quiet("check")
+
+
 def test_several_go_at_once_or_none(lab: Lab, host: Host) -> None:
     for name in ("web", "db"):
         host.ok("attach", name, "--netns", lab.node().netns, "-p", "80")

@@ -28,7 +28,7 @@ def test_whatever_a_name_holds_it_is_one_word() -> None:
     inner = Inner(
         2, "02:00:00:00:00:01", 1400, up=True, addresses=("10.0.0.2/24",), routed=True, ipv6=False
     )
-    plan.before += devices.inner_steps(one, bridge, place, inner, needs_route=False)
+    plan.before += devices.inner_steps(one, bridge, place, inner, again=False)
     plan.after.append(Sysctl(("net", "ipv4", "conf", "a;b", "route_localnet"), "1"))
     lines = "\n".join(line for _, line in plan.lines())
     done = subprocess.run(
