@@ -140,6 +140,11 @@ def network(cidr: str) -> Network:
     return ipaddress.ip_interface(cidr).network
 
 
+def broadcast(cidr: str) -> str:
+    """The last address of a subnet, which all of it hears (RFC 919)."""
+    return str(network(cidr)[-1])
+
+
 def host(cidr: str) -> str:
     """The address alone of `172.17.42.1/16`."""
     return cidr.partition("/")[0]

@@ -66,7 +66,8 @@ def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[I
     """Release what belongs to network namespaces that are gone, and the ids that are named.
 
     A namespace that cannot be found lives on while a process is in it, and so does its pair of
-    devices. Raises NotFoundError for a name that is no interface.
+    devices; they are spared, unless another namespace has its name now.
+    Raises NotFoundError for a name that is no interface.
     """
     for owner in owners:
         named(state, owner)
@@ -76,7 +77,11 @@ def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[I
         if one.netns and one.id not in owners and not facts.is_there(one.netns, one.cookie)
     ]
     gone = [state.interfaces[name] for name in dict.fromkeys(owners)]
-    gone += [one for one in lost if not facts.stays(one.id)]
+    gone += [
+        one
+        for one in lost
+        if facts.is_another(str(one.netns), one.cookie) or not facts.stays(one.id)
+    ]
     for one in gone:
         interfaces.drop(state, one)
     return gone

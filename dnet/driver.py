@@ -94,7 +94,8 @@ class Driver(Recovery):
         with suppress(DnetError, OSError):
             if outcome.sets_up_bridge:
                 found = outcome.state
-                for warning in [*bridges.unenforced(found), *kernel.foreign(found)]:
+                hindrances = kernel.hindrances(found, ahead=True)
+                for warning in [*bridges.unenforced(found), *hindrances]:
                     self._settings.warn(warning)
             for warning in kernel.absent(outcome.publishes_on):
                 self._settings.warn(warning)
@@ -122,7 +123,7 @@ class Driver(Recovery):
         state, plan = outcome.state, outcome.plan
         state.serial += 1
         state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
-        moves = bool(plan.before or plan.commands or plan.after)
+        moves = plan.moves
         again = (state.interfaces[one] for one in state.replug if one in state.interfaces)
         scope = Scope.of(state).with_changes(state) | Scope(attached=tuple(again))
         try:
@@ -151,10 +152,10 @@ class Driver(Recovery):
         plan = kernel.planner.converge(state, Scope.of(state).with_changes(state))
         if not plan:
             raise error
-        plan.flows = outcome.plan.flows
+        plan.flows, plan.asked = outcome.plan.flows, outcome.plan.asked
         kernel.apply(plan)
         asked = rulediff.findings_of(outcome.plan.commands)
-        asked.update(step.why for step in (*outcome.plan.before, *outcome.plan.after))
+        asked.update(step.why for step in outcome.plan.steps())
         self._report(plan, asked)
 
     def _undo(self, outcome: Outcome[T], scope: Scope, kernel: Kernel) -> None:
@@ -173,6 +174,7 @@ class Driver(Recovery):
             plan.flows = list(flows.ended(back, former.mappings))
             plan.after += outcome.plan.back
             kernel.apply(plan)
+            self._warn_of_blocked(plan)
             self._store.drop_journal()
         except (DnetError, OSError) as error:
             self._settings.warn(f"could not undo everything ({error}); the next change tries again")

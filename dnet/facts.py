@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 class Device(NamedTuple):
     """A network device as the kernel has it.
 
-    `addresses` are its IPv4 addresses with prefix length; `master` the bridge it is a port of.
+    `addresses` are its IPv4 addresses with prefix length; `master` the bridge it is a port of;
+    `hairpin` and `guarded` whether, as a port, it is in hairpin mode and takes no BPDU.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Device(NamedTuple):
     addresses: tuple[str, ...] = ()
     master: int | None = None
     hairpin: bool = False
+    guarded: bool = False
 
 
 class Namespace(NamedTuple):
@@ -61,6 +63,9 @@ class Facts(Protocol):
 
     def is_there(self, shown: str, cookie: int | None) -> bool:
         """Whether a namespace of the store is there, and is the same one still."""
+
+    def is_another(self, shown: str, cookie: int | None) -> bool:
+        """Whether a name of the store stands for another namespace now."""
 
     def port_of(self, interface_id: str) -> str | None:
         """The host's end of an interface's veth pair, by its name, where it is there."""

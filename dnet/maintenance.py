@@ -50,7 +50,7 @@ class Maintenance(Recovery):
             kernel.require()
             plan = self._way_home(state, journal, kernel, self._reserved(state))
             blocked = [str(error) for error in plan.blocked.values()]
-            overruled = [*plan.overruled, *kernel.foreign(state)]
+            overruled = [*plan.overruled, *kernel.hindrances(state)]
             found = [*blocked, *plan.differences(), *plan.loose, *overruled]
             return found if state.bridges else [*found, *self._unknown(kernel)]
 
@@ -116,12 +116,19 @@ class Maintenance(Recovery):
             self._unless_full(partial(self._store.commit, state, journalled=False))
         self._store.drop_journal()
         self._store.names.renew(state)
-        for line in plan.overruled:
+        for line in [*plan.overruled, *kernel.hindrances(state)]:
             self._settings.warn(line)
         for line in report.few(plan.loose, "are unplugged: dnet check names them"):
             self._settings.warn(line)
-        for error in plan.blocked.values():
-            raise DnetError(f"{error}; everything else is restored", error.hint)
+        self._fail_of_blocked(plan)
+
+    def _fail_of_blocked(self, plan: Plan) -> None:
+        """Raises DnetError with one of what could not be made; the others are warned of."""
+        *others, last = plan.blocked.values() or (None,)
+        for error in others:
+            self._settings.warn(str(error))
+        if last is not None:
+            raise DnetError(f"{last}; everything else is restored", last.hint)
 
     def _note_journal(self, target: State) -> None:
         """Let the next command go on if this one is killed.

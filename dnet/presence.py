@@ -37,12 +37,19 @@ class Presence:
     def of_interface(self, one: Interface) -> bool | None:
         """Whether it is plugged in; None for one that is attached to no namespace, and as above.
 
-        Of its veth pair neither end is there once the other one's namespace is gone.
+        Of its veth pair neither end is there once the other one's namespace is gone. A process
+        may keep that, while another one has its name.
         """
         if one.netns is None or not self._is_known:
             return None
-        made = one.id in self._state.replug or one.id in self._changed(self._state.interfaces)
-        return made or veth_name(one.id) in self._devices
+        if one.id in self._state.replug or one.id in self._changed(self._state.interfaces):
+            return True
+        return veth_name(one.id) in self._devices and not self._is_another(one)
+
+    def _is_another(self, one: Interface) -> bool:
+        from dnet.host import netns
+
+        return netns.is_another(str(one.netns), one.cookie)
 
     @cached_property
     def _is_known(self) -> bool:

@@ -194,6 +194,13 @@ class State:
         )
 
     @property
+    def interfaces_by_netns(self) -> Index:
+        """Interface ids by network namespace."""
+        return self.interfaces.index(
+            "netns", lambda _, row: (row["netns"],) if row.get("netns") else ()
+        )
+
+    @property
     def mappings_by_target(self) -> Index:
         """Mapping keys by container address."""
         return self.mappings.index("target", lambda _, row: (row["container_ip"],))

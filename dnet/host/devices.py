@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dnet import address
 from dnet.errors import KernelError
-from dnet.host.steps import Netlink
+from dnet.host.steps import Netlink, Sysctl
 from dnet.host.veth import veth_name
 from dnet.model import Bridge, Interface
 from dnet.names import for_shell as word
@@ -17,13 +17,51 @@ if TYPE_CHECKING:
     from dnet.host.inside import Inner
 
 
-def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -> Iterator[Netlink]:
+def bridge_steps(
+    bridge: Bridge,
+    device: Device | None,
+    former: Iterable[str],
+    settings: Iterable[Sysctl] = (),
+    *,
+    is_routed: bool = True,
+) -> Iterator[Netlink | Sysctl]:
     """Make the device, or mend what differs; `former` addresses of the bridge are taken away.
 
-    An adopted device keeps them: they were there before dnet. Raises KernelError for a device
-    that is no bridge, or only has its name besides, and for an adopted one that is gone.
+    An adopted device keeps them: they were there before dnet. `settings` are made before it is up,
+    and `is_routed` is whether its subnet leads to it. Raises KernelError for a device that is no
+    bridge, or only has its name besides, and for an adopted one that is gone.
     """
+    _refuse_unfit(bridge, device)
     name, mac = bridge.name, address.mac(bridge.gateway)
+    if device is None:
+        yield Netlink(
+            "add_bridge",
+            {"name": name, "mac": mac},
+            f"ip link add name {word(name)} address {mac} type bridge",
+            f"the device {name} is missing",
+        )
+    yield from _attributes(bridge, device, mac)
+    yield from settings
+    if device is None or not device.up:
+        yield Netlink(
+            "set_link",
+            {"name": name, "up": True},
+            f"ip link set dev {word(name)} up",
+            f"{name} is down" if device else "",
+        )
+    yield from _addresses(bridge, device, () if bridge.adopted else former)
+    if not is_routed:
+        yield Netlink(
+            "add_subnet_route",
+            {"name": name, "subnet": bridge.subnet, "source": bridge.gateway},
+            f"ip route replace {bridge.subnet} dev {word(name)} "
+            f"proto kernel scope link src {bridge.gateway}",
+            f"{bridge.subnet} is not routed to {name}",
+        )
+
+
+def _refuse_unfit(bridge: Bridge, device: Device | None) -> None:
+    name = bridge.name
     if device is None and bridge.adopted:
         raise KernelError(
             f"the device {name} was there before dnet and is gone",
@@ -38,15 +76,6 @@ def bridge_steps(bridge: Bridge, device: Device | None, former: Iterable[str]) -
         raise KernelError(
             f"the device {name} is not a bridge", f"ip link delete {word(name)} && dnet restore"
         )
-    if device is None:
-        yield Netlink(
-            "add_bridge",
-            {"name": name, "mac": mac},
-            f"ip link add name {word(name)} address {mac} type bridge",
-            f"the device {name} is missing",
-        )
-    yield from _attributes(bridge, device, mac)
-    yield from _addresses(bridge, device, () if bridge.adopted else former)
 
 
 def _addresses(bridge: Bridge, device: Device | None, former: Iterable[str]) -> Iterator[Netlink]:
@@ -73,13 +102,18 @@ def _attributes(bridge: Bridge, device: Device | None, mac: str) -> Iterator[Net
     if device is None or device.mtu != bridge.mtu:
         why = f"{name} has MTU {device.mtu}, not {bridge.mtu}" if device else ""
         yield _set(name, "mtu", bridge.mtu, why)
-    if device is None or not device.up:
-        yield Netlink(
-            "set_link",
-            {"name": name, "up": True},
-            f"ip link set dev {word(name)} up",
-            f"{name} is down" if device else "",
-        )
+
+
+def pinning_steps(device: Device, is_pinned: bool | None) -> Iterator[Netlink]:
+    """Let an adopted bridge keep its hardware address, whatever is plugged into it.
+
+    Else it has the lowest of its ports' (br_stp_recalculate_bridge_id, net/bridge/br_stp_if.c), and
+    what has learnt its address is without a network whenever that changes. `is_pinned` is None
+    where that cannot be known; then it is set for sure, which changes nothing where it was.
+    """
+    if not is_pinned:
+        why = "" if is_pinned is None else f"the MAC of {device.name} follows its ports"
+        yield _set(device.name, "address", str(device.mac), why)
 
 
 def giving_back_steps(bridge: Bridge, device: Device) -> Iterator[Netlink]:
@@ -124,7 +158,9 @@ def _delete(name: str, why: str | None = None) -> Netlink:
 
 def _address(verb: str, name: str, cidr: str, why: str) -> Netlink:
     arguments: dict[str, object] = {"name": name, "cidr": cidr}
-    return Netlink(f"{verb}_address", arguments, f"ip address {verb} {cidr} dev {word(name)}", why)
+    broadcast = "" if verb == "delete" else "brd + "
+    shown = f"ip address {verb} {cidr} {broadcast}dev {word(name)}"
+    return Netlink(f"{verb}_address", arguments, shown, why)
 
 
 def plug_steps(
@@ -161,10 +197,11 @@ def _configuration(one: Interface, bridge: Bridge, netns: Namespace, why: str) -
             "cidr": cidr,
             "gateway": bridge.gateway,
             "port": veth_name(one.id),
+            "apart": bridge.iptables and not bridge.icc,
         },
         f"nsenter --net={word(netns.path)} sh -c '"
         f"sysctl -w net.ipv6.conf.{shown}.disable_ipv6=1; "
-        f"ip link set lo up; ip address add {cidr} dev {shown}; "
+        f"ip link set lo up; ip address add {cidr} brd + dev {shown}; "
         f"ip link set {shown} up; ip route add default via {bridge.gateway}'",
         why,
     )
@@ -203,10 +240,20 @@ def inner_steps(
         yield _configuration(one, bridge, netns, f"{where} has no address {one.ip}")
     elif not inner.up:
         yield _configuration(one, bridge, netns, f"{where} is down")
-    elif again and not inner.routed:
+    elif again and inner.default is None:
         yield _configuration(one, bridge, netns, f"{one.netns} of {one.id} has no default route")
     elif inner.ipv6 and not bridge.icc:
         yield _configuration(one, bridge, netns, f"{where} speaks IPv6")
+
+
+def route_steps(one: Interface, bridge: Bridge, netns: Namespace) -> Iterator[Netlink]:
+    """Give a namespace a default route by another attachment than the one that it had."""
+    yield Netlink(
+        "route_inside",
+        {"netns": netns, "name": str(one.ifname), "gateway": bridge.gateway},
+        f"nsenter --net={word(netns.path)} ip route add default via {bridge.gateway} "
+        f"dev {word(str(one.ifname))}",
+    )
 
 
 def _inside(one: Interface, netns: Namespace, change: str) -> str:
@@ -238,12 +285,15 @@ def port_steps(
         if netns is not None:
             yield _configuration(one, bridge, netns, "")
         yield _hairpin(one, f"{name} of {one.id} is not in hairpin mode")
+    elif not device.guarded:
+        yield _hairpin(one, f"{name} of {one.id} takes BPDUs")
 
 
 def _hairpin(one: Interface, why: str) -> Netlink:
     """Let a port be its own client. Last of all: who has it was plugged in to the end."""
     name = veth_name(one.id)
-    return Netlink("set_hairpin", {"name": name}, f"bridge link set dev {name} hairpin on", why)
+    shown = f"bridge link set dev {name} hairpin on guard on"
+    return Netlink("set_hairpin", {"name": name}, shown, why)
 
 
 def unplug_steps(device: Device | None, why: str | None = None) -> Iterator[Netlink]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from dnet.facts import Namespace
 from dnet.host import netlink, netns, routes, system
 from dnet.host.rtnl import Channel
 
+_MOST_ADDRESSES = 1024
+
 
 class Inner(NamedTuple):
     """A device in a container's namespace.
 
-    `peer` is the index of its other end, `routed` whether there is any default route, `ipv6`
-    whether the device speaks IPv6.
+    `peer` is the index of its other end, `default` the device of the namespace's default route,
+    `ipv6` whether the device speaks IPv6.
     """
 
     peer: int | None
@@ -23,7 +25,7 @@ class Inner(NamedTuple):
     mtu: int
     up: bool
     addresses: tuple[str, ...]
-    routed: bool
+    default: str | None
     ipv6: bool
 
 
@@ -45,27 +47,37 @@ class Inside:
         if index is None or link is None:
             return None
         with netns.inside(self._descriptor):
-            routed, ipv6 = routes.has_default(), _speaks_ipv6(name)
+            default, ipv6 = routes.default_device(), _speaks_ipv6(name)
         return Inner(
             peer=link.get_attr("IFLA_LINK"),
             mac=link.get_attr("IFLA_ADDRESS"),
             mtu=link.get_attr("IFLA_MTU"),
             up=bool(link["flags"] & 1),
             addresses=tuple(map(netlink.cidr, self._channel.addresses(index))),
-            routed=routed,
+            default=default,
             ipv6=ipv6,
         )
+
+    def disable_ipv6(self, name: str) -> None:
+        """No link-local address, by which siblings could be reached past every rule of IPv4."""
+        with netns.inside(self._descriptor):
+            if _speaks_ipv6(name):
+                _write(_ipv6_switch(name), "1")
 
     def configure(self, name: str, cidr: str, gateway: str) -> None:
         """Bring up the loopback and a device with its address, and a route where there is none."""
         with netns.inside(self._descriptor):
-            _disable_ipv6(name)
             index, loopback = netlink.index_of(name), netlink.index_of("lo")
-            routed = routes.has_default()
         self._channel.set_link(loopback, up=True)
         self._channel.add_address(index, cidr, again=True)
         self._channel.set_link(index, up=True)
-        if not routed:
+        self.route(name, gateway)
+
+    def route(self, name: str, gateway: str) -> None:
+        """Add a default route by a device, unless there is one."""
+        with netns.inside(self._descriptor):
+            index, default = netlink.index_of(name), routes.default_device()
+        if default is None:
             self._channel.add_default_route(index, gateway)
 
     def set_mtu(self, name: str, mtu: int) -> None:
@@ -83,11 +95,14 @@ class Inside:
         notify = f"/proc/sys/net/ipv4/conf/{name}/arp_notify"
         with netns.inside(self._descriptor):
             index, before = netlink.index_of(name), system.read_file(notify).decode()
-            _write(notify, "1")
+            # Where /proc/sys is read-only, the neighbours find out by themselves.
+            with suppress(OSError):
+                _write(notify, "1")
             try:
                 self._channel.set_link(index, address=mac)
             finally:
-                _write(notify, before)
+                with suppress(OSError):
+                    _write(notify, before)
 
 
 @contextmanager
@@ -95,17 +110,11 @@ def opened(namespace: Namespace) -> Iterator[Inside]:
     """A namespace to do something in, opened once. Raises what netns.opened raises."""
     with netns.opened(namespace) as descriptor:
         with netns.inside(descriptor):
-            channel = Channel()
+            channel = Channel(_MOST_ADDRESSES)
         try:
             yield Inside(descriptor, channel)
         finally:
             channel.close()
-
-
-def _disable_ipv6(name: str) -> None:
-    """No link-local address, by which siblings could be reached past every rule of IPv4."""
-    if _speaks_ipv6(name):
-        _write(_ipv6_switch(name), "1")
 
 
 def _speaks_ipv6(name: str) -> bool:

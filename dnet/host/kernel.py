@@ -12,7 +12,7 @@ from dnet.host import sysctl, system
 from dnet.host.machine import Machine
 from dnet.host.rules import Commands, Rule
 from dnet.host.steps import Netlink as NetlinkStep
-from dnet.host.steps import Plan, Sysctl, iptables
+from dnet.host.steps import Plan, PortSteps, Sysctl, iptables
 from dnet.state import State
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Kernel:
         """Devices and addresses."""
         from dnet.host.netlink import Netlink
 
-        return Netlink()
+        return Netlink(self._warn)
 
     @cached_property
     def firewall(self) -> Firewall:
@@ -74,6 +74,16 @@ class Kernel:
         if not system.has_net_admin():
             raise PermissionDeniedError("CAP_NET_ADMIN is missing", "run it as root")
 
+    def hindrances(self, state: State, *, ahead: bool = False) -> list[str]:
+        """What of the host's keeps traffic away that dnet accepts, or lets it in, in words.
+
+        `ahead` is whether to tell what does harm only once a container is there.
+        """
+        from dnet.host import reach
+
+        found = [*reach.hindrances(state, self.netlink), *reach.advertised(state, ahead=ahead)]
+        return [*found, *self.foreign(state)]
+
     def foreign(self, state: State) -> list[str]:
         """What other firewalls do to the traffic that dnet accepts, in words."""
         from dnet.host import foreign
@@ -98,14 +108,29 @@ class Kernel:
         ]
 
     def apply(self, plan: Plan) -> None:
-        """Take the steps of a plan in their order. Raises what the first refused one raises."""
+        """Take the steps of a plan in their order.
+
+        Raises what the first refused one raises; that of an attachment which nobody asked for is
+        noted in the plan as blocked, and the others go on.
+        """
         for step in plan.before:
             self._take(step)
         if plan.commands:
             self._change(plan.commands, plan.held)
+        for port in plan.ports:
+            self._plug(port, plan)
         for step in plan.after:
             self._take(step)
         self._end(plan)
+
+    def _plug(self, port: PortSteps, plan: Plan) -> None:
+        try:
+            for step in port.steps:
+                self._take(step)
+        except DnetError as error:
+            if port.device in plan.asked:
+                raise
+            plan.blocked[port.device] = error
 
     def apply_what_can_be(self, plan: Plan) -> list[str]:
         """Take every step that can be taken, and say what could not."""
@@ -116,7 +141,7 @@ class Kernel:
                 partial(self._change, {table: lines}, plan.held)
                 for table, lines in plan.commands.items()
             ),
-            *(partial(self._take, step) for step in plan.after),
+            *(partial(self._take, step) for step in plan.behind_rules()),
         ):
             try:
                 take()
@@ -144,9 +169,9 @@ class Kernel:
         try:
             sysctl.write(step)
         except DnetError as error:
-            if not step.optional:
+            if not step.without:
                 raise
-            self._warn(f"{error}; containers reach other networks only with it")
+            self._warn(f"{error}; {step.without}")
             return
         if step.name == sysctl.BRIDGE_CALLS_IPTABLES:
             self._warn(f"--no-icc needs bridged traffic to meet iptables, so: {step.shown}")

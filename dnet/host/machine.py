@@ -82,6 +82,12 @@ class Machine:
 
         return netns.locate(shown, cookie) is not None
 
+    def is_another(self, shown: str, cookie: int | None) -> bool:
+        """Whether a name of the store stands for another namespace now."""
+        from dnet.host import netns
+
+        return netns.is_another(shown, cookie)
+
     def port_of(self, interface_id: str) -> str | None:
         """The host's end of an interface's veth pair, by its name, where it is there."""
         from dnet.host.veth import veth_name

@@ -5,13 +5,14 @@ from __future__ import annotations
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dnet.errors import ConflictError, KernelError, PermissionDeniedError
 from dnet.facts import Device, Namespace
+from dnet.host import system
 from dnet.host.rtnl import Channel, nested
 from dnet.host.steps import Netlink as Step
 from dnet.model import Interface
@@ -22,10 +23,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
+_SET = "3"  # NET_ADDR_SET, include/uapi/linux/netdevice.h
+_MOST_LEARNED = 8192  # Eight for each of the 1,024 ports that a bridge can have (BR_MAX_PORTS).
 
 
 class Netlink:
-    """The devices of the network namespace the process is in."""
+    """The devices of the network namespace the process is in; `warn` takes a line."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._waiting: set[str] = set()
 
     @cached_property
     def _channel(self) -> Channel:
@@ -58,6 +65,35 @@ class Netlink:
         with _reporting("asking for the ports"):
             return [_device(one, ()) for one in self._channel.links() if _master(one) == bridge]
 
+    def keeps_mac(self, device: Device) -> bool | None:
+        """Whether a bridge has a hardware address that somebody set, and so keeps it.
+
+        None where /sys does not show the devices of this namespace.
+        """
+        try:
+            index, mac, origin = (
+                system.read_file(f"/sys/class/net/{device.name}/{attribute}").decode().strip()
+                for attribute in ("ifindex", "address", "addr_assign_type")
+            )
+        except OSError:
+            return None
+        return origin == _SET if (index, mac) == (str(device.ifindex), device.mac) else None
+
+    def is_routed(self, device: Device, subnet: str) -> bool:
+        """Whether a subnet is routed to what is plugged into a device."""
+        with _reporting(f"asking for the routes of {device.name}"):
+            return subnet in self._channel.subnets(device.ifindex)
+
+    def ways_to(self, ips: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+        """Each address, with the device by which the host sends there; None without a route."""
+        known: dict[int | None, str | None] = {None: None}
+        for ip in ips:
+            with _reporting(f"asking for the route to {ip}"):
+                index = self._channel.way_to(ip)
+            if index not in known:
+                known[index] = name_of(index)
+            yield ip, known[index]
+
     def inner(self, one: Interface, netns: Namespace) -> Inner | None:
         """An interface's device as it is in a namespace."""
         from dnet.host import inside
@@ -73,13 +109,23 @@ class Netlink:
             getattr(self, step.action)(**step.arguments)
 
     def add_bridge(self, name: str, mac: str) -> None:
-        """Make a bridge; with an address given it keeps that whatever its ports are."""
-        kind = nested("IFLA_INFO", kind="bridge")
-        self._channel.add_link(ifname=name, address=mac, linkinfo=kind)
+        """Make a bridge; with an address given it keeps that whatever its ports are.
+
+        Where the kernel can, Linux 6.7 and later, it learns only so many addresses: who sends
+        from ever new ones would fill its memory.
+        """
+        self._channel.add_link(
+            ifname=name, address=mac, linkinfo=nested("IFLA_INFO", kind="bridge")
+        )
+        self._channel.limit_learning(index_of(name), _MOST_LEARNED)
 
     def set_link(self, name: str, *, up: bool | None = None, **attributes: object) -> None:
         """Set MTU or address of a device, and bring it up or down."""
         self._channel.set_link(index_of(name), up=up, **attributes)
+
+    def add_subnet_route(self, name: str, subnet: str, source: str) -> None:
+        """Route a subnet to what is plugged into a device."""
+        self._channel.add_subnet_route(index_of(name), subnet, source)
 
     def add_address(self, name: str, cidr: str) -> None:
         """Give a device an address."""
@@ -127,21 +173,45 @@ class Netlink:
         self._channel.set_link(index_of(name), master=index_of(bridge), up=True)
 
     def set_hairpin(self, name: str) -> None:
-        """Let a bridge send a frame back to the port it came from."""
-        port = nested("IFLA_BRPORT", mode=1)
+        """Let a bridge send a frame back to the port it came from, and take no BPDU from it.
+
+        The guard is for a bridge with STP, which a container could take over.
+        """
+        port = nested("IFLA_BRPORT", mode=1, guard=1)
         kind = nested("IFLA_INFO", slave_kind="bridge", slave_data=port)
         self._channel.set_link(index_of(name), linkinfo=kind)
 
     def configure_inside(
-        self, netns: Namespace, name: str, mac: str, cidr: str, gateway: str, port: str
+        self,
+        netns: Namespace,
+        name: str,
+        mac: str,
+        cidr: str,
+        gateway: str,
+        port: str,
+        apart: bool,
     ) -> None:
-        """Give the device in a namespace its address, and the namespace its route."""
+        """Give the device in a namespace its address, and the namespace its route.
+
+        `apart` is whether IPv6 would lead past the rules that keep siblings apart.
+        """
         from dnet.host import inside
 
         with inside.opened(netns) as there:
+            try:
+                there.disable_ipv6(name)
+            except OSError as error:
+                self._keeps_ipv6(f"{name} in {netns.path} keeps IPv6: {error.strerror}", apart)
             there.configure(name, cidr, gateway)
             self._await_forwarding(port)
             there.announce(name, mac)
+
+    def route_inside(self, netns: Namespace, name: str, gateway: str) -> None:
+        """Give a namespace a default route by a device of it, where it has none."""
+        from dnet.host import inside
+
+        with inside.opened(netns) as there:
+            there.route(name, gateway)
 
     def set_mtu_inside(self, netns: Namespace, name: str, mtu: int) -> None:
         """Set the MTU of the device in a namespace."""
@@ -157,15 +227,34 @@ class Netlink:
         with inside.opened(netns) as there:
             there.announce(name, mac)
 
+    def _keeps_ipv6(self, what: str, apart: bool) -> None:
+        if apart:
+            raise KernelError(
+                f"{what}, and siblings are reached by it past --no-icc",
+                "mount -o remount,rw /proc/sys, or switch it off in the namespace beforehand",
+            )
+        self._warn(what)
+
     def _await_forwarding(self, port: str) -> None:
-        """A bridge forwards for a port once it has noticed the carrier, which takes it a moment."""
+        """A bridge forwards for a port once it has noticed the carrier, which takes it a moment.
+
+        With STP it takes twice the forward delay of the bridge: that is not waited for, but said.
+        """
         import time
 
         index = index_of(port)
         for _ in range(100):
-            if _port(self._channel.link(index), "STATE") == _FORWARDING:
+            found = self._channel.link(index)
+            if _port(found, "STATE") == _FORWARDING:
                 return
             time.sleep(0.001)
+        bridge = name_of(_master(found)) or "the bridge"
+        if bridge not in self._waiting:
+            self._waiting.add(bridge)
+            self._warn(
+                f"{bridge} runs STP: what is plugged in can be reached once its port forwards, "
+                "after twice the forward delay"
+            )
 
 
 def _device(message: Any, addresses: tuple[str, ...]) -> Device:
@@ -181,6 +270,7 @@ def _device(message: Any, addresses: tuple[str, ...]) -> Device:
         addresses=addresses,
         master=_master(message),
         hairpin=bool(_port(message, "MODE")),
+        guarded=bool(_port(message, "GUARD")),
     )
 
 
@@ -203,6 +293,14 @@ def find_index(name: str) -> int | None:
     """
     try:
         return _socket.if_nametoindex(name)
+    except OSError:
+        return None
+
+
+def name_of(index: int | None) -> str | None:
+    """The name of a device of the namespace the process is in, None where there is none."""
+    try:
+        return _socket.if_indextoname(index) if index else None
     except OSError:
         return None
 

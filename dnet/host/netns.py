@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 
 from dnet import nearby
-from dnet.errors import KernelError, NotFoundError, PermissionDeniedError, UsageError
+from dnet.errors import DnetError, KernelError, NotFoundError, PermissionDeniedError, UsageError
 from dnet.facts import Namespace
 from dnet.host import system
 from dnet.host.signals import uninterrupted
@@ -55,6 +55,14 @@ def locate(shown: str, cookie: int | None) -> Namespace | None:
     except (NotFoundError, UsageError):
         return None
     return found if cookie in (None, found.cookie) else None
+
+
+def is_another(shown: str, cookie: int | None) -> bool:
+    """Whether a name of the store stands for another namespace now, made anew under it."""
+    try:
+        return cookie is not None and find(shown).cookie not in (None, cookie)
+    except DnetError:
+        return False
 
 
 @contextmanager

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from dnet.chains import is_block_chain
 from dnet.errors import ConflictError, KernelError
-from dnet.host import delta, devices, plugging, report, rulediff, rules, sysctl
+from dnet.host import delta, devices, plugging, report, rulediff, rules, settings
 from dnet.host.rulediff import Tables
 from dnet.host.rules import DNET_FORWARD, DNET_USER, FORWARD, Chain, Layout
 from dnet.host.scope import Scope, attached
-from dnet.host.steps import Plan, Sysctl
+from dnet.host.steps import Plan
+from dnet.host.veth import veth_name
 from dnet.model import Bridge, Interface
 from dnet.state import Change, State
 
@@ -56,9 +57,11 @@ class Planner:
         else:
             plan.commands = delta.commands(state, changes)
         touched = list(attached(state, changes))
-        homes = _homes(state, [*(one.id for one in touched), *state.replug])
-        opening = sysctl.localnet_bridges(state, after) if settles else set()
-        gone = set(sysctl.without_device(homes | opening)) - bridges
+        asked = dict.fromkeys([*(one.id for one in touched), *state.replug])
+        plan.asked = set(map(veth_name, asked))
+        homes = _homes(state, asked)
+        opening = settings.localnet_bridges(state, after) if settles else set()
+        gone = set(settings.without_device(homes | opening)) - bridges
         if bridges or gone:
             touched += self._devices(plan, state, scope, needed=bridges | homes)
             plan.aside += [
@@ -131,7 +134,7 @@ class Planner:
                 plan.after += devices.removal_steps(former, device)
                 continue
             try:
-                if _mend(plan, bridge, device, former):
+                if self._mend(plan, bridge, device, former):
                     touched.add(name)
             except KernelError as error:
                 if name in needed:
@@ -141,6 +144,39 @@ class Planner:
         if not touched:
             return []
         return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
+
+    def _mend(
+        self, plan: Plan, bridge: Bridge, device: Device | None, former: list[Bridge]
+    ) -> bool:
+        """Make a bridge's device, or mend it; whether there was anything to do.
+
+        Raises KernelError.
+        """
+        steps = list(
+            devices.bridge_steps(
+                bridge,
+                device,
+                (one.address for one in former),
+                settings.ipv6(bridge),
+                is_routed=device is None or self._is_routed(bridge, device),
+            )
+        )
+        plan.before += steps
+        if device is not None and bridge.adopted:
+            plan.before += devices.pinning_steps(device, self._netlink().keeps_mac(device))
+        if device is not None and not former:
+            plan.back += devices.giving_back_steps(bridge, device)
+        return bool(steps)
+
+    def _is_routed(self, bridge: Bridge, device: Device) -> bool:
+        """Whether the kernel has the route that comes with an address, as far as it ought to.
+
+        It comes when the address or the device does; a port of another device has none in the
+        main table, but in that of its VRF (Documentation/networking/vrf.rst).
+        """
+        if not device.up or device.master or bridge.address not in device.addresses:
+            return True
+        return self._netlink().is_routed(device, bridge.subnet)
 
 
 def _changes_rules(state: State, changes: Iterable[Change]) -> bool:
@@ -155,28 +191,15 @@ def _homes(state: State, ids: Iterable[str]) -> set[str]:
     return {one.bridge for one in found if one is not None and one.netns}
 
 
-def _mend(plan: Plan, bridge: Bridge, device: Device | None, former: list[Bridge]) -> bool:
-    """Make a bridge's device, or mend it; whether there is anything to do. Raises KernelError."""
-    steps = list(devices.bridge_steps(bridge, device, (one.address for one in former)))
-    plan.before += steps
-    if device is not None and not former:
-        plan.back += devices.giving_back_steps(bridge, device)
-    return bool(steps)
-
-
 def _settings(plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
     """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""
-    wanted = sysctl.localnet_bridges(state, layout)
+    wanted = settings.localnet_bridges(state, layout)
     # With the device of any other bridge its settings go.
     staying = {*state.bridges, *(one.name for one in scope.bridges if one.adopted)}
     closing = sorted((scope.localnet - wanted) & staying)
-    plan.before += [
-        one for one in sysctl.localnet(closing, "0") if sysctl.exists(one) and sysctl.differs(one)
-    ]
+    plan.before[:0] = [*settings.barriers(state), *settings.closing(closing)]
     opening = sorted(wanted - plan.blocked.keys())
-    settings: list[Sysctl] = [*sysctl.localnet(opening, "1"), *sysctl.needed(state)]
-    needed = [setting for setting in settings if sysctl.differs(setting)]
-    plan.after = [*needed, *plan.after]
+    plan.after[:0] = [*settings.opening(opening), *settings.forwarding(state, plan.blocked)]
 
 
 def _block_chains(actual: Tables, scope: Scope, state: State) -> set[Chain]:

@@ -9,6 +9,7 @@ from dnet.host import system
 
 DEFAULT = "0.0.0.0/0"
 _PATH = "/proc/self/net/route"
+_BEGINNING = 128 * 128  # Bytes: a line has 128 (fib_route_seq_show, net/ipv4/fib_trie.c).
 _RTF_UP, _RTF_REJECT = 0x1, 0x200
 
 
@@ -17,15 +18,20 @@ def read() -> list[tuple[str, str]]:
     return [(device, subnet) for device, subnet, leads in _rows() if leads]
 
 
-def has_default() -> bool:
-    """Whether there is a default route, be it one that refuses everything."""
-    return any(subnet == DEFAULT for _, subnet, _ in _rows())
+def default_device() -> str | None:
+    """The device of the default route, `*` of one that refuses everything; None without any.
+
+    In a namespace that others rule there may be any number of routes. The kernel lists them by
+    their destination, so the default ones are at the beginning.
+    """
+    rows = _rows(most=_BEGINNING)
+    return next((device for device, subnet, _ in rows if subnet == DEFAULT), None)
 
 
-def _rows() -> Iterator[tuple[str, str, bool]]:
+def _rows(most: int | None = None) -> Iterator[tuple[str, str, bool]]:
     """Device and subnet of each route of the main table, and whether it leads somewhere."""
     try:
-        lines = system.read_file(_PATH).decode().splitlines()[1:]
+        lines = system.read_file(_PATH, most).decode().splitlines()[1:]
     except OSError:
         return
     for line in lines:

@@ -5,11 +5,14 @@ Its own sockets take ten times as long for most requests as the kernel does.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
+from dnet import address
 from dnet.host import messages
 
 _ROUTE = 0  # NETLINK_ROUTE, include/uapi/linux/netlink.h
@@ -20,26 +23,39 @@ _CREATE, _EXCLUSIVE, _REPLACE = 0x400, 0x200, 0x100  # NLM_F_CREATE, NLM_F_EXCL,
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 _NUMBER = struct.Struct("=i")
 _RECEIVE = 1 << 17
+_NETLINK, _STRICT = 270, 12  # SOL_NETLINK, NETLINK_GET_STRICT_CHK, of Linux 4.20
+_TRIES = 100
 
 _NEW_LINK, _DELETE_LINK, _GET_LINK = 16, 17, 18  # include/uapi/linux/rtnetlink.h
 _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 20, 21, 22
-_NEW_ROUTE = 24
+_NEW_ROUTE, _GET_ROUTE = 24, 26
 _IPV4 = 2  # AF_INET
 _UP = 0x1  # IFF_UP
 _MAIN, _BOOT, _UNICAST = 254, 3, 1  # RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST
+_KERNEL, _LINK = 2, 253  # RTPROT_KERNEL, RT_SCOPE_LINK
+_ROUTE_MESSAGE = struct.Struct("=BBBBBBBBI")  # struct rtmsg
+_ATTRIBUTE = struct.Struct("=HH")  # struct rtattr: length, type
+_TO, _BY = 1, 4  # RTA_DST, RTA_OIF
+_LINK_MESSAGE = struct.Struct("=HHiII")  # struct ifinfomsg
+# IFLA_LINKINFO, IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_BR_FDB_MAX_LEARNED
+_LINK_INFO, _KIND, _BRIDGE_DATA, _MAX_LEARNED = 18, 1, 2, 49
 
 
 class Channel:
     """A socket of the network namespace that the process is in when it is opened.
 
-    Every request raises OSError with the kernel's error number.
+    Every request raises OSError with the kernel's error number. `most` is how many answers to
+    one question are taken: whoever rules a namespace decides how many there are.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
         import socket
 
         kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
         self._socket = socket.socket(socket.AF_NETLINK, kind, _ROUTE)
+        with suppress(OSError):  # An older kernel tells more than is asked for.
+            self._socket.setsockopt(_NETLINK, _STRICT, 1)
+        self._most = most
         self._sequence = 0
         self._was_interrupted = False
 
@@ -59,8 +75,30 @@ class Channel:
 
     def addresses(self, index: int) -> list[Any]:
         """The IPv4 addresses of a device."""
-        found = self._dump(_GET_ADDRESS, messages.routing().address)
+        found = self._dump(_GET_ADDRESS, lambda: _addresses_of(index))
         return [one for one in found if (one["family"], one["index"]) == (_IPV4, index)]
+
+    def subnets(self, index: int) -> list[str]:
+        """The subnets that the main table routes to what is plugged into a device."""
+        found = self._dump(_GET_ROUTE, lambda: _routes_by(index))
+        return [
+            f"{one.get_attr('RTA_DST')}/{one['dst_len']}"
+            for one in found
+            if (one["table"], one["scope"], one["type"]) == (_MAIN, _LINK, _UNICAST)
+            and one.get_attr("RTA_OIF") == index
+        ]
+
+    def way_to(self, ip: str) -> int | None:
+        """The number of the device by which the host sends to an address; None without a route.
+
+        Its message is put together by hand: there may be a thousand addresses to ask for.
+        """
+        import socket
+
+        message = _ROUTE_MESSAGE.pack(_IPV4, 32, 0, 0, 0, 0, 0, 0, 0)
+        self._send(_GET_ROUTE, message + _attribute(_TO, socket.inet_aton(ip)))
+        kind, answer = next(self._parts())
+        return None if kind == _ERROR else _device_of_route(answer)
 
     # Changes
 
@@ -72,12 +110,28 @@ class Channel:
         """Change a device, and bring it up or down."""
         self._ask(_NEW_LINK, _link(index, up=up, **attributes))
 
+    def limit_learning(self, index: int, most: int) -> None:
+        """Let a bridge learn only so many addresses; an older kernel than 6.7 passes that over.
+
+        By hand, because pyroute2 does not know IFLA_BR_FDB_MAX_LEARNED.
+        """
+        limit = _attribute(_BRIDGE_DATA, _attribute(_MAX_LEARNED, _NUMBER.pack(most)))
+        kind = _attribute(_KIND, b"bridge\0")
+        message = _LINK_MESSAGE.pack(0, 0, index, 0, 0) + _attribute(_LINK_INFO, kind + limit)
+        self._send(_NEW_LINK, message, _ACKNOWLEDGE)
+        _, answer = next(self._parts())
+        _accept(answer[_HEADER.size :])
+
     def delete_link(self, index: int) -> None:
         """Delete a device."""
         self._ask(_DELETE_LINK, _link(index))
 
     def add_address(self, index: int, cidr: str, *, again: bool = False) -> None:
-        """Give a device an IPv4 address, which it may have already if it is given `again`."""
+        """Give a device an IPv4 address, which it may have already if it is given `again`.
+
+        With the broadcast address of its subnet, which programs ask for (SIOCGIFBRDADDR,
+        netdevice(7)).
+        """
         self._ask(
             _NEW_ADDRESS, _address(index, cidr), _CREATE | (_REPLACE if again else _EXCLUSIVE)
         )
@@ -93,12 +147,22 @@ class Channel:
         message |= nested("RTA", gateway=gateway, oif=index)
         self._ask(_NEW_ROUTE, message, _CREATE | _EXCLUSIVE)
 
+    def add_subnet_route(self, index: int, subnet: str, source: str) -> None:
+        """Route a subnet to what is plugged into a device, as the kernel does for an address."""
+        ip, _, length = subnet.partition("/")
+        message = messages.routing().route()
+        message.update({"family": _IPV4, "table": _MAIN, "proto": _KERNEL, "type": _UNICAST})
+        message.update({"scope": _LINK, "dst_len": int(length)})
+        message |= nested("RTA", dst=ip, oif=index, prefsrc=source)
+        self._ask(_NEW_ROUTE, message, _CREATE | _REPLACE)
+
     def _dump(self, kind: int, question: Callable[[], Any]) -> list[Any]:
         """All there is, asked for again where it changed in the middle of the answer."""
-        while True:
+        for _ in range(_TRIES):
             found = self._ask(kind, question(), _DUMP)
             if not self._was_interrupted:
                 return found
+        raise OSError(errno.EAGAIN, "it changes faster than it can be read")
 
     def _ask(self, kind: int, message: Any, flags: int = 0) -> list[Any]:
         self._sequence += 1
@@ -108,10 +172,25 @@ class Channel:
         header["flags"] = _REQUEST | flags | (0 if flags == _DUMP else _ACKNOWLEDGE)
         message.encode()
         self._socket.send(message.data)
-        return list(self._answers(type(message)))
+        found: list[Any] = []
+        for answer, data in self._parts():
+            if answer in (_ERROR, _DONE):
+                _accept(data[_HEADER.size :])
+                return found
+            if len(found) == self._most:
+                raise OSError(errno.E2BIG, f"there are more than {self._most}")
+            one = type(message)(data)
+            one.decode()
+            found.append(one)
+        return found
 
-    def _answers(self, message: Any) -> Iterator[Any]:
-        """The answers to the last request, up to its acknowledgement or the end of all."""
+    def _send(self, kind: int, message: bytes, flags: int = 0) -> None:
+        self._sequence += 1
+        size = _HEADER.size + len(message)
+        self._socket.send(_HEADER.pack(size, kind, _REQUEST | flags, self._sequence, 0) + message)
+
+    def _parts(self) -> Iterator[tuple[int, bytes]]:
+        """The kinds and the messages that answer the last request, for as long as they are read."""
         while True:
             data = self._socket.recv(_RECEIVE)
             at = 0
@@ -119,12 +198,7 @@ class Channel:
                 length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
                 if sequence == self._sequence:
                     self._was_interrupted |= bool(flags & _INTERRUPTED)
-                    if kind in (_ERROR, _DONE):
-                        _accept(data[at + _HEADER.size : at + length])
-                        return
-                    answer = message(data, offset=at)
-                    answer.decode()
-                    yield answer
+                    yield kind, data[at : at + length]
                 at += length + 3 & ~3
 
 
@@ -134,6 +208,12 @@ def nested(prefix: str, **attributes: Any) -> dict[str, Any]:
     `prefix` is what the kernel's names of them begin with, such as IFLA.
     """
     return {"attrs": [(f"{prefix}_{name.upper()}", one) for name, one in attributes.items()]}
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    """A struct rtattr with its value, and what fills it up to a multiple of four bytes."""
+    length = _ATTRIBUTE.size + len(value)
+    return _ATTRIBUTE.pack(length, kind) + value + bytes(-length % 4)
 
 
 def _accept(result: bytes) -> None:
@@ -155,5 +235,30 @@ def _address(index: int, cidr: str) -> Any:
     ip, _, prefix = cidr.partition("/")
     message = messages.routing().address()
     message.update({"family": _IPV4, "prefixlen": int(prefix), "index": index})
-    message |= nested("IFA", local=ip, address=ip)
+    last = {"broadcast": address.broadcast(cidr)} if int(prefix) <= address.LONGEST_PREFIX else {}
+    message |= nested("IFA", local=ip, address=ip, **last)
     return message
+
+
+def _addresses_of(index: int) -> Any:
+    message = messages.routing().address()
+    message.update({"family": _IPV4, "index": index})
+    return message
+
+
+def _routes_by(index: int) -> Any:
+    message = messages.routing().route()
+    message.update({"family": _IPV4, "table": _MAIN})
+    message |= nested("RTA", oif=index)
+    return message
+
+
+def _device_of_route(message: bytes) -> int | None:
+    """RTA_OIF of a struct rtmsg."""
+    at = _HEADER.size + _ROUTE_MESSAGE.size
+    while at < len(message):
+        length, kind = _ATTRIBUTE.unpack_from(message, at)
+        if kind == _BY:
+            return int(_NUMBER.unpack_from(message, at + _ATTRIBUTE.size)[0])
+        at += length + 3 & ~3
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from dnet.host import rules, sysctl
+from dnet.host import rules, settings
 from dnet.host.rules import DNET_USER, Chain
 from dnet.model import Bridge, Interface
 from dnet.state import Change, State
@@ -31,7 +31,7 @@ class Scope(NamedTuple):
         return cls(
             tuple(state.bridges.values()),
             frozenset(layout.chains() - {DNET_USER}),
-            frozenset(sysctl.localnet_bridges(state, layout)),
+            frozenset(settings.localnet_bridges(state, layout)),
         )
 
     def __or__(self, other: Scope) -> Scope:

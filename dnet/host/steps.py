@@ -1,15 +1,17 @@
 """What is done to the kernel, as values: each step can be shown before it is taken.
 
-A plan is a list of steps in the order in which they are safe: devices come before the rules
-that name them, the guard of 127.0.0.0/8 before the sysctl that opens it.
+A plan has its steps in the order in which each is safe without the next: whatever closes goes in
+ahead of whatever opens. So the rules are there before anything is plugged into a bridge, and the
+guard of 127.0.0.0/8 before the setting that needs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import NamedTuple
 
-from dnet.errors import KernelError
+from dnet.errors import DnetError
 from dnet.host.flow import Flow
 from dnet.host.rules import TABLES, Commands, Finding, Rule
 from dnet.names import for_shell
@@ -35,17 +37,23 @@ class Netlink(NamedTuple):
 class Sysctl(NamedTuple):
     """A setting under /proc/sys, by its dotted name.
 
-    `optional` is one whose refusal only merits a warning.
+    `without` is what it means if the kernel refuses it, which then only merits a warning; empty
+    where nothing goes without.
     """
 
     name: tuple[str, ...]
     value: str
-    optional: bool = False
+    without: str = ""
 
     @property
     def path(self) -> str:
         """The file that holds it."""
         return "/proc/sys/" + "/".join(self.name)
+
+    @property
+    def of_new_device(self) -> Sysctl:
+        """The setting from which that of a device begins: a device's name is the last but one."""
+        return self._replace(name=(*self.name[:-2], "default", self.name[-1]))
 
     @property
     def shown(self) -> str:
@@ -62,27 +70,40 @@ class Sysctl(NamedTuple):
         return ".".join(part.replace(".", "/") for part in self.name)
 
 
+class PortSteps(NamedTuple):
+    """What plugs an attachment in, mends or unplugs it; `device` is the host's end of its pair."""
+
+    device: str
+    steps: list[Netlink]
+
+
 class Plan:
     """Everything a command does to the kernel.
 
+    The steps are taken in the order of the first four attributes.
+
     Attributes:
-        before: devices to make or change, and settings to take back.
+        before: settings that close, and bridges to make or change.
         commands: iptables commands by table.
-        after: settings to make, then devices to remove.
+        ports: attachments to unplug, then those to plug in or to mend.
+        after: settings that open, then bridges to remove.
         flows: connection tracking entries to delete.
         held: rules of others that keep a chain which is to go.
         findings: what was found to differ in the rules, where they were looked at.
         aside: what is repaired besides what was asked for, in words.
-        overruled: rules of others that stop everything ahead of dnet's, in words.
+        overruled: what others have set that keeps traffic away from dnet's, in words.
         loose: attachments that cannot be plugged in, in words.
         back: what gives newly adopted devices back what they had, should the plan fail.
-        blocked: why a bridge cannot be made, by name; the rest is planned without it.
+        asked: the devices of attachments that were asked for: the plan fails with one of them.
+        blocked: why a bridge or an attachment cannot be made, by its device; the rest is
+            planned and made without it.
     """
 
     def __init__(self, commands: Commands | None = None) -> None:
         self.before: list[Netlink | Sysctl] = []
         self.commands: Commands = commands or {}
-        self.after: list[Sysctl | Netlink] = []
+        self.ports: list[PortSteps] = []
+        self.after: list[Netlink | Sysctl] = []
         self.flows: list[Flow] = []
         self.held: list[Rule] = []
         self.findings: list[Finding] = []
@@ -90,7 +111,24 @@ class Plan:
         self.overruled: list[str] = []
         self.loose: list[str] = []
         self.back: list[Netlink] = []
-        self.blocked: dict[str, KernelError] = {}
+        self.asked: set[str] = set()
+        self.blocked: dict[str, DnetError] = {}
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything but tracked connections is changed."""
+        return bool(self.before or self.commands or self.ports or self.after)
+
+    def __bool__(self) -> bool:
+        return self.moves or bool(self.flows)
+
+    def steps(self) -> Iterator[Netlink | Sysctl]:
+        """The changes of devices and settings, in their order."""
+        return chain(self.before, self.behind_rules())
+
+    def behind_rules(self) -> Iterator[Netlink | Sysctl]:
+        """Those of the changes that are made once the rules are."""
+        return chain(*(port.steps for port in self.ports), self.after)
 
     def differences(self) -> list[str]:
         """Everything that was found to differ from what should be, in words."""
@@ -98,10 +136,7 @@ class Plan:
 
     def repairs(self) -> list[str]:
         """What was found to differ in devices and settings, in words."""
-        return [step.why for step in (*self.before, *self.after) if step.why]
-
-    def __bool__(self) -> bool:
-        return bool(self.before or self.commands or self.after or self.flows)
+        return [step.why for step in self.steps() if step.why]
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """(kind, command line) of each step: netlink, sysctl, iptables or conntrack."""
@@ -109,7 +144,7 @@ class Plan:
         for table in TABLES:
             for command in self.commands.get(table, ()):
                 yield "iptables", iptables(table, command)
-        yield from ((_kind(step), step.shown) for step in self.after)
+        yield from ((_kind(step), step.shown) for step in self.behind_rules())
         for flow in self.flows:
             from dnet.host import conntrack
 

@@ -1,66 +1,44 @@
-"""Kernel settings under /proc/sys that a state needs, read and written."""
+"""Kernel settings under /proc/sys, read and written."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from dnet.errors import KernelError, PermissionDeniedError
-from dnet.host import command, rules, system
+from dnet.host import command, system
 from dnet.host.steps import Sysctl
-from dnet.state import State
 
 FORWARDING = ("net", "ipv4", "ip_forward")
 BRIDGE_CALLS_IPTABLES = ("net", "bridge", "bridge-nf-call-iptables")
+BRIDGE_FILTERS_TAGGED = ("net", "bridge", "bridge-nf-filter-vlan-tagged")
 
 
-def needed(state: State) -> Iterator[Sysctl]:
-    """The settings a state stands for, but those of the guard of 127.0.0.0/8.
-
-    Traffic between two ports of a bridge meets iptables only with br_netfilter, so `--no-icc`
-    cannot hold without (Documentation/networking/ip-sysctl.rst).
-    """
-    bridges = list(state.bridges.values())
-    if any(bridge.iptables and not bridge.icc for bridge in bridges):
-        yield Sysctl(BRIDGE_CALLS_IPTABLES, "1")
-    # Last, since nothing that is refused later takes it back: others may rely on it by then.
-    if any(bridge.ip_forward for bridge in bridges):
-        yield Sysctl(FORWARDING, "1", optional=True)
-
-
-def localnet(bridges: Iterable[str], value: str) -> Iterator[Sysctl]:
-    """route_localnet of devices: whether 127.0.0.1 may be translated to what lies behind."""
-    for name in bridges:
-        yield Sysctl(("net", "ipv4", "conf", name, "route_localnet"), value)
-
-
-def without_device(bridges: Iterable[str]) -> Iterator[str]:
-    """Those whose device is gone: its settings go with it, and are read faster than it is."""
-    return (name for name in bridges if not all(map(exists, localnet([name], "1"))))
-
-
-def localnet_bridges(state: State, layout: rules.Layout) -> set[str]:
-    """The bridges that 127.0.0.1 has to be translated to."""
-    if rules.DNET_PREROUTING not in layout.own:
-        return set()
-    return {bridge.name for bridge in state.bridges.values() if bridge.iptables}
+def value(setting: Sysctl) -> str | None:
+    """What the kernel has now; None where it has no such setting."""
+    try:
+        return system.read_file(setting.path).decode().strip()
+    except OSError:
+        return None
 
 
 def differs(setting: Sysctl) -> bool:
     """Whether the kernel has another value, or none."""
-    try:
-        return system.read_file(setting.path).strip() != setting.value.encode()
-    except OSError:
-        return True
+    return value(setting) != setting.value
 
 
 def exists(setting: Sysctl) -> bool:
     """Whether the kernel has such a setting at all."""
-    try:
-        system.read_file(setting.path)
-    except OSError:
-        return False
-    return True
+    return value(setting) is not None
+
+
+def will_differ(setting: Sysctl) -> bool:
+    """As `differs`; a device that is not there is taken for one that is made now."""
+    return differs(setting if exists(setting) else setting.of_new_device)
+
+
+def will_exist(setting: Sysctl) -> bool:
+    """As `exists`, for a device that may still have to be made."""
+    return exists(setting) or exists(setting.of_new_device)
 
 
 def write(setting: Sysctl) -> None:

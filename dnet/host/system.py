@@ -23,13 +23,17 @@ _COOKIE_BYTES = 8
 _SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 
 
-def read_file(path: str) -> bytes:
-    """The whole content of `path`, unbuffered; made for /proc, where a size is always 0.
+def read_file(path: str, most: int | None = None) -> bytes:
+    """The content of `path`, unbuffered; made for /proc, where a size is always 0.
+
+    With `most` it is only the beginning, about that many bytes of it.
 
     Raises OSError as `open` does.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
+        if most is not None:
+            return os.read(descriptor, most)
         parts = []
         while part := os.read(descriptor, _CHUNK):
             parts.append(part)

@@ -59,6 +59,9 @@ class FakeFacts:
     def is_there(self, shown: str, cookie: int | None) -> bool:
         return shown in self.namespaces and self.namespaces[shown].cookie == cookie
 
+    def is_another(self, shown: str, cookie: int | None) -> bool:
+        return shown in self.namespaces and self.namespaces[shown].cookie != cookie
+
     def port_of(self, interface_id: str) -> str | None:
         return f"{interface_id}-port" if interface_id in self.plugged else None
 

@@ -26,7 +26,7 @@ def test_whatever_a_name_holds_it_is_one_word() -> None:
     place = Namespace("", "/run/a place", 7)
     plan.before += devices.plug_steps(one, bridge, place)
     inner = Inner(
-        2, "02:00:00:00:00:01", 1400, up=True, addresses=("10.0.0.2/24",), routed=True, ipv6=False
+        2, "02:00:00:00:00:01", 1400, up=True, addresses=("10.0.0.2/24",), default="e", ipv6=False
     )
     plan.before += devices.inner_steps(one, bridge, place, inner, again=False)
     plan.after.append(Sysctl(("net", "ipv4", "conf", "a;b", "route_localnet"), "1"))

@@ -1,0 +1,110 @@
+"""What the host's own routes and settings do to traffic that dnet's rules let through, in words.
+
+None of it is dnet's to mend: `dnet check` tells it, and so does what sets a bridge up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from dnet import ipallocator
+from dnet.host import routes, settings, sysctl
+from dnet.host.steps import Sysctl
+from dnet.model import Bridge
+from dnet.names import for_shell as word
+from dnet.state import State
+
+if TYPE_CHECKING:
+    from dnet.host.netlink import Netlink
+
+
+def hindrances(state: State, netlink: Netlink) -> Iterator[str]:
+    """Everything that is known to keep traffic from a bridge, or to lead it astray."""
+    for bridge in state.bridges.values():
+        if _is_up(bridge, netlink):
+            yield from _astray(state, bridge, netlink)
+    if any(bridge.ip_forward for bridge in state.bridges.values()):
+        yield from map(_silent, _silent_uplinks(state))
+
+
+def _is_up(bridge: Bridge, netlink: Netlink) -> bool:
+    """Whether the device is there with its route: what is missing of it is told as such."""
+    device = netlink.device(bridge.name)
+    return (
+        device is not None
+        and device.up
+        and device.master is None
+        and bridge.address in device.addresses
+        and netlink.is_routed(device, bridge.subnet)
+    )
+
+
+def _astray(state: State, bridge: Bridge, netlink: Netlink) -> Iterator[str]:
+    """Containers' addresses for which the kernel chooses another device than their bridge.
+
+    A more specific route does that, as of a VPN, and so does a rule of ip-rule(8).
+    """
+    wrong: dict[str | None, list[str]] = {}
+    for ip, device in netlink.ways_to(_containers(state, bridge)):
+        if device != bridge.name:
+            wrong.setdefault(device, []).append(ip)
+    for device, (ip, *others) in wrong.items():
+        more = f" and {len(others)} more" if others else ""
+        way = f"by {device}, not by {bridge.name}" if device else "nowhere: it has no route"
+        yield f"what the host sends to {ip}{more} leaves {way}; see: ip route get {ip}"
+
+
+def _containers(state: State, bridge: Bridge) -> list[str]:
+    """The addresses of a bridge's containers, and the next one."""
+    found = dict.fromkeys(one.ip for one in state.interfaces.values() if one.bridge == bridge.name)
+    mappings = map(state.mappings.__getitem__, state.mappings_by_bridge.keys(bridge.name))
+    found.update(dict.fromkeys(one.container_ip for one in mappings))
+    found.update(dict.fromkeys(islice(ipallocator.available(state, bridge), 1)))
+    return list(found)
+
+
+def advertised(state: State, *, ahead: bool) -> Iterator[str]:
+    """The adopted bridges by which a container can change the host's IPv6 routes.
+
+    Without any container that is harmless, and told only `ahead` of it.
+    """
+    plugged_in = {one.bridge for one in state.interfaces.values() if one.netns}
+    for bridge in state.bridges.values():
+        exposed = bridge.adopted and (ahead or bridge.name in plugged_in)
+        if exposed and settings.takes_advertisements(bridge.name):
+            yield _advertised(bridge.name)
+
+
+def _advertised(name: str) -> str:
+    setting = f"net.ipv6.conf.{name.replace('.', '/')}.accept_ra=0"
+    return (
+        f"the host takes router advertisements from {name}, also those of containers, which can "
+        f"change its IPv6 routes; if it needs none: sysctl -w {word(setting)}"
+    )
+
+
+def _silent_uplinks(state: State) -> list[str]:
+    """The devices towards other networks that do not forward, where the host as such does.
+
+    Those of default routes; without any, those of whatever route there is.
+    """
+    if sysctl.differs(Sysctl(sysctl.FORWARDING, "1")):
+        return []
+    known = routes.read()
+    uplinks = [device for device, subnet in known if subnet == routes.DEFAULT]
+    others = dict.fromkeys(uplinks or [device for device, _ in known])
+    return [
+        name
+        for name in others
+        if name not in state.bridges and sysctl.value(_forwards(name)) == "0"
+    ]
+
+
+def _forwards(name: str) -> Sysctl:
+    return Sysctl(("net", "ipv4", "conf", name, "forwarding"), "1")
+
+
+def _silent(name: str) -> str:
+    return f"{name} does not forward, so containers are cut off from it: {_forwards(name).shown}"
