@@ -133,9 +133,9 @@ class Driver(Recovery):
             with uninterrupted():
                 self._store.commit(state, journalled=moves, last_call=signals.let_in)
                 signals.hold_back()
-        except BaseException:
+        except BaseException as failure:
             with uninterrupted():
-                self._undo(outcome, scope, kernel)
+                self._undo(outcome, scope, kernel, str(failure))
             raise
 
     def _apply(self, outcome: Outcome[T], kernel: Kernel) -> None:
@@ -158,8 +158,10 @@ class Driver(Recovery):
         asked.update(step.why for step in outcome.plan.steps())
         self._report(plan, asked)
 
-    def _undo(self, outcome: Outcome[T], scope: Scope, kernel: Kernel) -> None:
+    def _undo(self, outcome: Outcome[T], scope: Scope, kernel: Kernel, why: str) -> None:
         """Back to the state before, in the kernel as in the store; what cannot be is told.
+
+        It is not told again where it is `why` the command failed.
 
         Without a journal the kernel has not been touched, or the change was committed.
         """
@@ -174,7 +176,7 @@ class Driver(Recovery):
             plan.flows = list(flows.ended(back, former.mappings))
             plan.after += outcome.plan.back
             kernel.apply(plan)
-            self._warn_of_blocked(plan)
+            self._warn_of_blocked(plan, but=why)
             self._store.drop_journal()
         except (DnetError, OSError) as error:
             self._settings.warn(f"could not undo everything ({error}); the next change tries again")

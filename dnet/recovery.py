@@ -145,6 +145,7 @@ class Recovery:
             self._settings.warn(f"repaired: {line}")
         self._warn_of_blocked(plan)
 
-    def _warn_of_blocked(self, plan: Plan) -> None:
-        for error in plan.blocked.values():
-            self._settings.warn(str(error))
+    def _warn_of_blocked(self, plan: Plan, but: str = "") -> None:
+        for line in map(str, plan.blocked.values()):
+            if not but or not line.endswith(but):
+                self._settings.warn(line)

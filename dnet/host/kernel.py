@@ -128,9 +128,7 @@ class Kernel:
             for step in port.steps:
                 self._take(step)
         except DnetError as error:
-            if port.device in plan.asked:
-                raise
-            plan.blocked[port.device] = error
+            plan.block(port.interface_id, port.device, error)
 
     def apply_what_can_be(self, plan: Plan) -> list[str]:
         """Take every step that can be taken, and say what could not."""

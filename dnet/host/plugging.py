@@ -44,10 +44,8 @@ def plan_all(
         try:
             plugger.plan(interface_id, forms, netlink().device(device))
         except DnetError as error:
-            if device in plan.asked:
-                error.device = device
-                raise
-            plan.blocked[device] = error
+            error.device = device
+            plan.block(interface_id, device, error)
     plan.ports += [*plugger.unplugs, *plugger.plugs, *plugger.routes.values()]
 
 
@@ -72,7 +70,7 @@ class _Plugger:
         """Plan for an attachment; `forms` are what it is, was, or may have become."""
         wanted = self._state.interfaces.get(interface_id)
         if wanted is None or wanted.netns is None:
-            self._unplug(device)
+            self._unplug(interface_id, device)
             for one in forms:
                 self._bequeath(one)
         elif wanted.bridge in self._plan.blocked:
@@ -80,9 +78,9 @@ class _Plugger:
         else:
             self._plug(wanted, {one.ip for one in forms} - {wanted.ip}, device)
 
-    def _unplug(self, device: Device | None, why: str | None = None) -> None:
+    def _unplug(self, interface_id: str, device: Device | None, why: str | None = None) -> None:
         if device is not None and (steps := list(devices.unplug_steps(device, why))):
-            self.unplugs.append(PortSteps(device.name, steps))
+            self.unplugs.append(PortSteps(interface_id, device.name, steps))
 
     def _bequeath(self, one: Interface) -> None:
         """Let another attachment in the namespace have the default route that goes with this.
@@ -95,7 +93,7 @@ class _Plugger:
             inner = self._netlink().inner(one, place) if place else None
             if heir and place and inner and inner.default == one.ifname:
                 steps = devices.route_steps(heir, self._state.bridges[heir.bridge], place)
-                self.routes[place.path] = PortSteps(veth_name(heir.id), list(steps))
+                self.routes[place.path] = PortSteps(heir.id, veth_name(heir.id), list(steps))
 
     def _neighbour(self, one: Interface) -> Interface | None:
         """Another attachment in the same namespace, the oldest."""
@@ -115,11 +113,11 @@ class _Plugger:
         why = ""
         if device and place and not _is_other_end(one, bridge, device, inner, others):
             why = f"{one.ifname} in {one.netns} is not the other end of {device.name} of {one.id}"
-            self._unplug(device, why="")
+            self._unplug(one.id, device, why="")
             device = None
         steps = list(self._plug_steps(one, bridge, place, device, inner, why))
         if steps:
-            self.plugs.append(PortSteps(veth_name(one.id), steps))
+            self.plugs.append(PortSteps(one.id, veth_name(one.id), steps))
 
     def _plug_steps(
         self,

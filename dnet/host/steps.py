@@ -73,6 +73,7 @@ class Sysctl(NamedTuple):
 class PortSteps(NamedTuple):
     """What plugs an attachment in, mends or unplugs it; `device` is the host's end of its pair."""
 
+    interface_id: str
     device: str
     steps: list[Netlink]
 
@@ -135,8 +136,18 @@ class Plan:
         return [*self.repairs(), *map(str, self.findings)]
 
     def repairs(self) -> list[str]:
-        """What was found to differ in devices and settings, in words."""
-        return [step.why for step in self.steps() if step.why]
+        """What was found to differ in devices and settings, in words, but for what is blocked."""
+        ports = (port.steps for port in self.ports if port.device not in self.blocked)
+        return [step.why for step in chain(self.before, *ports, self.after) if step.why]
+
+    def block(self, interface_id: str, device: str, error: DnetError) -> None:
+        """Note why an attachment cannot be made, unless it was asked for. Raises the error then."""
+        if device in self.asked:
+            raise error
+        told = error.saying(f"{interface_id}: {error}")
+        self.blocked[device] = told.advising(
+            f"mend it in its network namespace, or: dnet detach {interface_id}"
+        )
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """(kind, command line) of each step: netlink, sysctl, iptables or conntrack."""

@@ -46,6 +46,7 @@ def test_everything_a_container_needs(lab: Lab, host: Host) -> None:
     assert "UP" in link(node, "lo")["flags"]
     addresses = node.run("ip -o address show dev eth0").split()
     assert addresses[addresses.index("inet") + 1] == "172.17.0.2/16"
+    assert addresses[addresses.index("brd") + 1] == "172.17.255.255"
     assert "inet6" not in addresses
     assert node.sysctl("net/ipv6/conf/eth0/disable_ipv6") == "1"
     assert default_routes(node) == ["default via 172.17.42.1 dev eth0"]

@@ -90,6 +90,27 @@ DRIFTS = {
         "echo 0 > /proc/sys/net/ipv4/conf/dnet0/route_localnet",
         ["net.ipv4.conf.dnet0.route_localnet is not 1"],
     ),
+    "a bridge's route": (
+        "ip route delete 172.18.0.0/16 dev dnet1",
+        ["172.18.0.0/16 is not routed to dnet1"],
+    ),
+    "forwarding of a bridge": (
+        "echo 0 > /proc/sys/net/ipv4/conf/dnet1/forwarding",
+        ["net.ipv4.conf.dnet1.forwarding is not 1"],
+    ),
+    "IPv6 of a bridge": (
+        "echo 0 > /proc/sys/net/ipv6/conf/dnet0/disable_ipv6",
+        ["net.ipv6.conf.dnet0.disable_ipv6 is not 1"],
+    ),
+    "router advertisements": (
+        "echo 1 > /proc/sys/net/ipv6/conf/dnet0/accept_ra",
+        ["net.ipv6.conf.dnet0.accept_ra is not 0"],
+    ),
+    "tagged frames": (
+        "echo 0 > /proc/sys/net/bridge/bridge-nf-filter-vlan-tagged",
+        ["net.bridge.bridge-nf-filter-vlan-tagged is not 1"],
+    ),
+    "BPDUs": ("bridge link set dev {port} guard off", ["{port} of web takes BPDUs"]),
     "hairpin": ("bridge link set dev {port} hairpin off", ["{port} of web is not in hairpin mode"]),
     "a port that is out": ("ip link set {port} nomaster", ["{port} of web is not an active port"]),
     "a port that is down": ("ip link set {port} down", ["{port} of web is not an active port"]),
@@ -161,6 +182,52 @@ def test_what_a_lab_may_have_its_reasons_for(machine: Machine) -> None:
     host.quiet("restore")
     assert node.run("ip route show default") == ""
     assert node.sysctl("net/ipv6/conf/eth0/disable_ipv6") == "0"
+
+
+def test_ipv6_that_somebody_serves_on_a_bridge_stays(machine: Machine) -> None:
+    host = machine.host
+    host.sysctl("net/ipv6/conf/dnet0/disable_ipv6", 0)
+    host.ip("address add 2001:db8::1/64 dev dnet0 nodad")
+    host.quiet("check")
+    host.ip("address delete 2001:db8::1/64 dev dnet0")
+    assert host.dnet("check").stdout == "net.ipv6.conf.dnet0.disable_ipv6 is not 1\n"
+
+
+def test_a_name_that_stands_for_another_namespace(lab: Lab) -> None:
+    """A process keeps the one that was attached, which nobody finds by its name any more."""
+    host, node = lab.host(), lab.node()
+    host.ok("bridge", "init", "dnet0")
+    host.ok("attach", "web", "--netns", node.netns, "-p", "8080:80")
+    with node.started("sleep", "1000") as kept:
+        subprocess.run(["ip", "netns", "delete", node.netns], check=True)
+        host.quiet("check")
+        subprocess.run(["ip", "netns", "add", node.netns], check=True)
+        found = host.dnet("check")
+        assert found.returncode == STATUS["drift"]
+        assert found.stdout == (
+            f"web is unplugged: the network namespace {node.netns} that it was in is gone; "
+            f"dnet attach web --netns {node.netns} plugs it in again, dnet gc releases it\n"
+        )
+        assert "unplugged" in host.ok("show")
+        assert "unplugged" in host.ok("interface", "list")
+        address = host.ok("attach", "web", "--netns", node.netns, "-p", "8080:80")
+        assert address in node.run("ip address show dev eth0")
+        host.quiet("check")
+        subprocess.run(["ip", "netns", "delete", node.netns], check=True)
+        kept.kill()
+
+
+def test_gc_releases_what_nobody_finds_by_its_name(lab: Lab) -> None:
+    host, node = lab.host(), lab.node()
+    host.ok("bridge", "init", "dnet0")
+    host.ok("attach", "web", "--netns", node.netns)
+    with node.started("sleep", "1000") as kept:
+        subprocess.run(["ip", "netns", "delete", node.netns], check=True)
+        assert host.ok("gc") == ""
+        subprocess.run(["ip", "netns", "add", node.netns], check=True)
+        assert host.ok("gc") == "web"
+        host.quiet("check")
+        kept.kill()
 
 
 def test_a_device_that_is_no_longer_the_interface_is_said_to_be_so(machine: Machine) -> None:

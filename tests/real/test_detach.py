@@ -42,18 +42,41 @@ def unplug(host: Host, node: Node, how: str) -> None:
     wait_until_gone(host, port)
 
 
-def test_the_other_one_in_a_namespace_is_as_it_should_be(lab: Lab, host: Host) -> None:
-    """It was attached beside a default route, which has gone with the first."""
+@pytest.mark.parametrize(
+    "leaving",
+    [("detach", "web"), ("bridge", "remove", "dnet0", "--force"), ("detach", "web", "more")],
+    ids=" ".join,
+)
+def test_the_other_one_in_a_namespace_takes_the_default_route(
+    lab: Lab, host: Host, leaving: tuple[str, ...]
+) -> None:
+    outside = lab.outside(host)
     host.ok("bridge", "init", "dnet1", "--address", "172.18.42.1/16", "--chain", "SECOND")
     node = lab.node()
     host.ok("attach", "web", "--netns", node.netns, "--bridge", "dnet0")
+    host.ok("attach", "more", "--netns", node.netns, "--bridge", "dnet0", "--ifname", "eth2")
     second = ("--ifname", "eth1", "--bridge", "dnet1", "-p", "8080:80")
     host.ok("attach", "db", "--netns", node.netns, *second)
+    node.listen("tcp", 80, "db")
+    assert "ip route add default via" in host.ok(*leaving, "--dry-run")
+    host.ok(*leaving)
+    way = "172.17.42.1" if leaving == ("detach", "web") else "172.18.42.1"
+    assert f"via {way}" in node.run("ip route show default")
+    host.quiet("check")
+    if way == "172.18.42.1":
+        outside.reaches("db", "tcp", "10.99.0.1", 8080)
+
+
+@pytest.mark.parametrize("given", ["route delete default", "route replace default via 172.18.42.9"])
+def test_a_default_route_that_is_not_its_own_is_left(lab: Lab, host: Host, given: str) -> None:
+    host.ok("bridge", "init", "dnet1", "--address", "172.18.42.1/16", "--chain", "SECOND")
+    node = lab.node()
+    host.ok("attach", "web", "--netns", node.netns, "--bridge", "dnet0")
+    host.ok("attach", "db", "--netns", node.netns, "--ifname", "eth1", "--bridge", "dnet1")
+    node.ip(given)
+    before = node.run("ip route show default")
     host.ok("detach", "web")
-    host.quiet("check")
-    assert host.ok("attach", "db", "--netns", node.netns, *second) == "172.18.0.2"
-    assert "via 172.18.42.1" in node.run("ip route show default")
-    host.quiet("check")
+    assert node.run("ip route show default") == before
 
 
 def test_several_go_at_once_or_none(lab: Lab, host: Host) -> None:
