@@ -1,22 +1,22 @@
 """The lock of the store, flock(2) on a file of its folder.
 
-One that is free is taken with a system call. The library that waits for one is loaded only where
-it is not: importing it takes as long as all the rest of a command that allocates.
+Who can open the file can hold the lock for ever, so it is for its owner alone. It is opened here
+and nowhere else: a library that opens it as well chooses a mode of its own, or removes the file
+that others wait for.
 """
 
 from __future__ import annotations
 
 import os
+import stat
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
 
 from dnet.errors import LockedError
 
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
-
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_MODE = 0o600
 _POLL_SECONDS = 0.005
 _PATIENCE_SECONDS = 1.0
 
@@ -29,26 +29,45 @@ def held(path: str, timeout: float, notice: Callable[[str], None] | None = None)
     up to `timeout` seconds; `notice` is told for whom, once it has taken longer than a moment.
     Raises LockedError with the holder's pid, OSError.
     """
-    descriptor = _taken(path)
-    if descriptor is None:
-        with _awaited(path, timeout, notice) as descriptor:
-            yield descriptor
-        return
+    descriptor = _awaited(path, timeout, notice)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
 
 
+def _awaited(path: str, timeout: float, notice: Callable[[str], None] | None) -> int:
+    patience = min(timeout, _PATIENCE_SECONDS)
+    descriptor = _polled(path, patience)
+    left = timeout - patience
+    if descriptor is None and left:
+        if notice is not None:
+            notice(f"waiting up to {left:.3g} s: the store is locked{_by(path)}")
+        descriptor = _polled(path, left)
+    if descriptor is None:
+        raise LockedError(
+            f"the store is locked{_by(path)}", "wait, or give it more time with --lock-timeout"
+        )
+    return descriptor
+
+
+def _polled(path: str, seconds: float) -> int | None:
+    """The descriptor of the lock, tried for again and again: flock(2) knows no time limit."""
+    deadline = time.monotonic() + seconds
+    while (descriptor := _taken(path)) is None and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+    return descriptor
+
+
 def _taken(path: str) -> int | None:
     """The descriptor of a lock that was free, None where it was not."""
     import fcntl
 
-    # For nobody else to open: whoever can, can also hold the lock for ever.
-    descriptor = os.open(path, _OPEN, 0o600)
+    descriptor = os.open(path, _OPEN, _MODE)
     try:
+        _keep_others_out(descriptor)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Some versions of filelock remove the file when they let go of it: then it guards nothing.
+        # Of a file that was removed meanwhile, the lock guards nothing.
         if os.fstat(descriptor).st_nlink:
             return descriptor
     except BlockingIOError:
@@ -60,37 +79,11 @@ def _taken(path: str) -> int | None:
     return None
 
 
-@contextmanager
-def _awaited(path: str, timeout: float, notice: Callable[[str], None] | None) -> Iterator[int]:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(path)
-    try:
-        _acquire(lock, timeout, notice)
-    except Timeout:
-        raise LockedError(
-            f"the store is locked{_by(path)}", "wait, or give it more time with --lock-timeout"
-        ) from None
-    try:
-        yield _descriptor_of(path)
-    finally:
-        lock.release()
-
-
-def _acquire(lock: BaseFileLock, timeout: float, notice: Callable[[str], None] | None) -> None:
-    """Wait; after a moment say so. Raises Timeout."""
-    from filelock import Timeout
-
-    patience = min(timeout, _PATIENCE_SECONDS)
-    try:
-        lock.acquire(patience, _POLL_SECONDS)
-    except Timeout:
-        left = timeout - patience
-        if not left:
-            raise
-        if notice is not None:
-            notice(f"waiting up to {left:.3g} s: the store is locked{_by(lock.lock_file)}")
-        lock.acquire(left, _POLL_SECONDS)
+def _keep_others_out(descriptor: int) -> None:
+    """Take back what an earlier version, or somebody's chmod, has let others do."""
+    if stat.S_IMODE(os.fstat(descriptor).st_mode) != _MODE:
+        with suppress(PermissionError):  # Another user's file.
+            os.fchmod(descriptor, _MODE)
 
 
 def _by(path: str) -> str:
@@ -98,16 +91,3 @@ def _by(path: str) -> str:
 
     pid = lock_holder(path)
     return f" by process {pid}" if pid else ""
-
-
-def _descriptor_of(path: str) -> int:
-    """The descriptor that holds the lock, which filelock keeps to itself."""
-    wanted = os.stat(path)
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found = os.fstat(int(name))
-        except OSError:
-            continue
-        if (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino):
-            return int(name)
-    raise LockedError(f"{path} was taken away while it was locked", "give the command again")

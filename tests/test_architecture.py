@@ -29,7 +29,7 @@ MAY_IMPORT = {
 
 # A pure part takes values and gives values: no clock, file, environment, process or socket.
 EFFECTS = {
-    *("click", "rich", "pyroute2", "filelock"),
+    *("click", "rich", "pyroute2"),
     *("asyncio", "concurrent", "ctypes", "datetime", "fcntl", "getpass", "glob", "http", "io"),
     *("locale", "logging", "multiprocessing", "os", "pathlib", "platform", "random", "secrets"),
     *("select", "selectors", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -27,7 +29,6 @@ def test_a_free_lock_is_taken_and_given_back(path: str) -> None:
         pass
 
 
-@pytest.mark.libraries
 def test_one_that_is_not_free_names_who_has_it(path: str) -> None:
     me = rf"by process {os.getpid()}\Z"
     with held(path, 0), pytest.raises(LockedError, match=me), held(path, 0):
@@ -36,7 +37,6 @@ def test_one_that_is_not_free_names_who_has_it(path: str) -> None:
         pass
 
 
-@pytest.mark.libraries
 def test_it_passes_from_one_to_the_next(path: str) -> None:
     order: list[str] = []
 
@@ -55,7 +55,6 @@ def test_it_passes_from_one_to_the_next(path: str) -> None:
         pass
 
 
-@pytest.mark.libraries
 def test_who_waits_longer_than_a_moment_is_told_for_whom(path: str) -> None:
     told: list[str] = []
     noticed = threading.Event()
@@ -108,6 +107,58 @@ def test_a_child_that_has_the_descriptor_keeps_the_lock_when_the_parent_is_kille
     with held(path, 60):
         pass
     parent.stdout.close()
+
+
+@pytest.mark.parametrize("found", [None, 0o644, 0o666, 0o660, 0o600])
+def test_nobody_else_can_open_it(path: str, found: int | None) -> None:
+    if found is not None:
+        Path(path).touch()
+        os.chmod(path, found)
+    with held(path, 0):
+        assert mode(path) == 0o600
+    assert mode(path) == 0o600
+
+
+def test_nobody_else_can_open_it_while_it_is_waited_for(path: str) -> None:
+    told, noticed = [], threading.Event()
+
+    def notice(_: str) -> None:
+        told.append(mode(path))
+        noticed.set()
+
+    def wait() -> None:
+        with held(path, 60, notice):
+            told.append(mode(path))
+
+    with open(path, "w") as other:
+        os.chmod(path, 0o666)
+        fcntl.flock(other, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        assert noticed.wait(50)
+    waiting.join()
+    assert [*told, mode(path)] == [0o600] * 3
+
+
+def mode(path: str) -> int:
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+def test_one_that_is_removed_while_it_is_waited_for_is_made_anew(path: str) -> None:
+    """Some programs remove a lock's file when they let go of it."""
+    taken = threading.Event()
+
+    def wait() -> None:
+        with held(path, 60) as descriptor:
+            assert os.path.samestat(os.fstat(descriptor), os.stat(path))
+            taken.set()
+
+    with held(path, 0):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        os.unlink(path)
+        assert taken.wait(50)
+    waiting.join()
 
 
 def test_a_symbolic_link_is_not_followed(path: str, tmp_path: Path) -> None:

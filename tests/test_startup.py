@@ -83,7 +83,6 @@ def test_reading_loads_little_and_starts_nothing(store: Path, words: list[str]) 
 @pytest.mark.parametrize("words", ALLOCATING, ids=" ".join)
 def test_allocating_loads_little_more_and_starts_nothing(store: Path, words: list[str]) -> None:
     seen = observed.with_store(store, *words)
-    # filelock is there to wait for a lock that is not free.
     assert packages(seen) == {"click"}
     assert not seen.modules & HEAVY
     assert not {"dnet.host.netlink", "dnet.host.planner", "dnet.host.iptables"} & seen.modules

@@ -147,6 +147,15 @@ def test_whatever_the_umask_is(lab: Lab, umask: str) -> None:
     assert modes(host.state_dir.parent)["."] == "drwxr-xr-x"
 
 
+def test_a_lock_that_others_could_open_is_taken_back_from_them(host: Host) -> None:
+    lock = host.state_dir / "lock"
+    lock.chmod(0o666)
+    holding = ("setpriv", *NOBODY, "flock", "--nonblock", str(lock), "true")
+    assert host.try_run(*holding).returncode == 0
+    host.ok("ip", "request")
+    assert "Permission denied" in host.try_run(*holding).stderr
+
+
 # --- symbolic links ----------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from tests.host import Host
 from tests.lab import Lab
 from tests.observed import Observed
 
-FORBIDDEN = {"filelock", "netaddr", "pyroute2", "rich"}
+FORBIDDEN = {"netaddr", "pyroute2", "rich"}
 ONE_CHANGE = ["iptables-restore"]
 
 
