@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import figures
+from dnet.lock import held
+from tests import figures, terminal
 from tests.cases import CASES, Case, Stage
 from tests.host import Host
 from tests.node import Completed
@@ -114,18 +116,22 @@ def signalled(host: Host, number: int, after: float, *words: str) -> Completed:
     return Completed(words, process.returncode, stdout, stderr)
 
 
-@pytest.mark.parametrize("does", ["int", "term"])
-def test_a_signal_while_waiting_for_the_lock(stage: Stage, does: str) -> None:
-    site = stage.renewed()
-    site.ok("bridge init dnet0")
-    before, lock = site.view(), site.host.state_dir / "lock"
-    with site.host.started("flock", "--no-fork", str(lock), "sleep", "1000") as holder:
-        site.host.run("sh", "-c", f"until ! flock -n {lock} true; do :; done")
-        # That many points are passed only by trying again and again.
-        done = site.dnet("ip request", {"DNET_POINT_AT": "20", "DNET_POINT_DO": does})
-        holder.kill()
-    interrupted(done, ENDS[does])
-    assert site.view() == before
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+def test_a_signal_while_waiting_for_the_lock(host: Host, number: signal.Signals) -> None:
+    host.ok("bridge", "init", "dnet0")
+    before = host.everything()
+    with held(str(host.state_dir / "lock"), 0), terminal.opened(80) as (reading, end):
+        with subprocess.Popen(
+            host.argv("dnet", "ip", "request"), env=host.env, stdout=subprocess.PIPE, stderr=end
+        ) as process:
+            os.close(end)
+            told = terminal.read_until(reading, lambda text: "\n" in text)
+            process.send_signal(number)
+            assert process.communicate()[0] == b""
+        assert process.returncode == 128 + number
+        assert "the store is locked" in told
+        assert terminal.read_until(reading).strip() == ""
+    assert host.everything() == before
 
 
 @pytest.mark.parametrize("command", ["map list | head -1", "-v map add web 8080:80 2>&1 | true"])
