@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import processes
 from tests.host import Host
 from tests.node import Node
 
@@ -155,6 +156,7 @@ class Lab:
         """Ends every process and removes every namespace, whatever state they are in."""
         for node in self._nodes:
             node.close()
+        processes.kill_inside([node.path for node in self._nodes])
         remove_namespaces([node.netns for node in self._nodes])
         self._nodes.clear()
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests import processes
+
 AGENT = Path(__file__).with_name("agent.py")
 # Long enough for a machine under load: an answer that comes ends the wait.
 ANSWER_SECONDS = 3.0
@@ -63,14 +65,17 @@ class Node:
         self, *command: str, env: Mapping[str, str] | None = None
     ) -> Iterator[subprocess.Popen[str]]:
         """A command that is still running; what it says is nobody's, and its end is waited for."""
-        with subprocess.Popen(
-            self.argv(*command),
-            env={**self.env, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        ) as process:
+        with (
+            subprocess.Popen(
+                self.argv(*command),
+                env={**self.env, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            ) as process,
+            processes.killed_where_it_fails(process),
+        ):
             yield process
 
     def run(self, *command: str, stdin: str = "") -> str:
@@ -199,7 +204,7 @@ class Node:
     def close(self) -> None:
         """Ends the servers and connections of this namespace."""
         if self._agent is not None:
-            self._agent.communicate()
+            processes.end(self._agent)
             self._agent = None
 
 

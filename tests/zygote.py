@@ -25,6 +25,8 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any
 
+from tests import processes
+
 Completed = subprocess.CompletedProcess[str]
 Job = dict[str, Any]
 
@@ -43,6 +45,7 @@ class Zygote:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            process_group=0,
         )
 
     def ask(self, job: Job) -> list[Completed]:
@@ -57,6 +60,11 @@ class Zygote:
 
     def close(self) -> None:
         """Let it end."""
+        processes.end(self._process)
+
+    def kill(self) -> None:
+        """End it, with what it has forked."""
+        os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
 
 
@@ -66,7 +74,11 @@ _idle: list[Zygote] = []
 def run(job: Job) -> list[Completed]:
     """What became of every command of a job, carried out by a zygote that has nothing to do."""
     zygote = _idle.pop() if _idle else Zygote()
-    found = zygote.ask(job)
+    try:
+        found = zygote.ask(job)
+    except BaseException:
+        zygote.kill()
+        raise
     _idle.append(zygote)
     return found
 
@@ -188,7 +200,7 @@ def load() -> None:
     messages.routing()
     with suppress(OSError):  # Some kernels have no nftables.
         list(messages.base_chains())
-    for name in ("filelock", "netaddr", "tests.points"):
+    for name in ("netaddr", "tests.points"):
         import_module(name)
 
 

@@ -1,0 +1,58 @@
+"""Processes that a test has started, and their end in whatever state they are."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+# What is told to end does so at once, or hangs.
+END_SECONDS = 20.0
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Lets a process end that does so with its standard input, and kills one that does not."""
+    process.send_signal(signal.SIGCONT)
+    with suppress(BrokenPipeError):
+        try:
+            process.communicate(timeout=END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+@contextmanager
+def killed_where_it_fails(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Kills a process, which would else be waited for, where the block ends with an exception."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
+def let_go_on() -> None:
+    """Continues what descends from this process and was left stopped."""
+    for pid in _descendants("self"):
+        with suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGCONT)
+
+
+def _descendants(pid: str) -> Iterator[str]:
+    for children in Path("/proc", pid).glob("task/*/children"):
+        with suppress(OSError):  # It has ended meanwhile.
+            for child in children.read_text().split():
+                yield child
+                yield from _descendants(child)
+
+
+def kill_inside(namespaces: Collection[Path]) -> None:
+    """Kills every process in one of some network namespaces."""
+    inside = {path.stat().st_ino for path in namespaces if path.exists()}
+    for path in Path("/proc").glob("[0-9]*/ns/net"):
+        with suppress(OSError):
+            if path.stat().st_ino in inside:
+                os.kill(int(path.parts[2]), signal.SIGKILL)
