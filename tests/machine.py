@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from hypothesis import settings
-from hypothesis.stateful import invariant, run_state_machine_as_test
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from dnet.driver import Driver
 from dnet.errors import DnetError
@@ -22,6 +24,15 @@ from dnet.recovery import Settings
 from tests.unit.facts import STABLE
 from tests.unit.plain import RefusedError
 from tests.unit.test_machine import BUSY, Machine
+
+DISTURBANCES = {
+    "forwarding": "echo 0 > /proc/sys/net/ipv4/ip_forward",
+    "forwarding of the device": "echo 0 > /proc/sys/net/ipv4/conf/{bridge}/forwarding",
+    "IPv6": "echo 0 > /proc/sys/net/ipv6/conf/{bridge}/disable_ipv6",
+    "the route": "ip route delete {subnet} dev {bridge}",
+    "the device": "ip link delete {bridge}",
+    "the rules": "iptables -F; iptables -t nat -F; iptables -t raw -F",
+}
 
 
 class Real(Machine):
@@ -49,6 +60,20 @@ class Real(Machine):
     def the_kernel_agrees(self) -> None:
         assert self.maintenance.check() == []
         assert self.warnings == []
+
+    @rule(what=st.sampled_from(sorted(DISTURBANCES)))
+    def disturbed(self, what: str) -> None:
+        """Something happens behind dnet's back; check tells of it, and restore mends it."""
+        bridge = min(self.state.bridges, default=None)
+        if bridge is not None:
+            cidr = self.state.bridges[bridge].subnet
+            line = DISTURBANCES[what].format(bridge=bridge, subnet=cidr)
+            subprocess.run(["sh", "-ec", line], check=True, capture_output=True)
+            assert self.maintenance.check()
+            self.maintenance.restore()
+            assert self.warnings
+            assert not [line for line in self.warnings if not line.startswith("repaired: ")]
+            self.warnings.clear()
 
     def teardown(self) -> None:
         self.maintenance.reset()

@@ -95,6 +95,12 @@ WRECKS = (
         "echo 0 > /proc/sys/net/ipv4/ip_forward;"
         "echo 0 > /proc/sys/net/ipv4/conf/dnet0/route_localnet",
     ),
+    Wreck(
+        "settings-of-a-bridge",
+        "cd /proc/sys/net; echo 0 > ipv4/conf/dnet1/forwarding;"
+        "echo 0 > ipv6/conf/dnet0/disable_ipv6; echo 0 > bridge/bridge-nf-filter-vlan-tagged",
+    ),
+    Wreck("routes", "ip route delete 172.17.0.0/16; ip route delete 172.18.0.0/16"),
 )
 
 
