@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from dnet import address, ipallocator, names, relations, schema
+from dnet import address, fields, ipallocator, names, relations, schema
 from dnet.model import Bridge
 from dnet.relations import demand, wrong
 from dnet.schema import Check
-from dnet.state import SCHEMA, State
+from dnet.state import State
 
 
 def verify(document: object) -> None:
@@ -22,11 +22,12 @@ def verify(document: object) -> None:
     """
     top = _object("the store", document)
     version = top.get("schema")
-    if type(version) is int and version > SCHEMA:
+    if type(version) is int and version > fields.SCHEMA:
         wrong("schema", "it is from a newer version of dnet")
-    _fields("the store", top, schema.HEAD | {"checksum": schema.TEXT}, schema.HEAD)
+    always = [part for part in schema.HEAD if (part, None) not in fields.SINCE]
+    _fields("the store", top, schema.HEAD | {"checksum": schema.TEXT}, always)
     for name, kind in schema.KINDS.items():
-        for key, row in top[name].items():
+        for key, row in top.get(name, {}).items():
             _check_key(name, key, kind.key)
             _fields(f"{name} {key}", row, kind.fields, kind.required)
     # A state adds empty tables to what it is given; the document is to stay as it is.

@@ -41,10 +41,10 @@ class NamesFile:
         """Make it agree with the committed state, whatever has become of it."""
         text = nametext.write(state)
         try:
-            known = wholefile.text(self.path)
+            known = wholefile.content(self.path)
         except OSError:
-            known = ""
-        if known != text and self._write(text):
+            known = b""
+        if known != text.encode() and self._write(text):
             self.publish()
 
     def _is_stale(self) -> bool:

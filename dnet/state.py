@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from dnet import address
+from dnet import address, fields
 from dnet.endpoint import Endpoint
 from dnet.model import GONE, Bridge, Interface, Link, Mapping, Reservation
 from dnet.table import ABSENT, Index, Raw, Table
 
-SCHEMA = 1
 _EMPTY: dict[str, Any] = {
-    "schema": SCHEMA,
     "serial": 0,
     "boot_id": None,
     "netns": None,
@@ -71,13 +69,16 @@ class State:
         return Table(name, self._rows[name], self._log, kind.from_row, kind.row)
 
     def document(self) -> dict[str, Any]:
-        """The JSON document of the whole: shares its rows with the state."""
+        """The JSON document of the whole: shares its rows with the state.
+
+        What older versions do not know is in it only where it is used; see dnet.fields.
+        """
         of_bridges = {
             name: {bridge: rows for bridge, rows in tables.items() if rows}
             for name, tables in self._rows_of_bridges.items()
         }
-        return {
-            "schema": SCHEMA,
+        whole = {
+            "schema": fields.FIRST,
             "serial": self.serial,
             "boot_id": self.boot_id,
             "netns": self.netns,
@@ -85,6 +86,7 @@ class State:
             **self._rows,
             **of_bridges,
         }
+        return fields.stamp(whole)
 
     def cursor(self, bridge: str) -> Raw:
         """Where the allocators of a bridge go on: see there. Not to be changed in place."""

@@ -61,13 +61,13 @@ class Store:
 
     def _read(self, path: str) -> State | None:
         try:
-            text = wholefile.text(path)
+            data = wholefile.content(path)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._trouble(error, path) from None
         try:
-            return storetext.read(text)
+            return storetext.read(data)
         except (ValueError, RecursionError) as error:
             raise StateUnreadableError(f"{path}: {error}", self._way_out(path)) from None
         except StateUnreadableError as error:

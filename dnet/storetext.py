@@ -6,8 +6,9 @@ import json
 from typing import Any
 from zlib import crc32
 
+from dnet import fields
 from dnet.errors import ForeignStateError
-from dnet.state import SCHEMA, State
+from dnet.state import State
 
 _CHECKSUM = '{"checksum": "%08x",\n'
 _CHECKSUM_LENGTH = len(_CHECKSUM % 0)
@@ -20,21 +21,25 @@ def write(state: State) -> str:
     return _CHECKSUM % crc32(body.encode()) + body
 
 
-def read(text: str) -> State:
-    """The state of a text; one that dnet did not write itself is examined first.
+def read(data: bytes) -> State:
+    """The state that a text stands for; one that dnet did not write itself is examined first.
 
-    Raises ValueError, RecursionError, StateUnreadableError.
+    Raises ValueError, RecursionError, StateUnreadableError; ForeignStateError for a newer one.
     """
-    if _is_edited(text):
+    text = data.decode(errors="surrogateescape")
+    if _is_edited(data):
         return State(_examined(text))
     document = json.loads(text)
     _refuse_newer(document)
+    if unknown := fields.unknown(document):
+        raise _newer(f"{unknown} is unknown")
     return State(document)
 
 
-def _is_edited(text: str) -> bool:
-    body = text[_CHECKSUM_LENGTH:].encode(errors="surrogateescape")
-    return text[:_CHECKSUM_LENGTH] != _CHECKSUM % crc32(body)
+def _is_edited(data: bytes) -> bool:
+    # A view, for a store of ten thousand mappings takes as long to copy as to sum up.
+    sum_of_body = crc32(memoryview(data)[_CHECKSUM_LENGTH:])
+    return data[:_CHECKSUM_LENGTH] != (_CHECKSUM % sum_of_body).encode()
 
 
 def _examined(text: str) -> dict[str, Any]:
@@ -48,8 +53,11 @@ def _examined(text: str) -> dict[str, Any]:
 
 def _refuse_newer(document: object) -> None:
     version = document.get("schema") if isinstance(document, dict) else None
-    if type(version) is int and version > SCHEMA:
-        raise ForeignStateError(
-            f"it is from a newer version of dnet (schema {version}, not {SCHEMA})",
-            "use the version that wrote it",
-        )
+    if type(version) is int and version > fields.SCHEMA:
+        raise _newer(f"schema {version}, not {fields.SCHEMA}")
+
+
+def _newer(why: str) -> ForeignStateError:
+    return ForeignStateError(
+        f"it is from a newer version of dnet ({why})", "use the version that wrote it"
+    )

@@ -10,10 +10,9 @@ _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def text(path: str) -> str:
+def content(path: str) -> bytes:
     """What is in a file. Raises OSError, also for a symbolic link."""
-    descriptor = os.open(path, _OLD)
-    with open(descriptor, encoding="utf-8", errors="surrogateescape") as file:
+    with open(os.open(path, _OLD), "rb") as file:
         return file.read()
 
 

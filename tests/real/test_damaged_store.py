@@ -62,7 +62,7 @@ def change(path: str, value: object) -> Callable[[Document], None]:
     """What sets one value of a document, by its place."""
 
     def changed(store: Document) -> None:
-        *way, last = path.split("/")
+        *way, last = (part.replace("~1", "/") for part in path.split("/"))
         for part in way:
             store = store[part]
         store[last] = value
@@ -95,7 +95,7 @@ def edit(host: Host, changed: Callable[[Document], None]) -> str:
     path = host.state_dir / "state.json"
     store = json.loads(path.read_text())
     changed(store)
-    text = json.dumps(store).replace("~1", "/")
+    text = json.dumps(store)
     path.write_text(text)
     return text
 
@@ -166,22 +166,58 @@ def test_one_flipped_byte_is_noticed_where_it_matters(host: Host) -> None:
     refused_by_all(host, "172.17.0.")
 
 
-@pytest.mark.parametrize("checked", [True, False], ids=["as-written", "edited"])
+NEWER: dict[str, Callable[[Document], None]] = {
+    "number": change("schema", 2),
+    "field of a bridge": change("bridges/dnet0/future", True),
+    "field of an interface": change("interfaces/web/future", "x"),
+    "field of a mapping": change("mappings/0.0.0.0:8080~1tcp/future", ["10.0.0.0/8"]),
+    "field of a link": change("links/web:db/future", 1),
+    "field of a reservation": change("reservations/0.0.0.0:7000~1tcp/future", None),
+    "field of a cursor": change("cursors/dnet0/future", 1),
+    "table": change("policies", {"x": {"y": 1}}),
+    "value at the head": change("future", "x"),
+}
+
+
+@pytest.mark.parametrize("what", NEWER)
 @pytest.mark.parametrize("name", ["state.json", "journal.json"])
-def test_one_from_a_newer_version(host: Host, name: str, checked: bool) -> None:
-    """Also with a sum that is right, which is how a newer version would leave it."""
+def test_one_from_a_newer_version(host: Host, name: str, what: str) -> None:
+    """It is as that version leaves it, with a sum that is right; nothing in it is lost."""
     path = host.state_dir / name
+    store = json.loads((host.state_dir / "state.json").read_text())
+    store["serial"] += 9
+    NEWER[what](store)
+    path.write_text(with_sum(as_written(store)))
+    refused_as_newer(host, name)
+
+
+@pytest.mark.parametrize("name", ["state.json", "journal.json"])
+def test_an_edited_one_from_a_newer_version(host: Host, name: str) -> None:
     text = (host.state_dir / "state.json").read_text()
     newer = text.replace('"schema": 1', '"schema": 2').replace('"serial": ', '"serial": 9')
-    path.write_text(with_sum(newer) if checked else newer)
+    (host.state_dir / name).write_text(newer)
+    refused_as_newer(host, name)
+
+
+def refused_as_newer(host: Host, name: str) -> None:
+    """Asserts that whoever would have to read a file leaves all as it is."""
     before = host.everything()
     for command in ("ip request", "map add web 8081:80", "restore", "reset --yes"):
         refusal = host.fails(UNREADABLE, *command.split())
-        assert f"{path}: " in refusal.message
-        assert "newer" in refusal.message
-    assert host.everything() == before
+        assert f"{host.state_dir}/{name}: it is from a newer version of dnet (" in refusal.message
+        assert refusal.hint == "use the version that wrote it"
     # Whoever only reads has nothing to do with a journal.
-    assert host.dnet("ip", "list").returncode == (0 if name == "journal.json" else UNREADABLE)
+    for command in ("bridge list", "interface list", "map list", "link list", "port list", "show"):
+        done = host.dnet(*command.split())
+        assert done.returncode == (0 if name == "journal.json" else UNREADABLE)
+    host.fails(UNREADABLE, "check")
+    assert host.everything() == before
+
+
+def as_written(store: Document) -> str:
+    """The text of a document, a line for each part."""
+    parts = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in store.items())
+    return "{" + ",\n".join(parts) + "}\n"
 
 
 def with_sum(text: str) -> str:
@@ -194,7 +230,7 @@ def with_sum(text: str) -> str:
 
 def test_the_sum_of_the_test_is_the_sum_of_the_store(host: Host) -> None:
     text = (host.state_dir / "state.json").read_text()
-    assert with_sum(text) == text
+    assert with_sum(as_written(json.loads(text))) == text
 
 
 def test_an_edit_that_keeps_every_promise_is_welcome(own: Host) -> None:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnet import bridge, interface, ipallocator, link, portallocator, portmapper, schema
+from dnet import bridge, fields, interface, ipallocator, link, portallocator, portmapper, schema
 from dnet.errors import StateUnreadableError
 from dnet.integrity import unique, verify
 from dnet.model import Bridge, Interface, Link, Mapping, Reservation
-from dnet.state import SCHEMA, State
+from dnet.state import State
 from tests.unit.facts import FACTS, STABLE, make_bridge, snapshot, specs, with_bridge
 
 Document = dict[str, Any]
@@ -70,7 +70,8 @@ def test_every_field_has_its_check() -> None:
         "links": Link._fields[2:],
     }
     for table, names in entities.items():
-        assert set(schema.KINDS[table].fields) == set(names)
+        assert set(schema.KINDS[table].fields) == set(names) == fields.FIELDS[table]
+    assert schema.CURSOR.keys() == fields.FIELDS["cursors"]
     assert {*snapshot(State())} == {*schema.HEAD}
 
 
@@ -84,7 +85,7 @@ def test_what_is_no_object(document: object) -> None:
 
 
 def test_a_newer_schema_is_named_before_anything_else() -> None:
-    for document in ({"schema": SCHEMA + 1, "new": {}}, {**DOCUMENT, "schema": 99}):
+    for document in ({"schema": fields.SCHEMA + 1, "new": {}}, {**DOCUMENT, "schema": 99}):
         with pytest.raises(StateUnreadableError, match="from a newer version of dnet"):
             verify(document)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dnet import bridge, interface, ipallocator, link, portallocator, portmapper
 from dnet.model import GONE
-from dnet.state import SCHEMA, State
+from dnet.state import State
 from dnet.table import ABSENT
 from tests.unit.facts import FACTS, make_bridge, snapshot, specs, with_bridge
 
@@ -27,7 +27,7 @@ def test_an_empty_state() -> None:
     assert (state.serial, state.boot_id, state.netns, state.variant) == (0, None, None, None)
     assert not state.changes()
     assert state.document() == {
-        "schema": SCHEMA,
+        "schema": 1,
         "serial": 0,
         "boot_id": None,
         "netns": None,
