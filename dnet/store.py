@@ -151,7 +151,7 @@ class Store:
         try:
             if not journalled:
                 wholefile.write_spare(self.path, storetext.write(state), lasting=True)
-            self._link_to(spare)
+            wholefile.keep_spare(self._previous, self.path)
             last_call()
             are_others = self.names.prepare(state)
             os.rename(self._journal if journalled else new, self.path)
@@ -193,12 +193,6 @@ class Store:
             except OSError as error:
                 raise self._trouble(error, path) from None
 
-    def _link_to(self, spare: str) -> None:
-        """Let the store, where there is one, have another name as well."""
-        wholefile.unlink(spare)
-        with suppress(FileNotFoundError):
-            os.link(self.path, spare, follow_symlinks=False)
-
     def _write(self, path: str, text: str) -> None:
         """Write a file whole, to last."""
         try:
@@ -207,9 +201,16 @@ class Store:
             raise self._trouble(error, path) from None
 
     def _sync_folder(self) -> None:
+        """Let the names of its files last. Raises OSError.
+
+        Where fsync(2) knows no folders, there is nothing that would.
+        """
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
         finally:
             os.close(descriptor)
 

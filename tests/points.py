@@ -10,6 +10,7 @@ DNET_POINT_DO    `kill` (SIGKILL), `int` or `term` (the signal), `storm` (SIGTER
                  `process`, or an errno's name for files, such as ENOSPC
 DNET_POINT_ON    `on` lets every later event of the kind fail as well
 DNET_POINT_LOG   a file to which each point is written as a line before it is passed
+DNET_POINT_LINKS an errno's name, with which every link(2) fails: a file system without hard links
 """
 
 from __future__ import annotations
@@ -120,6 +121,16 @@ class Setting(io.StringIO):
             with _open(self._path, "w", encoding="ascii") as file:
                 file.write(text)
             self._points.after(SYSCTL, self._path)
+
+
+def without_links(name: str) -> None:
+    """Let every link(2) fail, as it does on a file system that has none."""
+    number = getattr(errno, name)
+
+    def link(*_: Any, **__: Any) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    setattr(os, "link", link)  # noqa: B010 - which mypy would not have
 
 
 def watch(points: Points) -> None:

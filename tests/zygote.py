@@ -118,6 +118,8 @@ class Child:
         if any(name.startswith("DNET_POINT_") for name in env):
             from tests import points
 
+            if "DNET_POINT_LINKS" in env:
+                points.without_links(env["DNET_POINT_LINKS"])
             points.watch(points.Points(dict(env)))
         if "DNET_REHEARSE" in env:
             rehearse()

@@ -1,4 +1,4 @@
-"""A store whose file system is full or read-only: nothing has happened, and reading goes on."""
+"""A store whose file system is full, read-only, or has no hard links."""
 
 from __future__ import annotations
 
@@ -20,9 +20,18 @@ COMMANDS = ("map add web 8081:80", "ip request", "bridge init dnet0 --no-masquer
 _PAGE = os.sysconf("SC_PAGESIZE")
 
 
+@pytest.fixture
+def own(lab: Lab) -> Host:
+    """A machine with a mapping, of the test's own."""
+    return mapped(lab.host())
+
+
 @pytest.fixture(scope="module")
 def shared(shared_lab: Lab) -> Host:
-    host = shared_lab.host()
+    return mapped(shared_lab.host())
+
+
+def mapped(host: Host) -> Host:
     host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
     host.ok("interface", "allocate", "web")
     host.ok("map", "add", "web", "8080:80")
@@ -127,3 +136,37 @@ def test_a_full_disk(web: Host, command: str, pages: int, inodes: int, tmp_path:
             # Names that lie ready are how the next command knows that they are due.
             left.pop("names.new", None)
             assert (web.snapshot(), left) == before
+
+
+@pytest.mark.parametrize("errno", ["EPERM", "EOPNOTSUPP", "ENOSYS", "EMLINK"])
+@pytest.mark.parametrize("command", ["map add web 8081:80", "ip request"])
+def test_one_without_hard_links(own: Host, command: str, errno: str) -> None:
+    """As vfat, exfat and many in user space are; the store before is there all the same."""
+    own.env["DNET_POINT_LINKS"] = errno
+    before = own.store()["state.json"]
+    for _ in range(2):
+        done = own.dnet(*command.split())
+        assert (done.returncode, done.stderr) == (0, ""), done
+        if command == "ip request":
+            now = own.store()
+            assert now["state.json.prev"] == before
+            assert now.keys() == {"state.json", "state.json.prev", "names"}
+            before = now["state.json"]
+    own.quiet("check")
+    own.quiet("reset", "--yes")
+    own.ok("bridge", "init")
+    own.quiet("check")
+
+
+def test_one_whose_folders_cannot_be_synced(own: Host, tmp_path: Path) -> None:
+    """As some that are shared with a virtual machine: fsync(2) has no such thing."""
+    log = tmp_path / "points"
+    own.ok("map", "add", "web", "8081:80", env={"DNET_POINT_LOG": str(log)})
+    points = log.read_text().splitlines()
+    folder = 1 + points.index("before file fsync", points.index("after file rename"))
+    fault = {"DNET_POINT_AT": str(folder), "DNET_POINT_DO": "EINVAL"}
+    own.ok("map", "add", "web", "8082:80", env=fault)
+    own.quiet("check")
+    done = own.dnet("map", "add", "web", "8083:80", env=fault | {"DNET_POINT_DO": "EIO"})
+    refused(done, STATUS["failed"])
+    own.quiet("check")

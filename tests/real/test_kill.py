@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -51,6 +53,31 @@ def test_killed_at_any_point(stage: Stage, case: Case) -> None:
     chosen = figures.chance(case).sample(every, figures.amount(2, len(scene.points)))
     with figures.tally("kill", "kills", "leaks") as tally:
         for point in sorted(chosen):
+            with tally.trial(f"killed {scene.points[point - 1]} ({point})"):
+                done = scene.trial({"DNET_POINT_AT": str(point), "DNET_POINT_DO": "kill"})
+                assert done.returncode == KILLED, done
+                recover(scene)
+
+
+LINKLESS = [case for case in CASES if case.name in ("map", "port")]
+
+
+@pytest.fixture
+def linkless(stage: Stage) -> Iterator[Site]:
+    """A site whose file system has no hard links."""
+    site = stage.renewed()
+    site.host.env["DNET_POINT_LINKS"] = "EPERM"
+    yield site
+    del site.host.env["DNET_POINT_LINKS"]
+
+
+@pytest.mark.parametrize("case", LINKLESS, ids=str)
+def test_killed_where_there_are_no_hard_links(linkless: Site, case: Case, tmp_path: Path) -> None:
+    """At each point from the store's second name on: there it is a copy."""
+    scene = Scene(linkless, case, tmp_path / "points")
+    copying = 1 + scene.points.index("before file link")
+    with figures.tally("kill", "kills", "leaks") as tally:
+        for point in range(copying, len(scene.points) + 1):
             with tally.trial(f"killed {scene.points[point - 1]} ({point})"):
                 done = scene.trial({"DNET_POINT_AT": str(point), "DNET_POINT_DO": "kill"})
                 assert done.returncode == KILLED, done
