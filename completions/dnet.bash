@@ -277,6 +277,7 @@ _dnet_grammar() {
             ;;
         'reset')
             options='--yes
+                --unowned
                 --dry-run
                 -j,--json
                 --format=text|json|env

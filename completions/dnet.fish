@@ -274,6 +274,7 @@ function __dnet_grammar -S
             set -a options '-h,--help'\t'Show this message and exit'
         case 'reset'
             set -a options '--yes'\t'Do not ask'
+            set -a options '--unowned'\t'Also remove what has dnet'\''s names and belongs to no known store'
             set -a options '--dry-run'\t'Print every step, and change nothing'
             set -a options '-j,--json'\t'The same as --format json'
             set -a options '--format=text|json|env'\t'Output as text (the default), json, or env for the shell'\''s eval'

@@ -40,10 +40,12 @@ EFFECTFUL_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "brea
 # What grew out of a room's own module and lies beside it.
 ROOM_OF = {
     **dict.fromkeys(("lock", "namesfile", "storetext", "wholefile"), "store"),
+    "clearance": "driver",
     "maintenance": "driver",
     "ownership": "driver",
     "recovery": "driver",
     "presence": "driver",
+    "unowned": "driver",
 }
 
 # What draws, and is itself imported only where it is used.

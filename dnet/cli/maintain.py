@@ -19,6 +19,7 @@ from dnet.state import State
 
 if TYPE_CHECKING:
     from dnet.maintenance import Maintenance
+    from dnet.unowned import Unowned
 
 
 @click.command(cls=Command)
@@ -76,30 +77,36 @@ def gc(owners: tuple[str, ...], dry_run: bool) -> Request:
 
 @click.command(cls=Command)
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--unowned",
+    is_flag=True,
+    help="Also remove what has dnet's names and belongs to no known store.",
+)
 @options.changes
-def reset(yes: bool, dry_run: bool) -> Request:
+def reset(yes: bool, unowned: bool, dry_run: bool) -> Request:
     """Remove everything dnet made, then the store."""
+    state_dir = click.get_current_context().obj.state_dir
+    if not yes and not dry_run and not sys.stdin.isatty():
+        raise UsageError("this removes everything dnet made, and nobody can be asked", "add --yes")
 
     def clear(maintenance: Maintenance) -> Document:
-        plan = maintenance.reset(dry_run=dry_run)
+        if not yes and not dry_run:
+            _confirm(state_dir, maintenance.unowned() if unowned else None)
+        plan = maintenance.reset(unowned=unowned, dry_run=dry_run)
         return steps(plan) if dry_run else NOTHING
 
-    if not yes and not dry_run:
-        _confirm(click.get_current_context().obj.state_dir)
     return Request(maintain=clear)
 
 
-def _confirm(state_dir: str) -> None:
-    if not sys.stdin.isatty():
-        raise UsageError("this removes everything dnet made, and nobody can be asked", "add --yes")
-    if not _agreed(state_dir):
+def _confirm(state_dir: str, unowned: Unowned | None) -> None:
+    besides = f", and {unowned}, which no known store has" if unowned else ""
+    if not _agreed(f"Remove every bridge, mapping, link and address of {state_dir}{besides}?"):
         raise DnetError("nothing was removed")
 
 
-def _agreed(state_dir: str) -> bool:
-    question = f"Remove every bridge, mapping, link and address of {on_one_line(state_dir)}?"
+def _agreed(question: str) -> bool:
     try:
-        return click.confirm(question, err=True)
+        return click.confirm(on_one_line(question), err=True)
     except click.Abort:  # The end of the input: Ctrl-C ends the process itself here.
         click.echo(err=True)
         return False

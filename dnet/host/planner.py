@@ -227,7 +227,7 @@ def _refuse_foreign(actual: Tables, before: Layout, desired: set[Chain]) -> None
         if chain.name.startswith("DNET"):
             raise ConflictError(
                 f"the {chain.table} table has a chain {chain.name}, unknown to this store",
-                "if the store it belongs to is lost: dnet reset; if it is not: --state-dir",
+                "if it is another store's: --state-dir; if that one is lost: dnet reset --unowned",
             )
         raise ConflictError(
             f"the {chain.table} table has a chain {chain.name}, which dnet did not make",

@@ -363,8 +363,8 @@ def test_two_stores_in_one_namespace(host: Host, tmp_path: Path) -> None:
     refusal = host.fails(
         STATUS["conflict"], *second, "bridge", "init", "br9", "--address", "10.5.0.1/24"
     )
-    clearing = f"if the store it belongs to is lost: dnet --state-dir {second[1]} reset"
-    assert refusal.hint == f"{clearing}; if it is not: --state-dir"
+    clearing = f"if that one is lost: dnet --state-dir {second[1]} reset --unowned"
+    assert refusal.hint == f"if it is another store's: --state-dir; {clearing}"
     assert host.snapshot() == mine
     assert host.json(*second, "bridge", "list") == []
 

@@ -13,7 +13,7 @@ from tests import lab as labs
 from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import Lab
-from tests.node import Node
+from tests.node import Completed, Node
 from tests.terminal import opened
 
 
@@ -378,6 +378,22 @@ def test_reset_leaves_nothing(both: Lab, wrecked: bool) -> None:
     host.quiet("check")
 
 
+def asked(host: Host, answer: str, *words: str) -> Completed:
+    """A `dnet` that has somebody to ask, who gives that answer."""
+    with opened(80) as (asking, terminal):
+        os.write(asking, answer.encode())
+        done = subprocess.run(
+            host.argv("dnet", *words),
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            env=host.env,
+            check=False,
+        )
+        os.close(terminal)
+    return done
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "said"),
     [
@@ -390,22 +406,64 @@ def test_reset_asks_first(mended: Machine, answer: str, status: int, said: str) 
     """A no is an answer, as is the end of the input, and not an interruption."""
     host = mended.host
     before = host.everything()
-    with opened(80) as (asking, terminal):
-        os.write(asking, answer.encode())
-        done = subprocess.run(
-            host.argv("dnet", "reset"),
-            stdin=terminal,
-            capture_output=True,
-            text=True,
-            env=host.env,
-            check=False,
-        )
-        os.close(terminal)
+    done = asked(host, answer, "reset")
     assert (done.returncode, done.stdout) == (status, "")
-    asked, said_then = done.stderr.split("[y/N]: ")
-    assert asked == f"Remove every bridge, mapping, link and address of {host.state_dir}? "
+    question, said_then = done.stderr.split("[y/N]: ")
+    assert question == f"Remove every bridge, mapping, link and address of {host.state_dir}? "
     assert said_then.rstrip() == said
     assert host.everything() == before
+
+
+def test_reset_leaves_what_its_store_does_not_know(machine: Machine) -> None:
+    """As where sudo has dropped the variable that says where the store is."""
+    host = machine.host
+    machine.node.listen("tcp", 80, "web")
+    elsewhere = {"DNET_STATE_DIR": str(host.state_dir / "elsewhere")}
+    before = host.snapshot()
+    for options in (["--dry-run"], ["--yes"], ["--yes"]):
+        done = host.dnet("reset", *options, env=elsewhere)
+        assert (done.returncode, done.stdout) == (0, "")
+        (told,) = done.stderr.splitlines()
+        assert told.startswith("dnet: warning: left alone, for this store does not know it: ")
+        for name in ("DNET-FORWARD", "DNET-POSTROUTING", "DNET of nat", "dnet0", machine.port):
+            assert name in told
+        assert told.index("--state-dir") < told.index("dnet reset --unowned")
+        assert host.snapshot() == before
+    host.reaches("web", "tcp", "127.0.0.1", 8080)
+    host.quiet("check")
+
+
+def test_check_names_the_harmless_cause_first(machine: Machine) -> None:
+    elsewhere = {"DNET_STATE_DIR": str(machine.host.state_dir / "elsewhere")}
+    done = machine.host.dnet("check", env=elsewhere)
+    assert done.returncode == STATUS["drift"]
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("the device dnet0 is unknown to this store")]
+    for line in lines:
+        assert line.index("--state-dir") < line.index("dnet reset --unowned")
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_the_question_names_what_no_known_store_has(machine: Machine, answer: str) -> None:
+    host, port = machine.host, machine.port
+    before = host.snapshot()
+    elsewhere = str(host.state_dir / "elsewhere")
+    done = asked(host, answer + "\n", "--state-dir", elsewhere, "reset", "--unowned")
+    question = done.stderr.split("[y/N]: ")[0]
+    assert question.startswith(f"Remove every bridge, mapping, link and address of {elsewhere}, ")
+    for name in ("DNET-FORWARD", "DNET-POSTROUTING", "DNET of nat", "dnet0", port):
+        assert name in question
+    assert done.returncode == (STATUS["failed"] if answer == "n" else 0)
+    now = host.snapshot()
+    assert now == before if answer == "n" else "dnet0" not in now and "DNET" not in now
+
+
+def test_the_question_says_nothing_of_what_is_not_there(machine: Machine) -> None:
+    host = machine.host
+    done = asked(host, "y\n", "reset", "--unowned")
+    asks = f"Remove every bridge, mapping, link and address of {host.state_dir}? [y/N]: "
+    assert (done.returncode, done.stderr) == (0, asks)
+    assert "DNET" not in host.snapshot()
 
 
 def test_reset_keeps_what_the_administrator_wrote(machine: Machine) -> None:
@@ -424,9 +482,14 @@ def test_reset_after_a_lost_store(machine: Machine) -> None:
     for words in (("bridge", "init"), ("bridge", "init", "br9", "--address", "10.9.0.1/24")):
         refusal = host.fails(STATUS["conflict"], *words)
         assert "DNET" in refusal.message
-        assert "dnet reset" in str(refusal.hint)
+        assert str(refusal.hint).startswith("if it is another store's: --state-dir; ")
+        assert str(refusal.hint).endswith("if that one is lost: dnet reset --unowned")
         assert settled(host) == before
-    host.quiet("reset", "--yes")
+    shown = host.ok("reset", "--unowned", "--dry-run").splitlines()
+    assert {"iptables -X DNET-FORWARD", "iptables -t nat -X DNET"} <= set(shown)
+    assert {"ip link delete dev dnet0", f"ip link delete dev {machine.port}"} <= set(shown)
+    assert settled(host) == before
+    host.quiet("reset", "--unowned", "--yes")
     left = "\n".join(settled(host))
     assert "DNET" not in left
     assert "dnet0" not in left

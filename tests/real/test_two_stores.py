@@ -87,3 +87,33 @@ def test_an_attachment_of_the_other_store_is_not_taken(lab: Lab, host: Host) -> 
     assert host.everything() == before
     assert second(host, "attach", "web2", "--netns", other.netns).returncode == 0
     host.quiet("check")
+
+
+def test_what_the_usual_store_has_is_not_unowned(host: Host) -> None:
+    before = host.everything()
+    done = second(host, "reset", "--unowned", "--yes")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr.startswith("dnet: warning: left alone: ")
+    assert "/var/lib/dnet" in done.stderr
+    assert second(host, "reset", "--unowned", "--dry-run").stdout == ""
+    assert host.everything() == before
+
+
+def test_what_the_second_has_is_unowned_only_if_it_has_the_names(host: Host) -> None:
+    """The default bridge, made by a store that nothing tells of."""
+    host.quiet("reset", "--yes")
+    before = host.snapshot()
+    for bridge in ("dnet0", "br9"):
+        folder = str(host.state_dir.parent / bridge)
+        address = {"dnet0": "10.9.0.1/24", "br9": "10.8.0.1/24"}[bridge]
+        init = ("bridge", "init", bridge, "--address", address, "--no-iptables", "--no-ip-forward")
+        host.ok("--state-dir", folder, *init)
+        both = host.snapshot()
+        done = host.dnet("reset", "--yes")
+        assert done.returncode == 0
+        assert ("the bridge dnet0; if it is another store's: --state-dir" in done.stderr) == (
+            bridge == "dnet0"
+        )
+        assert host.snapshot() == both
+        host.quiet("reset", "--unowned", "--yes")
+        assert (host.snapshot() == before) == (bridge == "dnet0")
