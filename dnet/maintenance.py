@@ -6,12 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from dnet.clearance import Clearance
-from dnet.errors import DiskFullError, DnetError
-from dnet.host import report, system
+from dnet.errors import ConflictError, DiskFullError, DnetError
+from dnet.host import nsholder, report, system
 from dnet.host.kernel import Kernel
 from dnet.host.scope import NOWHERE, Scope
 from dnet.host.signals import uninterrupted
 from dnet.host.steps import Plan
+from dnet.names import for_shell
 from dnet.state import State
 from dnet.unowned import refuse_settled
 
@@ -48,8 +49,8 @@ class Maintenance(Clearance):
         """Make the kernel agree with the store, from whatever it looks like now.
 
         With `adopt` the store may be of another network namespace, and is of this one then.
-        Raises ConflictError where this one is another store's; DnetError where a bridge cannot
-        be made, once all the rest is done.
+        Raises ConflictError where this one is another store's, or that one is still there;
+        DnetError where a bridge cannot be made, once all the rest is done.
         """
         with self._kernel() if dry_run else self._locked_kernel() as kernel:
             state = self._store.load()
@@ -68,11 +69,18 @@ class Maintenance(Clearance):
         """Let a store be of this namespace, as on another boot.
 
         What is here already is another store's, but for what an adoption that was killed has
-        made, of which the journal tells. Raises ConflictError.
+        made, of which the journal tells. Raises ConflictError, also where the other namespace is
+        still there.
         """
         here = system.netns_cookie()
         if journal is None or journal.netns != here:
             refuse_settled(state, kernel)
+        if state.netns is not None and (holder := nsholder.find(state.netns)):
+            raise ConflictError(
+                f"the network namespace of {self._store.path} is still there: {holder}",
+                f"run dnet in it, as in: nsenter --net={for_shell(holder.path)} dnet check; "
+                "or end what keeps it, then again: dnet restore --adopt",
+            )
         state.forget_boot()
         state.boot_id, state.netns = system.boot_id(), here
         return True

@@ -313,6 +313,7 @@ def test_a_store_is_not_adopted_where_another_one_is_in_force(
 
 def test_a_device_in_the_place_of_one_to_be_made_is_left_alone(lab: Lab, host: Host) -> None:
     other = lab.host()
+    labs.remove_namespaces([host.netns])
     other.ip("link add dnet0 type bridge", "address add 10.5.5.5/24 dev dnet0")
     before = other.snapshot()
     refusal = other.fails(4, "--state-dir", str(host.state_dir), "restore", "--adopt")
@@ -327,6 +328,7 @@ def test_an_adoption_that_was_killed_is_taken_up_again(
 ) -> None:
     store, log = host.state_dir, tmp_path / "points"
     rehearsal, other = lab.host(), lab.host()
+    labs.remove_namespaces([host.netns])
     shutil.copytree(store, tmp_path / "copy")
     copied = ("--state-dir", str(tmp_path / "copy"))
     rehearsal.ok(*copied, "restore", "--adopt", env={"DNET_POINT_LOG": str(log)})
@@ -341,10 +343,42 @@ def test_an_adoption_that_was_killed_is_taken_up_again(
     assert other.listing() == rehearsal.listing()
 
 
-def test_what_was_adopted_is_no_longer_the_first_one_s(lab: Lab, host: Host) -> None:
-    other = lab.host()
-    other.ok("--state-dir", str(host.state_dir), "restore", "--adopt")
-    assert "another network namespace" in host.fails(8, "ip", "request").message
+@pytest.mark.parametrize("kept", ["name", "name elsewhere", "process"])
+def test_a_store_is_not_adopted_while_its_namespace_is_there(
+    lab: Lab, host: Host, kept: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Whatever keeps it: there is a living network in it."""
+    other, path = lab.host(), host.path
+    host.listen("tcp", 5432)
+    holder, before = f"process {host.agent_pid} (", host.everything()
+    if kept == "name elsewhere":
+        path = tmp_path / "a name"
+        path.touch()
+        subprocess.run(["mount", "--bind", str(host.path), str(path)], check=True)
+        again = ["umount", "--quiet", str(path)]
+        request.addfinalizer(lambda: subprocess.run(again, check=False))
+    labs.remove_namespaces([host.netns] if kept != "name" else [])
+    if kept != "process":
+        host.close()
+        holder = f"it has the name {path}"
+    adopt = ("--state-dir", str(host.state_dir), "restore", "--adopt")
+    empty = other.snapshot()
+    for more in ((), ("--dry-run",)):
+        refusal = other.fails(STATUS["conflict"], *adopt, *more)
+        there = f"the network namespace of {host.state_dir}/state.json is still there: {holder}"
+        assert refusal.message.startswith(there)
+    assert other.snapshot() == empty
+    assert host.store() == before[1]
+    # It has what it had, and the way there is in the hint.
+    _, _, way = str(refusal.hint).partition(": ")
+    done = other.try_run(way.partition(";")[0])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    if kept == "name elsewhere":
+        subprocess.run(["umount", str(path)], check=True)
+    host.close()
+    labs.remove_namespaces([host.netns])
+    other.ok(*adopt)
+    other.quiet(*adopt[:2], "check")
 
 
 def test_two_stores_in_two_namespaces(lab: Lab, host: Host) -> None:
