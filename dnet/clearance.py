@@ -104,12 +104,13 @@ class Clearance(Recovery):
                 )
             self._store.erase()
 
-    def _note_journal(self, target: State) -> None:
+    def _note_journal(self, target: State, *, anew: bool = False) -> None:
         """Let the next command go on if this one is killed.
 
-        One that is there stays: it knows what a command before was about to make.
+        One that is there stays, if not to be made `anew`: it knows what a command before was
+        about to make.
         """
-        if not self._store.has_journal():
+        if anew or not self._store.has_journal():
             target.serial += 1
             try:
                 self._store.write_journal(target)

@@ -67,7 +67,8 @@ class Driver(Recovery):
     def rehearse(self, operation: Operation[T]) -> Outcome[T]:
         """Decide and plan as `change` would, and change nothing."""
         state = self._store.load()
-        moved, journal = self._elsewhere(state), self._left_journal(state)
+        moved = self._elsewhere(state)
+        journal = self._left_journal(state, moved=moved)
         with self._kernel() as kernel:
             outcome = self._decide(state, kernel, operation)
             if not moved and journal is None:

@@ -116,6 +116,10 @@ class StateUnreadableError(DnetError):
     status, code = 8, "state-unreadable"
 
 
+class DamagedStateError(StateUnreadableError):
+    """A file of the store is cut short, or says what cannot be."""
+
+
 class ForeignStateError(StateUnreadableError):
     """The store is whole, and not this dnet's: from a newer version, or of another namespace."""
 

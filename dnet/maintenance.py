@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dnet.clearance import Clearance
-from dnet.errors import ConflictError, DiskFullError, DnetError
+from dnet.errors import ConflictError, DamagedStateError, DnetError
 from dnet.host import nsholder, report, system
 from dnet.host.kernel import Kernel
 from dnet.host.scope import NOWHERE, Scope
@@ -29,9 +29,12 @@ class Maintenance(Clearance):
         """
         if not self._store.has_journal() and not self._differences(None):
             return []
-        with self._locked():
-            journal = self._store.journal()
-            return [*self._differences(journal), *([_LEFT_BEHIND] if journal else [])]
+        with self._locked(writes=False):
+            try:
+                journal, left = self._store.journal(), _LEFT_BEHIND
+            except DamagedStateError as error:
+                journal, left = None, f"{error}; {error.hint}"
+            return [*self._differences(journal), *([left] if self._store.has_journal() else [])]
 
     def _differences(self, journal: State | None) -> list[str]:
         state = self._store.load()
@@ -52,21 +55,21 @@ class Maintenance(Clearance):
         Raises ConflictError where this one is another store's, or that one is still there;
         DnetError where a bridge cannot be made, once all the rest is done.
         """
-        with self._kernel() if dry_run else self._locked_kernel() as kernel:
+        with self._kernel() if dry_run else self._locked_kernel(writes=False) as kernel:
             state = self._store.load()
-            journal = self._store.journal()
-            if adopt and self._is_foreign(state):
-                moved = self._adopt(state, journal, kernel)
-            else:
-                moved = self._elsewhere(state)
+            journal = self._readable_journal()
+            adopts = adopt and self._is_foreign(state)
+            if adopts:
+                journal = self._adopt(state, journal, kernel)
+            moved = adopts or self._elsewhere(state)
             plan = self._way_home(state, journal, kernel, self._reserved(state))
             if not dry_run:
                 with uninterrupted():
-                    self._mend(state, plan, kernel, moved=moved)
+                    self._mend(state, plan, kernel, moved=moved, adopts=adopts)
             return plan
 
-    def _adopt(self, state: State, journal: State | None, kernel: Kernel) -> bool:
-        """Let a store be of this namespace, as on another boot.
+    def _adopt(self, state: State, journal: State | None, kernel: Kernel) -> State | None:
+        """Let a store be of this namespace, as on another boot; its journal, if it is of here.
 
         What is here already is another store's, but for what an adoption that was killed has
         made, of which the journal tells. Raises ConflictError, also where the other namespace is
@@ -74,6 +77,7 @@ class Maintenance(Clearance):
         """
         here = system.netns_cookie()
         if journal is None or journal.netns != here:
+            journal = None
             refuse_settled(state, kernel)
         if state.netns is not None and (holder := nsholder.find(state.netns)):
             raise ConflictError(
@@ -83,27 +87,40 @@ class Maintenance(Clearance):
             )
         state.forget_boot()
         state.boot_id, state.netns = system.boot_id(), here
-        return True
+        return journal
 
-    def _mend(self, state: State, plan: Plan, kernel: Kernel, *, moved: bool) -> None:
-        """Take the steps of a plan that leads to the state itself; a failure is tried again."""
+    def _mend(self, state: State, plan: Plan, kernel: Kernel, *, moved: bool, adopts: bool) -> None:
+        """Take the steps of a plan that leads to the state itself; a failure is tried again.
+
+        What cannot be written down is done without, for what is to be in force is in the store
+        as it is. But not what `adopts`: nothing else tells whose the kernel's side is then.
+        """
         if plan:
             kernel.require()
-            self._unless_full(partial(self._note_journal, state))
+            self._note(partial(self._note_journal, state, anew=adopts), needed=adopts)
             kernel.apply(plan)
             for line in report.repaired(plan):
                 self._settings.tell(f"repaired: {line}")
         if moved or (state.bridges and state.boot_id is None):
             state.serial += 1
             state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
-            self._unless_full(partial(self._store.commit, state, journalled=False))
-        self._store.drop_journal()
+            self._note(partial(self._store.commit, state, journalled=False), needed=adopts)
+        self._note(self._store.drop_journal)
         self._store.names.renew(state)
         for line in [*plan.overruled, *kernel.hindrances(state)]:
             self._settings.warn(line)
         for line in report.few(plan.loose, "are unplugged: dnet check names them"):
             self._settings.warn(line)
         self._fail_of_blocked(plan)
+
+    def _note(self, write: Callable[[], None], *, needed: bool = False) -> None:
+        """Write something down; on a disk that is full or read-only go on, if it is not needed."""
+        try:
+            write()
+        except DnetError as error:
+            if needed:
+                raise
+            self._settings.warn(f"{error}; going on without that note")
 
     def _fail_of_blocked(self, plan: Plan) -> None:
         """Raises DnetError with one of what could not be made; the others are warned of."""
@@ -112,10 +129,3 @@ class Maintenance(Clearance):
             self._settings.warn(str(error))
         if last is not None:
             raise DnetError(f"{last}; everything else is restored", last.hint)
-
-    def _unless_full(self, write: Callable[[], None]) -> None:
-        """On a full disk go on without: what is to be in force is in the store as it is."""
-        try:
-            write()
-        except DiskFullError as error:
-            self._settings.warn(f"{error}; going on without that note")

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
 from typing import NamedTuple
 
-from dnet.errors import ConflictError, ForeignStateError
+from dnet.errors import ConflictError, DamagedStateError, ForeignStateError
 from dnet.host import flows, report, system
 from dnet.host.kernel import Kernel, Say
 from dnet.host.scope import NOWHERE, Scope
@@ -40,16 +40,21 @@ class Recovery:
         self._store = Store(settings.state_dir)
 
     @contextmanager
-    def _locked_kernel(self) -> Iterator[Kernel]:
+    def _locked_kernel(self, *, writes: bool = True) -> Iterator[Kernel]:
         end_by_exception()
         begin = monotonic()
-        with self._locked() as lock:
+        with self._locked(writes=writes) as lock:
             left = self._settings.lock_timeout - (monotonic() - begin)
-            with self._kernel((lock,), left) as kernel:
+            with self._kernel(() if lock is None else (lock,), left) as kernel:
                 yield kernel
 
-    def _locked(self) -> AbstractContextManager[int]:
-        return self._store.locked(self._settings.lock_timeout, self._settings.notice)
+    def _locked(self, *, writes: bool) -> AbstractContextManager[int | None]:
+        """Who need not write to the store may also have one that is read-only.
+
+        But not who may not change the network either, and would keep others waiting.
+        """
+        writes = writes or not system.has_net_admin()
+        return self._store.locked(self._settings.lock_timeout, self._settings.notice, writes=writes)
 
     @contextmanager
     def _kernel(self, inherit: tuple[int, ...] = (), wait: float = 0) -> Iterator[Kernel]:
@@ -80,7 +85,7 @@ class Recovery:
         Raises ForeignStateError for a store of another network namespace.
         """
         moved = self._elsewhere(state)
-        journal = self._left_journal(state)
+        journal = self._left_journal(state, moved=moved)
         if journal is None:
             self._store.drop_journal()
             if not moved:
@@ -94,10 +99,21 @@ class Recovery:
         self._store.drop_journal()
         return moved
 
-    def _left_journal(self, state: State) -> State | None:
-        """What a killed command was moving the kernel to, unless it came to commit it."""
-        journal = self._store.journal()
+    def _left_journal(self, state: State, *, moved: bool) -> State | None:
+        """What a killed command was moving the kernel to, unless it came to commit it.
+
+        With `moved` one that is damaged is done without: what it told of went with that boot.
+        """
+        journal = self._readable_journal() if moved else self._store.journal()
         return journal if journal is not None and journal.serial > state.serial else None
+
+    def _readable_journal(self) -> State | None:
+        """The journal, if it is not damaged."""
+        try:
+            return self._store.journal()
+        except DamagedStateError as error:
+            self._settings.warn(f"{error}; going on without it")
+            return None
 
     def _way_home(
         self, state: State, journal: State | None, kernel: Kernel, beyond: Scope = NOWHERE

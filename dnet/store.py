@@ -12,12 +12,15 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from dnet import storetext, wholefile
-from dnet.errors import DiskFullError, DnetError, PermissionDeniedError, StateUnreadableError
+from dnet import fileerrors, storetext, wholefile
+from dnet.errors import (
+    DamagedStateError,
+    DnetError,
+    ForeignStateError,
+    StateUnreadableError,
+)
 from dnet.namesfile import NamesFile
 from dnet.state import State
-
-_MOVE = "move it away, or use another folder: --state-dir"
 
 
 class Store:
@@ -44,7 +47,11 @@ class Store:
         return found or State()
 
     def journal(self) -> State | None:
-        """What a command that was killed was moving the kernel to, if one was."""
+        """What a command that was killed was moving the kernel to, if one was.
+
+        Raises DamagedStateError, as after a power failure: no kill leaves it so, for it appears
+        by rename, and synced. StateUnreadableError, PermissionDeniedError.
+        """
         return self._read(self._journal)
 
     def previous(self) -> State | None:
@@ -68,16 +75,15 @@ class Store:
             raise self._trouble(error, path) from None
         try:
             return storetext.read(data)
-        except (ValueError, RecursionError) as error:
-            raise StateUnreadableError(f"{path}: {error}", self._way_out(path)) from None
-        except StateUnreadableError as error:
-            hint = error.hint or self._way_out(path)
-            raise type(error)(f"{path}: {error}", hint) from None
+        except ForeignStateError as error:
+            raise error.saying(f"{path}: {error}") from None
+        except (ValueError, RecursionError, StateUnreadableError) as error:
+            raise DamagedStateError(f"{path}: {error}", self._way_out(path)) from None
 
     def _way_out(self, path: str) -> str | None:
         """What to do about a damaged file."""
         if path == self._journal:
-            return f"to forget what a killed command was doing: rm {path} && dnet restore"
+            return "to go on without it: dnet restore"
         if path != self.path:
             return None
         try:
@@ -92,19 +98,27 @@ class Store:
     # Locking
 
     @contextmanager
-    def locked(self, timeout: float, notice: Callable[[str], None] | None = None) -> Iterator[int]:
+    def locked(
+        self, timeout: float, notice: Callable[[str], None] | None = None, *, writes: bool = True
+    ) -> Iterator[int | None]:
         """Hold the lock, the file's descriptor as the value; `timeout` is in seconds.
 
-        `notice` takes a line about what is waited for.
+        `notice` takes a line about what is waited for. Without `writes` the store may be
+        read-only, and the value None: see lock.held_to_read.
 
         Raises LockedError with the holder, PermissionDeniedError.
         """
         from dnet import lock
 
-        self._make_folder()
+        held = lock.held if writes else lock.held_to_read
         with ExitStack() as stack:
             try:
-                descriptor = stack.enter_context(lock.held(self._lock, timeout, notice))
+                self._make_folder()
+            except DnetError:
+                if writes:
+                    raise
+            try:
+                descriptor = stack.enter_context(held(self._lock, timeout, notice))
             except OSError as error:
                 raise self._trouble(error, self._lock) from None
             yield descriptor
@@ -131,10 +145,10 @@ class Store:
 
     def drop_journal(self) -> None:
         """Forget the journal, if there is one."""
-        try:
-            os.unlink(self._journal)
-        except FileNotFoundError:
+        if not self.has_journal():
             return
+        try:
+            wholefile.unlink(self._journal)
         except OSError as error:
             raise self._trouble(error, self._journal) from None
         with suppress(OSError):
@@ -215,28 +229,4 @@ class Store:
             os.close(descriptor)
 
     def _trouble(self, error: OSError, path: str) -> DnetError:
-        if error.errno in (errno.EACCES, errno.EPERM):
-            return PermissionDeniedError(
-                f"{path}: permission denied", "run it as root, or: --state-dir"
-            )
-        if error.errno == errno.ELOOP:
-            return StateUnreadableError(
-                f"{path} is a symbolic link, which dnet does not follow", _MOVE
-            )
-        if error.errno == errno.EISDIR:
-            return StateUnreadableError(f"{path} is a folder", _MOVE)
-        if error.errno in (errno.EEXIST, errno.ENOTDIR) and not os.path.isdir(self.folder):
-            return DnetError(
-                f"{self._first_there()} is not a folder",
-                "--state-dir names the folder of the store",
-            )
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return DiskFullError(f"{path}: {error.strerror}", "make room there, or: --state-dir")
-        return DnetError(f"{path}: {error.strerror}")
-
-    def _first_there(self) -> str:
-        """The folder's path, as far as there is something."""
-        path = self.folder
-        while path and not os.path.lexists(path):
-            path = os.path.dirname(path)
-        return path or self.folder
+        return fileerrors.told(error, path, self.folder)

@@ -39,7 +39,7 @@ EFFECTFUL_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "brea
 
 # What grew out of a room's own module and lies beside it.
 ROOM_OF = {
-    **dict.fromkeys(("lock", "namesfile", "storetext", "wholefile"), "store"),
+    **dict.fromkeys(("fileerrors", "lock", "namesfile", "storetext", "wholefile"), "store"),
     "clearance": "driver",
     "maintenance": "driver",
     "ownership": "driver",

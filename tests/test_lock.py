@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dnet.errors import LockedError
-from dnet.lock import held
+from dnet.lock import held, held_to_read
 
 
 @pytest.fixture
@@ -159,6 +159,15 @@ def test_one_that_is_removed_while_it_is_waited_for_is_made_anew(path: str) -> N
         os.unlink(path)
         assert taken.wait(50)
     waiting.join()
+
+
+def test_to_read_is_as_good_as_to_write(path: str) -> None:
+    with held_to_read(path, 0) as descriptor:
+        assert descriptor is not None
+        assert os.path.samestat(os.fstat(descriptor), os.stat(path))
+        with pytest.raises(LockedError), held(path, 0):
+            pass
+    assert mode(path) == 0o600
 
 
 def test_a_symbolic_link_is_not_followed(path: str, tmp_path: Path) -> None:

@@ -124,6 +124,28 @@ def test_a_changing_command_restores_first(rebooted: Rebooted, command: str) -> 
     assert (again.returncode, again.stderr) == (0, "")
 
 
+@pytest.mark.parametrize(
+    "text", ["", "\0" * 512, '{"checksum": "0'], ids=["empty", "zeroed", "cut"]
+)
+@pytest.mark.parametrize("command", ["map add app 8080:80", "ip request", "restore"])
+def test_a_journal_that_the_power_failure_damaged_is_done_without(
+    rebooted: Rebooted, command: str, text: str
+) -> None:
+    """What it told of went with that boot."""
+    journal = rebooted.host.state_dir / "journal.json"
+    journal.write_text(text)
+    if command != "restore":
+        assert rebooted.dnet(*command.split(), "--dry-run").returncode == 0
+        assert journal.read_text() == text
+    done = rebooted.dnet(*command.split())
+    assert done.returncode == 0, done
+    assert f"dnet: warning: {journal}: " in done.stderr
+    assert "; going on without it\n" in done.stderr
+    assert "repaired: the device dnet0 is missing" in done.stderr
+    assert not journal.exists()
+    assert rebooted.ok("check") == ""
+
+
 def test_readers_do_without(host: Host, rebooted: Rebooted) -> None:
     before = host.store()
     assert rebooted.ok("map", "list", "-q") == "0.0.0.0:5432/tcp\n"
@@ -379,6 +401,25 @@ def test_a_store_is_not_adopted_while_its_namespace_is_there(
     labs.remove_namespaces([host.netns])
     other.ok(*adopt)
     other.quiet(*adopt[:2], "check")
+
+
+def test_a_store_that_cannot_be_written_to_is_not_adopted(lab: Lab, host: Host) -> None:
+    """Nothing would tell whose the network is that was made."""
+    other, store = lab.host(), host.store()
+    labs.remove_namespaces([host.netns])
+    before = other.snapshot()
+    read_only = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    adopt = ("dnet", "--state-dir", str(host.state_dir), "restore", "--adopt")
+    entered = ("unshare", "--mount", "sh", "-c", read_only, str(host.state_dir))
+    # With the journal of a killed command, too.
+    for name in ("state.json", "journal.json"):
+        (host.state_dir / name).write_text(store["state.json"])
+        done = other.try_run(*entered, *adopt)
+        assert done.returncode == STATUS["failed"]
+        assert "Read-only file system" in done.stderr
+        assert other.snapshot() == before
+    other.ok(*adopt[1:])
+    other.quiet(*adopt[1:3], "check")
 
 
 def test_two_stores_in_two_namespaces(lab: Lab, host: Host) -> None:

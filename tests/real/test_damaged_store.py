@@ -274,14 +274,40 @@ def test_without_a_way_back(own: Host, previous: str) -> None:
     own.quiet("check")
 
 
-def test_a_damaged_journal(host: Host) -> None:
-    """Readers do without it; changes and check say how to go on."""
-    before = host.snapshot()
-    (host.state_dir / "journal.json").write_text("{")
-    host.ok("ip", "list")
-    for command in ("ip request", "restore", "check"):
-        refusal = host.fails(UNREADABLE, *command.split())
-        assert f"{host.state_dir}/journal.json: " in refusal.message
-    host.run("sh", "-c", str(refusal.hint).split(": ", 1)[1])
-    host.quiet("check")
-    assert host.snapshot() == before
+DAMAGED = {"empty": "", "zeroed": "\0" * 4096, "cut": '{"checksum": "0', "edited": '{"schema": 1}'}
+
+
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_journal(own: Host, text: str) -> None:
+    """Restore does without it; what else changes something says how to go on."""
+    before = own.everything()
+    journal = own.state_dir / "journal.json"
+    journal.write_text(text)
+    own.ok("ip", "list")
+    for command in ("ip request", "map add web 81:81", "map add web 81:81 --dry-run"):
+        refusal = own.fails(UNREADABLE, *command.split())
+        assert refusal.message.startswith(f"{journal}: ")
+        assert refusal.hint == "to go on without it: dnet restore"
+    found = own.dnet("check")
+    assert (found.returncode, found.stderr) == (STATUS["drift"], "")
+    (line,) = found.stdout.splitlines()
+    assert line.startswith(f"{journal}: ")
+    assert line.endswith("; to go on without it: dnet restore")
+    assert own.everything() == (before[0], before[1] | {"journal.json": text})
+    own.iptables("-F DNET-LINK")
+    assert own.ok("restore", "--dry-run")
+    assert journal.exists()
+    done = own.dnet("restore")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert f"dnet: warning: {journal}: " in done.stderr
+    assert "; going on without it\n" in done.stderr
+    assert own.everything() == before
+    own.quiet("check")
+
+
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
+def test_reset_does_without_a_damaged_journal(own: Host, text: str) -> None:
+    (own.state_dir / "journal.json").write_text(text)
+    assert own.dnet("reset", "--yes").returncode == 0
+    assert own.store() == {}
+    assert "DNET" not in own.snapshot()

@@ -1,0 +1,55 @@
+"""What the system says of a file of the store, as an error that says what to do about it."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from dnet.errors import DiskFullError, DnetError, PermissionDeniedError, StateUnreadableError
+from dnet.names import for_shell
+
+_MOVE = "move it away, or use another folder: --state-dir"
+
+
+def told(error: OSError, path: str, folder: str) -> DnetError:
+    """The error that a file of the store's folder, or the folder, came to."""
+    said = f"{path}: {error.strerror}"
+    match error.errno:
+        case errno.EACCES | errno.EPERM:
+            return _denied(error, path, folder)
+        case errno.ELOOP:
+            return StateUnreadableError(
+                f"{path} is a symbolic link, which dnet does not follow", _MOVE
+            )
+        case errno.EISDIR:
+            return StateUnreadableError(f"{path} is a folder", _MOVE)
+        case errno.EEXIST | errno.ENOTDIR if not os.path.isdir(folder):
+            return DnetError(
+                f"{_first_there(folder)} is not a folder",
+                "--state-dir names the folder of the store",
+            )
+        case errno.ENOSPC | errno.EDQUOT:
+            return DiskFullError(said, "make room there, or: --state-dir")
+        case errno.EROFS:
+            return DnetError(said, "make the file system writable, or: --state-dir")
+    return DnetError(said)
+
+
+def _denied(error: OSError, path: str, folder: str) -> DnetError:
+    """For root it is something else than for everybody else."""
+    if not os.geteuid() and error.errno == errno.EPERM:
+        look = f"lsattr -d {for_shell(folder)} {for_shell(path)}"
+        return DnetError(
+            f"{path}: {error.strerror}",
+            f"see whether it is immutable: {look}; or: --state-dir",
+        )
+    needed = "root needs CAP_DAC_OVERRIDE here" if not os.geteuid() else "run it as root"
+    return PermissionDeniedError(f"{path}: permission denied", f"{needed}, or: --state-dir")
+
+
+def _first_there(folder: str) -> str:
+    """The folder's path, as far as there is something."""
+    path = folder
+    while path and not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path or folder
