@@ -5,9 +5,9 @@ has no hook for this. Before and after each such event is a point, numbered from
 environment says what happens at which:
 
 DNET_POINT_AT    the number of the point; 0 or nothing only counts
-DNET_POINT_DO    `kill` (SIGKILL), `int` or `term` (the signal), `storm` (SIGTERM there and at
-                 every later point), or the kind of the events that fail: `netlink`, `sysctl`,
-                 `process`, or an errno's name for files, such as ENOSPC
+DNET_POINT_DO    `kill` (SIGKILL), `int`, `term` or `hup` (the signal), `storm` (SIGTERM there
+                 and at every later point), or the kind of the events that fail: `netlink`,
+                 `sysctl`, `process`, or an errno's name for files, such as ENOSPC
 DNET_POINT_ON    `on` lets every later event of the kind fail as well
 DNET_POINT_LOG   a file to which each point is written as a line before it is passed
 DNET_POINT_LINKS an errno's name, with which every link(2) fails: a file system without hard links
@@ -25,7 +25,12 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 FILE, PROCESS, ANSWER, NETLINK, SYSCTL = "file", "process", "answer", "netlink", "sysctl"
-_SIGNALS = {"kill": signal.SIGKILL, "int": signal.SIGINT, "term": signal.SIGTERM}
+_SIGNALS = {
+    "kill": signal.SIGKILL,
+    "int": signal.SIGINT,
+    "term": signal.SIGTERM,
+    "hup": signal.SIGHUP,
+}
 
 
 class Points:

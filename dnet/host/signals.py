@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-_ENDING = {signal.SIGINT, signal.SIGTERM}
+_ENDING = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _came: list[int] = []
 _is_done = False
 
 
 def end_by_exception() -> None:
-    """Let Ctrl-C and SIGTERM raise, so that what is half done is undone.
+    """Let Ctrl-C, SIGTERM and a hang-up raise, so that what is half done is undone.
 
     Only the first one does: another must not interrupt the undoing. What is ignored, as Ctrl-C
-    is in the background of a script, stays ignored.
+    is in the background of a script, and a hang-up under nohup(1), stays ignored.
     """
     for number in _ENDING:
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -62,7 +62,7 @@ def let_in() -> None:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Keep Ctrl-C and SIGTERM waiting, also for the programs that are started meanwhile."""
+    """Keep what ends dnet waiting, also for the programs that are started meanwhile."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at any step undo what was done or finish it; a pipe may end at any time."""
+"""Ctrl-C, SIGTERM and a hang-up at any step undo what was done or finish it; a pipe may end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 import re
 import signal
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,12 @@ import pytest
 from dnet.lock import held
 from tests import figures, terminal
 from tests.cases import CASES, Case, Stage
+from tests.fakes import Fake
 from tests.host import Host
 from tests.node import Completed
 
 PACKAGE = Path(__file__).parents[2] / "dnet"
-ENDS = {"int": 130, "term": 143, "storm": 143}
+ENDS = {"int": 130, "term": 143, "hup": 129, "storm": 143}
 
 
 def interrupted(done: Completed, status: int) -> None:
@@ -49,7 +51,7 @@ def test_a_signal_at_any_step(stage: Stage, case: Case) -> None:
                     assert done.stdout == (scene.answer if now == scene.after else ""), done
 
 
-@pytest.mark.parametrize("does", ["int", "term"])
+@pytest.mark.parametrize("does", ["int", "term", "hup"])
 def test_a_dialogue_ends_with_the_answer_to_what_is_done(
     host: Host, tmp_path: Path, does: str
 ) -> None:
@@ -67,7 +69,9 @@ def test_a_dialogue_ends_with_the_answer_to_what_is_done(
         assert [f"0.0.0.0:{port}/tcp" for port in done.stdout.split()] == sorted(new), point
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["int", "term", "hup"]
+)
 def test_a_signal_at_any_time(host: Host, number: signal.Signals) -> None:
     """From the start of the interpreter to its end: never a traceback."""
     host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
@@ -116,7 +120,9 @@ def signalled(host: Host, number: int, after: float, *words: str) -> Completed:
     return Completed(words, process.returncode, stdout, stderr)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["int", "term", "hup"]
+)
 def test_a_signal_while_waiting_for_the_lock(host: Host, number: signal.Signals) -> None:
     host.ok("bridge", "init", "dnet0")
     before = host.everything()
@@ -149,7 +155,44 @@ def test_a_reader_that_goes_away(host: Host, command: str) -> None:
     )
 
 
-def test_a_signal_that_is_ignored_stays_so(host: Host) -> None:
-    """In the background of a script Ctrl-C is ignored."""
-    done = host.try_run("sh", "-c", 'trap "" INT; dnet bridge init dnet0; echo $?')
-    assert done.stdout.endswith("0\n")
+@contextmanager
+def in_the_middle(host: Host, folder: Path, *command: str) -> Iterator[subprocess.Popen[str]]:
+    """A `dnet` whose iptables-restore has begun, and goes on with the end of the block."""
+    fake = Fake(host, folder, "iptables-restore")
+    fake.wait()
+    os.mkfifo(folder / "go")
+    with host.started(*command, env=fake.env) as process:
+        while not (folder / "begun").exists():
+            assert process.poll() is None
+        go = os.open(folder / "go", os.O_RDWR)
+        try:
+            yield process
+        finally:
+            os.write(go, b"\n")
+            process.wait()
+            os.close(go)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=["int", "hup"])
+def test_a_signal_that_is_ignored_stays_so(
+    host: Host, tmp_path: Path, number: signal.Signals
+) -> None:
+    """In the background of a script Ctrl-C is ignored, and under nohup a hang-up."""
+    words = f'trap "" {number}; exec dnet bridge init dnet0'
+    with in_the_middle(host, tmp_path / "fake", "sh", "-c", words) as process:
+        process.send_signal(number)
+    assert process.returncode == 0
+    host.quiet("check")
+    assert host.keys("bridge", "list") == ["dnet0"]
+
+
+def test_the_hang_up_of_a_terminal(host: Host, tmp_path: Path) -> None:
+    """It comes to all that runs there, to the programs that dnet has started as well."""
+    host.ok("bridge", "init", "dnet0")
+    host.ok("interface", "allocate", "web")
+    before = host.everything()
+    words = ("setsid", "dnet", "map", "add", "web", "8080:80")
+    with in_the_middle(host, tmp_path / "fake", *words) as process:
+        os.killpg(process.pid, signal.SIGHUP)
+    assert process.returncode == 129
+    assert host.everything() == before
