@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
@@ -132,6 +133,23 @@ class KernelError(DnetError):
 
 class RulesRefusedError(KernelError):
     """iptables refused: perhaps what is there is not what was expected."""
+
+
+_FILE_LIMITS = {
+    errno.EMFILE: "let the process open more: ulimit -n 1024",
+    errno.ENFILE: "see who holds them open: sysctl fs.file-nr; lsof",
+}
+
+
+def out_of_files(error: OSError) -> DnetError | None:
+    """The error where it is that no file can be opened at all; None for every other.
+
+    What was asked for is then not known, whatever was asked.
+    """
+    if error.errno not in _FILE_LIMITS:
+        return None
+    whose = "this process has" if error.errno == errno.EMFILE else "the system has"
+    return DnetError(f"{whose} too many files open", _FILE_LIMITS[error.errno])
 
 
 def on_one_line(text: str) -> str:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import errno
 import os
 
-from dnet.errors import DiskFullError, DnetError, PermissionDeniedError, StateUnreadableError
+from dnet.errors import (
+    DiskFullError,
+    DnetError,
+    PermissionDeniedError,
+    StateUnreadableError,
+    out_of_files,
+)
 from dnet.names import for_shell
 
 _MOVE = "move it away, or use another folder: --state-dir"
@@ -32,7 +38,7 @@ def told(error: OSError, path: str, folder: str) -> DnetError:
             return DiskFullError(said, "make room there, or: --state-dir")
         case errno.EROFS:
             return DnetError(said, "make the file system writable, or: --state-dir")
-    return DnetError(said)
+    return out_of_files(error) or DnetError(said)
 
 
 def _denied(error: OSError, path: str, folder: str) -> DnetError:

@@ -58,6 +58,7 @@ class Recovery:
 
     @contextmanager
     def _kernel(self, inherit: tuple[int, ...] = (), wait: float = 0) -> Iterator[Kernel]:
+        system.require_files()
         kernel = Kernel(max(wait, 1), inherit, self._settings.warn, self._settings.trace)
         try:
             yield kernel

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from dnet import STATE_DIR, __version__
 from dnet.cli.tree import LazyGroup
-from dnet.errors import DnetError, PermissionDeniedError, UsageError
+from dnet.errors import DnetError, PermissionDeniedError, UsageError, out_of_files
 
 if TYPE_CHECKING:
     from dnet.cli.session import Session
@@ -160,6 +160,8 @@ def _run(words: list[str], begun: list[Session]) -> tuple[str, int]:
 
 def _as_known(error: OSError) -> DnetError:
     """What the system refused where nobody expected it to."""
+    if known := out_of_files(error):
+        return known
     where = f"{error.filename}: " if error.filename else ""
     if isinstance(error, PermissionError):
         return PermissionDeniedError(f"{where}permission denied", "run it as root")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
-from dnet.errors import KernelError, PermissionDeniedError, RulesRefusedError
+from dnet.errors import KernelError, PermissionDeniedError, RulesRefusedError, out_of_files
 from dnet.host import command, system
 from dnet.host.rulediff import Tables
 from dnet.host.rules import TABLES, Commands
@@ -54,7 +54,8 @@ class Firewall:
         try:
             done = command.run([program, *words[1:]], text, self._wait + 5, self._inherit)
         except OSError as error:
-            raise KernelError(f"{program} cannot be started: {error.strerror}") from None
+            refused = KernelError(f"{program} cannot be started: {error.strerror}")
+            raise out_of_files(error) or refused from None
         if done.status == 0:
             return done.output
         said = f"{words[0]} refused: {_first_line(done.errors) or f'status {done.status}'}"

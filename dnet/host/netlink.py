@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dnet.errors import ConflictError, KernelError, PermissionDeniedError
+from dnet.errors import ConflictError, KernelError, PermissionDeniedError, out_of_files
 from dnet.facts import Device, Namespace
 from dnet.host import system
 from dnet.host.rtnl import Channel, nested
@@ -336,4 +336,5 @@ def _reporting(what: str) -> Iterator[None]:
     except PermissionError:
         raise PermissionDeniedError(f"{what}: CAP_NET_ADMIN is missing", "run it as root") from None
     except OSError as error:
-        raise KernelError(f"{what}: {error.strerror or error}") from None
+        refused = KernelError(f"{what}: {error.strerror or error}")
+        raise out_of_files(error) or refused from None

@@ -8,7 +8,14 @@ from contextlib import contextmanager
 from functools import cache, partial
 
 from dnet import nearby
-from dnet.errors import DnetError, KernelError, NotFoundError, PermissionDeniedError, UsageError
+from dnet.errors import (
+    DnetError,
+    KernelError,
+    NotFoundError,
+    PermissionDeniedError,
+    UsageError,
+    out_of_files,
+)
 from dnet.facts import Namespace
 from dnet.host import system
 from dnet.host.signals import uninterrupted
@@ -40,7 +47,7 @@ def find(text: str) -> Namespace:
             f"{path}: entering it needs CAP_SYS_ADMIN", "run it as root"
         ) from None
     except OSError as error:
-        raise UsageError(
+        raise out_of_files(error) or UsageError(
             f"{path} is not a network namespace ({error.strerror})",
             "name one of ip netns list, a /proc/PID/ns/net, or a pid",
         ) from None
@@ -105,8 +112,8 @@ def _open_meant(text: str) -> tuple[int, str, str]:
         return _open(path), shown, path
     except PermissionError:
         raise PermissionDeniedError(f"{path}: permission denied", "run it as root") from None
-    except OSError:
-        raise NotFoundError(
+    except OSError as error:
+        raise out_of_files(error) or NotFoundError(
             f"there is no network namespace {quoted(text)}",
             "ip netns list",
             partial(_meant, text),

@@ -1,7 +1,8 @@
-"""The TCP sockets that listen, as the kernel's sock_diag(7) lists them.
+"""The sockets that take packets, as the kernel's sock_diag(7) lists them.
 
-/proc/net/tcp has them too, but the kernel looks through its whole table of connections to fill a
-page of it: milliseconds, where this takes the hundredth part.
+/proc/net has most of them too, but does not tell which IPv6 sockets hear no IPv4; and of TCP the
+kernel looks through its whole table of connections to fill a page of it: milliseconds, where this
+takes the hundredth part.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from dnet.errors import out_of_files
+
 _NETLINK_SOCK_DIAG = 4  # include/uapi/linux/netlink.h
 _DONE, _ERROR = 3, 2
 _REQUEST_DUMP = 0x1 | 0x300  # NLM_F_REQUEST, NLM_F_DUMP
 _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY, include/uapi/linux/sock_diag.h
-_LISTENING = 1 << 10  # TCP_LISTEN, include/net/tcp_states.h
+# What a socket that anybody may send to is, include/net/tcp_states.h: a UDP one without a peer is
+# TCP_CLOSE, a TCP one TCP_LISTEN.
+_OPEN_TO_ALL = {"tcp": (_socket.IPPROTO_TCP, 1 << 10), "udp": (_socket.IPPROTO_UDP, 1 << 7)}
 _HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 _ERROR_NUMBER = struct.Struct("=i")
 # struct inet_diag_req_v2: family, protocol, extensions, padding, states; then an empty address.
@@ -23,30 +28,43 @@ _QUESTION = struct.Struct("=BBBxI48x")
 # struct inet_diag_msg: … source port, destination port, source, … and at its end the inode.
 _ANSWER = struct.Struct("!4x H2x 16s 44x")
 _INODE = struct.Struct("=I")
+_ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
+_SKV6ONLY = 11  # INET_DIAG_SKV6ONLY, include/uapi/linux/inet_diag.h
 _RECEIVE = 1 << 16
 
 
 class Listening(NamedTuple):
-    """A socket that listens: its address as the kernel packs it, its port and its inode."""
+    """A socket that takes packets: its address as the kernel packs it, its port and its inode.
+
+    `ipv6_only` is one that hears no IPv4 although it is bound to no IPv6 address (ipv6(7)).
+    """
 
     address: bytes
     port: int
     inode: int
+    ipv6_only: bool
 
 
-def listening() -> list[Listening] | None:
-    """Every listening TCP socket of the network namespace; None where the kernel cannot tell."""
+def listening(proto: str) -> list[Listening] | None:
+    """Every socket of the network namespace that listens; None where the kernel cannot tell.
+
+    `proto` is tcp or udp, and of udp it is those without a peer. Raises OSError where this
+    process may open no more files.
+    """
     try:
-        return [*_dump(_socket.AF_INET, 4), *_dump(_socket.AF_INET6, 16)]
-    except OSError:
+        return [*_dump(_socket.AF_INET, 4, proto), *_dump(_socket.AF_INET6, 16, proto)]
+    except OSError as error:
+        if out_of_files(error):
+            raise
         return None
 
 
-def _dump(family: int, length: int) -> Iterator[Listening]:
+def _dump(family: int, length: int, proto: str) -> Iterator[Listening]:
     kind = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC
     channel = _socket.socket(_socket.AF_NETLINK, kind, _NETLINK_SOCK_DIAG)
     try:
-        question = _QUESTION.pack(family, _socket.IPPROTO_TCP, 0, _LISTENING)
+        number, states = _OPEN_TO_ALL[proto]
+        question = _QUESTION.pack(family, number, 0, states)
         size = _HEADER.size + len(question)
         channel.send(_HEADER.pack(size, _BY_FAMILY, _REQUEST_DUMP, 1, 0) + question)
         while True:
@@ -55,7 +73,8 @@ def _dump(family: int, length: int) -> Iterator[Listening]:
                     return
                 port, address = _ANSWER.unpack_from(message)
                 inode = _INODE.unpack_from(message, _ANSWER.size)[0]
-                yield Listening(address[:length], port, inode)
+                ipv6_only = _byte(message, _ANSWER.size + _INODE.size, _SKV6ONLY)
+                yield Listening(address[:length], port, inode, bool(ipv6_only))
     finally:
         channel.close()
 
@@ -72,3 +91,13 @@ def _messages(data: bytes) -> Iterator[bytes | None]:
             return
         yield data[at + _HEADER.size : at + length]
         at += length + 3 & ~3
+
+
+def _byte(message: bytes, at: int, wanted: int) -> int:
+    """The attribute of that type, which is one byte; 0 where there is none."""
+    while at < len(message):
+        length, kind = _ATTRIBUTE.unpack_from(message, at)
+        if kind == wanted:
+            return message[at + _ATTRIBUTE.size]
+        at += length + 3 & ~3
+    return 0

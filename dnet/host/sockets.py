@@ -1,4 +1,4 @@
-"""Which ports the host's own processes hold, as /proc tells it.
+"""Which ports the host's own processes hold, as the kernel tells it.
 
 A published port is translated before a local socket would see the packet, so nothing fails when
 both want it: the process just never hears of its clients again. Asking beforehand is the only
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from dnet.errors import out_of_files
 from dnet.host import sockdiag
 from dnet.host.system import read_file
 
@@ -26,8 +27,9 @@ class Listener(NamedTuple):
     """A socket that takes packets for a port.
 
     `address` is dotted IPv4, or `::` for a socket on the IPv6 wildcard, which Linux gives the
-    IPv4 packets too unless it asked for IPV6_V6ONLY; /proc does not tell, so it counts as doing
-    so. `inode` names the socket in /proc/PID/fd, 0 where the kernel itself holds it.
+    IPv4 packets too unless it asked for IPV6_V6ONLY (ipv6(7)); where only /proc is there to ask,
+    which does not tell, it counts as not having. `inode` names the socket in /proc/PID/fd, 0 where
+    the kernel itself holds it.
     """
 
     address: str
@@ -134,8 +136,8 @@ def read_listeners(proto: str) -> Listeners:
     """
     if proto == "sctp":
         return Listeners(parse_sctp(_lines("/proc/net/sctp/eps")))
-    if proto == "tcp" and (found := sockdiag.listening()) is not None:
-        heard = ((_heard(one.address), one) for one in found)
+    if proto in ("tcp", "udp") and (found := sockdiag.listening(proto)) is not None:
+        heard = ((_heard(one.address), one) for one in found if not one.ipv6_only)
         return Listeners(Listener(ip, one.port, proto, one.inode) for ip, one in heard if ip)
     tables = (f"/proc/net/{proto}", f"/proc/net/{proto}6")
     return Listeners(found for path in tables for found in parse_inet(_lines(path), proto))
@@ -144,7 +146,9 @@ def read_listeners(proto: str) -> Listeners:
 def _lines(path: str) -> Iterator[bytes]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except OSError as error:
+        if out_of_files(error):
+            raise
         return
     with os.fdopen(descriptor, "rb") as table:
         yield from table
@@ -211,7 +215,9 @@ def reserved_ports() -> PortSet:
     """The ports in ip_local_reserved_ports (Documentation/networking/ip-sysctl.rst)."""
     try:
         text = read_file("/proc/sys/net/ipv4/ip_local_reserved_ports").decode()
-    except OSError:
+    except OSError as error:
+        if out_of_files(error):
+            raise
         text = ""
     return PortSet(parse_ranges(text))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from dnet.errors import KernelError, PermissionDeniedError
+from dnet.errors import KernelError, PermissionDeniedError, out_of_files
 from dnet.host import command, system
 from dnet.host.steps import Sysctl
 
@@ -55,7 +55,8 @@ def write(setting: Sysctl) -> None:
             f"{setting.shown}: the kernel has no such setting", _hint(setting)
         ) from None
     except OSError as error:
-        raise KernelError(f"{setting.shown}: {error.strerror}") from None
+        refused = KernelError(f"{setting.shown}: {error.strerror}")
+        raise out_of_files(error) or refused from None
 
 
 def _load_br_netfilter() -> None:

@@ -12,6 +12,7 @@ import stat
 import sys
 
 _CHUNK = 1 << 16
+_FILES = 8
 
 _CAP_NET_ADMIN = 12  # include/uapi/linux/capability.h
 
@@ -40,6 +41,21 @@ def read_file(path: str, most: int | None = None) -> bytes:
         return b"".join(parts)
     finally:
         os.close(descriptor)
+
+
+def require_files() -> None:
+    """See that a command can open as many files as it ever has open at once, but for a reserve.
+
+    In its middle much of what cannot be opened would be taken for what is not there. Raises
+    OSError with EMFILE or ENFILE.
+    """
+    taken: list[int] = []
+    try:
+        while len(taken) < _FILES:
+            taken.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 def boot_id() -> str:
