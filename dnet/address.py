@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 ANY = "0.0.0.0"
+WILDCARDS = frozenset({ANY, "::"})
 LOOPBACK = "127.0.0.1"
 SHORTEST_PREFIX, LONGEST_PREFIX = 8, 30
 

@@ -48,7 +48,10 @@ def add(
     _refuse_same_alias(state, link)
     _refuse_without_iptables(state, link)
     for endpoint in link.endpoints:
-        portallocator.claim(state, facts, endpoint, owner=child)
+        # Its port cannot be another one, as that of a mapping can.
+        other = f"{endpoint.host_ip}::{endpoint.port}/{endpoint.proto}"
+        advice = f"publish it on another port: dnet map add {child} {other}"
+        portallocator.claim(state, facts, endpoint, owner=child, advice=advice)
     state.links.put(link.key, link)
     return link
 

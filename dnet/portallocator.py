@@ -22,6 +22,8 @@ from dnet.state import State
 if TYPE_CHECKING:
     from dnet.facts import Facts
 
+_LISTED = 3
+
 
 def allocate(
     state: State,
@@ -92,10 +94,17 @@ def match(query: EndpointQuery, keys: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
-def claim(state: State, facts: Facts, endpoint: Endpoint, owner: str | None) -> None:
+def claim(
+    state: State,
+    facts: Facts,
+    endpoint: Endpoint,
+    owner: str | None,
+    advice: str | None = None,
+) -> None:
     """Make sure that an endpoint is free, or reserved for `owner` already.
 
-    Raises PortInUseError with the holder's name.
+    `advice` is what to do where a process has it, if that is not to choose another. Raises
+    PortInUseError with the holder's name.
     """
     holder = find_holder(state, endpoint, owner)
     if holder is not None:
@@ -104,8 +113,17 @@ def claim(state: State, facts: Facts, endpoint: Endpoint, owner: str | None) -> 
     if why is not None:
         raise PortInUseError(
             f"{_named(endpoint)} {_verb(endpoint, 'is', 'are')} not free: {why}",
-            "choose another host port",
+            advice or _other_choice(facts.listened_on(endpoint.port, endpoint.end, endpoint.proto)),
         )
+
+
+def _other_choice(listened_on: Sequence[str]) -> str:
+    """What to do where processes listen on these addresses: on others the port may be free."""
+    other_port = "choose another host port"
+    if not address.WILDCARDS.isdisjoint(listened_on):
+        return other_port
+    taken = ", ".join(listened_on[:_LISTED]) + (", …" if len(listened_on) > _LISTED else "")
+    return f"{other_port}, or a HOST_IP other than {taken}"
 
 
 def choose(

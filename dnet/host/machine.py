@@ -118,3 +118,7 @@ class Machine:
     def why_busy(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
         """Which host process has one of the ports, in words, or None where all are free."""
         return self._ports.busy_range(host_ip, first, last, proto)
+
+    def listened_on(self, first: int, last: int, proto: str) -> Sequence[str]:
+        """The addresses on which host processes have one of the ports; a wildcard for all."""
+        return self._ports.addresses(first, last, proto)

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from dnet.address import WILDCARDS
 from dnet.errors import out_of_files
 from dnet.host import sockdiag
 from dnet.host.system import read_file
 
-_WILDCARDS = ("0.0.0.0", "::")
 _LISTEN = b"0A"  # TCP_LISTEN, include/net/tcp_states.h
 _MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291
 _PORTS = 1 << 16
@@ -53,7 +53,7 @@ class Listeners:
         self._exact: dict[tuple[str, int], Listener] = {}
         for listener in found:
             self._any.setdefault(listener.port, listener)
-            if listener.address in _WILDCARDS:
+            if listener.address in WILDCARDS:
                 self._wildcard.setdefault(listener.port, listener)
             else:
                 self._exact.setdefault((listener.address, listener.port), listener)
@@ -64,7 +64,7 @@ class Listeners:
         The wildcard address collides with every listener of that port, another address with
         its own and the wildcard's.
         """
-        if host_ip in _WILDCARDS:
+        if host_ip in WILDCARDS:
             return self._any.get(port)
         return self._wildcard.get(port) or self._exact.get((host_ip, port))
 
@@ -77,6 +77,12 @@ class Listeners:
             if held := self.holder(host_ip, port):
                 return held
         return None
+
+    def addresses(self, first: int, last: int) -> list[str]:
+        """Those on which a port from `first` to `last` is listened on, a wildcard first."""
+        wildcards = {one.address for port, one in self._wildcard.items() if first <= port <= last}
+        exact = {address for address, port in self._exact if first <= port <= last}
+        return [*sorted(wildcards), *sorted(exact)]
 
 
 class PortSet:
@@ -118,6 +124,11 @@ class HostPorts:
         listeners = self._listeners.get(proto) or self._read(proto)
         listener = listeners.first_holder(host_ip, first, last)
         return f"{describe(listener)} listens on {listener}" if listener else None
+
+    def addresses(self, first: int, last: int, proto: str) -> list[str]:
+        """Where a port from `first` to `last` is listened on, a wildcard first."""
+        listeners = self._listeners.get(proto) or self._read(proto)
+        return listeners.addresses(first, last)
 
     def _read(self, proto: str) -> Listeners:
         self._listeners[proto] = listeners = read_listeners(proto)

@@ -205,6 +205,31 @@ def test_a_listener_on_one_address_holds_that_address_and_the_wildcard(lab: Lab)
     assert allocate(host, "--port", 8080, "--host-ip", "127.0.0.1") == [8080]
 
 
+@pytest.mark.parametrize("proto", ["tcp", "udp"])
+@pytest.mark.parametrize("spec", ["53:53", "50-59:50-59"])
+def test_where_another_address_would_do_the_hint_says_so(lab: Lab, proto: str, spec: str) -> None:
+    """As of a host's own name server, which listens on 127.0.0.53 alone."""
+    host = bridge(lab.host())
+    lab.outside(host)
+    host.ok("interface", "allocate", "dns")
+    host.listen(proto, 53, address="127.0.0.53")
+    refusal = host.fails(4, "map", "add", "dns", f"{spec}/{proto}", code="port-in-use")
+    assert refusal.hint == "choose another host port, or a HOST_IP other than 127.0.0.53"
+    refusal = host.fails(4, "port", "allocate", "--port", 53, "--proto", proto, code="port-in-use")
+    assert "HOST_IP other than 127.0.0.53" in str(refusal.hint)
+    host.ok("map", "add", "dns", f"10.99.0.1:{spec}/{proto}")
+
+
+def test_where_no_other_address_would_do_the_hint_offers_none(lab: Lab) -> None:
+    host = bridge(lab.host())
+    host.ok("interface", "allocate", "dns")
+    host.listen("tcp", 53, address="127.0.0.53")
+    host.listen("tcp", 55)
+    for spec in ("50-59:50-59", "127.0.0.1:55:53"):
+        refusal = host.fails(4, "map", "add", "dns", spec, code="port-in-use")
+        assert refusal.hint == "choose another host port"
+
+
 def test_a_connection_s_own_port_is_no_listener(lab: Lab) -> None:
     host = bridge(lab.host())
     client = lab.outside(host)

@@ -81,6 +81,9 @@ class FakeFacts:
                 return f"a process listens on {port}/{proto}"
         return None
 
+    def listened_on(self, first: int, last: int, proto: str) -> list[str]:
+        return [ip for ip, port, its in self.busy if first <= port <= last and its == proto]
+
 
 FACTS = FakeFacts()
 

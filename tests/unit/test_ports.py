@@ -516,3 +516,23 @@ def test_a_bridge_is_needed() -> None:
         portallocator.allocate(State(), FACTS)
     with pytest.raises(DnetError, match="there is no bridge other"):
         portallocator.allocate(with_bridge(), FACTS, bridge="other")
+
+
+@pytest.mark.parametrize("proto", ["tcp", "udp", "sctp"])
+@pytest.mark.parametrize(
+    ("busy", "hint"),
+    [
+        ([ANY], "choose another host port"),
+        (["::", ONE], "choose another host port"),
+        ([ONE], f"choose another host port, or a HOST_IP other than {ONE}"),
+        (
+            ["127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"],
+            "choose another host port, or a HOST_IP other than 127.0.0.1, 127.0.0.2, 127.0.0.3, …",
+        ),
+    ],
+)
+def test_the_hint_for_a_port_that_processes_have(proto: str, busy: list[str], hint: str) -> None:
+    facts = FakeFacts(busy=[(ip, 8080, proto) for ip in busy])
+    with pytest.raises(PortInUseError) as caught:
+        portallocator.claim(State(), facts, Endpoint.single(ANY, 8080, proto), owner=None)
+    assert caught.value.hint == hint
