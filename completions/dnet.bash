@@ -22,7 +22,7 @@ _dnet_grammar() {
             options='-h,--help'
             ;;
         'bridge init')
-            options='--address=
+            options='--address,--ip=
                 --range=
                 --mtu=
                 --chain=

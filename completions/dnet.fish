@@ -40,7 +40,7 @@ function __dnet_grammar -S
             set -a commands 'remove'\t'Remove a bridge with its rules and its device'
             set -a options '-h,--help'\t'Show this message and exit'
         case 'bridge init'
-            set -a options '--address='\t'Its own address, such as 172.17.42.1/16'
+            set -a options '--address,--ip='\t'Its own address, such as 172.17.42.1/16'
             set -a options '--range='\t'The part of the subnet that addresses are taken from'
             set -a options '--mtu='\t'The MTU'
             set -a options '--chain='\t'The chain of its mappings in the nat table'

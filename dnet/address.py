@@ -50,9 +50,14 @@ def parse(text: str) -> str:
 
 
 def parse_host_ip(text: str) -> str:
-    """An address of the host that a port can be bound to; 0.0.0.0 means every one."""
+    """An address of the host that a port can be bound to; 0.0.0.0 means every one.
+
+    The one name that is understood is localhost: 127.0.0.1, as RFC 6761, 6.3 has it.
+    """
     import ipaddress
 
+    if is_localhost(text):
+        return LOOPBACK
     address = ipaddress.ip_address(parse(text))
     if address.is_multicast or str(address) == "255.255.255.255":
         raise UsageError(
@@ -60,6 +65,11 @@ def parse_host_ip(text: str) -> str:
             "name one of the host's own, or 0.0.0.0 for all of them",
         )
     return str(address)
+
+
+def is_localhost(text: str) -> bool:
+    """Whether it is the name of the host's own loopback address."""
+    return text.lower() == "localhost"
 
 
 def _prefixed(text: str, example: str) -> Interface:

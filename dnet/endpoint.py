@@ -121,7 +121,7 @@ def _split_host_ip(body: str) -> tuple[str | None, str]:
             )
         return address.parse_host_ip(inside[1:]), rest[1:]
     first, colon, rest = body.partition(":")
-    if colon and "." in first:
+    if colon and ("." in first or address.is_localhost(first)):
         return address.parse_host_ip(first), rest
     return None, body
 

@@ -18,7 +18,7 @@ dnet attach web --netns web -p 8080:80 --link db
 dnet attach db --netns /run/netns/db --expose 5432"""
 
 
-@click.command(cls=Command, epilog=EXAMPLES, instead="-p")
+@click.command(cls=Command, epilog=EXAMPLES, instead=["-p"])
 @click.argument("interface_id", metavar="ID", type=options.ID)
 @click.option(
     "--netns",

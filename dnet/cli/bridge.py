@@ -33,15 +33,16 @@ dnet bridge init
 dnet bridge init lab0 --address 10.9.0.1/24 --no-icc"""
 
 
-@click.group("bridge", cls=Group)
+@click.group("bridge", cls=Group, unsaid=["show", "init"])
 def bridge() -> None:
     """Set up, show and remove bridges."""
 
 
-@bridge.command(epilog=EXAMPLES, instead="--address")
+@bridge.command(epilog=EXAMPLES, instead=["--address"])
 @click.argument("name", type=options.BRIDGE, default=DEFAULT_BRIDGE)
 @click.option(
     "--address",
+    "--ip",
     metavar="CIDR",
     type=options.CIDR,
     help="Its own address, such as 172.17.42.1/16; else the first of twelve that is free.",
@@ -116,7 +117,7 @@ def init(name: str, dry_run: bool, **given: Any) -> Request:
     )
 
 
-@bridge.command("list")
+@bridge.command("list", instead=["dnet bridge show {}"])
 @options.lists
 def list_() -> Request:
     """List the bridges."""

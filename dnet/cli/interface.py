@@ -28,12 +28,12 @@ COLUMNS = (
 )
 
 
-@click.group("interface", cls=Group)
+@click.group("interface", cls=Group, unsaid=["show", "allocate"])
 def interface() -> None:
     """Give ids an address, and forget them."""
 
 
-@interface.command(instead="--ip")
+@interface.command(instead=["--ip"])
 @click.argument("interface_id", metavar="ID", type=options.NEW_ID)
 @options.bridge
 @click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
@@ -68,7 +68,7 @@ def release(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
     return Request(nothing, operation, dry_run)
 
 
-@interface.command("list")
+@interface.command("list", instead=["dnet interface show {}"])
 @options.listed_bridge
 @options.lists
 def list_(bridge: str | None) -> Request:

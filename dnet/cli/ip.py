@@ -17,12 +17,12 @@ from dnet.state import State
 COLUMNS = (column("ip", "ADDRESS"), column("owner", folds=True), column("bridge"))
 
 
-@click.group("ip", cls=Group)
+@click.group("ip", cls=Group, unsaid=["request --ip"])
 def ip() -> None:
     """Take addresses and give them back."""
 
 
-@ip.command(instead="--ip")
+@ip.command(instead=["--ip"])
 @options.bridge
 @click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
 @click.option("--owner", metavar="ID", type=options.ID, help="Whose it is, for the lists.")
@@ -58,7 +58,7 @@ def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Reque
     return Request(nothing, operation, dry_run)
 
 
-@ip.command("list", instead="--bridge")
+@ip.command("list", instead=["--bridge", "dnet ip list | grep -wF {}"])
 @options.listed_bridge
 @click.option("--available", is_flag=True, help="List those that are still free instead.")
 @options.lists

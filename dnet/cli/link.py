@@ -33,12 +33,12 @@ dnet link add web db --port 6379/tcp --alias cache
 dnet link add host db"""
 
 
-@click.group("link", cls=Group)
+@click.group("link", cls=Group, unsaid=["add", "env"])
 def link() -> None:
     """Open ports of one container to another."""
 
 
-@link.command(epilog=EXAMPLES, instead="-p")
+@link.command(epilog=EXAMPLES, instead=["-p"])
 @click.argument("parent", type=options.PARENT)
 @click.argument("child", type=options.ID)
 @click.option(
@@ -91,7 +91,7 @@ def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Re
     return Request(nothing, operation, dry_run)
 
 
-@link.command("list")
+@link.command("list", instead=["dnet link list | grep -wF {}"])
 @options.listed_bridge
 @options.lists
 def list_(bridge: str | None) -> Request:

@@ -55,7 +55,7 @@ def restore(adopt: bool, dry_run: bool) -> Request:
     return Request(maintain=mend)
 
 
-@click.command(cls=Command, instead="--owner")
+@click.command(cls=Command, instead=["--owner"])
 @click.option(
     "--owner",
     "owners",

@@ -32,7 +32,7 @@ dnet map add web 80
 dnet map add web 127.0.0.1::9000 7000-7009:7000-7009/udp"""
 
 
-@click.group("map", cls=Group)
+@click.group("map", cls=Group, unsaid=["add"])
 def map() -> None:  # noqa: A001 - the command's name
     """Publish ports of containers on the host."""
 

@@ -41,7 +41,8 @@ class Checked(_ParamType):
             return self.check(value)
         except UsageError as error:
             if isinstance(param, click.Option):
-                raise UsageError(f"{param.opts[-1]}: {error}", error.hint) from None
+                name = max(param.opts, key=len)
+                raise UsageError(f"{name}: {error}", error.hint) from None
             raise
 
 
@@ -73,7 +74,7 @@ def _spec(text: str) -> endpoint.PublishSpec:
     try:
         return endpoint.parse_publish(text)
     except UsageError as error:
-        if not text[:1].isalpha():
+        if not text[:1].isalpha() or address.is_localhost(text.partition(":")[0]):
             raise
         first = "the target comes first: dnet map add TARGET SPEC..."
         raise UsageError(str(error), first) from None

@@ -24,12 +24,12 @@ COLUMNS = (
 )
 
 
-@click.group("port", cls=Group)
+@click.group("port", cls=Group, unsaid=["allocate --port"])
 def port() -> None:
     """Reserve ports of the host."""
 
 
-@port.command(instead="--port")
+@port.command(instead=["--port"])
 @options.bridge
 @click.option(
     "--host-ip",
@@ -79,7 +79,7 @@ def release(endpoints: tuple[EndpointQuery, ...], if_exists: bool, dry_run: bool
     return Request(nothing, operation, dry_run)
 
 
-@port.command("list", instead="--bridge")
+@port.command("list", instead=["--bridge", "dnet port list | grep -wF {}"])
 @options.listed_bridge
 @options.lists
 def list_(bridge: str | None) -> Request:

@@ -18,7 +18,7 @@ from dnet.presence import Presence
 from dnet.state import State
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, instead=["dnet interface show {}"])
 @options.drawing
 def show() -> Request:
     """Show every bridge with its interfaces, their ports and links."""

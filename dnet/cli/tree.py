@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, NoReturn
@@ -16,12 +17,13 @@ CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_w
 class Command(click.Command):
     """A command whose help ends with where there is more to read.
 
-    `instead` is the option that a word too many was perhaps meant for, if it can be its value.
+    `instead` is what a word too many was perhaps meant for: an option, if it can be its value, or a
+    command line with the word in place of {}.
     """
 
     allow_extra_args = True
 
-    def __init__(self, *args: Any, instead: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, instead: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._instead = instead
 
@@ -35,14 +37,25 @@ class Command(click.Command):
     def _refuse(self, word: str, path: str) -> NoReturn:
         from dnet import names
 
-        meant = [f"{self._instead} {names.for_shell(word)}"] if self._takes(word) else []
         message = f"{names.quoted(word)} is one argument too many"
-        raise UsageError(message, f"{path} --help", lambda: meant)
+        raise UsageError(message, f"{path} --help", partial(self._meant, word))
 
-    def _takes(self, word: str) -> bool:
-        """Whether the option that was perhaps meant could have that value."""
-        option = next((one for one in self.params if self._instead in one.opts), None)
-        if option is None or word.startswith("-"):
+    def _meant(self, word: str) -> list[str]:
+        """Where the word would have been right."""
+        from dnet import names
+
+        shown = names.for_shell(word)
+        lines = [one.format(shown) for one in self._instead if "{}" in one]
+        if word.startswith("-"):
+            return []
+        # A number or an address is looked for in a list: it is hardly the name of a bridge.
+        options = () if lines and word[:1].isdigit() else self._instead
+        return [*(f"{one} {shown}" for one in options if self._takes(one, word)), *lines]
+
+    def _takes(self, name: str, word: str) -> bool:
+        """Whether there is that option, and the word could be its value."""
+        option = next((one for one in self.params if name in one.opts), None)
+        if option is None:
             return False
         try:
             option.type.convert(word, option, None)
@@ -56,11 +69,16 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """A command that is nothing without a sub-command: alone it prints its help and exits 2."""
+    """A command that is nothing without a sub-command: alone it prints its help and exits 2.
+
+    `unsaid` is what was perhaps left out ahead of words that begin with none: sub-commands, with an
+    option as the case may be.
+    """
 
     command_class = Command
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, unsaid: Sequence[str] = (), **kwargs: Any) -> None:
+        self._unsaid = unsaid
         kwargs.setdefault("context_settings", CONTEXT)
         kwargs.setdefault("subcommand_metavar", "COMMAND [ARGS]...")
         kwargs["invoke_without_command"] = True
@@ -91,13 +109,34 @@ class Group(click.Group):
         except click.UsageError as error:
             if isinstance(error, click.NoSuchOption):
                 raise
-            from dnet import names, nearby
+            from dnet import names
 
             raise UsageError(
                 f"there is no command {names.quoted(args[0])}",
                 f"{ctx.command_path} --help",
-                partial(nearby.commands, args[0], self.list_commands(ctx)),
+                partial(self._meant, ctx, args),
             ) from None
+
+    def _meant(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The sub-commands that are called or written alike, else those that the words fit."""
+        from dnet import names, nearby
+
+        if alike := nearby.commands(args[0], self.list_commands(ctx)):
+            return alike
+        typed = " ".join(map(names.for_shell, args))
+        fitting = (one for one in self._unsaid if self._fits(ctx, [*one.split(), *args]))
+        return [f"{ctx.command_path} {one} {typed}" for one in fitting]
+
+    def _fits(self, ctx: click.Context, words: list[str]) -> bool:
+        """Whether words are a whole command line of a sub-command."""
+        command = self.get_command(ctx, words[0])
+        if command is None or not set(words).isdisjoint(CONTEXT["help_option_names"]):
+            return False
+        try:
+            with command.make_context(words[0], words[1:], parent=ctx):
+                return True
+        except (UsageError, click.UsageError):
+            return False
 
 
 def _write_end(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -45,6 +45,15 @@ def test_init_makes_a_bridge_that_is_up_with_its_address(host: Host) -> None:
     assert host.sysctl("net/ipv4/ip_forward") == "1"
 
 
+def test_the_address_has_the_name_it_has_elsewhere_too(host: Host) -> None:
+    host.ok("bridge", "init", "br0", "--ip", "172.17.42.1/16")
+    assert addresses(host, "br0") == ["172.17.42.1/16"]
+    host.ok("batch", stdin="bridge init br1 --ip 172.18.42.1/16 --chain B1")
+    assert addresses(host, "br1") == ["172.18.42.1/16"]
+    refusal = host.fails(2, "bridge", "init", "br2", "--ip", "172.19.42.1")
+    assert "has no prefix length" in refusal.message
+
+
 def test_init_without_a_name_makes_dnet0_with_the_first_pool(lab: Lab) -> None:
     host = lab.host(resolv_conf=NO_NAMESERVER)
     host.ok("bridge", "init")

@@ -52,6 +52,23 @@ def test_the_binding_address_of_the_bridge_is_the_default(host: Host) -> None:
     assert host.ok("map", "add", "web", "0.0.0.0:8081:80") == "0.0.0.0:8081/tcp"
 
 
+def test_localhost_is_its_address_wherever_a_host_address_may_stand(host: Host, lab: Lab) -> None:
+    bridge(host, "--binding-ip", "localhost")
+    assert host.json("bridge", "show")["binding_ip"] == "127.0.0.1"
+    node = lab.node()
+    host.ok("attach", "web", "--netns", node.netns, "-p", "localhost:8080:80")
+    assert host.ok("map", "add", "web", "localhost:8081:81") == "127.0.0.1:8081/tcp"
+    assert host.ok("map", "add", "web", "LOCALHOST::82/udp") == "127.0.0.1:49153/udp"
+    host.ok("map", "add", "web", "10.99.0.9:8081:81")
+    node.listen("tcp", 80, "web")
+    assert host.ask("tcp", "127.0.0.1", 8080)
+    host.ok("map", "remove", "localhost:8080", "localhost:8081")
+    assert host.keys("map", "list") == ["127.0.0.1:49153/udp", "10.99.0.9:8081/tcp"]
+    assert host.ok("port", "allocate", "--host-ip", "localhost", "--port", 7000) == "7000"
+    host.ok("port", "release", "localhost:7000")
+    host.quiet("check")
+
+
 def test_an_address_that_the_host_does_not_have_is_told_of(br0: Host) -> None:
     """It may come: an address that moves between two hosts is no mistake."""
     done = br0.dnet("map", "add", "web", "10.99.0.9:80:80", "10.99.0.9:81:80", "82:80")

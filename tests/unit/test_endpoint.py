@@ -24,6 +24,8 @@ from dnet.errors import UsageError
             EndpointQuery("127.0.0.1", 8000, 8009, "tcp"),
             "127.0.0.1:8000-8009/tcp",
         ),
+        ("localhost:80", EndpointQuery("127.0.0.1", 80, 80, "tcp"), "127.0.0.1:80/tcp"),
+        ("LocalHost:80-81/udp", EndpointQuery("127.0.0.1", 80, 81, "udp"), "127.0.0.1:80-81/udp"),
     ],
 )
 def test_host_endpoints(text: str, query: EndpointQuery, printed: str) -> None:
@@ -36,7 +38,8 @@ def test_host_endpoints(text: str, query: EndpointQuery, printed: str) -> None:
     [
         *("", "abc", "0", "65536", "-1", "8080/", "8080/tcpp", "8080/tcp/udp", ":8080", "8080:"),
         *("8080:80", "10.0.0.1", "10.0.0.1:", "10.0.0.1:abc", "10.0.0.256:80", "9-8", "1-2-3"),
-        *("[::1]:80", "[10.0.0.1]80", "[10.0.0.1]", "[10.0.0.1", "::1:80", "localhost:80"),
+        *("[::1]:80", "[10.0.0.1]80", "[10.0.0.1]", "[10.0.0.1", "::1:80", "localhost"),
+        *("localhost:", "localhost::80", "localhost:8080:80", "localhost.:80", "my.host:80"),
         *("224.0.0.1:80", "255.255.255.255:80", "10.0.0.1::80", " 80", "80\n", "8080,8081"),
     ],
 )
@@ -61,6 +64,8 @@ def test_what_is_no_host_endpoint(text: str) -> None:
         ("8000-8009:9000-9009", PublishSpec(None, 8000, 8009, 9000, 9009, "tcp")),
         ("7000-7009", PublishSpec(None, None, None, 7000, 7009, "tcp")),
         ("0.0.0.0::7000-7009/udp", PublishSpec("0.0.0.0", None, None, 7000, 7009, "udp")),
+        ("localhost:8080:80", PublishSpec("127.0.0.1", 8080, 8080, 80, 80, "tcp")),
+        ("localhost::80/udp", PublishSpec("127.0.0.1", None, None, 80, 80, "udp")),
         ("8080-8080:80-80", PublishSpec(None, 8080, 8080, 80, 80, "tcp")),
     ],
 )
@@ -82,7 +87,14 @@ def test_a_whole_publish_spec_is_shown_as_it_was_typed(text: str) -> None:
     [
         *("", ":", "::", "abc", "0", "65536", "8080:", "8080:0", "0:80", "8080:abc", "80/tcpp"),
         *("8080:80/", "1:2:3", "1:2:3:4", "10.0.0.1:80", "10.0.0.1:8080", "10.0.0.256:1:2"),
-        *("[::1]:80:80", "::1:80:80", "localhost:80:80", "9-8:80", "8080:90-80", "10.0.0.1:1:2:3"),
+        *("[::1]:80:80", "::1:80:80", "localhost:80", "9-8:80", "8080:90-80", "10.0.0.1:1:2:3"),
+        *(
+            "localhost",
+            "localhost:8080:80:1",
+            "localhos:8080:80",
+            "[localhost",
+            "localhost]:8080:80",
+        ),
         *("224.0.0.1:80:80", "8080 :80", "8080:80\n", "8080/tcp:80", "10.0.0.1:1:"),
     ],
 )

@@ -55,7 +55,38 @@ NEAR = {
     "detach --force web": "dnet detach --help",
     "gc web": "did you mean --owner web? If not: dnet gc --help",
     "ip request 172.17.0.9": "did you mean --ip 172.17.0.9? If not: dnet ip request --help",
-    "ip list dnet0": "did you mean --bridge dnet0? If not: dnet ip list --help",
+    "ip list dnet0": "did you mean --bridge dnet0 or dnet ip list | grep -wF dnet0? "
+    "If not: dnet ip list --help",
+    "ip list 172.17.0.5": "did you mean dnet ip list | grep -wF 172.17.0.5? "
+    "If not: dnet ip list --help",
+    "port list 8081": "did you mean dnet port list | grep -wF 8081? If not: dnet port list --help",
+    "port list 0.0.0.0:8081/tcp": "did you mean dnet port list | grep -wF 0.0.0.0:8081/tcp? "
+    "If not: dnet port list --help",
+    "show web": "did you mean dnet interface show web? If not: dnet show --help",
+    "link web db": "did you mean dnet link add web db? If not: dnet link --help",
+    "link web db -p 80 --alias a": "did you mean dnet link add web db -p 80 --alias a? "
+    "If not: dnet link --help",
+    "link web": "did you mean dnet link env web? If not: dnet link --help",
+    "link web:db": "dnet link --help",
+    "link host db": "did you mean dnet link add host db? If not: dnet link --help",
+    "link web db --help": "dnet link --help",
+    "map web 8080:80": "did you mean dnet map add web 8080:80? If not: dnet map --help",
+    "map 172.17.0.2 localhost:8080:80": "did you mean dnet map add 172.17.0.2 localhost:8080:80? "
+    "If not: dnet map --help",
+    "map web": "dnet map --help",
+    "map web 8080-80": "dnet map --help",
+    "interface web": "did you mean dnet interface show web or dnet interface allocate web? "
+    "If not: dnet interface --help",
+    "interface web --expose 80": "did you mean dnet interface allocate web --expose 80? "
+    "If not: dnet interface --help",
+    "interface lsit": "did you mean list? If not: dnet interface --help",
+    "ip 172.17.0.5": "did you mean dnet ip request --ip 172.17.0.5? If not: dnet ip --help",
+    "ip web": "dnet ip --help",
+    "bridge dnet1": "did you mean dnet bridge show dnet1 or dnet bridge init dnet1? "
+    "If not: dnet bridge --help",
+    "bridge dnet1 --no-icc": "did you mean dnet bridge init dnet1 --no-icc? "
+    "If not: dnet bridge --help",
+    "port 8080": "did you mean dnet port allocate --port 8080? If not: dnet port --help",
     "interface allocate vm 172.17.0.9": "did you mean --ip 172.17.0.9? "
     "If not: dnet interface allocate --help",
     "port allocate 9001": "did you mean --port 9001? If not: dnet port allocate --help",
@@ -87,10 +118,12 @@ NEAR = {
     "interface allocate vm1 vm2": "dnet interface allocate --help",
     "port allocate tcp/80": "dnet port allocate --help",
     "map list web db": "dnet map list --help",
-    "link list web": "dnet link list --help",
-    "interface list web": "dnet interface list --help",
-    "port list dnet0": "did you mean --bridge dnet0? If not: dnet port list --help",
-    "bridge list dnet0": "dnet bridge list --help",
+    "link list web": "did you mean dnet link list | grep -wF web? If not: dnet link list --help",
+    "interface list web": "did you mean dnet interface show web? "
+    "If not: dnet interface list --help",
+    "port list dnet0": "did you mean --bridge dnet0 or dnet port list | grep -wF dnet0? "
+    "If not: dnet port list --help",
+    "bridge list dnet0": "did you mean dnet bridge show dnet0? If not: dnet bridge list --help",
     "ip request -- --ip": "dnet ip request --help",
     "port release --port 8080": "dnet port release --help",
     "map add web --port 80": "dnet map add --help",
@@ -225,6 +258,10 @@ IN_STORE = {
     "bridge init dnet0 --no-iptables --dry-run": "remove what is listed: "
     "dnet --state-dir {} map list --bridge dnet0; dnet --state-dir {} link list --bridge dnet0",
     "brige list": "did you mean bridge? If not: dnet --help",
+    "port list 80": "did you mean dnet --state-dir {} port list | grep -wF 80? "
+    "If not: dnet --state-dir {} port list --help",
+    "link web db": "did you mean dnet --state-dir {} link add web db? "
+    "If not: dnet --state-dir {} link --help",
     "map list --state-dir /tmp": "it stands before the command: dnet --state-dir …",
 }
 
