@@ -14,7 +14,7 @@ from dnet import link, nearby, portmapper
 from dnet.endpoint import PublishSpec
 from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.interfaces import named
-from dnet.model import Interface
+from dnet.model import Interface, Mapping
 from dnet.state import State
 
 if TYPE_CHECKING:
@@ -60,6 +60,17 @@ def attach(
     if one.netns is not None and (ports or links):
         _refuse_more(one, ports, links)
     return made
+
+
+def chosen(state: State, one: Interface, specs: Sequence[PublishSpec]) -> list[Mapping]:
+    """The mappings of an attachment for those specs that leave its host port open."""
+    has, found = _published(state, one), []
+    for spec in sorted(specs, key=lambda spec: spec.leaves_open):
+        mapping = _fitting(has, spec)
+        if mapping is not None:
+            has.remove(mapping)
+            found += [mapping] if spec.leaves_open else []
+    return found
 
 
 def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[Interface]:
@@ -173,11 +184,9 @@ def _publish(
     What leaves the host port open is not published anew on attaching again.
     """
     new = []
-    has = [state.mappings[key] for key in state.mappings_by_target.keys(made.ip)]
+    has = _published(state, made)
     for spec in specs:
-        chosen = spec.host_port is None or spec.picks_one
-        fitting = (one for one in has if spec.fits(one.endpoint, one.container_port))
-        again = next(fitting, None) if chosen else None
+        again = _fitting(has, spec) if spec.leaves_open else None
         if again is not None:
             has.remove(again)
             continue
@@ -186,6 +195,15 @@ def _publish(
         if state.mark() != mark:
             new.append(spec)
     return new
+
+
+def _published(state: State, one: Interface) -> list[Mapping]:
+    return [state.mappings[key] for key in state.mappings_by_target.keys(one.ip)]
+
+
+def _fitting(has: Sequence[Mapping], spec: PublishSpec) -> Mapping | None:
+    """The first that could be what a spec asks for."""
+    return next((one for one in has if spec.fits(one.endpoint, one.container_port)), None)
 
 
 def _link(state: State, facts: Facts, made: Interface, links: Sequence[Linked]) -> list[Linked]:

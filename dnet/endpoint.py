@@ -24,7 +24,12 @@ class Endpoint(NamedTuple):
     end: int
 
     def __str__(self) -> str:
-        return f"{self.host_ip}:{_ports(self.port, self.end)}/{self.proto}"
+        return f"{self.host_ip}:{self.ports}"
+
+    @property
+    def ports(self) -> str:
+        """Without the address: `8080/tcp`."""
+        return f"{_ports(self.port, self.end)}/{self.proto}"
 
     @property
     def is_range(self) -> bool:
@@ -94,6 +99,11 @@ class PublishSpec(NamedTuple):
             and (self.proto, length) == (endpoint.proto, endpoint.end - endpoint.port)
             and self.port == container_port
         )
+
+    @property
+    def leaves_open(self) -> bool:
+        """Whether a host port is to be chosen: any, or one out of a range."""
+        return self.host_port is None or self.picks_one
 
     @property
     def picks_one(self) -> bool:

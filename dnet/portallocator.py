@@ -180,8 +180,7 @@ def _free_runs(
 
 
 def _named(endpoint: Endpoint) -> str:
-    text = str(endpoint).removeprefix(f"{endpoint.host_ip}:")
-    return f"port{'s' if endpoint.is_range else ''} {text} on {endpoint.host_ip}"
+    return f"port{'s' if endpoint.is_range else ''} {endpoint.ports} on {endpoint.host_ip}"
 
 
 def _verb(endpoint: Endpoint, one: str, many: str) -> str:

@@ -8,10 +8,13 @@ import click
 
 from dnet import attachment, interface
 from dnet.cli import options
+from dnet.cli.document import Document
 from dnet.cli.interface import allocated
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Command
 from dnet.endpoint import PublishSpec
+from dnet.model import Interface, Mapping
+from dnet.state import State
 
 EXAMPLES = """\
 dnet attach web --netns web -p 8080:80 --link db
@@ -92,7 +95,19 @@ def attach(
         ip=ip,
         expose=expose,
     )
-    return Request(allocated, operation, dry_run)
+
+    def show(state: State, made: Interface) -> Document:
+        chosen = attachment.chosen(state, made, publish)
+        notes = (f"{_published(mapping)} of {made.id}" for mapping in chosen)
+        return allocated(state, made)._replace(notes=tuple(notes))
+
+    return Request(show, operation, dry_run)
+
+
+def _published(mapping: Mapping) -> str:
+    endpoint = mapping.endpoint
+    inside = endpoint._replace(port=mapping.container_port, end=mapping.container_end)
+    return f"published {endpoint} -> {inside.ports}"
 
 
 @click.command(cls=Command)

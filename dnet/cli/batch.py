@@ -143,6 +143,7 @@ def carry_out(session: Session, stream: IO[str], *, keep_going: bool, dry_run: b
     return Document(
         lambda: [_data(one, session) for one in work.documents],
         values=tuple(_texts(work.documents)),
+        notes=tuple(_notes(work.documents)),
         status=status,
     )
 
@@ -169,6 +170,12 @@ def _wanted(session: Session, stream: IO[str], part: Part, *, keep_going: bool) 
 
 def _data(one: Document | DnetError, session: Session) -> Any:
     return {"error": session.told(one).body()} if isinstance(one, DnetError) else one.content()
+
+
+def _notes(documents: Iterable[Document | DnetError]) -> Iterator[str]:
+    for one in documents:
+        if isinstance(one, Document):
+            yield from one.notes
 
 
 def _texts(documents: Iterable[Document | DnetError]) -> Iterator[str]:

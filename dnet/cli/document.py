@@ -48,6 +48,7 @@ class Document(NamedTuple):
         key: an item's key, for --quiet.
         picture: makes what is printed in text instead of a table, for what hangs together.
         drawing: makes the lines of the same picture in Graphviz' language.
+        notes: what is said besides on stderr, where the output is text.
         status: the exit status, where all went well but is not well.
     """
 
@@ -57,6 +58,7 @@ class Document(NamedTuple):
     key: Callable[[Item], str] | None = None
     picture: Callable[[], Sequence[Branch]] | None = None
     drawing: Callable[[], Iterable[str]] | None = None
+    notes: tuple[str, ...] = ()
     status: int = 0
 
     def content(self) -> Any:

@@ -74,6 +74,13 @@ class Session:
         """
         if request.many and self.form == "env":
             raise UsageError("--format env shows one thing, not a list", "use --format json")
+        document = self._document(request)
+        if self.form == "text":
+            for note in document.notes:
+                self.tell(note)
+        return document
+
+    def _document(self, request: Request) -> Document:
         if request.run is not None:
             return request.run(self)
         if request.maintain is not None:

@@ -81,6 +81,51 @@ def test_a_namespace_by_name_path_or_pid(lab: Lab, host: Host, way: str) -> None
     host.reaches("web", "tcp", "127.0.0.1", 8080)
 
 
+CHOSEN = ("-p", "80", "-p", "8080:80", "-p", "127.0.0.1::53/udp", "-p", "7000-7009:90")
+TOLD = [
+    "dnet: published 0.0.0.0:49153/tcp -> 80/tcp of web",
+    "dnet: published 127.0.0.1:49153/udp -> 53/udp of web",
+    "dnet: published 0.0.0.0:7000/tcp -> 90/tcp of web",
+]
+
+
+def test_a_host_port_that_was_chosen_is_told_beside_the_address(lab: Lab, host: Host) -> None:
+    """And told again where the attachment is repeated."""
+    words = ("attach", "web", "--netns", lab.node().netns, *CHOSEN)
+    for _ in range(2):
+        done = host.dnet(*words)
+        assert (done.returncode, done.stdout) == (0, "172.17.0.2\n")
+        assert done.stderr.splitlines() == TOLD
+    for form in (("--json",), ("--format", "env")):
+        done = host.dnet(*words, *form)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "49153" in done.stdout
+
+
+def test_a_run_of_host_ports_that_was_chosen_is_told_as_one(lab: Lab, host: Host) -> None:
+    done = host.dnet("attach", "web", "--netns", lab.node().netns, "-p", "80-82")
+    assert done.stderr == "dnet: published 0.0.0.0:49153-49155/tcp -> 80-82/tcp of web\n"
+
+
+@pytest.mark.parametrize("options", [[], ["--each"], ["--keep-going"]])
+def test_what_a_batch_prints_stays_what_it_was_asked_for(
+    lab: Lab, host: Host, options: list[str]
+) -> None:
+    one, two = lab.node().netns, lab.node().netns
+    lines = f"attach one --netns {one} -p 80\nattach two --netns {two} -p 80 FORM\nip request\n"
+    done = host.dnet("batch", *options, stdin=lines.replace("FORM", ""))
+    assert done.stdout.split() == ["172.17.0.2", "172.17.0.3", "172.17.0.4"]
+    assert done.stderr.splitlines() == [
+        "dnet: published 0.0.0.0:49153/tcp -> 80/tcp of one",
+        "dnet: published 0.0.0.0:49154/tcp -> 80/tcp of two",
+    ]
+    again = lines.replace("FORM", "--json")
+    done = host.dnet("batch", *options, stdin=again)
+    assert len(done.stderr.splitlines()) == 1
+    done = host.dnet("batch", *options, "--json", stdin=again)
+    assert done.stderr == ""
+
+
 def test_an_interface_that_is_allocated_keeps_its_address(lab: Lab, host: Host) -> None:
     host.ok("interface", "allocate", "web", "--ip", "172.17.3.3", "--expose", "80/tcp")
     assert host.ok("attach", "web", "--netns", lab.node().netns) == "172.17.3.3"

@@ -27,7 +27,8 @@ def interrupted(done: Completed, status: int) -> None:
     """Asserts the documented exit status, and no word too many."""
     assert done.returncode == status, done
     lines = [line for line in done.stderr.splitlines() if line]
-    assert all(line.startswith(("dnet: warning: ", "dnet: repaired: ")) for line in lines), done
+    said = ("dnet: warning: ", "dnet: repaired: ", "dnet: published ")
+    assert all(line.startswith(said) for line in lines), done
     assert "could not undo" not in done.stderr, done
 
 
