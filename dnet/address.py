@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dnet.errors import UsageError
-from dnet.names import quoted
+from dnet.names import is_number, quoted
 
 if TYPE_CHECKING:
     # Loaded where an address is taken apart: a list does not need it.
@@ -88,7 +88,7 @@ def _prefixed(text: str, example: str) -> Interface:
 
 
 def _has_plain_prefix(text: str) -> bool:
-    return text.partition("/")[2].isdecimal()
+    return is_number(text.partition("/")[2])
 
 
 def parse_cidr(text: str) -> str:
@@ -219,7 +219,7 @@ def parse_mac(text: str) -> str:
     """
     import netaddr
 
-    if not netaddr.valid_mac(text):
+    if not text.isprintable() or not netaddr.valid_mac(text):
         raise UsageError(f"{quoted(text)} is not a MAC address", "it looks like 02:42:ac:11:00:02")
     found = netaddr.EUI(text, version=48, dialect=netaddr.mac_unix_expanded)
     if int(found) == 0 or found.words[0] & 1:

@@ -143,7 +143,7 @@ def _described(link: Link) -> str:
 def prefix(alias: str) -> str:
     """How the variables of an alias begin: as the shell lets a name begin, with no digit."""
     name = re.sub(r"[^A-Z0-9]", "_", alias.upper())
-    return f"_{name}" if name[0].isdigit() else name
+    return f"_{name}" if names.is_number(name[0]) else name
 
 
 def _variables(link: Link) -> dict[str, str]:

@@ -125,6 +125,11 @@ def chain(text: str) -> str:
     return text
 
 
+def is_number(text: str) -> bool:
+    """Whether it is a whole number in ASCII digits: Python itself takes those of every script."""
+    return text.isascii() and text.isdecimal()
+
+
 def port(text: str) -> int:
     """A port number, 1 to 65535, in plain decimal digits."""
     if not _DIGITS.match(text) or not 1 <= int(text) <= 65535:

@@ -201,7 +201,7 @@ def _looks_like_json(words: list[str]) -> bool:
 
 def _seconds(text: str) -> float:
     try:
-        seconds = float(text)
+        seconds = float(text) if text.isascii() else -1
     except ValueError:
         seconds = -1
     if not 0 <= seconds <= 86400:

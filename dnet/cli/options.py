@@ -122,8 +122,8 @@ MTU = Checked("n", lambda text: _whole(text, 68, 65535))
 
 
 def _whole(text: str, low: int, high: int) -> int:
-    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(high))
-    if not digits or not low <= int(text) <= high:
+    is_short = names.is_number(text) and len(text) <= len(str(high))
+    if not is_short or not low <= int(text) <= high:
         raise UsageError(f"{names.quoted(text)} is not a number from {low} to {high}")
     return int(text)
 

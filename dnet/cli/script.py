@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from dnet.cli.lines import Reader
 
 
+_ENCODING = "utf-8-sig"
+
+
 class Line(NamedTuple):
     """A command of a batch: its number in the file, its text, its words or why it has none."""
 
@@ -34,14 +37,17 @@ class Line(NamedTuple):
 
 
 def opened(file: str) -> Any:
-    """A file to read in a with statement, - for standard input. Raises DnetError."""
+    """A file to read in a with statement, - for standard input. Raises DnetError.
+
+    A byte order mark at its beginning, as some editors write it, is passed over.
+    """
     from contextlib import nullcontext
 
     if file == "-":
-        sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+        sys.stdin.reconfigure(encoding=_ENCODING, errors="surrogateescape")  # type: ignore[union-attr]
         return nullcontext(sys.stdin)
     try:
-        return open(file, encoding="utf-8", errors="surrogateescape")
+        return open(file, encoding=_ENCODING, errors="surrogateescape")
     except OSError as error:
         raise DnetError(
             f"{file}: {error.strerror}", "name a file of commands, or - for standard input"

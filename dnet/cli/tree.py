@@ -49,7 +49,7 @@ class Command(click.Command):
         if word.startswith("-"):
             return []
         # A number or an address is looked for in a list: it is hardly the name of a bridge.
-        options = () if lines and word[:1].isdigit() else self._instead
+        options = () if lines and names.is_number(word[:1]) else self._instead
         return [*(f"{one} {shown}" for one in options if self._takes(one, word)), *lines]
 
     def _takes(self, name: str, word: str) -> bool:

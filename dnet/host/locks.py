@@ -6,6 +6,7 @@ import os
 
 from dnet.host import openfiles
 from dnet.host.system import read_file
+from dnet.names import is_number
 
 
 def lock_holder(path: str) -> int | None:
@@ -46,7 +47,7 @@ def find_holder(table: str, device: str, inode: int) -> int | None:
     for line in table.splitlines():
         words = line.split()
         # "1: FLOCK  ADVISORY  WRITE 1234 fd:00:123456 0 EOF"
-        if len(words) < 6 or words[1] != "FLOCK" or not words[4].isdecimal():
+        if len(words) < 6 or words[1] != "FLOCK" or not is_number(words[4]):
             continue
         where, _, number = words[5].rpartition(":")
         pid = int(words[4])

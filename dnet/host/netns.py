@@ -19,7 +19,7 @@ from dnet.errors import (
 from dnet.facts import Namespace
 from dnet.host import system
 from dnet.host.signals import uninterrupted
-from dnet.names import quoted
+from dnet.names import is_number, quoted
 
 # ip(8) has its names in the first, which nearly everywhere is the second.
 _NAMED = ("/var/run/netns", "/run/netns")
@@ -144,7 +144,7 @@ def _resolve(text: str) -> tuple[str, str]:
         return os.path.abspath(text), text
     paths = [f"{folder}/{text}" for folder in _folders()]
     named = next(filter(os.path.exists, paths), None)
-    if named is None and text.isdecimal():
+    if named is None and is_number(text):
         path = f"/proc/{text}/ns/net"
         return path, path
     return text, named or paths[0]

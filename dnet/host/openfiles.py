@@ -9,12 +9,13 @@ import os
 from collections.abc import Iterator
 
 from dnet.host.system import read_file
+from dnet.names import is_number
 
 
 def pids() -> list[int]:
     """The processes that /proc shows, lowest pid first."""
     with os.scandir("/proc") as entries:
-        return sorted(int(entry.name) for entry in entries if entry.name.isdecimal())
+        return sorted(int(entry.name) for entry in entries if is_number(entry.name))
 
 
 def name(pid: int) -> str:

@@ -60,6 +60,7 @@ CIDRS = {
         "10.5.0.1/24/8",
     ],
     "netmask": ["10.5.0.1/255.255.255.0"],
+    "digits of another script": ["10.5.0.1/\u0662\u0664", "10.5.0.\u0661/24"],
     "leading zeros": ["10.05.0.1/24"],
     "no host part": ["172.30.0.0/16", "10.5.0.0/24"],
     "broadcast": ["172.30.255.255/16"],
@@ -83,7 +84,7 @@ def usage_errors() -> Iterator[Command]:
     yield from (("bridge", "init", name, "--address", "10.5.0.1/24") for name in DEVICES)
     good = (*INIT, "--address", "10.5.0.1/24")
     yield from ((*INIT[:3], "--address", "10.5.0.1/24", "--chain", name) for name in CHAINS)
-    yield from ((*good, "--mtu", mtu) for mtu in ("", "abc", "-1", "0", "67", "65536"))
+    yield from ((*good, "--mtu", mtu) for mtu in ("", "abc", "-1", "0", "67", "65536", "\u0661500"))
     outside = ["10.6.0.0/24", "10.0.0.0/8", "10.5.0.1/26", "10.5.0.0", "10.5.0.0/33", "abc", ""]
     yield from ((*good, "--range", text) for text in outside)
     yield from ((*good, "--port-range", text) for text in (*RANGES, "80-80-", "abc", ""))
@@ -91,7 +92,9 @@ def usage_errors() -> Iterator[Command]:
     yield (*good, "--allocation", "random")
 
     yield from (("ip", "request", "--ip", text) for text in (*ADDRESSES, "10.5.0.9", "192.0.2.1"))
-    yield from (("ip", "request", "--count", text) for text in ("0", "-1", "abc", "1.5", ""))
+    yield from (
+        ("ip", "request", "--count", text) for text in ("0", "-1", "abc", "1.5", "\u0662", "")
+    )
     yield ("ip", "request", "--ip", "172.17.0.9", "--count", "2")
     yield from (("ip", "request", "--owner", name) for name in ("", "a/b", "a\nb", "x" * 129))
     yield from (("ip", "release", text) for text in ADDRESSES)
@@ -128,7 +131,7 @@ def usage_errors() -> Iterator[Command]:
     yield ("bridge", "list", "--no-such-option")
     yield ("bridge", "list", "--format", "xml")
     yield ("bridge", "list", "too", "many")
-    yield ("--lock-timeout", "abc", "bridge", "list")
+    yield from (("--lock-timeout", text, "bridge", "list") for text in ("abc", "\u0663", "nan"))
 
 
 # What is well-formed but not there, not free, or somebody else's.

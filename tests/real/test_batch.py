@@ -104,6 +104,22 @@ def test_bytes_that_are_no_text_are_a_bad_line(br0: Host, tmp_path: Path) -> Non
         assert "line 1: " in read_refusal(done).message
 
 
+@pytest.mark.parametrize("options", ["", "--each"])
+@pytest.mark.parametrize("first", ["", "# a comment\r\n", "\r\n"])
+def test_a_byte_order_mark_is_passed_over(
+    br0: Host, tmp_path: Path, first: str, options: str
+) -> None:
+    """As an editor of another system leaves it, together with its ends of lines."""
+    lines = tmp_path / "lines"
+    lines.write_bytes(f"\ufeff{first}ip request\r\nip request\r\n".encode())
+    for words in (f"dnet batch {options} {lines}", f"dnet batch {options} < {lines}"):
+        done = br0.try_run("sh", "-c", words)
+        assert (done.returncode, done.stderr, len(done.stdout.split())) == (0, "", 2)
+    lines.write_bytes(b"ip request\n\xef\xbb\xbfip request\n")
+    refusal = read_refusal(br0.try_run("dnet", "batch", str(lines)))
+    assert refusal.message.startswith("line 2: ")
+
+
 def test_nothing_to_do_is_nothing_done(br0: Host) -> None:
     before = br0.everything()
     br0.quiet("batch")

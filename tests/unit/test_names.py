@@ -176,3 +176,12 @@ def test_a_byte_that_is_no_text_is_shown_as_that_byte() -> None:
     assert names.quoted(r"\udcff") == r"'\\udcff'"
     assert on_one_line("a\udcff ä\n") == r"a\xff ä\n"
     assert on_one_line("\ud800") == r"\ud800"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("0", True), ("42", True), ("", False), ("-1", False), ("1.5", False), ("1_0", False)]
+    + [(digit, False) for digit in ("٣", "३", "\uff14", "²", "①", "1٣")],
+)
+def test_what_is_a_number(text: str, expected: bool) -> None:
+    assert names.is_number(text) is expected
