@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from dnet.host.sockets import HostPorts
 
 DEFAULT_MTU = 1500
+# IPv4 needs the one (RFC 791); the other is the most that an Ethernet device, such as a bridge or
+# a veth, can have: ETH_MAX_MTU, include/uapi/linux/if_ether.h.
+_MTUS = range(68, 0xFFFF + 1)
 # Once for all that is asked about: as a rule it takes a few hundredths.
 _CLEANUP_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
@@ -62,12 +65,16 @@ class Machine:
         return system.nameservers()
 
     def default_mtu(self) -> int:
-        """The MTU of the default route's device, else 1500."""
+        """The MTU of the default route's device, else 1500.
+
+        It may be a jumbo frame's or a tunnel's, as the packets go there; that of a device whose
+        MTU no bridge can have, as of the loopback (65536), says nothing of a network.
+        """
         from dnet.host import routes
 
         for name, subnet in routes.read():
             if subnet == routes.DEFAULT and (device := self._netlink().device(name)):
-                return device.mtu
+                return device.mtu if device.mtu in _MTUS else DEFAULT_MTU
         return DEFAULT_MTU
 
     def namespace(self, text: str) -> Namespace:

@@ -123,6 +123,17 @@ def test_its_hardware_address_belongs_to_its_address_and_stays(lab: Lab) -> None
 
 
 @pytest.mark.libraries
+@pytest.mark.parametrize(("mtu", "expected"), [(65536, 1500), (65535, 65535), (9000, 9000)])
+def test_an_mtu_that_no_bridge_can_have_is_not_taken_over(
+    host: Host, lab: Lab, mtu: int, expected: int
+) -> None:
+    host.ip(f"link set lo mtu {mtu}", "route add default dev lo")
+    host.ok("bridge", "init", "br0", *ADDRESS)
+    host.ok("attach", "web", "--netns", lab.node().netns)
+    assert link(host, "br0")["mtu"] == host.json("bridge", "show")["mtu"] == expected
+    host.quiet("check")
+
+
 def test_the_mtu_is_that_of_the_default_route_s_device(lab: Lab) -> None:
     host = lab.host()
     lab.outside(host)
