@@ -11,9 +11,11 @@ from tests.host import Host
 
 # Names of namespaces and of runc's containers are nobody else's either, nor is a store in its
 # usual place: whatever a session starts may have lost the variable that says where its own one is.
+# Nobody has mounted the cgroups, which runc needs, of a system that did not boot: of a chroot.
 _WORLD = (
     "mkdir -p /run/runc && for own in /run/netns /run/runc /var/lib; do "
-    "mount -t tmpfs tmpfs $own || exit; done && exec bash -c "
+    "mount -t tmpfs tmpfs $own || exit; done; mountpoint -q /sys/fs/cgroup || "
+    "mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit; exec bash -c "
 )
 _COMMAND = re.compile(r"^\$ (.*(?:\n> .*)*)", re.MULTILINE)
 _END = "\x1e"

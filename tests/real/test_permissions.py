@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from tests.host import Host, read_refusal
 from tests.lab import Lab
 from tests.node import Completed
 
+ROOT = Path(__file__).parents[2]
 NOBODY = ("--reuid=65534", "--regid=65534", "--clear-groups")
 READERS = ("bridge list", "ip list", "interface show web", "map list --json", "port list", "show")
 CHANGES = ("ip request", "map add web 8081:80", "bridge init dnet1", "interface release web")
@@ -45,18 +49,39 @@ def host(lab: Lab, open_folder: Path) -> Host:
     return host
 
 
-def reachable(host: Host) -> bool:
-    """Whether another user can run the `dnet` under test: a checkout may be in root's home."""
-    done = host.try_run("setpriv", *NOBODY, "dnet", "--version")
-    return done.returncode == 0
+def closed_above(place: Path) -> list[Path]:
+    """The outermost folder above a place that other users cannot pass, if there is one."""
+    return [path for path in reversed(place.parents) if not path.stat().st_mode & 0o001][:1]
+
+
+@cache
+def opening() -> str:
+    """Shell code that lets every user reach the `dnet` under test, wherever it lies.
+
+    A checkout, or the Python it runs with, may be in root's home. In a mount namespace of the
+    command's own, what is closed is covered, and only what is needed of it is in there again.
+    """
+    needed = {path: closed_above(path) for path in (ROOT, Path(sys.base_prefix))}
+    places = [shlex.quote(str(path)) for path, closed in needed.items() if closed]
+    closed = {shlex.quote(str(path)) for paths in needed.values() for path in paths}
+    cover = "mount -t tmpfs -o mode=755 tmpfs"
+    held = [(place, f"/mnt/{number}") for number, place in enumerate(places)]
+    lines = [
+        f"umask 022; {cover} /mnt",
+        *(f"mkdir {kept}; mount --bind {place} {kept}" for place, kept in held),
+        *(f"{cover} {folder}" for folder in closed),
+        *(f"mkdir -p {place}; mount --bind {kept} {place}" for place, kept in held),
+        'exec "$@"',
+    ]
+    return "\n".join(lines)
 
 
 def as_nobody(host: Host, *words: str, capabilities: str = "") -> Completed:
     """A `dnet` of a user who has nothing but these capabilities."""
-    if not reachable(host):
-        pytest.skip("this checkout is not for other users to read")
     sets = [f"--inh-caps={capabilities}", f"--ambient-caps={capabilities}"]
-    done = host.try_run("setpriv", *NOBODY, *(sets if capabilities else []), "dnet", *words)
+    nobody = ("setpriv", *NOBODY, *(sets if capabilities else []))
+    entered = ("unshare", "--mount", "sh", "-ec", opening(), "sh")
+    done = host.try_run(*entered, *nobody, "dnet", *words)
     assert "Traceback" not in done.stderr, done
     return done
 
