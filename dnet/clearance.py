@@ -10,6 +10,7 @@ from dnet.errors import (
     DnetError,
     ForeignStateError,
     KernelError,
+    RulesUnreadableError,
     StateUnreadableError,
 )
 from dnet.host import flows, rules
@@ -71,6 +72,8 @@ class Clearance(Recovery):
             return Unowned()
         try:
             return self._bearing_names(kernel, owned)
+        except RulesUnreadableError:
+            raise
         except KernelError:
             return Unowned()
 

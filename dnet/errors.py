@@ -135,6 +135,10 @@ class RulesRefusedError(KernelError):
     """iptables refused: perhaps what is there is not what was expected."""
 
 
+class RulesUnreadableError(KernelError):
+    """What iptables lists is not all there is, so nothing can be concluded from it."""
+
+
 _FILE_LIMITS = {
     errno.EMFILE: "let the process open more: ulimit -n 1024",
     errno.ENFILE: "see who holds them open: sysctl fs.file-nr; lsof",

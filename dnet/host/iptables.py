@@ -10,11 +10,12 @@ import os
 from functools import cached_property
 
 from dnet.errors import KernelError, PermissionDeniedError, RulesRefusedError, out_of_files
-from dnet.host import command, system
-from dnet.host.rulediff import Tables
+from dnet.host import command, nftables, system
+from dnet.host.listing import Tables
 from dnet.host.rules import TABLES, Commands
 
 HINT = "apt-get install iptables"
+_LEGACY_TABLES = "/proc/self/net/ip_tables_names"
 
 
 class Firewall:
@@ -41,8 +42,25 @@ class Firewall:
         return "nft" if "nf_tables" in said else "legacy"
 
     def read(self) -> Tables:
-        """Everything in the tables; one that nobody has used yet has no chain at all."""
-        return Tables.parse(self._run(["iptables-save"]))
+        """Everything in the tables; one that nobody has used yet has no chain at all.
+
+        Raises RulesUnreadableError where what iptables-save prints is not all there is.
+        """
+        found = Tables.parse(self._run(["iptables-save"]))
+        if found.unlisted(self._tables()):  # Perhaps it has been made only since.
+            found = Tables.parse(self._run(["iptables-save"]))
+            if error := found.unlisted(self._tables()):
+                raise error
+        return found
+
+    def _tables(self) -> set[str]:
+        """The tables that the kernel has, as far as it tells."""
+        try:
+            if self.variant == "legacy":
+                return set(system.read_file(_LEGACY_TABLES).decode().split())
+            return nftables.tables()
+        except OSError:
+            return set()
 
     def apply(self, commands: Commands) -> None:
         """Carry a change out. Raises KernelError with what iptables said."""

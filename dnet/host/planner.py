@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dnet.chains import is_block_chain
 from dnet.errors import ConflictError, KernelError
 from dnet.host import delta, devices, plugging, report, rulediff, rules, settings
-from dnet.host.rulediff import Tables
+from dnet.host.listing import Tables
 from dnet.host.rules import DNET_FORWARD, DNET_USER, FORWARD, Chain, Layout
 from dnet.host.scope import Scope, attached
 from dnet.host.steps import Plan

@@ -9,32 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 
+from dnet.host.listing import Tables
 from dnet.host.rules import DNET_USER, ORDERED, SHARED, Chain, Commands, Finding, Layout, Rule
 
 Canonical = tuple[tuple[str, ...], ...]
 Rules = list[tuple[str, Canonical]]
-
-
-class Tables:
-    """What is in the kernel: every chain of the tables read, with its rules in order."""
-
-    def __init__(self) -> None:
-        self.chains: dict[Chain, list[str]] = {}
-
-    @classmethod
-    def parse(cls, saved: str) -> Tables:
-        """From what iptables-save prints."""
-        found = cls()
-        table = ""
-        for line in saved.splitlines():
-            if line.startswith("-A "):
-                _, name, *text = line.split(" ", 2)
-                found.chains[Chain(table, name)].append("".join(text))
-            elif line.startswith(":"):
-                found.chains[Chain(table, line[1:].split(" ", 1)[0])] = []
-            elif line.startswith("*"):
-                table = line[1:]
-        return found
 
 
 class Difference:

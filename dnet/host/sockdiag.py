@@ -13,16 +13,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dnet.errors import out_of_files
+from dnet.host import dump
 
 _NETLINK_SOCK_DIAG = 4  # include/uapi/linux/netlink.h
-_DONE, _ERROR = 3, 2
-_REQUEST_DUMP = 0x1 | 0x300  # NLM_F_REQUEST, NLM_F_DUMP
 _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY, include/uapi/linux/sock_diag.h
 # What a socket that anybody may send to is, include/net/tcp_states.h: a UDP one without a peer is
 # TCP_CLOSE, a TCP one TCP_LISTEN.
 _OPEN_TO_ALL = {"tcp": (_socket.IPPROTO_TCP, 1 << 10), "udp": (_socket.IPPROTO_UDP, 1 << 7)}
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
-_ERROR_NUMBER = struct.Struct("=i")
 # struct inet_diag_req_v2: family, protocol, extensions, padding, states; then an empty address.
 _QUESTION = struct.Struct("=BBBxI48x")
 # struct inet_diag_msg: … source port, destination port, source, … and at its end the inode.
@@ -30,7 +27,6 @@ _ANSWER = struct.Struct("!4x H2x 16s 44x")
 _INODE = struct.Struct("=I")
 _ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
 _SKV6ONLY = 11  # INET_DIAG_SKV6ONLY, include/uapi/linux/inet_diag.h
-_RECEIVE = 1 << 16
 
 
 class Listening(NamedTuple):
@@ -60,37 +56,13 @@ def listening(proto: str) -> list[Listening] | None:
 
 
 def _dump(family: int, length: int, proto: str) -> Iterator[Listening]:
-    kind = _socket.SOCK_RAW | _socket.SOCK_CLOEXEC
-    channel = _socket.socket(_socket.AF_NETLINK, kind, _NETLINK_SOCK_DIAG)
-    try:
-        number, states = _OPEN_TO_ALL[proto]
-        question = _QUESTION.pack(family, number, 0, states)
-        size = _HEADER.size + len(question)
-        channel.send(_HEADER.pack(size, _BY_FAMILY, _REQUEST_DUMP, 1, 0) + question)
-        while True:
-            for message in _messages(channel.recv(_RECEIVE)):
-                if message is None:
-                    return
-                port, address = _ANSWER.unpack_from(message)
-                inode = _INODE.unpack_from(message, _ANSWER.size)[0]
-                ipv6_only = _byte(message, _ANSWER.size + _INODE.size, _SKV6ONLY)
-                yield Listening(address[:length], port, inode, bool(ipv6_only))
-    finally:
-        channel.close()
-
-
-def _messages(data: bytes) -> Iterator[bytes | None]:
-    """The messages of an answer, and None at the end of all. Raises OSError for a refusal."""
-    at = 0
-    while at < len(data):
-        length, kind, *_ = _HEADER.unpack_from(data, at)
-        if kind == _ERROR:
-            raise OSError(-_ERROR_NUMBER.unpack_from(data, at + _HEADER.size)[0], "sock_diag")
-        if kind == _DONE:
-            yield None
-            return
-        yield data[at + _HEADER.size : at + length]
-        at += length + 3 & ~3
+    number, states = _OPEN_TO_ALL[proto]
+    question = _QUESTION.pack(family, number, 0, states)
+    for message in dump.answers(_NETLINK_SOCK_DIAG, _BY_FAMILY, question):
+        port, address = _ANSWER.unpack_from(message)
+        inode = _INODE.unpack_from(message, _ANSWER.size)[0]
+        ipv6_only = _byte(message, _ANSWER.size + _INODE.size, _SKV6ONLY)
+        yield Listening(address[:length], port, inode, bool(ipv6_only))
 
 
 def _byte(message: bytes, at: int, wanted: int) -> int:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dnet.host.rulediff import Tables, canonical
+from dnet.host.listing import Tables
+from dnet.host.rulediff import canonical
 from dnet.host.rules import SHARED, TABLES, Chain, Commands, Layout
 
 BUILT_IN = frozenset(SHARED)

@@ -15,7 +15,8 @@ from dnet.chains import is_block_chain
 from dnet.endpoint import Endpoint
 from dnet.host import delta, rules
 from dnet.host.dispatch import THRESHOLD, Block, block_of
-from dnet.host.rulediff import Tables, difference
+from dnet.host.listing import Tables
+from dnet.host.rulediff import difference
 from dnet.host.rules import Chain
 from dnet.state import State
 from dnet.table import ABSENT

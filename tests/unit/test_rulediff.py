@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnet import interface, link, portmapper
-from dnet.host import rulediff, rules
-from dnet.host.rulediff import Tables, canonical, difference
+from dnet.host import rules
+from dnet.host.listing import Tables
+from dnet.host.rulediff import canonical, difference
 from dnet.host.rules import DNET_USER, ORDERED, SHARED, Chain, Layout, Rule
 from dnet.state import State
 from tests.unit import restore
@@ -224,5 +225,5 @@ def test_a_negation_is_not_lost() -> None:
 
 def test_a_listing_is_read_back() -> None:
     saved = "*nat\n:PREROUTING ACCEPT [0:0]\n:DNET - [0:0]\n-A DNET -p tcp -j ACCEPT\nCOMMIT\n"
-    chains = rulediff.Tables.parse(saved).chains
+    chains = Tables.parse(saved).chains
     assert chains == {Chain("nat", "PREROUTING"): [], Chain("nat", "DNET"): ["-p tcp -j ACCEPT"]}
