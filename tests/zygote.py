@@ -19,7 +19,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -200,8 +199,6 @@ def load() -> None:
         if module.name != "dnet.__main__":
             import_module(module.name)
     messages.routing()
-    with suppress(OSError):  # Some kernels have no nftables.
-        list(messages.base_chains())
     for name in ("netaddr", "tests.points"):
         import_module(name)
 

@@ -1,89 +1,172 @@
-"""Other people's firewalls: base chains that drop what dnet accepts.
+"""Other people's firewalls: chains that stop what dnet accepts.
 
 A packet that one base chain accepts still goes through every other one of the hook
-(nft(8), "Base chains"), so a chain of somebody else's with the policy drop has the last word.
+(nft(8), "Base chains"), so a chain of somebody else's that drops or rejects has the last word.
+So have the chains of the other variant of iptables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import Any
+import json
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from itertools import groupby
+from typing import Any, NamedTuple
 
-from dnet.host import messages
+from dnet.errors import RulesUnreadableError
+from dnet.host import command, nftables, nftrules, promises, routes, system
+from dnet.host.listing import Tables
+from dnet.host.nftables import BaseChain
+from dnet.host.packet import Packet
+from dnet.host.promises import Published
+from dnet.host.rules import FORWARD
+from dnet.host.verdict import ACCEPT, DROP, Found, Walk
+from dnet.model import Bridge
+from dnet.names import for_shell
 
-_FORWARD_HOOK = 2  # NF_INET_FORWARD, include/uapi/linux/netfilter.h
-_DROP = 0  # NF_DROP
-_FAMILIES = {1: "inet", 2: "ip"}  # NFPROTO_INET, NFPROTO_IPV4
-_READ = "inet"
-_OWN = {"nft": ("ip", "filter", "FORWARD")}
+_IPTABLES = ("ip", FORWARD.table, FORWARD.name)
+_OF_IPTABLES = frozenset({"filter", "mangle", "nat", "raw", "security"})
+_LEGACY_TABLES = "/proc/self/net/ip_tables_names"
+_BY_DEFAULT = "drops by default"
+_ALLOW, _FIREWALLD = "allow the bridge there", "firewall-cmd --zone=trusted --add-interface={}"
+_FEW = 3
 
 
-def dropping(variant: str | None, bridges: Collection[str]) -> list[str]:
-    """The base chains of the forward hook, other than iptables' own, that drop by default.
+class _Chain(NamedTuple):
+    """A chain at a hook: its name, how it ends a packet's way, in words, and what helps.
 
-    One that accepts all that comes from each of these bridges was written with them in mind.
+    `early` is one that a packet meets before its destination is translated.
     """
-    own = _OWN.get(variant or "nft")
-    try:
-        found = [one for one in _chains() if one != own]
-        accepted = _accepted() if any(family == _READ for family, *_ in found) else {}
-    except OSError:
-        return []  # A kernel without nftables, where nothing of the kind can be.
-    return [
-        f"{family} {table} {chain}"
-        for family, table, chain in found
-        if family != _READ or not accepted.get((table, chain), set()).issuperset(bridges)
-    ]
+
+    name: str
+    end: Callable[[Packet], str | None]
+    allow: str = _ALLOW
+    early: bool = False
 
 
-def warning(chain: str) -> str:
-    """What it means, and what to do."""
-    return (
-        f"the nftables chain {chain} drops forwarded packets by default, whatever dnet accepts: "
-        "allow the bridge there"
-    )
-
-
-def _chains() -> Iterator[tuple[str, str, str]]:
-    for message in messages.base_chains():
-        hook = message.get_attr("NFTA_CHAIN_HOOK")
-        if hook is None or message.get_attr("NFTA_CHAIN_POLICY") != _DROP:
-            continue
-        family = _FAMILIES.get(message["nfgen_family"])
-        if family and hook.get_attr("NFTA_HOOK_HOOKNUM") == _FORWARD_HOOK:
-            yield family, _text(message, "TABLE"), _text(message, "NAME")
-
-
-def _accepted() -> dict[tuple[str, str], set[str]]:
-    """The devices from which each chain accepts everything, by a rule of their own.
-
-    Of the family inet alone: in that of IPv4 the rules of iptables would have to be read along.
-    """
-    found: dict[tuple[str, str], set[str]] = {}
-    for rule in messages.inet_rules():
-        place = rule.get_attr("NFTA_RULE_TABLE"), rule.get_attr("NFTA_RULE_CHAIN")
-        found.setdefault(place, set()).update(_accepted_by(rule))
-    return found
-
-
-def _accepted_by(rule: Any) -> Iterator[str]:
-    """The device of a rule `iifname "NAME" accept`, with or without a counter."""
-    parts = {
-        one.get_attr("NFTA_EXPR_NAME"): one.get_attr("NFTA_EXPR_DATA")
-        for one in rule.get_attr("NFTA_RULE_EXPRESSIONS") or ()
-    }
-    parts.pop("counter", None)
-    if list(parts) != ["meta", "cmp", "immediate"]:
+def stopping(
+    variant: str | None, bridges: Collection[Bridge], published: Callable[[], Published]
+) -> Iterator[str]:
+    """What chains of others stop of what dnet lets through, in words."""
+    chains = list(_chains(variant or "nft"))
+    if not chains:
         return
-    compared, verdict = parts["cmp"], ("NFTA_IMMEDIATE_DATA", "NFTA_DATA_VERDICT")
-    if (
-        parts["meta"].get_attr("NFTA_META_KEY") == "NFT_META_IIFNAME"
-        and compared.get_attr("NFTA_CMP_OP") == "NFT_CMP_EQ"
-        and parts["immediate"].get_nested(*verdict, "NFTA_VERDICT_CODE") == "NF_ACCEPT"
-    ):
-        yield compared.get_nested("NFTA_CMP_DATA", "NFTA_DATA_VALUE").rstrip(b"\0").decode()
+    every = list(promises.described(bridges, published(), *_outside(bridges)))
+    for chain in chains:
+        stopped: dict[str, list[tuple[str, str]]] = {}
+        for bridge, what, packets in every:
+            if chain.early and packets[0].translated:
+                continue
+            ends = list(map(chain.end, packets))
+            if ends and all(ends):
+                stopped.setdefault(str(ends[0]), []).append((what, bridge.name))
+        for end, found in stopped.items():
+            whats = " and ".join(what for what, _ in found[:_FEW])
+            more = f" and {len(found) - _FEW} more" if len(found) > _FEW else ""
+            allow = chain.allow.format(for_shell(found[0][1]))
+            yield f"the {chain.name} {end} {whats}{more}, whatever dnet accepts: {allow}"
 
 
-def _text(message: Any, name: str) -> str:
-    value = message.get_attr(f"NFTA_CHAIN_{name}")
-    return value.decode() if isinstance(value, bytes) else str(value)
+def _outside(bridges: Collection[Bridge]) -> tuple[list[str | None], list[str | None]]:
+    """The devices towards other networks, and all that lead anywhere."""
+    mine = {one.name for one in bridges}
+    found = [(name, subnet) for name, subnet in routes.read() if name not in mine]
+    wires: list[str | None] = [*dict.fromkeys(name for name, _ in found)]
+    gateways: list[str | None] = [name for name, subnet in found if subnet == routes.DEFAULT]
+    return gateways or wires or [None], wires or [None]
+
+
+def _chains(variant: str) -> Iterator[_Chain]:
+    """Those that are not of the iptables in use."""
+    try:
+        found = [one for one in nftables.base_chains() if _concerns(one, variant)]
+    except OSError:
+        found = []  # A kernel without nftables, where nothing of the kind can be.
+    for place, group in groupby(sorted(found), lambda one: _place(one)):
+        listing = _listed(*place)
+        allow = _FIREWALLD if place[:2] == ("inet", "firewalld") else _ALLOW
+        for one in group:
+            if one[:3] == _IPTABLES and (saved := _saved("nft")):
+                yield _Chain("chain FORWARD of iptables-nft", partial(_end_in_text, saved))
+                continue
+            name = f"nftables chain {one.family} {one.table} {one.name}"
+            early = one.hook != nftables.FORWARD
+            yield _Chain(name, partial(_end_in_nft, one, listing), allow, early)
+    if variant == "nft" and (saved := _saved("legacy")):
+        yield _Chain("chain FORWARD of iptables-legacy", partial(_end_in_text, saved))
+
+
+def _concerns(one: BaseChain, variant: str) -> bool:
+    if variant == "nft" and one[:3] == _IPTABLES:
+        return False
+    return one.hook == nftables.FORWARD or (one.hook == nftables.PREROUTING and one.drops)
+
+
+def _place(one: BaseChain) -> tuple[str, ...]:
+    """What has to be listed: a table, or where iptables has its own there the chain alone."""
+    return one[:3] if one.family == "ip" and one.table in _OF_IPTABLES else one[:2]
+
+
+def _listed(*place: str) -> nftrules.Listing | None:
+    """A table or chain with its rules, and with what is in its sets of devices.
+
+    None where there is no `nft` to list it, or where what it prints is something else.
+    """
+    kind = "table" if len(place) == 2 else "chain"
+    try:
+        listing = nftrules.Listing(_asked("-t", "list", kind, *place))
+        for name, what in listing.untold.items():
+            listing.add(_asked("list", what, *place[:2], name))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return listing
+
+
+def _asked(*words: str) -> Any:
+    """What `nft -j` prints. Raises OSError without it, ValueError where that is no JSON."""
+    program = system.find_program("nft")
+    if program is None:
+        raise FileNotFoundError("nft")
+    return json.loads(command.run([program, "-j", *words]).output)
+
+
+def _saved(variant: str) -> Tables | None:
+    """The filter table of a variant of iptables, where there is one and it can be listed."""
+    program = system.find_program(f"iptables-{variant}-save")
+    try:
+        if program is None or (variant == "legacy" and not _has_legacy_filter()):
+            return None
+        found = Tables.parse(command.run([program, "-t", FORWARD.table]).output)
+    except (OSError, RulesUnreadableError):
+        return None
+    return found if FORWARD in found.chains else None
+
+
+def _has_legacy_filter() -> bool:
+    """Whether the table is there already: to list it would make it."""
+    return FORWARD.table in system.read_file(_LEGACY_TABLES).decode().split()
+
+
+def _end_in_text(saved: Tables, packet: Packet) -> str | None:
+    rules = saved.chains[FORWARD]
+    found = promises.decision(saved, rules, packet, lenient=packet.translated)
+    if found is None:
+        return _BY_DEFAULT if saved.policies[FORWARD] == "DROP" else None
+    return "stops" if found.kind == DROP else None
+
+
+def _end_in_nft(chain: BaseChain, listing: nftrules.Listing | None, packet: Packet) -> str | None:
+    by_default = _BY_DEFAULT if chain.drops else None
+    if listing is None:
+        return by_default
+    judging = partial(nftrules.judge, packet=packet, elements=listing.elements)
+    walk = Walk[Any](listing.rules, judging, lenient=packet.translated)
+    try:
+        found: Found[Any] | None = walk.from_base(
+            chain.name, listing.rules(chain.name), DROP if chain.drops else ACCEPT
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return by_default
+    if found is None:
+        return by_default
+    return "stops" if found.kind == DROP else None

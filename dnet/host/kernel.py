@@ -86,12 +86,12 @@ class Kernel:
 
     def foreign(self, state: State) -> list[str]:
         """What other firewalls do to the traffic that dnet accepts, in words."""
-        from dnet.host import foreign
+        from dnet.host import foreign, promises
 
         if not state.uses_iptables:
             return []
-        bridges = [one.name for one in state.bridges.values() if one.iptables]
-        return [foreign.warning(chain) for chain in foreign.dropping(state.variant, bridges)]
+        bridges = [one for one in state.bridges.values() if one.iptables]
+        return list(foreign.stopping(state.variant, bridges, partial(promises.published, state)))
 
     def absent(self, host_ips: Iterable[str]) -> list[str]:
         """What waits for an address that the host does not have, in words."""

@@ -7,14 +7,10 @@ a fifth of that, and are loaded for the first question or change.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any, NamedTuple
-
-_ANY_FAMILY, _INET = 0, 1  # NFPROTO_UNSPEC, NFPROTO_INET, include/uapi/linux/netfilter.h
 
 
 class Routing(NamedTuple):
@@ -34,31 +30,6 @@ def routing() -> Routing:
     from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
     return Routing(ifinfmsg, ifaddrmsg, rtmsg)
-
-
-def base_chains() -> Iterator[Any]:
-    """Every chain of nftables. Raises OSError where the kernel has none."""
-    with _nftables(_ANY_FAMILY) as tables:
-        yield from tables.get_chains()
-
-
-def inet_rules() -> Iterator[Any]:
-    """Every rule of nftables' family inet. Raises OSError where the kernel has none."""
-    with _nftables(_INET) as tables:
-        yield from tables.get_rules()
-
-
-@contextmanager
-def _nftables(family: int) -> Iterator[Any]:
-    _without_init("pyroute2")
-    from pyroute2.netlink.exceptions import NetlinkError
-    from pyroute2.nftables.main import NFTables
-
-    try:
-        with NFTables(nfgen_family=family) as tables:
-            yield tables
-    except NetlinkError as error:
-        raise OSError(error.code, str(error)) from None
 
 
 def _without_init(package: str) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from dnet.host import dump
 
-FORWARD_HOOK = 2  # NF_INET_FORWARD, include/uapi/linux/netfilter.h
+PREROUTING, FORWARD = 0, 2  # NF_INET_PRE_ROUTING, NF_INET_FORWARD, include/uapi/linux/netfilter.h
 _FAMILIES = {1: "inet", 2: "ip"}  # NFPROTO_INET, NFPROTO_IPV4
 _ANY, _IPV4 = 0, 2
 _DROP = 0  # NF_DROP

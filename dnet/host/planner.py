@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dnet.chains import is_block_chain
 from dnet.errors import ConflictError, KernelError
-from dnet.host import delta, devices, plugging, report, rulediff, rules, settings
+from dnet.host import delta, devices, plugging, promises, report, rulediff, rules, settings
 from dnet.host.listing import Tables
 from dnet.host.rules import DNET_FORWARD, DNET_USER, FORWARD, Chain, Layout
 from dnet.host.scope import Scope, attached
@@ -114,8 +114,10 @@ class Planner:
         plan.commands = found.commands
         plan.findings += found.findings
         plan.held += found.held
-        forward = actual.chains.get(FORWARD, [])
-        plan.overruled += report.overruled(FORWARD, forward, desired.shared[FORWARD])
+        forward = promises.Forward(found.shared[FORWARD], desired.shared[FORWARD], actual)
+        bridges = [bridge for bridge in state.bridges.values() if bridge.iptables]
+        plan.overruled += forward.stopped(bridges, lambda: promises.published(state))
+        plan.overruled += forward.opened(bridges)
 
     def _devices(self, plan: Plan, state: State, scope: Scope, needed: set[str]) -> list[Interface]:
         """Make and mend bridges, and give what is plugged into those that are touched.

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from itertools import takewhile
+from collections.abc import Container, Iterator, Sequence
 
-from dnet.host.rulediff import canonical
-from dnet.host.rules import Chain, Finding
+from dnet.host.rules import Finding
 from dnet.host.steps import Plan
 
 _HANDFUL, _MANY = 5, 10
@@ -24,16 +22,6 @@ def few(lines: Sequence[str], what: str) -> list[str]:
     if len(lines) <= _MANY:
         return list(lines)
     return [*lines[:_HANDFUL], f"{len(lines) - _HANDFUL} more {what}"]
-
-
-def overruled(chain: Chain, found: Sequence[str], ours: Iterable[str]) -> list[str]:
-    """The rules of a chain ahead of the first of `ours` that let no packet get there."""
-    mine = set(map(canonical, ours))
-    ahead = list(takewhile(lambda rule: canonical(rule) not in mine, found))
-    if len(ahead) == len(found):  # There is none of ours.
-        return []
-    where = f"{chain.table} {chain.name}: ahead of dnet's rules everything is stopped"
-    return [f"{where}: {rule}" for rule in ahead if rule.startswith(("-j DROP", "-j REJECT"))]
 
 
 def by_chain(findings: Sequence[Finding]) -> Iterator[str]:

@@ -8,24 +8,38 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from itertools import takewhile
 
+from dnet.host import guard
 from dnet.host.listing import Tables
-from dnet.host.rules import DNET_USER, ORDERED, SHARED, Chain, Commands, Finding, Layout, Rule
+from dnet.host.rules import (
+    DNET_USER,
+    ORDERED,
+    RAW,
+    SHARED,
+    Chain,
+    Commands,
+    Finding,
+    Layout,
+    Rule,
+)
+from dnet.host.ruletext import Canonical, canonical
 
-Canonical = tuple[tuple[str, ...], ...]
 Rules = list[tuple[str, Canonical]]
 
 
 class Difference:
     """What is to be done, by table, and why, in words.
 
-    `held` are rules of others that lead to a chain which is to go, and do not let it.
+    `held` are rules of others that lead to a chain which is to go, and do not let it; `shared`
+    are the built-in chains as they will be.
     """
 
     def __init__(self) -> None:
         self.commands: Commands = {}
         self.held: list[Rule] = []
         self.findings: list[Finding] = []
+        self.shared: dict[Chain, list[str]] = {}
 
     def do(self, table: str, command: str) -> None:
         """Add a command."""
@@ -56,7 +70,8 @@ def difference(
         ours = {canonical(rule.text) for rule in known_rules if rule.chain == chain}
         ours |= {canonical(text) for text in wanted}
         ours |= {canonical(text) for text in found if (chain.table, _target(text)) in jumps}
-        _shared(result, chain, found, wanted, ours)
+        exposed = _exposed(actual, wanted) if chain == RAW else None
+        result.shared[chain] = _shared(result, chain, found, wanted, ours, exposed)
     _delete(result, actual, leaving)
     staying = _leading(actual, set(leaving) - {DNET_USER}, {*desired.own, *leaving})
     # A jump in a shared chain is taken for dnet's own, and goes.
@@ -157,25 +172,44 @@ def _shared(
     actual: list[str],
     desired: list[str],
     ours: set[Canonical],
-) -> None:
+    exposed: str | None,
+) -> list[str]:
     """Dnet's rules in a built-in chain, in order among themselves; others' stay where they are.
 
     What stands at the end of the desired rules stays; what has to come before it is inserted
-    at the head, where the source inserted it.
+    at the head, where the source inserted it. All of them are where one of others' ahead of them
+    leaves something `exposed`.
     """
     present = [(text, shown) for text in actual if (shown := canonical(text)) in ours]
     wanted = [canonical(text) for text in desired]
     found = [shown for _, shown in present]
+    if found == wanted and exposed is None:
+        return actual
     if found == wanted:
-        return
-    _explain(result, chain, list(zip(desired, wanted, strict=True)), present)
-    standing = _standing(found, wanted)
+        result.found(chain, "ahead of the guard of 127.0.0.0/8", exposed)
+    else:
+        _explain(result, chain, list(zip(desired, wanted, strict=True)), present)
+    standing = _standing(found, wanted) if exposed is None else 0
     keep = set(wanted[len(wanted) - standing :])
     for text, shown in present:
         if shown not in keep:
             result.do(chain.table, f"-D {chain.name} {text}")
-    for text in reversed(desired[: len(desired) - standing]):
+    inserted = desired[: len(desired) - standing]
+    for text in reversed(inserted):
         result.do(chain.table, f"-I {chain.name} 1 {text}")
+    staying = (text for text in actual if (shown := canonical(text)) not in ours or shown in keep)
+    return [*inserted, *staying]
+
+
+def _exposed(actual: Tables, wanted: list[str]) -> str | None:
+    """The rule of others ahead of the guard that may let past it what it is there to stop."""
+    mine = set(map(canonical, wanted))
+    found = actual.chains.get(RAW, [])
+    ahead = list(takewhile(lambda text: canonical(text) not in mine, found))
+    if len(ahead) == len(found):  # It is not there.
+        return None
+    chains = {chain.name: rules for chain, rules in actual.chains.items() if chain.table == "raw"}
+    return guard.exposing(ahead, chains)
 
 
 def _standing(found: list[Canonical], wanted: list[Canonical]) -> int:
@@ -226,19 +260,3 @@ def _leading(actual: Tables, chains: Iterable[Chain], but: Collection[Chain]) ->
             for text in rules:
                 if (chain.table, _target(text)) in targets:
                     yield Rule(chain, text)
-
-
-def canonical(text: str) -> Canonical:
-    """A rule without what versions of iptables print differently: order, and module loads."""
-    return tuple(sorted(option for option in _options(text.split()) if option[0] != "-m"))
-
-
-def _options(words: list[str]) -> Iterator[tuple[str, ...]]:
-    option: list[str] = []
-    for word in words:
-        if (word == "!" or word.startswith("-")) and option and option != ["!"]:
-            yield tuple(option)
-            option = []
-        option.append(word)
-    if option:
-        yield tuple(option)

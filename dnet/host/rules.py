@@ -152,9 +152,14 @@ def bridge_rules(bridge: Bridge) -> Iterator[Rule]:
     name, subnet = bridge.name, bridge.subnet
     yield Rule(FORWARD, f"-o {name} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
     yield Rule(FORWARD, f"-i {name} ! -o {name} -j ACCEPT")
-    yield Rule(FORWARD, f"-i {name} -o {name} -j {'ACCEPT' if bridge.icc else 'DROP'}")
+    yield Rule(FORWARD, between(bridge))
     if bridge.masquerade:
         yield Rule(POSTROUTING, f"-s {subnet} ! -d {subnet} -j MASQUERADE")
+
+
+def between(bridge: Bridge) -> str:
+    """The rule in FORWARD about what its containers send to one another."""
+    return f"-i {bridge.name} -o {bridge.name} -j {'ACCEPT' if bridge.icc else 'DROP'}"
 
 
 def mapping_rule(mapping: Mapping, chain: str, *, dispatched: bool) -> Rule:
@@ -199,6 +204,13 @@ def link_rules(link: Link, chain: str) -> Iterator[Rule]:
             )
 
 
+def kept_apart(bridges: Iterable[Bridge]) -> Iterator[tuple[Bridge, Bridge]]:
+    """The bridges between which a DROP is, in that direction; one with --no-icc and itself."""
+    ruled = [one for one in bridges if one.iptables]
+    yield from ((one, one) for one in ruled if not one.icc)
+    yield from _isolation(ruled)
+
+
 def shared_variants(bridges: Iterable[Bridge]) -> set[Rule]:
     """Whatever rule in a built-in chain dnet may have made for these bridges, now or before."""
     found: set[Rule] = set()
@@ -208,14 +220,16 @@ def shared_variants(bridges: Iterable[Bridge]) -> set[Rule]:
     return found
 
 
-def _forward(bridges: list[Bridge], links: bool, isolation: list[tuple[str, str]]) -> Iterator[str]:
+def _forward(
+    bridges: list[Bridge], links: bool, isolation: list[tuple[Bridge, Bridge]]
+) -> Iterator[str]:
     yield "-j DNET-USER"
     for bridge in bridges:
         yield f"-o {bridge.name} -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT"
     if links:
         yield "-j DNET-LINK"
     for source, destination in isolation:
-        yield f"-i {source} -o {destination} -j DROP"
+        yield f"-i {source.name} -o {destination.name} -j DROP"
 
 
 def _postrouting(bridges: list[Bridge]) -> Iterator[str]:
@@ -224,7 +238,7 @@ def _postrouting(bridges: list[Bridge]) -> Iterator[str]:
         yield f"-s {bridge.subnet} -o {bridge.name} -m conntrack --ctstate DNAT -j MASQUERADE"
 
 
-def _isolation(bridges: list[Bridge]) -> Iterator[tuple[str, str]]:
+def _isolation(bridges: list[Bridge]) -> Iterator[tuple[Bridge, Bridge]]:
     for source, destination in permutations(bridges, 2):
         if source.isolate or destination.isolate:
-            yield source.name, destination.name
+            yield source, destination

@@ -109,3 +109,127 @@ def test_a_forward_policy_of_iptables_is_not_foreign(host: Host) -> None:
     host.iptables("-P FORWARD DROP")
     host.quiet(*INIT)
     host.quiet("check")
+
+
+# --- rules of others' chains, and what they do to real connections ------------------------------
+
+REPLIES = "ct state established,related accept"
+# Each is the rules of a chain, with its policy first.
+PASSING = {
+    "what the document says": ["drop", REPLIES, "ct status dnat accept", 'iifname "dnet0" accept'],
+    "both ways by the device": [
+        "drop",
+        REPLIES,
+        'iifname "dnet0" accept',
+        'oifname "dnet0" accept',
+    ],
+    "all devices of a kind": ["drop", REPLIES, 'iifname "dnet*" accept', 'oifname "dnet*" accept'],
+    "a set of devices": [
+        "drop",
+        REPLIES,
+        'iifname { "eth9", "dnet0" } counter accept',
+        "ct status dnat accept",
+    ],
+    "a set with a name": ["drop", REPLIES, "iifname @bridges accept", "ct status dnat accept"],
+    "a map with a name": [
+        "drop",
+        REPLIES,
+        "iifname vmap @from",
+        "ct status dnat log prefix x accept",
+    ],
+    "maps": [
+        "accept",
+        "ct state vmap { established : accept, related : accept, invalid : drop }",
+        'iifname vmap { "dnet0" : jump passes, "eth9" : drop }',
+        "ct status & dnat == dnat accept",
+        "drop",
+    ],
+    "pairs of devices": [
+        "drop",
+        REPLIES,
+        'iifname . oifname vmap { "dnet0" . "eth0" : accept, "eth0" . "dnet0" : accept }',
+    ],
+    "the subnet": [
+        "drop",
+        REPLIES,
+        "ip saddr { 172.17.0.0/16, 10.1.0.0-10.1.0.9 } accept",
+        "ip daddr 172.17.0.0/16 accept",
+    ],
+    "a chain gone to": ["drop", REPLIES, 'iifname "dnet0" goto passes', "jump published"],
+    "what is about others": [
+        "accept",
+        'iifname "eth9" drop',
+        'oifname != { "dnet0", "eth0" } drop',
+        "ip saddr 192.0.2.0/24 reject",
+        "ct state invalid drop",
+        "tcp dport 25 drop",
+        "ip6 saddr != fe80::/10 drop",
+        "meta nfproto ipv6 drop",
+        "limit rate over 1000/second drop",
+    ],
+    "what comes back": ["accept", "jump comes_back", "return", "drop"],
+}
+STOPPING = {
+    "a reject at the end": ["accept", REPLIES, "reject with icmpx admin-prohibited"],
+    "a drop at the end": ["accept", REPLIES, "tcp dport 25 accept", "counter drop"],
+    "a chain that stops all": ["accept", REPLIES, "jump stops"],
+    "a chain gone to that comes to its end": ["drop", REPLIES, "goto comes_back", "accept"],
+    "a return to the policy": ["drop", REPLIES, "return", "accept"],
+    "only ways out": ["drop", REPLIES, 'iifname "dnet0" accept'],
+    "only published ports": ["accept", REPLIES, "ct status dnat accept", "reject"],
+    "another device": ["drop", REPLIES, "ct status dnat accept", 'iifname "dnet1" accept'],
+    "all but another device": ["accept", REPLIES, 'iifname != "eth9" drop'],
+    "new ones": ["accept", "ct state new drop"],
+}
+
+
+def ruleset(family: str, policy: str, rules: list[str]) -> str:
+    return f"""
+table {family} theirs {{
+  set bridges {{ type ifname; elements = {{ "dnet0", "dnet1" }} }}
+  map from {{ type ifname : verdict; elements = {{ "dnet0" : accept, "eth9" : drop }} }}
+  chain passes {{
+    tcp dport 25 drop
+    accept
+  }}
+  chain published {{
+    ct status dnat accept
+  }}
+  chain stops {{
+    ct status dnat counter reject
+    drop
+  }}
+  chain comes_back {{
+    counter return
+    drop
+  }}
+  chain forward {{
+    type filter hook forward priority 10; policy {policy};
+    {chr(10).join(rules)}
+  }}
+}}
+"""
+
+
+@pytest.mark.parametrize("family", ["inet", "ip"])
+@pytest.mark.parametrize("name", [*PASSING, *STOPPING])
+def test_it_is_told_where_connections_fail_and_only_there(lab: Lab, name: str, family: str) -> None:
+    policy, *rules = {**PASSING, **STOPPING}[name]
+    if family == "ip":
+        rules = [one.replace("icmpx", "icmp") for one in rules if not re.search("ip6|nfproto", one)]
+    host, node = lab.host(), lab.node()
+    outside = lab.outside(host)
+    host.ok(*INIT)
+    host.ok("attach", "web", "--netns", node.netns, "-p", "8080:80")
+    node.listen("tcp", 80, "web")
+    outside.listen("tcp", 99, "outside")
+    host.run("nft", "-f", "-", stdin=ruleset(family, policy, rules))
+    inward = outside.ask("tcp", "10.99.0.1", 8080, timeout=0.4)
+    outward = node.ask("tcp", "10.99.0.2", 99, timeout=0.4)
+    found = host.dnet("check")
+    assert bool(inward and outward) == (name in PASSING)
+    assert ("what is published on dnet0" in found.stdout) == (not inward), found.stdout
+    assert ("what comes from dnet0" in found.stdout) == (not outward), found.stdout
+    assert found.returncode == int(name in STOPPING)
+    again = host.dnet(*INIT)
+    assert (again.returncode, bool(again.stderr)) == (0, name in STOPPING)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dnet.host.listing import Tables
-from dnet.host.rulediff import canonical
 from dnet.host.rules import SHARED, TABLES, Chain, Commands, Layout
+from dnet.host.ruletext import canonical
 
 BUILT_IN = frozenset(SHARED)
 _TARGETS = frozenset({"ACCEPT", "DROP", "DNAT", "MASQUERADE"})

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from dnet import interface, link, portmapper
 from dnet.host import rules
 from dnet.host.listing import Tables
-from dnet.host.rulediff import canonical, difference
+from dnet.host.rulediff import difference
 from dnet.host.rules import DNET_USER, ORDERED, SHARED, Chain, Layout, Rule
+from dnet.host.ruletext import canonical
 from dnet.state import State
 from tests.unit import restore
 from tests.unit.facts import FACTS, STABLE, make_bridge, specs
