@@ -165,7 +165,7 @@ PASSING = {
         "tcp dport 25 drop",
         "ip6 saddr != fe80::/10 drop",
         "meta nfproto ipv6 drop",
-        "limit rate over 1000/second drop",
+        "limit rate over 100000/second burst 10000 packets drop",
     ],
     "what comes back": ["accept", "jump comes_back", "return", "drop"],
 }
