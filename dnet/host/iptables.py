@@ -9,12 +9,19 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
-from dnet.errors import KernelError, PermissionDeniedError, RulesRefusedError, out_of_files
+from dnet.errors import (
+    KernelError,
+    PermissionDeniedError,
+    RulesRefusedError,
+    RulesUnreadableError,
+    out_of_files,
+)
 from dnet.host import command, nftables, system
 from dnet.host.listing import Tables
 from dnet.host.rules import TABLES, Commands
 
 HINT = "apt-get install iptables"
+_LOOK = "look at it: iptables-save"
 _LEGACY_TABLES = "/proc/self/net/ip_tables_names"
 
 
@@ -46,12 +53,18 @@ class Firewall:
 
         Raises RulesUnreadableError where what iptables-save prints is not all there is.
         """
-        found = Tables.parse(self._run(["iptables-save"]))
-        if found.unlisted(self._tables()):  # Perhaps it has been made only since.
-            found = Tables.parse(self._run(["iptables-save"]))
+        try:
+            found = self._listed()
+            if found.unlisted(self._tables()):  # Perhaps it has been made only since.
+                found = self._listed()
             if error := found.unlisted(self._tables()):
                 raise error
+        except RulesUnreadableError as error:
+            raise error if self.variant == "nft" else error.advising(_LOOK) from None
         return found
+
+    def _listed(self) -> Tables:
+        return Tables.parse(self._run(["iptables-save"]))
 
     def _tables(self) -> set[str]:
         """The tables that the kernel has, as far as it tells."""
