@@ -122,6 +122,8 @@ def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bri
     elif given.get("address") is None:
         given["address"] = choose_address(state, facts, leaving=former)
     given.setdefault("mtu", device.mtu if device else facts.default_mtu())
+    if device is not None and facts.has_zone(name):
+        given.setdefault("firewalld", False)
     made = Bridge(name=name, created=facts.now(), adopted=device is not None, **given)
     _refuse_mistakable(state, made.chain)
     return _checked(state, _without_others(made, device) if device else made)

@@ -49,6 +49,9 @@ class Facts(Protocol):
     def device(self, name: str) -> Device | None:
         """A network device of the host's namespace."""
 
+    def has_zone(self, name: str) -> bool:
+        """Whether firewalld runs and has a device in one of its zones."""
+
     def routes(self) -> Sequence[str]:
         """The IPv4 routes but the default one, each a subnet in CIDR form."""
 

@@ -57,6 +57,7 @@ class Bridge(NamedTuple):
     allocation: str = ROUND_ROBIN
     adopted: bool = False
     other_ips: tuple[str, ...] = ()
+    firewalld: bool = True
 
     @property
     def gateway(self) -> str:
@@ -67,6 +68,11 @@ class Bridge(NamedTuple):
     def subnet(self) -> str:
         """The network of the address, such as 172.17.0.0/16."""
         return str(address.network(self.address))
+
+    @property
+    def trusted(self) -> bool:
+        """Whether firewalld, while it runs, is to let through what the rules let through."""
+        return self.iptables and self.firewalld
 
     @property
     def key(self) -> str:

@@ -38,6 +38,7 @@ def bridge(one: Bridge, seen: Seen) -> View:
         "ip_forward": one.ip_forward,
         "iptables": one.iptables,
         "isolate": one.isolate,
+        "firewalld": one.firewalld,
         "binding_ip": one.binding_ip,
         "port_range": f"{low}-{high}",
         "allocation": one.allocation,

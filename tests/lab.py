@@ -92,7 +92,13 @@ class Lab:
             str(Path(sys.executable).parent),
             *("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"),
         ]
-        return {"PATH": ":".join(path), "HOME": str(self.folder), "LANG": "C.UTF-8"}
+        return {
+            "PATH": ":".join(path),
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            # The machine's own would be reached from its namespaces, too.
+            "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.folder}/no-bus",
+        }
 
     def node(self) -> Node:
         """A namespace by itself: a client outside, a container not yet plugged in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 _FOLDER = Path(__file__).parents[1] / "systemd"
@@ -11,6 +12,16 @@ ALL = sorted(_FOLDER.glob("*.service"))
 
 def value(unit: str, key: str) -> str:
     """The value of a key that a unit sets once."""
+    (found,) = _values(unit, key)
+    return found
+
+
+def commands(unit: str, key: str) -> list[list[str]]:
+    """The words of each command line of a key, without what says how failures are taken."""
+    lines = _values(unit, key)
+    return [shlex.split(line.removeprefix("-").replace("$$", "$")) for line in lines]
+
+
+def _values(unit: str, key: str) -> list[str]:
     lines = (_FOLDER / unit).read_text().splitlines()
-    (found,) = [line for line in lines if line.startswith(f"{key}=")]
-    return found.partition("=")[2]
+    return [line.partition("=")[2] for line in lines if line.startswith(f"{key}=")]

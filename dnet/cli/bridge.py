@@ -85,6 +85,11 @@ def bridge() -> None:
     help="Whether other bridges' containers are kept out.  [default: isolate]",
 )
 @click.option(
+    "--firewalld/--no-firewalld",
+    default=None,
+    help="Whether it is in firewalld's zone trusted while firewalld runs.  [default: firewalld]",
+)
+@click.option(
     "--binding-ip",
     metavar="IP",
     type=options.HOST_IP,

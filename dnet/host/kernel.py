@@ -12,10 +12,11 @@ from dnet.host import sysctl, system
 from dnet.host.machine import Machine
 from dnet.host.rules import Commands, Rule
 from dnet.host.steps import Netlink as NetlinkStep
-from dnet.host.steps import Plan, PortSteps, Sysctl, iptables
+from dnet.host.steps import Plan, PortSteps, Step, Zone, iptables
 from dnet.state import State
 
 if TYPE_CHECKING:
+    from dnet.host.firewalld import Firewalld
     from dnet.host.iptables import Firewall
     from dnet.host.netlink import Netlink
     from dnet.host.planner import Planner
@@ -53,16 +54,23 @@ class Kernel:
         return Firewall(self._wait, self._inherit)
 
     @cached_property
+    def firewalld(self) -> Firewalld:
+        """The zones of firewalld."""
+        from dnet.host.firewalld import Firewalld
+
+        return Firewalld(self._warn)
+
+    @cached_property
     def planner(self) -> Planner:
         """Who makes the plans."""
         from dnet.host.planner import Planner
 
-        return Planner(self.firewall, lambda: self.netlink)
+        return Planner(self.firewall, lambda: self.netlink, lambda: self.firewalld)
 
     @cached_property
     def machine(self) -> Machine:
         """The facts that decisions may depend on."""
-        return Machine(lambda: self.netlink)
+        return Machine(lambda: self.netlink, lambda: self.firewalld)
 
     def close(self) -> None:
         """Give back what is held open."""
@@ -155,8 +163,11 @@ class Kernel:
         self._show(line for _, line in Plan(commands).lines())
         self.firewall.apply(commands)
 
-    def _take(self, step: NetlinkStep | Sysctl) -> None:
+    def _take(self, step: Step) -> None:
         self._show([step.shown])
+        if isinstance(step, Zone):
+            self.firewalld.take(step)
+            return
         if isinstance(step, NetlinkStep):
             try:
                 self.netlink.take(step)

@@ -11,6 +11,7 @@ from dnet.host import system
 
 if TYPE_CHECKING:
     from dnet.facts import Device, Namespace
+    from dnet.host.firewalld import Firewalld
     from dnet.host.netlink import Netlink
     from dnet.host.sockets import HostPorts
 
@@ -26,8 +27,9 @@ _PAUSE_SECONDS = 0.02
 class Machine:
     """Facts about this machine and the network namespace the process is in."""
 
-    def __init__(self, netlink: Callable[[], Netlink]) -> None:
+    def __init__(self, netlink: Callable[[], Netlink], firewalld: Callable[[], Firewalld]) -> None:
         self._netlink = netlink
+        self._firewalld = firewalld
 
     @cached_property
     def _ports(self) -> HostPorts:
@@ -53,6 +55,10 @@ class Machine:
     def ports(self, name: str) -> Sequence[Device]:
         """The devices plugged into a bridge; none where it is not there."""
         return self._netlink().ports(name)
+
+    def has_zone(self, name: str) -> bool:
+        """Whether firewalld runs and has a device in one of its zones."""
+        return self._firewalld().has_zone(name)
 
     def routes(self) -> Sequence[str]:
         """The IPv4 routes but the default one, each a subnet in CIDR form."""

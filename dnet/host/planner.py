@@ -22,19 +22,26 @@ from dnet.state import Change, State
 
 if TYPE_CHECKING:
     from dnet.facts import Device
+    from dnet.host.firewalld import Firewalld
     from dnet.host.iptables import Firewall
     from dnet.host.netlink import Netlink
 
 
 class Planner:
-    """Plans against the kernel as the firewall and netlink show it.
+    """Plans against the kernel as the firewall and netlink show it, and against firewalld.
 
-    `netlink` gives what is opened only when there is something to ask.
+    `netlink` and `firewalld` give what is opened only when there is something to ask.
     """
 
-    def __init__(self, firewall: Firewall, netlink: Callable[[], Netlink]) -> None:
+    def __init__(
+        self,
+        firewall: Firewall,
+        netlink: Callable[[], Netlink],
+        firewalld: Callable[[], Firewalld],
+    ) -> None:
         self._firewall = firewall
         self._netlink = netlink
+        self._firewalld = firewalld
 
     def change(
         self, before: Layout, scope: Scope, state: State, reserved: Iterable[Chain] = ()
@@ -70,6 +77,7 @@ class Planner:
         plugging.plan_all(plan, state, self._netlink, touched, again=state.replug)
         if settles or gone:
             _settings(plan, state, scope, after)
+        self._zones(plan, state, scope, bridges)
         return plan
 
     def converge(self, state: State, scope: Scope) -> Plan:
@@ -83,6 +91,7 @@ class Planner:
         touched = self._devices(plan, state, everything, needed=set())
         plugging.plan_all(plan, state, self._netlink, [*everything.attached, *touched])
         _settings(plan, state, everything, rules.skeleton(state))
+        self._zones(plan, state, everything, {one.name for one in everything.bridges})
         return plan
 
     def _compare(
@@ -179,6 +188,17 @@ class Planner:
         if not device.up or device.master or bridge.address not in device.addresses:
             return True
         return self._netlink().is_routed(device, bridge.subnet)
+
+    def _zones(self, plan: Plan, state: State, scope: Scope, names: set[str]) -> None:
+        """Let firewalld trust bridges once their rules are there, and no longer before they go."""
+        trusted = {one.name for one in state.bridges.values() if one.trusted}
+        joining = sorted(trusted & names - plan.blocked.keys())
+        former = {one.name for one in scope.bridges if one.trusted}
+        leaving = sorted(former & names - trusted)
+        if leaving:
+            plan.before = [*self._firewalld().leaving(leaving), *plan.before]
+        if joining:
+            plan.after += self._firewalld().joining(joining)
 
 
 def _changes_rules(state: State, changes: Iterable[Change]) -> bool:

@@ -16,6 +16,8 @@ from dnet.host.flow import Flow
 from dnet.host.rules import TABLES, Commands, Finding, Rule
 from dnet.names import for_shell
 
+TRUSTED = "trusted"
+
 
 class Netlink(NamedTuple):
     """A change of a device, by the name of Netlink's method that makes it.
@@ -78,6 +80,27 @@ class PortSteps(NamedTuple):
     steps: list[Netlink]
 
 
+class Zone(NamedTuple):
+    """A bridge put into firewalld's zone `trusted` at run time, or taken out: `add` or `remove`."""
+
+    action: str
+    device: str
+
+    @property
+    def shown(self) -> str:
+        """As firewall-cmd(1) is called."""
+        return f"firewall-cmd --zone={TRUSTED} --{self.action}-interface={for_shell(self.device)}"
+
+    @property
+    def why(self) -> str:
+        """What was found to differ, with what mends it."""
+        found = "is not" if self.action == "add" else "is"
+        return f"{self.device} {found} in firewalld's zone {TRUSTED}: {self.shown}"
+
+
+Step = Netlink | Sysctl | Zone
+
+
 class Plan:
     """Everything a command does to the kernel.
 
@@ -101,10 +124,10 @@ class Plan:
     """
 
     def __init__(self, commands: Commands | None = None) -> None:
-        self.before: list[Netlink | Sysctl] = []
+        self.before: list[Step] = []
         self.commands: Commands = commands or {}
         self.ports: list[PortSteps] = []
-        self.after: list[Netlink | Sysctl] = []
+        self.after: list[Step] = []
         self.flows: list[Flow] = []
         self.held: list[Rule] = []
         self.findings: list[Finding] = []
@@ -123,11 +146,11 @@ class Plan:
     def __bool__(self) -> bool:
         return self.moves or bool(self.flows)
 
-    def steps(self) -> Iterator[Netlink | Sysctl]:
+    def steps(self) -> Iterator[Step]:
         """The changes of devices and settings, in their order."""
         return chain(self.before, self.behind_rules())
 
-    def behind_rules(self) -> Iterator[Netlink | Sysctl]:
+    def behind_rules(self) -> Iterator[Step]:
         """Those of the changes that are made once the rules are."""
         return chain(*(port.steps for port in self.ports), self.after)
 
@@ -150,7 +173,7 @@ class Plan:
         )
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """(kind, command line) of each step: netlink, sysctl, iptables or conntrack."""
+        """(kind, command line) of each step: netlink, sysctl, firewalld, iptables, conntrack."""
         yield from ((_kind(step), step.shown) for step in self.before)
         for table in TABLES:
             for command in self.commands.get(table, ()):
@@ -173,5 +196,6 @@ def _quoted(command: str) -> str:
     return " ".join(word if word == "!" else for_shell(word) for word in command.split(" "))
 
 
-def _kind(step: Netlink | Sysctl) -> str:
-    return "sysctl" if isinstance(step, Sysctl) else "netlink"
+def _kind(step: Step) -> str:
+    kinds = {Netlink: "netlink", Sysctl: "sysctl", Zone: "firewalld"}
+    return kinds[type(step)]

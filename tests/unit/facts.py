@@ -25,7 +25,8 @@ class FakeFacts:
 
     `busy` holds what host processes listen on, `(address, port, protocol)`; a listener on
     0.0.0.0 is in the way of every address, and every listener of a wildcard. `namespaces` are
-    those that are there, `plugged` the ids of interfaces whose veth pair is.
+    those that are there, `plugged` the ids of interfaces whose veth pair is,
+    `zoned` the devices in a zone of firewalld.
     """
 
     devices: Mapping[str, Device] = field(default_factory=dict)
@@ -35,12 +36,16 @@ class FakeFacts:
     busy: Collection[tuple[str, int, str]] = ()
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     plugged: Collection[str] = ()
+    zoned: Collection[str] = ()
 
     def now(self) -> str:
         return "2026-01-01T00:00:00Z"
 
     def device(self, name: str) -> Device | None:
         return self.devices.get(name)
+
+    def has_zone(self, name: str) -> bool:
+        return name in self.zoned
 
     def routes(self) -> list[str]:
         return list(self.routes_there)
