@@ -31,6 +31,7 @@ _dnet_grammar() {
                 --ip-forward,--no-ip-forward
                 --iptables,--no-iptables
                 --isolate,--no-isolate
+                --firewalld,--no-firewalld
                 --binding-ip=
                 --port-range=
                 --allocation=round-robin|reuse

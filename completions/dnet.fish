@@ -49,6 +49,7 @@ function __dnet_grammar -S
             set -a options '--ip-forward,--no-ip-forward'\t'Whether to switch IP forwarding on'
             set -a options '--iptables,--no-iptables'\t'Whether to make any rule for it'
             set -a options '--isolate,--no-isolate'\t'Whether other bridges'\'' containers are kept out'
+            set -a options '--firewalld,--no-firewalld'\t'Whether it is in firewalld'\''s zone trusted while firewalld runs'
             set -a options '--binding-ip='\t'The host address of published ports'
             set -a options '--port-range='\t'The host ports that are chosen from where none is named'
             set -a options '--allocation=round-robin|reuse'\t'Which address is next: each rests as long as possible, or released ones first'

@@ -150,6 +150,18 @@ def test_a_bridge_is_trusted_until_it_is_removed(firewalld: Firewalld, ground: G
     assert "dnet0" not in firewalld.zones()
 
 
+def test_what_dnet_drops_stays_dropped(firewalld: Firewalld, ground: Ground) -> None:
+    host = ground.host
+    ground.set_up("--no-icc")
+    assert firewalld.zones() == {"dnet0": "trusted"}
+    ground.reaches_out()
+    ground.outside.reaches("web", "tcp", "10.99.0.1", 8080)
+    web, db = (str(host.json("interface", "show", one)["ip"]) for one in ("web", "db"))
+    ground.web.misses("tcp", db, 81)
+    ground.outside.ip(f"route replace {web} via 10.99.0.1")
+    ground.outside.misses("tcp", web, 80)
+
+
 def test_it_is_a_step_like_any_other(firewalld: Firewalld, host: Host) -> None:
     assert PUTS in host.ok(*INIT, "--dry-run").splitlines()
     assert "dnet0" not in firewalld.zones()

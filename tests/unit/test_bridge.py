@@ -136,6 +136,15 @@ def test_a_device_that_is_there_is_adopted_as_it_is() -> None:
     assert (made.address, made.mtu, made.adopted) == ("10.5.0.1/24", 1400, True)
 
 
+def test_an_adopted_device_stays_in_the_zone_that_it_has() -> None:
+    there = device("10.5.0.1/24")
+    assert init(State(), there).firewalld
+    there.zoned = ["dnet0"]
+    assert not init(State(), there).firewalld
+    assert init(State(), there, firewalld=True).firewalld
+    assert init(State(), FakeFacts(zoned=["dnet0"])).firewalld  # It was not there before.
+
+
 def test_no_container_gets_another_address_of_an_adopted_device() -> None:
     there = device("10.5.0.1/24", "10.5.0.2/24", "10.6.0.1/24", "10.6.0.2/24")
     state = State()
