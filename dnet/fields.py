@@ -15,7 +15,7 @@ from dnet.model import Bridge, Interface, Link, Mapping, Reservation
 # What came after the first version, with the number that a reader has to know for it: a field of
 # a table's rows, or with None a part of the head, such as a table. All of them are left out of
 # the store where they are not used.
-SINCE: dict[tuple[str, str | None], int] = {}
+SINCE: dict[tuple[str, str | None], int] = {("bridges", "firewalld"): 2}
 
 FIRST = 1
 SCHEMA = max(SINCE.values(), default=FIRST)
