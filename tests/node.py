@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,7 +65,7 @@ class Node:
     def started(
         self, *command: str, env: Mapping[str, str] | None = None
     ) -> Iterator[subprocess.Popen[str]]:
-        """A command that is still running; what it says is nobody's, and its end is waited for."""
+        """A command that runs in here; nobody reads what it says, and its end is waited for."""
         with (
             subprocess.Popen(
                 self.argv(*command),
@@ -76,6 +77,8 @@ class Node:
             ) as process,
             processes.killed_where_it_fails(process),
         ):
+            while process.poll() is None and not processes.is_inside(process.pid, self.path):
+                time.sleep(processes.POLL_SECONDS)
             yield process
 
     def run(self, *command: str, stdin: str = "") -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # What is told to end does so at once, or hangs.
 END_SECONDS = 20.0
+POLL_SECONDS = 0.002
 
 
 def end(process: subprocess.Popen[str]) -> None:
@@ -34,6 +36,23 @@ def killed_where_it_fails(process: subprocess.Popen[str]) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process that is there and does nothing; a signal alone stops some threads later."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        while not all(_is_stopped(stat) for stat in Path("/proc", str(pid)).glob("task/*/stat")):
+            time.sleep(POLL_SECONDS)
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def _is_stopped(stat: Path) -> bool:
+    # "1234 (name) T …", where the name may hold whatever it likes (proc_pid_stat(5)).
+    return stat.read_text().rpartition(") ")[2].startswith("T")
+
+
 def let_go_on() -> None:
     """Continues what descends from this process and was left stopped."""
     for pid in _descendants("self"):
@@ -47,6 +66,14 @@ def _descendants(pid: str) -> Iterator[str]:
             for child in children.read_text().split():
                 yield child
                 yield from _descendants(child)
+
+
+def is_inside(pid: int, namespace: Path) -> bool:
+    """Whether a process is in a network namespace."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino == namespace.stat().st_ino
+    except FileNotFoundError:
+        return False
 
 
 def kill_inside(namespaces: Collection[Path]) -> None:

@@ -120,8 +120,8 @@ def test_a_device_name_that_is_taken_on_the_host_is_named(lab: Lab, host: Host) 
     host.ip(f"link delete {port}", f"link add {port} type bridge")
     done = host.dnet(*words)
     assert done.returncode == STATUS["conflict"]
-    # The attachment was there before, so that undoing meets the same.
-    _, error, hint = done.stderr.splitlines()
+    # The attachment was there before, so that undoing meets the same: it is told once.
+    error, hint = done.stderr.splitlines()
     assert error == f"dnet: error: there is a device {port} already, which is not dnet's"
     assert hint == f"dnet: hint: ip link delete dev {port}"
     host.ip(f"link delete dev {port}")

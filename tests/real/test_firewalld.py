@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests import firewalld as firewalls
-from tests import observed
+from tests import observed, processes
 from tests.firewalld import Firewalld, Unit
 from tests.host import Host
 from tests.lab import Lab
@@ -86,16 +84,6 @@ def firewalld(running: Firewalld) -> Iterator[Firewalld]:
 @pytest.fixture
 def host(firewalld: Firewalld) -> Host:
     return firewalld.host
-
-
-@contextmanager
-def stopped(process: int) -> Iterator[None]:
-    """A process that is there and does nothing."""
-    os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(process, signal.SIGCONT)
 
 
 # --- start and reload ----------------------------------------------------------------------
@@ -346,7 +334,7 @@ def test_one_of_another_network_namespace_is_not_asked(
 
 
 def test_one_that_hangs_merits_a_warning(firewalld: Firewalld, host: Host) -> None:
-    with stopped(firewalld.pid):
+    with processes.stopped(firewalld.pid):
         done = host.dnet(*INIT)
     assert done.returncode == 0, done
     assert done.stderr.splitlines() == [

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests import lab as labs
+from tests import processes
 from tests.lab import Lab
 from tests.node import SILENCE_SECONDS
 
@@ -51,9 +50,8 @@ def test_a_late_answer_to_one_question_is_none_to_the_next(lab: Lab) -> None:
     lab.wire(client, server, "10.98.0.2/24", "10.98.0.1/24")
     server.listen("udp", 53, "dns")
     flow = client.open("udp", "10.98.0.1", 53)
-    os.kill(server.agent_pid, signal.SIGSTOP)
-    assert flow.say(SILENCE_SECONDS) is None
-    os.kill(server.agent_pid, signal.SIGCONT)
+    with processes.stopped(server.agent_pid):
+        assert flow.say(SILENCE_SECONDS) is None
     # It answers in the order in which it was asked.
     server.reaches("dns", "udp", "10.98.0.1", 53)
     server.run("iptables -A INPUT -p udp --dport 53 -j DROP")
