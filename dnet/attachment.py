@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from dnet import interface as interfaces
-from dnet import link, nearby, portmapper
+from dnet import link, names, nearby, portmapper
 from dnet.endpoint import PublishSpec
 from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.interfaces import named
@@ -51,6 +51,7 @@ def attach(
     loose. Raises ConflictError where it is plugged in elsewhere.
     """
     namespace = facts.namespace(wiring.netns)
+    names.namespace(namespace.shown)  # The current folder may be part of it.
     one = interfaces.allocate(
         state, facts, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
     )

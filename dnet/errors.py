@@ -163,8 +163,20 @@ def on_one_line(text: str) -> str:
     return "".join(one if one.isprintable() else escaped(one) for one in text)
 
 
+def displayed(text: str) -> str:
+    """`text` as data on one line: as above, but a byte that is no text comes out as that byte."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or _is_byte(one) else escaped(one) for one in text)
+
+
+def _is_byte(one: str) -> bool:
+    """Whether it stands for a byte that is no text (PEP 383)."""
+    return "\udc80" <= one <= "\udcff"
+
+
 def escaped(one: str) -> str:
     """A character in ASCII; what stands for a byte that is no text, as that byte."""
-    if "\udc80" <= one <= "\udcff":
+    if _is_byte(one):
         return f"\\x{ord(one) - 0xDC00:02x}"
     return one.encode("unicode_escape").decode("ascii")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dnet.errors import UsageError, escaped
+from dnet.errors import UsageError, displayed, escaped
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 HOST = "host"
@@ -32,6 +32,8 @@ _DEVICE = re.compile(r"[A-Za-z0-9_.@=,;~^#&$()\[\]{}<>?|*+-]{1,15}\Z")
 _PLAIN = frozenset(  # What shlex.quote leaves as it is.
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-"
 )
+_VERBATIM = re.compile(r"[ !-$&(-\[\]-~]")  # ASCII but for % ' and \
+_CONTROLS = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]")
 _DIGITS = re.compile(r"[0-9]{1,5}\Z")
 _ADDRESS_LIKE = re.compile(r"[0-9.]+\Z|[0-9a-fA-F]*:[0-9a-fA-F:.]*\Z")
 
@@ -55,11 +57,23 @@ def part_of(word: str) -> Iterator[None]:
 
 def for_shell(word: str) -> str:
     """A word as the shell reads it back."""
-    if _PLAIN.issuperset(word):
+    if word and _PLAIN.issuperset(word):
         return word
+    if displayed(word) != word:
+        return _printed(word)
     import shlex
 
     return shlex.quote(word)
+
+
+def _printed(word: str) -> str:
+    """A word with what would not print in it, by printf(1): every shell has that, and few $'…'."""
+    shown = "".join(one if _VERBATIM.match(one) else _octal(one) for one in word)
+    return f"\"$(printf -- '{shown}')\""
+
+
+def _octal(one: str) -> str:
+    return "".join(f"\\{byte:03o}" for byte in one.encode(errors="surrogateescape"))
 
 
 def interface_id(text: str) -> str:
@@ -107,6 +121,22 @@ def device(text: str) -> str:
     if text.startswith("-"):
         raise UsageError(
             f"device name {quoted(text)} begins with '-'", "choose a name that begins otherwise"
+        )
+    return text
+
+
+def namespace(text: str) -> str:
+    """What may name a network namespace: its name, a path, or a pid.
+
+    Control characters are refused, and what else ends a line: they come from no keyboard, and would
+    go to every terminal that lists them.
+    """
+    if not text:
+        raise UsageError("'' is no network namespace's name, path or pid", "ip netns list")
+    if _CONTROLS.search(text):
+        raise UsageError(
+            f"{quoted(text)} has a control character in it",
+            "name the namespace by another path, such as /proc/PID/ns/net",
         )
     return text
 

@@ -111,6 +111,8 @@ class Batch:
             raise request
         result = request.operation(state, facts) if request.operation else None
         document = request.show(state, result)
+        if document.items is not None:  # They are those of now.
+            document = document._replace(data=document.content(), items=None)
         if self._form == "json":
             return document._replace(data=document.content())
         if wanted.quiet:

@@ -44,7 +44,7 @@ def completion(shell: str) -> Request:
         path = os.path.join(_FOLDER, SCRIPTS[shell])
         try:
             with open(path, encoding="utf-8") as file:
-                return Document(values=(file.read().removesuffix("\n"),))
+                return Document(values=tuple(file.read().splitlines()))
         except OSError as error:
             raise DnetError(f"{path}: {error.strerror}") from None
 

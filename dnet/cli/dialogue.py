@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from itertools import chain
 from typing import IO
 
 from dnet.cli import script
@@ -29,19 +31,24 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
                 session.form, session.quiet = form, False
             answer = _answer(session.carry_out(request), session.form, quiet=session.quiet)
         except DnetError as error:
-            answer = _complaint(session.told(error), as_object="json" in (form, session.form))
-        write(answer + "\n")
+            answer = [_complaint(session.told(error), as_object="json" in (form, session.form))]
+        for piece in chain(answer, "\n"):
+            write(piece)
         sys.stdout.flush()
         answered()
     return Document()
 
 
-def _answer(document: Document, form: str, *, quiet: bool) -> str:
+def _answer(document: Document, form: str, *, quiet: bool) -> Iterable[str]:
+    if document.items is not None:
+        from dnet.cli import stream
+
+        return stream.one_line(document, form, quiet=quiet)
     if form == "text" or quiet:
-        return one_line(document)
+        return [one_line(document)]
     if form == "json":
-        return as_json(document.content())
-    return " ".join(render(document, form).splitlines())
+        return [as_json(document.content())]
+    return [" ".join(render(document, form).splitlines())]
 
 
 def _complaint(error: DnetError, *, as_object: bool) -> str:

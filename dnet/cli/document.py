@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 Item = dict[str, Any]
@@ -48,6 +48,7 @@ class Document(NamedTuple):
         key: an item's key, for --quiet.
         picture: makes what is printed in text instead of a table, for what hangs together.
         drawing: makes the lines of the same picture in Graphviz' language.
+        items: in place of the data, makes the items of a list that may be too long to hold.
         notes: what is said besides on stderr, where the output is text.
         status: the exit status, where all went well but is not well.
     """
@@ -58,11 +59,14 @@ class Document(NamedTuple):
     key: Callable[[Item], str] | None = None
     picture: Callable[[], Sequence[Branch]] | None = None
     drawing: Callable[[], Iterable[str]] | None = None
+    items: Callable[[], Iterator[Item]] | None = None
     notes: tuple[str, ...] = ()
     status: int = 0
 
     def content(self) -> Any:
         """The JSON document: made only where it is asked for."""
+        if self.items is not None:
+            return list(self.items())
         return self.data() if callable(self.data) else self.data
 
 

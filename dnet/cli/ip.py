@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -9,9 +10,10 @@ import click
 
 from dnet import bridges, ipallocator, views
 from dnet.cli import options
-from dnet.cli.document import Document, column
+from dnet.cli.document import Document, Item, column
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
+from dnet.model import Bridge
 from dnet.state import State
 
 COLUMNS = (column("ip", "ADDRESS"), column("owner", folds=True), column("bridge"))
@@ -67,18 +69,21 @@ def list_(bridge: str | None, available: bool) -> Request:
 
     def show(state: State, _: Any) -> Document:
         chosen = [bridges.named(state, bridge)] if bridge else list(state.bridges.values())
-        if available:
-            items = [
-                views.taken_address(one, None, home.name)
-                for home in chosen
-                for one in ipallocator.available(state, home)
-            ]
-        else:
-            items = [
-                views.taken_address(one, owner, home.name)
-                for home in chosen
-                for one, owner in ipallocator.taken(state, home)
-            ]
-        return Document(items, columns=COLUMNS, key=lambda item: str(item["ip"]))
+        found = _available if available else _taken
+        return Document(
+            items=partial(found, state, chosen), columns=COLUMNS, key=lambda item: str(item["ip"])
+        )
 
     return Request(show)
+
+
+def _taken(state: State, homes: list[Bridge]) -> Iterator[Item]:
+    for home in homes:
+        for ip, owner in ipallocator.taken(state, home):
+            yield views.taken_address(ip, owner, home.name)
+
+
+def _available(state: State, homes: list[Bridge]) -> Iterator[Item]:
+    for home in homes:
+        for ip in ipallocator.available(state, home):
+            yield views.taken_address(ip, None, home.name)

@@ -11,7 +11,6 @@ from dnet import bridges, names, views
 from dnet import link as links
 from dnet.cli import options
 from dnet.cli.document import Document, column
-from dnet.cli.render import quote
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
 from dnet.errors import UsageError
@@ -123,7 +122,7 @@ def env(parent: str) -> Request:
 
     def show(state: State, _: Any) -> Document:
         variables = links.environment(state, parent)
-        lines = tuple(f"{name}={quote(value)}" for name, value in variables.items())
+        lines = tuple(f"{name}={names.for_shell(value)}" for name, value in variables.items())
         return Document(variables, values=lines)
 
     return Request(show)

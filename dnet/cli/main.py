@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,6 +16,7 @@ from dnet.cli.tree import LazyGroup
 from dnet.errors import DnetError, PermissionDeniedError, UsageError, out_of_files
 
 if TYPE_CHECKING:
+    from dnet.cli.document import Document
     from dnet.cli.session import Session
 
 ABOUT = "Docker's original network driver as shell commands."
@@ -81,13 +82,16 @@ def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) ->
 
 @cli.result_callback()
 @click.pass_obj
-def carry_out(session: Any, /, request: Any, **_: Any) -> tuple[str, int]:
+def carry_out(session: Any, /, request: Any, **_: Any) -> tuple[Iterable[str], int]:
     """Run what a command asks for: the text it has to say, and the exit status."""
-    from dnet.cli.document import Document
-    from dnet.cli.render import render
-
     document: Document = session.carry_out(request)
-    return render(document, session.form, quiet=session.quiet), document.status
+    if document.items is None:
+        from dnet.cli.render import render
+
+        return [render(document, session.form, quiet=session.quiet)], document.status
+    from dnet.cli.stream import pieces
+
+    return pieces(document, session.form, quiet=session.quiet), document.status
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -100,9 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     status = 0
     begun: list[Session] = []
     try:
-        text, status = _run(words, begun)
+        texts, status = _run(words, begun)
         # Written here: within Click's main, Click has its own idea of a reader that went away.
-        if text:
+        for text in texts:
             from dnet.cli.render import write
 
             write(text)
@@ -137,25 +141,25 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _run(words: list[str], begun: list[Session]) -> tuple[str, int]:
+def _run(words: list[str], begun: list[Session]) -> tuple[Iterable[str], int]:
     """The text that a command has to say, and the exit status; its session goes into `begun`."""
     try:
         result = cli.main(args=words, prog_name="dnet", standalone_mode=False, obj=begun)
-        return result if isinstance(result, tuple) else ("", int(result or 0))
+        return result if isinstance(result, tuple) else ((), int(result or 0))
     except DnetError as error:
-        return "", _fail(error, words, begun)
+        return (), _fail(error, words, begun)
     except click.UsageError as error:
         from dnet.cli.usage import as_usage
 
-        return "", _fail(as_usage(error, cli, words), words, begun)
+        return (), _fail(as_usage(error, cli, words), words, begun)
     except click.ClickException as error:
-        return "", _fail(DnetError(error.format_message()), words, begun)
+        return (), _fail(DnetError(error.format_message()), words, begun)
     except (KeyboardInterrupt, click.Abort):
-        return "", 130
+        return (), 130
     except BrokenPipeError:
         raise
     except OSError as error:
-        return "", _fail(_as_known(error), words, begun)
+        return (), _fail(_as_known(error), words, begun)
 
 
 def _as_known(error: OSError) -> DnetError:

@@ -46,12 +46,6 @@ class Checked(_ParamType):
             raise
 
 
-def _netns(text: str) -> str:
-    if not text:
-        raise UsageError("'' is no network namespace's name, path or pid", "ip netns list")
-    return text
-
-
 def _mapping(text: str) -> endpoint.EndpointQuery:
     try:
         return endpoint.parse_endpoint(text)
@@ -100,7 +94,7 @@ LINK_PARENT = Checked("parent", PARENT.check, "<parent>")
 TARGET = Checked("target", str, "<id>", "<address>")
 BRIDGE = Checked("bridge", names.device, "<bridge>")
 DEVICE = Checked("device", names.device)
-NETNS = Checked("netns", _netns, "<netns>")
+NETNS = Checked("netns", names.namespace, "<netns>")
 CHAIN = Checked("chain", names.chain)
 ADDRESS = Checked("address", address.parse)
 TAKEN_ADDRESS = Checked("address", address.parse, "<address>")

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
-from dnet.cli.document import Branch, Document, Item, published_text
-from dnet.errors import UsageError
+from dnet.cli.document import Branch, Column, Document, Item, published_text
+from dnet.errors import UsageError, displayed
 
-_MOST_DRAWN = 1000
+MOST_DRAWN = 1000
 
 
 def render(document: Document, form: str, *, quiet: bool = False) -> str:
@@ -18,12 +18,12 @@ def render(document: Document, form: str, *, quiet: bool = False) -> str:
     `form` is text, json, env or dot. Raises UsageError for a list as shell variables.
     """
     if form == "text" and not quiet and document.values is not None:
-        return _lines(document.values)
+        return lines(document.values)
     if form == "dot":
-        return _lines(document.drawing() if document.drawing else ())
+        return lines(document.drawing() if document.drawing else ())
     data = document.content()
     if quiet and isinstance(data, list) and document.key is not None:
-        return _lines(document.key(item) for item in data)
+        return lines(document.key(item) for item in data)
     if form == "json":
         return "" if data is None else as_json(data) + "\n"
     if form == "env":
@@ -56,7 +56,7 @@ def bare(document: Document) -> Document:
 def one_line(document: Document) -> str:
     """What a document says as one line of text: its values, or its keys."""
     if document.values is not None:
-        return " ".join(document.values)
+        return " ".join(map(displayed, document.values))
     data = document.content()
     if isinstance(data, list) and document.key is not None:
         return " ".join(map(document.key, data))
@@ -64,58 +64,78 @@ def one_line(document: Document) -> str:
 
 
 def as_json(data: Any) -> str:
-    """One line of JSON."""
+    """One line of JSON, in which nothing moves a terminal that it is printed on."""
     import json
 
-    return json.dumps(data, ensure_ascii=False)
+    text = json.dumps(data, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(one if displayed(one) == one else _in_json(one) for one in text)
 
 
-def quote(text: str) -> str:
-    """A word as the shell reads it back."""
-    import shlex
-
-    return shlex.quote(text)
+def _in_json(one: str) -> str:
+    """A character within a string of JSON, by the code units that it has there (RFC 8259, 7)."""
+    units = one.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def _variables(data: Any) -> str:
     if isinstance(data, list):
         raise UsageError("--format env shows one thing, not a list", "use --format json")
-    return _lines(
-        f"DNET_{key.upper()}={quote(plain(value, '', 'true', 'false'))}"
+    from dnet.names import for_shell
+
+    return lines(
+        f"DNET_{key.upper()}={for_shell(plain(value, '', 'true', 'false'))}"
         for key, value in (data or {}).items()
     )
 
 
 def _text(document: Document, data: Any) -> str:
     if document.values is not None:
-        return _lines(document.values)
+        return lines(document.values)
     if document.picture is not None:
         return _picture(document.picture())
     if not data:
         return ""
+    if isinstance(data, list):
+        return table(document.columns, data)
     if _is_drawn(data):
         from dnet.cli import terminal
 
-        listed = isinstance(data, list)
-        return terminal.table(document.columns, data) if listed else terminal.pairs(data)
-    if isinstance(data, list):
-        headings = [column.heading for column in document.columns]
-        rows = [[plain(one.cell(item)) for one in document.columns] for item in data]
-        faults = [" ".join(one.fault(item) for one in document.columns).strip() for item in data]
-        # Last, where it moves no other column.
-        return _aligned(
-            [[*headings, ""], *([*row, f] for row, f in zip(rows, faults, strict=True))]
-        )
-    return _aligned(_pairs(data))
+        return terminal.pairs(data)
+    cells = _pairs(data)
+    return aligned(cells, widths(cells))
+
+
+def table(columns: Sequence[Column], items: Sequence[Item]) -> str:
+    """A list: drawn on a terminal, unless it is so long that it takes seconds."""
+    if _is_drawn(items):
+        from dnet.cli import terminal
+
+        return terminal.table(columns, items)
+    cells = rows(columns, items)
+    return aligned(cells, widths(cells))
+
+
+def rows(
+    columns: Sequence[Column], items: Sequence[Item], *, headed: bool = True
+) -> list[list[str]]:
+    """The cells of a list, under its headings; last, where it moves no column, what is wrong."""
+    found = [[*(one.heading for one in columns), ""]] if headed else []
+    for item in items:
+        cells = [displayed(plain(one.cell(item))) for one in columns]
+        faults = " ".join(one.fault(item) for one in columns)
+        found.append([*cells, faults.strip()])
+    return found
 
 
 def _picture(branches: Sequence[Branch]) -> str:
-    lines = [line for branch in branches for line in _indented(branch, "")]
-    if _is_drawn(lines):
+    texts = [line for branch in branches for line in _indented(branch, "")]
+    if _is_drawn(texts):
         from dnet.cli import terminal
 
         return terminal.tree(branches)
-    return _lines(lines)
+    return lines(texts)
 
 
 def _indented(branch: Branch, margin: str) -> Iterator[str]:
@@ -125,12 +145,12 @@ def _indented(branch: Branch, margin: str) -> Iterator[str]:
 
 
 def _is_drawn(things: Sized) -> bool:
-    """Whether rich draws them: on a terminal, unless there are so many that it takes seconds."""
-    return sys.stdout.isatty() and len(things) <= _MOST_DRAWN
+    """Whether rich draws them."""
+    return sys.stdout.isatty() and len(things) <= MOST_DRAWN
 
 
 def _pairs(item: Item) -> list[list[str]]:
-    return [[key.replace("_", " "), plain(value)] for key, value in item.items()]
+    return [[key.replace("_", " "), displayed(plain(value))] for key, value in item.items()]
 
 
 def plain(value: Any, none: str = "-", yes: str = "yes", no: str = "no") -> str:
@@ -146,14 +166,20 @@ def plain(value: Any, none: str = "-", yes: str = "yes", no: str = "no") -> str:
     return str(value)
 
 
-def _aligned(lines: list[list[str]]) -> str:
+def widths(cells: Sequence[Sequence[str]], least: Sequence[int] = ()) -> list[int]:
+    """How wide the columns of these cells are, if not `least` is more."""
+    found = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return list(map(max, found, least)) if least else found
+
+
+def aligned(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
     """Columns two blanks apart, never truncated."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return _lines(
+    return lines(
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
+        for line in cells
     )
 
 
-def _lines(texts: Iterable[str]) -> str:
-    return "".join(f"{text}\n" for text in texts)
+def lines(texts: Iterable[str]) -> str:
+    """Texts that each are one line, whatever is in them."""
+    return "".join(f"{displayed(text)}\n" for text in texts)

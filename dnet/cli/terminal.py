@@ -15,6 +15,7 @@ from rich.tree import Tree
 
 from dnet.cli.document import Branch, Column, Item
 from dnet.cli.render import plain
+from dnet.errors import displayed
 
 _GAP = 2
 _LEAST = 12
@@ -94,14 +95,15 @@ def _cell(column: Column, item: Item) -> Text:
 def _lines(value: Any) -> Text:
     """A value, of several things one on each line."""
     several = isinstance(value, list) and value
-    return Text("\n".join(map(plain, value)) if several else plain(value))
+    shown = [displayed(plain(one)) for one in (value if several else [value])]
+    return Text("\n".join(shown))
 
 
 def _grow(parent: Tree, branch: Branch) -> None:
     label = Text(overflow="fold")
     for text, style in ((branch.name, _HEADING), (branch.text, ""), (branch.wrong, _WRONG)):
         if text:
-            label.append("  " if label else "").append(text, style)
+            label.append("  " if label else "").append(displayed(text), style)
     grown = parent.add(label)
     for one in branch.branches:
         _grow(grown, one)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from typing import Any
 
 import pytest
 
+from tests import terminal
 from tests.host import Host
 
 
@@ -177,3 +180,32 @@ def test_the_default_among_several_is_dnet0(host: Host) -> None:
     assert host.ok("ip", "request") == "10.9.9.2"
     assert host.ok("ip", "request", "--bridge", "br0") == "172.17.0.2"
     assert host.dnet("ip", "request", env={"DNET_BRIDGE": "br0"}).stdout == "172.17.0.3\n"
+
+
+# --- of the largest subnet -----------------------------------------------------------------------
+
+# A fifth of what sixteen million addresses take as text alone.
+LITTLE = "ulimit -v 200000"
+
+
+@pytest.mark.parametrize("options", ["", "-q", "--json"])
+def test_the_free_addresses_come_one_by_one(host: Host, options: str) -> None:
+    """And a reader who has enough ends the list without a word."""
+    host.ok("bridge", "init", "dnet0", "--address", "10.0.0.1/8")
+    done = host.try_run("sh", "-c", f"{LITTLE}; dnet ip list --available {options} | head -c 200")
+    assert (done.returncode, done.stderr, len(done.stdout)) == (0, "", 200)
+    assert "10.0.0.2" in done.stdout
+
+
+def test_they_come_one_by_one_in_a_dialogue_and_on_a_terminal(host: Host) -> None:
+    host.ok("bridge", "init", "dnet0", "--address", "10.0.0.1/8")
+    line = "ip list --available"
+    words = f"{LITTLE}; echo {line} | dnet batch --each | head -c 200"
+    assert host.try_run("sh", "-c", words).stdout.startswith("10.0.0.2 10.0.0.3 ")
+    with terminal.opened(80) as (reading, end):
+        argv = host.argv("sh", "-c", f"{LITTLE}; exec dnet {line}")
+        with subprocess.Popen(argv, stdout=end, stderr=end, env=host.env) as process:
+            os.close(end)
+            shown = terminal.read_until(reading, lambda text: "10.0.9.9 " in text)
+            process.kill()
+    assert shown.split()[:4] == ["ADDRESS", "OWNER", "BRIDGE", "10.0.0.2"]

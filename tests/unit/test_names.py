@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -185,3 +186,41 @@ def test_a_byte_that_is_no_text_is_shown_as_that_byte() -> None:
 )
 def test_what_is_a_number(text: str, expected: bool) -> None:
     assert names.is_number(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("web", "web"),
+        ("", "''"),
+        ("a b", "'a b'"),
+        ("a'b", "'a'\"'\"'b'"),
+        ("a\udcffb", "'a\udcffb'"),
+        ("a\nb", "\"$(printf -- 'a\\012b')\""),
+        ("1\x1b2", "\"$(printf -- '1\\0332')\""),
+        ("%\\'\t\"$x", '"$(printf -- \'\\045\\134\\047\\011"$x\')"'),
+        ("\u009b\udcff", "\"$(printf -- '\\302\\233\\377')\""),
+    ],
+)
+def test_a_word_for_the_shell(word: str, shown: str) -> None:
+    assert names.for_shell(word) == shown
+
+
+@pytest.mark.parametrize("word", ["a b", "a'b", "%\\'\t\"$x`", "\x1b[2J\u2028", "-\n-"])
+def test_the_shell_reads_a_word_back(word: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"printf %s {names.for_shell(word)}"], capture_output=True, check=True
+    )
+    assert done.stdout.decode() == word
+
+
+@pytest.mark.parametrize("text", ["web", "/proc/1/ns/net", "netz-für-日本", "a b", "a\udcff", "1"])
+def test_what_may_name_a_namespace(text: str) -> None:
+    assert names.namespace(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "a\nb", "\x1b", "a\x7f", "\x85", "/run/\u2028", "a\0"])
+def test_what_may_not(text: str) -> None:
+    with pytest.raises(UsageError) as error:
+        names.namespace(text)
+    assert str(error.value).isprintable()

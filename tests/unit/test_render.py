@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dnet.cli.render import write
+from dnet.cli.render import as_json, lines, write
 from dnet.cli.terminal import fitted
+from tests.unit.facts import STABLE
 
 
 def test_what_fits_is_as_wide_as_it_is() -> None:
@@ -42,3 +46,23 @@ def test_what_an_encoding_lacks_is_written_all_the_same(
     write("a\udcffb €")
     sys.stdout.flush()
     assert stdout.getvalue() == written
+
+
+@settings(STABLE, max_examples=300)
+@given(
+    st.text(st.characters(codec="utf-8")) | st.text("\x1b\x7f\x9b\n\u2028\u202e\U000e0001 a'\"\\")
+)
+def test_json_reads_back_and_moves_no_terminal(text: str) -> None:
+    written = as_json({"a": text, text: [text]})
+    assert json.loads(written) == {"a": text, text: [text]}
+    assert written.isprintable()
+
+
+@settings(STABLE, max_examples=300)
+@given(st.text())
+def test_a_line_is_one_line(text: str) -> None:
+    """Whatever is in it, but for bytes that are no text, which come out as they went in."""
+    (line, end) = lines([text]).split("\n")
+    assert (line.isprintable(), end) == (True, "")
+    assert lines([line]) == f"{line}\n"
+    assert lines(["a\udcffb"]) == "a\udcffb\n"
