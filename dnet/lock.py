@@ -116,7 +116,7 @@ def _taken(path: str, flags: int) -> int | None:
 def _keep_others_out(descriptor: int) -> None:
     """Take back what an earlier version, or somebody's chmod, has let others do."""
     if stat.S_IMODE(os.fstat(descriptor).st_mode) != _MODE:
-        with suppress(PermissionError):  # Another user's file.
+        with suppress(OSError):  # Another user's file, or a file system without modes.
             os.fchmod(descriptor, _MODE)
 
 

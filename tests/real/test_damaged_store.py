@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dnet.fields import SCHEMA
 from tests.contract import STATUS
 from tests.host import Host, read_refusal
 from tests.lab import Lab
@@ -167,7 +168,7 @@ def test_one_flipped_byte_is_noticed_where_it_matters(host: Host) -> None:
 
 
 NEWER: dict[str, Callable[[Document], None]] = {
-    "number": change("schema", 2),
+    "number": change("schema", SCHEMA + 1),
     "field of a bridge": change("bridges/dnet0/future", True),
     "field of an interface": change("interfaces/web/future", "x"),
     "field of a mapping": change("mappings/0.0.0.0:8080~1tcp/future", ["10.0.0.0/8"]),
@@ -194,7 +195,9 @@ def test_one_from_a_newer_version(host: Host, name: str, what: str) -> None:
 @pytest.mark.parametrize("name", ["state.json", "journal.json"])
 def test_an_edited_one_from_a_newer_version(host: Host, name: str) -> None:
     text = (host.state_dir / "state.json").read_text()
-    newer = text.replace('"schema": 1', '"schema": 2').replace('"serial": ', '"serial": 9')
+    newer = text.replace('"schema": 1', f'"schema": {SCHEMA + 1}').replace(
+        '"serial": ', '"serial": 9'
+    )
     (host.state_dir / name).write_text(newer)
     refused_as_newer(host, name)
 
