@@ -115,7 +115,7 @@ class Driver(Recovery):
             begins = not had_rules and state.uses_iptables
             reserved = rules.OWN if begins and owns_names(self._store) else ()
             plan = kernel.planner.change(before, scope, state, reserved)
-        plan.flows = list(flows.ended(changes, state.mappings))
+        plan.flows = list(flows.ended(changes, state))
         return Outcome(result, state, plan, changes)
 
     # Carrying out
@@ -174,7 +174,7 @@ class Driver(Recovery):
             former = self._store.load()
             self._elsewhere(former)
             plan = kernel.planner.converge(former, scope)
-            plan.flows = list(flows.ended(back, former.mappings))
+            plan.flows = list(flows.ended(back, former))
             plan.after += outcome.plan.back
             kernel.apply(plan)
             self._warn_of_blocked(plan, but=why)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from dnet.address import contains
 from dnet.host import command
 from dnet.host.ctentry import Entry, parse
 from dnet.host.flow import LOCAL, Flow, Ports
@@ -123,24 +124,37 @@ def _telling(listing: str, flows: tuple[Flow, ...]) -> str:
 def select(
     entries: Iterable[Entry], flows: Iterable[Flow], local: LocalAddresses
 ) -> Iterator[Entry]:
-    """Those of `entries` that agree with any of `flows`.
+    """Those of `entries` that agree with any of `flows`."""
+    wanted = _Index(flows, local)
+    return (entry for entry in entries if wanted.means(entry))
 
-    The flows are looked up by the most telling thing they name, so that thousands of them cost an
-    entry no more than a few comparisons.
+
+class _Index:
+    """Flows by the most telling thing they name.
+
+    So that thousands of them cost an entry no more than a few comparisons.
     """
-    index: dict[str | int | None, list[Flow]] = {}
-    for flow in flows:
-        index.setdefault(_key(flow), []).append(flow)
-    for entry in entries:
+
+    def __init__(self, flows: Iterable[Flow], local: LocalAddresses) -> None:
+        self._local = local
+        self._flows: dict[str | int | None, list[tuple[Flow, _Index | None]]] = {}
+        for flow in flows:
+            spared = _Index(flow.spared, local) if flow.spared else None
+            self._flows.setdefault(_key(flow), []).append((flow, spared))
+
+    def means(self, entry: Entry) -> bool:
+        """Whether an entry agrees with any of the flows."""
         keys = {None, entry.dport, entry.src, entry.dst, entry.reply_src, entry.reply_dst}
-        if any(_agrees(entry, flow, local) for key in keys for flow in index.get(key, ())):
-            yield entry
+        return any(
+            _agrees(entry, flow, self._local) and not (spared and spared.means(entry))
+            for key in keys
+            for flow, spared in self._flows.get(key, ())
+        )
 
 
 def _key(flow: Flow) -> str | int | None:
-    address = flow.either or flow.reply_src or flow.orig_src
-    if address is None and flow.orig_dst != LOCAL:
-        address = flow.orig_dst
+    found = (flow.either, flow.reply_src, flow.orig_src, flow.orig_dst)
+    address = next((one for one in found if one and one != LOCAL and "/" not in one), None)
     if address is None and flow.orig_dports and flow.orig_dports[0] == flow.orig_dports[1]:
         return flow.orig_dports[0]
     return address
@@ -150,13 +164,27 @@ def _agrees(entry: Entry, flow: Flow, local: LocalAddresses) -> bool:
     places = (entry.src, entry.dst, entry.reply_src, entry.reply_dst)
     return (
         flow.proto in (None, entry.proto)
-        and flow.orig_src in (None, entry.src)
+        and (flow.orig_src is None or _is_at(entry.src, flow.orig_src))
         and flow.reply_src in (None, entry.reply_src)
         and (flow.either is None or flow.either in places)
         and _is_within(entry.dport, flow.orig_dports)
         and _is_within(entry.reply_sport, flow.reply_sports)
-        and (flow.orig_dst in (None, entry.dst) or (flow.orig_dst == LOCAL and entry.dst in local))
+        and (
+            flow.orig_dst is None
+            or (flow.orig_dst == LOCAL and entry.dst in local)
+            or _is_at(entry.dst, flow.orig_dst)
+        )
+        and not (flow.direct and (entry.dst != entry.reply_src or _concerns(entry, local)))
     )
+
+
+def _is_at(ip: str, asked: str) -> bool:
+    return contains(asked, ip) if "/" in asked else ip == asked
+
+
+def _concerns(entry: Entry, local: LocalAddresses) -> bool:
+    """Whether the host itself is one of the two."""
+    return entry.src in local or entry.dst in local
 
 
 def _is_within(port: int | None, ports: Ports | None) -> bool:
@@ -166,8 +194,9 @@ def _is_within(port: int | None, ports: Ports | None) -> bool:
 def describe(flow: Flow) -> str:
     """The `conntrack -D` commands that delete the same entries, joined by `; `.
 
-    Two things a single command cannot say are written as if it could: `-d LOCAL` stands for each
-    address of the host, and a range of ports for each port.
+    What a single command cannot say is written as if it could: `-d LOCAL` stands for each address
+    of the host, a range of ports for each port, and two subnets for what goes from one to the
+    other directly, along no link.
     """
     words = []
     if flow.proto:

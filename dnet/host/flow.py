@@ -29,8 +29,10 @@ class Flow(NamedTuple):
     reply_sports: Ports | None = None
     either: str | None = None
     hold: bool = False
+    direct: bool = False
+    spared: tuple[Flow, ...] = ()
 
     @property
     def names_something(self) -> bool:
         """Whether it names an address or a port: without one it would stand for everybody's."""
-        return any(self[1:-1])
+        return any(self[1 : self._fields.index("hold")])

@@ -6,30 +6,35 @@ the rule that let it through, and one that began without a mapping would never m
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from dnet import address
 from dnet.endpoint import Endpoint
 from dnet.host.flow import LOCAL, Flow
-from dnet.model import Link, Mapping
+from dnet.host.rules import kept_apart
+from dnet.model import Bridge, Link, Mapping
 from dnet.names import split_port_proto
 from dnet.portindex import ports
 from dnet.state import Change, State
 from dnet.table import ABSENT, Table
 
 
-def ended(changes: Iterable[Change], now: Table[Any]) -> Iterator[Flow]:
+def ended(changes: Collection[Change], now: State) -> Iterator[Flow]:
     """The connections that what was changed has made obsolete, and nobody else's.
 
-    `now` are the mappings that there are afterwards.
+    `now` is the state afterwards.
     """
+    bridges = {key: old for table, key, old, _ in changes if table.name == "bridges"}
+    if bridges:
+        former = {**now.bridges.rows, **bridges}.items()
+        yield from _parted((Bridge.from_row(*one) for one in former if one[1] is not ABSENT), now)
     for table, key, old, new in changes:
         if table.name == "leases" and old is not ABSENT:
             yield Flow(either=key)
         elif table.name == "mappings":
             if old is not ABSENT:
-                yield _through(Mapping.from_row(key, old), now)
+                yield _through(Mapping.from_row(key, old), now.mappings)
             if new is not ABSENT and not key.endswith("/tcp"):
                 yield _past(Mapping.from_row(key, new).endpoint)
         elif table.name == "links":
@@ -50,7 +55,34 @@ def left_behind(there: State, here: State) -> Iterator[Flow]:
     for theirs, ours in tables:
         gone = ((theirs, key, row, ABSENT) for key, row in theirs.rows.items() if key not in ours)
         back = ((ours, key, ABSENT, row) for key, row in ours.rows.items() if key not in theirs)
-        yield from ended((*gone, *back), here.mappings)
+        yield from ended((*gone, *back), here)
+    yield from _parted(there.bridges.values(), here)
+
+
+def _parted(former: Iterable[Bridge], now: State) -> Iterator[Flow]:
+    """What goes on between containers that are kept apart from now on, but for their links.
+
+    On a bridge that was made only now there is nothing yet, if it is not adopted.
+    """
+    before = list(former)
+    settled = {one.name for one in before}
+    settled |= {one.name for one in now.bridges.values() if one.adopted}
+    apart = {(source.name, destination.name) for source, destination in kept_apart(before)}
+    for source, destination in kept_apart(now.bridges.values()):
+        pair = source.name, destination.name
+        if pair not in apart and settled.issuperset(pair):
+            yield Flow(
+                orig_src=source.subnet,
+                orig_dst=destination.subnet,
+                direct=True,
+                spared=tuple(_linked(now, *pair)),
+            )
+
+
+def _linked(now: State, parent_bridge: str, child_bridge: str) -> Iterator[Flow]:
+    for link in now.links.values():
+        if (link.parent_bridge, link.child_bridge) == (parent_bridge, child_bridge):
+            yield from _along(link)
 
 
 def _destination(host_ip: str) -> str:

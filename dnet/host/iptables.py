@@ -18,7 +18,7 @@ from dnet.errors import (
 )
 from dnet.host import command, nftables, system
 from dnet.host.listing import Tables
-from dnet.host.rules import TABLES, Commands
+from dnet.host.rules import Commands, in_order
 
 HINT = "apt-get install iptables"
 _LOOK = "look at it: iptables-save"
@@ -97,11 +97,7 @@ class Firewall:
 
 def restore_input(commands: Commands) -> str:
     """What iptables-restore reads."""
-    parts = [
-        f"*{table}\n" + "\n".join(commands[table]) + "\nCOMMIT\n"
-        for table in TABLES
-        if commands.get(table)
-    ]
+    parts = (f"*{table}\n" + "\n".join(lines) + "\nCOMMIT\n" for table, lines in in_order(commands))
     return "".join(parts)
 
 

@@ -10,7 +10,7 @@ from dnet.address import ANY
 from dnet.errors import DnetError, KernelError, PermissionDeniedError
 from dnet.host import sysctl, system
 from dnet.host.machine import Machine
-from dnet.host.rules import Commands, Rule
+from dnet.host.rules import Commands, Rule, in_order
 from dnet.host.steps import Netlink as NetlinkStep
 from dnet.host.steps import Plan, PortSteps, Step, Zone, iptables
 from dnet.state import State
@@ -145,7 +145,7 @@ class Kernel:
             *(partial(self._take, step) for step in plan.before),
             *(
                 partial(self._change, {table: lines}, plan.held)
-                for table, lines in plan.commands.items()
+                for table, lines in in_order(plan.commands)
             ),
             *(partial(self._take, step) for step in plan.behind_rules()),
         ):

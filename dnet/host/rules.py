@@ -66,6 +66,7 @@ ORDERED = frozenset({DNET_FORWARD, DNET_POSTROUTING, DNET_PREROUTING})
 
 OWN = (DNET_FORWARD, DNET_LINK, DNET_POSTROUTING, DNET_PREROUTING)
 
+_GUARDING = (f"-I {RAW.name} ", f"-A {DNET_PREROUTING.name} ")
 _LOCAL = "-m addrtype --dst-type LOCAL"
 
 
@@ -202,6 +203,17 @@ def link_rules(link: Link, chain: str) -> Iterator[Rule]:
                 f"-s {link.parent_ip}/32 -d {link.child_ip}/32 "
                 f"-i {link.parent_bridge} -o {link.child_bridge} {match} -j ACCEPT",
             )
+
+
+def in_order(commands: Commands) -> list[tuple[str, list[str]]]:
+    """The commands of each table, in an order in which whatever closes goes ahead.
+
+    A table is changed as a whole, one after the other. The guard of 127.0.0.0/8 is there before
+    anything is translated, and until nothing is any more.
+    """
+    guarding = any(line.startswith(_GUARDING) for line in commands.get(RAW.table, ()))
+    order = TABLES if guarding else (*TABLES[1:], RAW.table)
+    return [(table, commands[table]) for table in order if commands.get(table)]
 
 
 def kept_apart(bridges: Iterable[Bridge]) -> Iterator[tuple[Bridge, Bridge]]:

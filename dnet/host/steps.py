@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dnet.errors import DnetError
 from dnet.host.flow import Flow
-from dnet.host.rules import TABLES, Commands, Finding, Rule
+from dnet.host.rules import Commands, Finding, Rule, in_order
 from dnet.names import for_shell
 
 TRUSTED = "trusted"
@@ -175,8 +175,8 @@ class Plan:
     def lines(self) -> Iterator[tuple[str, str]]:
         """(kind, command line) of each step: netlink, sysctl, firewalld, iptables, conntrack."""
         yield from ((_kind(step), step.shown) for step in self.before)
-        for table in TABLES:
-            for command in self.commands.get(table, ()):
+        for table, lines in in_order(self.commands):
+            for command in lines:
                 yield "iptables", iptables(table, command)
         yield from ((_kind(step), step.shown) for step in self.behind_rules())
         for flow in self.flows:

@@ -287,6 +287,32 @@ def test_an_address_in_every_place_and_protocol(host: Node) -> None:
     )
 
 
+def test_what_goes_from_one_subnet_to_another(host: Node) -> None:
+    host.ip("addr add 172.17.0.1/32 dev lo", "addr add 172.18.0.1/32 dev lo")
+    link = Flow("udp", orig_src="172.17.0.9", orig_dst="172.18.0.9", orig_dports=(53, 53))
+    between = Flow(orig_src="172.17.0.0/16", orig_dst="172.18.0.0/16", direct=True, spared=(link,))
+    deletes(
+        host,
+        between,
+        [
+            udp("172.17.0.9", "172.18.0.9", 54),
+            udp("172.17.255.254", "172.18.0.9", 53),
+            udp("172.17.0.9", "172.18.0.8", 53).replace("-q 172.17.0.9", "-q 172.18.0.1"),
+            "-p icmp -s 172.17.0.9 -d 172.18.0.9 --icmp-type 8 --icmp-code 0 --icmp-id 77",
+        ],
+        [
+            udp("172.17.0.9", "172.18.0.9", 53),
+            udp("172.18.0.9", "172.17.0.9", 54),
+            udp("172.17.0.9", "172.17.0.8", 54),
+            udp("172.17.0.1", "172.18.0.9", 54),
+            udp("172.17.0.9", "172.18.0.1", 54),
+            udp("172.17.0.9", "172.18.0.1", 54, ("172.18.0.9", 54)),
+            udp("172.17.0.9", "172.18.0.7", 54, ("172.18.0.9", 54)),
+            udp("fd00::2", "fd00::9", 54),
+        ],
+    )
+
+
 def test_sctp(host: Node) -> None:
     sctp = "--state ESTABLISHED --orig-vtag 1 --reply-vtag 2"
     deletes(

@@ -241,3 +241,103 @@ def test_a_released_address_leaves_no_entry(site: Site) -> None:
     site.host.ok("detach", "web")
     assert entries(site.host, WEB) == set()
     assert entries(site.host, DB) == before
+
+
+# --- containers that are kept apart only later --------------------------------------------------
+
+
+class Street(NamedTuple):
+    """Two containers of a bridge and one of another, all of which reach one another so far."""
+
+    host: Host
+    outside: Node
+    web: Node
+    db: Node
+    far: Node
+
+
+FAR = "172.18.0.2"
+
+
+def street(lab: Lab) -> Street:
+    host = lab.host()
+    nodes = Street(host, lab.outside(host), lab.node(), lab.node(), lab.node())
+    for number, name in enumerate(("dnet0", "dnet1")):
+        init = ("bridge", "init", name, "--address", f"172.{17 + number}.42.1/16")
+        host.ok(*init, "--no-isolate", "--chain", f"CHAIN{number}")
+    for name, node, bridge in (
+        ("web", nodes.web, "dnet0"),
+        ("db", nodes.db, "dnet0"),
+        ("far", nodes.far, "dnet1"),
+    ):
+        host.ok("attach", name, "--netns", node.netns, "--bridge", bridge)
+        for proto in ("tcp", "udp"):
+            for port in (53, 54):
+                node.listen(proto, port, name)
+    return nodes
+
+
+@pytest.mark.parametrize("proto", ["tcp", "udp"])
+@pytest.mark.parametrize("tracked", [True, False], ids=["tracked", "untracked"])
+def test_what_siblings_have_open_ends_with_no_icc(both: Lab, proto: str, tracked: bool) -> None:
+    """Where bridged frames did not meet iptables, nothing was tracked: that comes with it."""
+    host, outside, web, db, _ = street(both)
+    host.sysctl("net/bridge/bridge-nf-call-iptables", int(tracked))
+    host.ok("map", "add", "db", f"8053:53/{proto}")
+    host.ok("link", "add", "web", "db", "-p", f"54/{proto}")
+    outside.listen(proto, 443, "outside")
+    ending = [web.open(proto, DB, 53), db.open(proto, WEB, 53), db.open(proto, WEB, 54)]
+    staying = {
+        "a link's": web.open(proto, DB, 54),
+        "to a published port": web.open(proto, "10.99.0.1", 8053),
+        "to one at the gateway": web.open(proto, "172.17.42.1", 8053),
+        "its own": db.open(proto, "172.17.42.1", 8053),
+        "from outside": outside.open(proto, "10.99.0.1", 8053),
+        "to outside": web.open(proto, "10.99.0.2", 443),
+        "the host's": host.open(proto, DB, 53),
+    }
+    for flow in (*ending, *staying.values()):
+        assert flow.say()
+    pair = "conntrack -D -s 172.17.0.0/16 -d 172.17.0.0/16"
+    assert pair in host.ok("bridge", "init", "dnet0", "--no-icc", "--dry-run").splitlines()
+    assert all(flow.say() for flow in ending)
+    host.ok("bridge", "init", "dnet0", "--no-icc")
+    assert [flow.say(SILENCE_SECONDS) for flow in ending] == [None] * len(ending)
+    assert [name for name, flow in staying.items() if flow.say() is None] == []
+    host.quiet("check")
+    assert pair not in host.ok("bridge", "init", "dnet0", "--no-icc", "--dry-run")
+
+
+@pytest.mark.parametrize("proto", ["tcp", "udp"])
+def test_what_bridges_have_open_ends_with_isolate(both: Lab, proto: str) -> None:
+    host, _, web, _, far = street(both)
+    host.ok("map", "add", "far", f"8053:53/{proto}")
+    host.ok("link", "add", "web", "far", "-p", f"54/{proto}")
+    ending = [web.open(proto, FAR, 53), far.open(proto, WEB, 53)]
+    staying = [
+        web.open(proto, FAR, 54),
+        web.open(proto, "172.18.42.1", 8053),
+        web.open(proto, DB, 53),
+        host.open(proto, FAR, 53),
+    ]
+    assert all(flow.say() for flow in (*ending, *staying))
+    host.ok("bridge", "init", "dnet1", "--isolate")
+    assert [flow.say(SILENCE_SECONDS) for flow in ending] == [None, None]
+    assert all(flow.say() for flow in staying)
+
+
+def test_a_bridge_that_is_adopted_and_kept_apart_ends_what_it_had_open(lab: Lab) -> None:
+    host, web = lab.host(), lab.node()
+    host.ip("link add br9 type bridge", "address add 172.19.0.1/16 dev br9", "link set br9 up")
+    old = lab.container(host, "br9", "172.19.0.2", gateway="172.19.0.1")
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ok("attach", "web", "--netns", web.netns)
+    old.listen("tcp", 80, "old")
+    flow = web.open("tcp", "172.19.0.2", 80)
+    assert flow.say()
+    host.ok("bridge", "init", "br9", "--chain", "OTHER")
+    assert flow.say(SILENCE_SECONDS) is None
+
+
+def test_a_new_bridge_has_nothing_to_end(site: Site) -> None:
+    assert "conntrack -D" not in site.host.ok("bridge", "init", "dnet1", "--dry-run")

@@ -98,9 +98,94 @@ def test_it_is_there_before_the_opening_and_goes_after_it(both: Lab) -> None:
     host.ok("map", "add", "web", "8080:80")
     steps = host.ok("map", "remove", "8080", "--dry-run").splitlines()
     # The guard goes with its chain, in one of several ways.
-    assert _index(steps, CLOSING) < _index(steps, "DNET-PREROUTING")
+    assert _index(steps, CLOSING) < _index(steps, "-D DNET ") < _index(steps, "DNET-PREROUTING")
 
 
 def _index(steps: list[str], text: str) -> int:
     (found, *_) = [number for number, step in enumerate(steps) if text in step]
     return found
+
+
+# What lets packets past the guard, where it comes ahead of it in raw PREROUTING.
+EXPOSING = {
+    "all": "-j ACCEPT",
+    "with a comment": '-m comment --comment "to -j DROP" -j ACCEPT',
+    "all but one device": "! -i eth9 -j ACCEPT",
+    "a protocol": "-p tcp -j ACCEPT",
+    "the addresses": "-d 127.0.0.0/16 -j ACCEPT",
+    "back to the policy": "-j RETURN",
+    "by a chain": "-j THEIRS",
+    "by a chain gone to": "-p tcp -g EMPTY",
+}
+# What comes ahead of it and lets nothing past; the first two are Docker's.
+HARMLESS = [
+    "-d 172.18.0.2/32 ! -i docker0 -j DROP",
+    "-d 127.0.0.1/32 ! -i lo -p tcp -m tcp --dport 9 -j DROP",
+    "-i lo -j ACCEPT",
+    "-p udp -j LOG --log-prefix ' -j ACCEPT '",
+    "-j MARK --set-mark 7",
+    "-s 192.0.2.0/24 ! -d 127.0.0.0/8 -j DROP",
+    "-d 10.99.0.1 ! -s 127.0.0.0/8 -j DROP",
+    "-j EMPTY",
+    "-j DROPPING",
+]
+
+
+def ahead_of_the_guard(host: Host, *rules: str) -> None:
+    chains = ("-N THEIRS", "-A THEIRS -j ACCEPT", "-N EMPTY", "-N DROPPING")
+    dropping = ("-A DROPPING -s 192.0.2.1 -j DROP", "-A DROPPING -j RETURN")
+    heads = (f"-I PREROUTING 1 {rule}" for rule in rules)
+    host.iptables(*(f"-t raw {line}" for line in (*chains, *dropping, *heads)))
+
+
+@pytest.mark.parametrize("name", EXPOSING)
+def test_what_is_ahead_of_it_and_lets_past_is_told_and_put_behind(
+    guarded: Guarded, name: str
+) -> None:
+    host, neighbour, rogue = guarded
+    host.quiet("check")
+    ahead_of_the_guard(host, EXPOSING[name])
+    neighbour.reaches("web", "tcp", "127.0.0.1", 8082)
+    rogue.reaches("loopback", "tcp", "127.0.0.1", 7000)
+
+    found = host.dnet("check")
+    assert found.returncode == 1
+    (line,) = found.stdout.splitlines()
+    assert line.startswith("raw PREROUTING: ahead of the guard of 127.0.0.0/8: ")
+    theirs = [rule for rule in host.rules("raw") if "DNET" not in rule]
+    done = host.dnet("restore")
+    assert (done.returncode, done.stderr) == (0, f"dnet: repaired: {line}\n")
+    assert [rule for rule in host.rules("raw") if "DNET" not in rule] == theirs
+    neighbour.misses("tcp", "127.0.0.1", 8082)
+    rogue.misses("tcp", "127.0.0.1", 7000)
+    host.reaches("web", "tcp", "127.0.0.1", 8082)
+    host.quiet("check")
+
+
+def test_what_is_ahead_of_it_and_lets_nothing_past_stays(guarded: Guarded) -> None:
+    host, neighbour, rogue = guarded
+    ahead_of_the_guard(host, *HARMLESS)
+    before = host.snapshot()
+    host.quiet("check")
+    host.quiet("restore")
+    host.ok("bridge", "init", "dnet0")
+    assert host.snapshot() == before
+    for sender in (neighbour, rogue):
+        sender.misses("tcp", "127.0.0.1", 8082)
+
+
+def test_a_bridge_confirmed_puts_it_first_too(guarded: Guarded) -> None:
+    host, neighbour, _ = guarded
+    ahead_of_the_guard(host, "-i eth0 -j ACCEPT")
+    host.ok("map", "add", "web", "8090:80")  # Which looks at nothing.
+    neighbour.reaches("web", "tcp", "127.0.0.1", 8082)
+    done = host.dnet("bridge", "init", "dnet0")
+    assert "ahead of the guard of 127.0.0.0/8: -i eth0 -j ACCEPT" in done.stderr
+    neighbour.misses("tcp", "127.0.0.1", 8082)
+
+
+def test_it_is_put_first_where_one_bridge_follows_another(guarded: Guarded) -> None:
+    host, neighbour, _ = guarded
+    ahead_of_the_guard(host, "-j ACCEPT")
+    host.ok("bridge", "init", "dnet1")
+    neighbour.misses("tcp", "127.0.0.1", 8082)

@@ -177,6 +177,26 @@ def test_what_is_removed_leaves_nothing(state: State) -> None:
     assert result.chains == {chain: [] for chain in SHARED}
 
 
+@settings(STABLE, max_examples=100)
+@given(states(), states())
+def test_nothing_is_translated_without_the_guard_at_any_moment(before: State, after: State) -> None:
+    """Table by table, as they are changed."""
+    tables = restore.standing(rules.layout(before))
+    change = difference(tables, rules.layout(after), *known(before, after))
+    assert is_guarded(tables)
+    for table, lines in rules.in_order(change.commands):
+        tables = restore.applied(tables, {table: lines})
+        assert is_guarded(tables)
+
+
+def is_guarded(tables: Tables) -> bool:
+    texts = [one for chain, there in tables.chains.items() for one in there if chain.table == "nat"]
+    return not any("DNAT" in text and "--ctstate" not in text for text in texts) or (
+        tables.chains[rules.RAW] == ["-j DNET-PREROUTING"]
+        and len(tables.chains[rules.DNET_PREROUTING]) == 2
+    )
+
+
 def test_the_administrator_s_chain_stays_as_long_as_anything_is_in_it() -> None:
     state = State()
     make_bridge(state, "dnet0", "172.17.42.1/16")
