@@ -7,7 +7,6 @@ So have the chains of the other variant of iptables.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from itertools import groupby
@@ -114,20 +113,12 @@ def _listed(*place: str) -> nftrules.Listing | None:
     """
     kind = "table" if len(place) == 2 else "chain"
     try:
-        listing = nftrules.Listing(_asked("-t", "list", kind, *place))
+        listing = nftrules.Listing(nftables.listed("-t", "list", kind, *place))
         for name, what in listing.untold.items():
-            listing.add(_asked("list", what, *place[:2], name))
+            listing.add(nftables.listed("list", what, *place[:2], name))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     return listing
-
-
-def _asked(*words: str) -> Any:
-    """What `nft -j` prints. Raises OSError without it, ValueError where that is no JSON."""
-    program = system.find_program("nft")
-    if program is None:
-        raise FileNotFoundError("nft")
-    return json.loads(command.run([program, "-j", *words]).output)
 
 
 def _saved(variant: str) -> Tables | None:

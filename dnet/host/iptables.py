@@ -16,7 +16,7 @@ from dnet.errors import (
     RulesUnreadableError,
     out_of_files,
 )
-from dnet.host import command, nftables, system
+from dnet.host import command, lookups, nftables, system
 from dnet.host.listing import Tables
 from dnet.host.rules import Commands, in_order
 
@@ -61,6 +61,8 @@ class Firewall:
                 raise error
         except RulesUnreadableError as error:
             raise error if self.variant == "nft" else error.advising(_LOOK) from None
+        if self.variant == "nft":
+            lookups.mark(found)
         return found
 
     def _listed(self) -> Tables:

@@ -1,4 +1,4 @@
-"""What there is in nftables, by netlink: the tables, and the chains at a hook.
+"""What there is in nftables: by netlink, and as nft(8) lists it.
 
 The messages are those of nf_tables_api.c, the numbers those of
 include/uapi/linux/netfilter/nf_tables.h and nfnetlink.h.
@@ -6,11 +6,12 @@ include/uapi/linux/netfilter/nf_tables.h and nfnetlink.h.
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from dnet.host import dump
+from dnet.host import command, dump, system
 
 PREROUTING, FORWARD = 0, 2  # NF_INET_PRE_ROUTING, NF_INET_FORWARD, include/uapi/linux/netfilter.h
 _FAMILIES = {1: "inet", 2: "ip"}  # NFPROTO_INET, NFPROTO_IPV4
@@ -19,8 +20,9 @@ _DROP = 0  # NF_DROP
 
 _NETLINK_NETFILTER = 12  # include/uapi/linux/netlink.h
 _SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
-_GET_TABLE, _GET_CHAIN = _SUBSYSTEM | 1, _SUBSYSTEM | 4
-_TABLE_NAME = 1  # NFTA_TABLE_NAME
+# NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETSET
+_GET_TABLE, _GET_CHAIN, _GET_SET = _SUBSYSTEM | 1, _SUBSYSTEM | 4, _SUBSYSTEM | 10
+_TABLE_NAME, _SET_TABLE = 1, 1  # NFTA_TABLE_NAME, NFTA_SET_TABLE
 # NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_HOOK_HOOKNUM
 _CHAIN_TABLE, _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _HOOK_NUMBER = 1, 3, 4, 5, 1
 _FAMILY = struct.Struct("=BBH")  # struct nfgenmsg: family, version, resource
@@ -45,6 +47,15 @@ def tables() -> set[str]:
     Raises OSError where the kernel does not tell.
     """
     found = (_attributes(body).get(_TABLE_NAME) for _, body in _dump(_GET_TABLE, _IPV4))
+    return {_text(name) for name in found if name}
+
+
+def tables_with_sets() -> set[str]:
+    """The tables of the family ip that have a set or a map, be it one without a name.
+
+    Raises OSError where the kernel does not tell.
+    """
+    found = (_attributes(body).get(_SET_TABLE) for _, body in _dump(_GET_SET, _IPV4))
     return {_text(name) for name in found if name}
 
 
@@ -81,3 +92,11 @@ def _attributes(data: bytes) -> dict[int, bytes]:
 
 def _text(value: bytes) -> str:
     return value.rstrip(b"\0").decode(errors="replace")
+
+
+def listed(*words: str) -> Any:
+    """What `nft -j` lists. Raises OSError without it, ValueError where it prints no JSON."""
+    program = system.find_program("nft")
+    if program is None:
+        raise FileNotFoundError("nft")
+    return json.loads(command.run([program, "-j", *words]).output)

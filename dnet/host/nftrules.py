@@ -46,6 +46,7 @@ _LIMITS = frozenset({"limit", "quota", "ct count"})
 # Of the layers above, where a rule is about one protocol among others.
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp", "dccp", "udplite", "icmp", "ah", "esp", "comp"})
 _WITH_PORTS = frozenset({"tcp", "udp", "sctp", "th"})
+_SETS = frozenset({"set", "map", "vmap"})
 _ANYTHING = (("",),)
 _DEVICES = frozenset({"ifname", "iface_index"})
 
@@ -88,6 +89,15 @@ class Listing:
             for kind in ("set", "map"):
                 if kind in item:
                     self.elements[item[kind]["name"]] = item[kind].get("elem", [])
+
+
+def looks_up(value: Any) -> bool:
+    """Whether a rule, or a part of one, looks something up in a set or a map."""
+    if isinstance(value, dict):
+        return not _SETS.isdisjoint(value) or any(map(looks_up, value.values()))
+    if isinstance(value, list):
+        return any(map(looks_up, value))
+    return isinstance(value, str) and value.startswith("@")
 
 
 def judge(rule: Sequence[Statement], packet: Packet, elements: Elements) -> Iterator[Any]:

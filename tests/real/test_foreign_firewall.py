@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.host import Host
 from tests.lab import Lab
+from tests.node import Node
 
 INIT = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
 DROPPING = """
@@ -217,19 +219,162 @@ def test_it_is_told_where_connections_fail_and_only_there(lab: Lab, name: str, f
     policy, *rules = {**PASSING, **STOPPING}[name]
     if family == "ip":
         rules = [one.replace("icmpx", "icmp") for one in rules if not re.search("ip6|nfproto", one)]
-    host, node = lab.host(), lab.node()
-    outside = lab.outside(host)
-    host.ok(*INIT)
-    host.ok("attach", "web", "--netns", node.netns, "-p", "8080:80")
-    node.listen("tcp", 80, "web")
-    outside.listen("tcp", 99, "outside")
+    site = reached(lab)
+    host = site.host
     host.run("nft", "-f", "-", stdin=ruleset(family, policy, rules))
-    inward = outside.ask("tcp", "10.99.0.1", 8080, timeout=0.4)
-    outward = node.ask("tcp", "10.99.0.2", 99, timeout=0.4)
+    inward, outward = site.ways()
     found = host.dnet("check")
-    assert bool(inward and outward) == (name in PASSING)
+    assert (inward and outward) == (name in PASSING)
     assert ("what is published on dnet0" in found.stdout) == (not inward), found.stdout
     assert ("what comes from dnet0" in found.stdout) == (not outward), found.stdout
     assert found.returncode == int(name in STOPPING)
     again = host.dnet(*INIT)
     assert (again.returncode, bool(again.stderr)) == (0, name in STOPPING)
+
+
+# --- firewalls that many have -------------------------------------------------------------------
+
+# What firewalld makes of its defaults and of a bridge in its zone trusted.
+FIREWALLD = (Path(__file__).parents[1] / "data" / "firewalld-1.3.3.nft").read_text()
+
+
+class Reached(NamedTuple):
+    """A machine with a published port, and who gets through: in, out."""
+
+    host: Host
+    outside: Node
+    node: Node
+
+    def ways(self) -> tuple[bool, bool]:
+        into = self.outside.ask("tcp", "10.99.0.1", 8080, timeout=0.4)
+        return bool(into), bool(self.node.ask("tcp", "10.99.0.2", 99, timeout=0.4))
+
+
+def reached(lab: Lab, variant: str | None = None) -> Reached:
+    host, node = lab.host(variant), lab.node()
+    outside = lab.outside(host)
+    host.ok(*INIT)
+    host.ok("attach", "web", "--netns", node.netns, "-p", "8080:80")
+    node.listen("tcp", 80, "web")
+    outside.listen("tcp", 99, "outside")
+    return Reached(host, outside, node)
+
+
+def test_firewalld_lets_the_zone_trusted_through(lab: Lab) -> None:
+    site = reached(lab)
+    usual = "".join(line for line in FIREWALLD.splitlines(keepends=True) if "dnet0" not in line)
+    site.host.run("nft", "-f", "-", stdin=usual)
+    assert site.ways() == (True, False)
+    found = site.host.dnet("check")
+    assert found.stdout == (
+        "the nftables chain inet firewalld filter_FORWARD stops what comes from dnet0, "
+        "whatever dnet accepts: firewall-cmd --zone=trusted --add-interface=dnet0\n"
+    )
+    site.host.run("nft", "-f", "-", stdin=f"delete table inet firewalld\n{FIREWALLD}")
+    assert site.ways() == (True, True)
+    site.host.quiet("check")
+
+
+DOCKER = """*filter
+:FORWARD DROP [0:0]
+:DOCKER - [0:0]
+:DOCKER-ISOLATION-STAGE-1 - [0:0]
+:DOCKER-ISOLATION-STAGE-2 - [0:0]
+:DOCKER-USER - [0:0]
+-I FORWARD 1 -j DOCKER-USER
+-I FORWARD 2 -j DOCKER-ISOLATION-STAGE-1
+-I FORWARD 3 -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-I FORWARD 4 -o docker0 -j DOCKER
+-I FORWARD 5 -i docker0 ! -o docker0 -j ACCEPT
+-I FORWARD 6 -i docker0 -o docker0 -j ACCEPT
+-A DOCKER -d 172.31.0.2/32 ! -i docker0 -o docker0 -p tcp -m tcp --dport 80 -j ACCEPT
+-A DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2
+-A DOCKER-ISOLATION-STAGE-1 -j RETURN
+-A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP
+-A DOCKER-ISOLATION-STAGE-2 -j RETURN
+-A DOCKER-USER -j RETURN
+COMMIT
+*raw
+-I PREROUTING 1 -d 172.31.0.2/32 ! -i docker0 -j DROP
+COMMIT
+"""
+
+
+def test_docker_s_rules_ahead_and_behind_are_in_nobody_s_way(both: Lab) -> None:
+    site = reached(both)
+    site.host.ok("bridge", "init", "dnet1", "--no-icc")
+    site.host.run("iptables-restore --noflush", stdin=DOCKER)
+    assert site.ways() == (True, True)
+    site.host.quiet("check")
+    site.host.quiet("reset", "--yes")
+    again = site.host.dnet(*INIT)
+    assert (again.returncode, again.stderr) == (0, "")
+    site.host.quiet("check")
+
+
+OTHER = {"nft": "legacy", "legacy": "nft"}
+LET_THROUGH = ("-I FORWARD 1 -i dnet0 -j ACCEPT", "-I FORWARD 1 -o dnet0 -j ACCEPT")
+STOPPED_BY = {
+    "its policy": (["-P FORWARD DROP"], "drops by default"),
+    "a rule": (["-A FORWARD -j REJECT"], "stops"),
+    "a chain": (["-N ALL", "-A ALL -j DROP", "-A FORWARD -j ALL"], "stops"),
+}
+
+
+@pytest.mark.parametrize("name", STOPPED_BY)
+def test_the_other_variant_of_iptables_is_looked_at(
+    both: Lab, variant_folders: Path, name: str
+) -> None:
+    other = OTHER[both.variant]
+    if not (variant_folders / other).exists():
+        pytest.skip(f"iptables-{other} does not work here")
+    site = reached(both)
+
+    def change(*lines: str) -> None:
+        site.host.run(" && ".join(f"iptables-{other} {line}" for line in lines))
+
+    change("-A FORWARD -s 192.0.2.1 -j DROP", "-t nat -A POSTROUTING -o eth9 -j MASQUERADE")
+    site.host.quiet("check")
+    lines, how = STOPPED_BY[name]
+    change(*lines)
+    assert site.ways() == (False, False)
+    found = site.host.dnet("check")
+    assert found.returncode == 1
+    assert found.stdout.startswith(
+        f"the chain FORWARD of iptables-{other} {how} "
+        "what comes from dnet0 and what is published on dnet0, whatever dnet accepts"
+    )
+    assert f"iptables-{other}" in site.host.dnet("bridge", "init", "dnet0").stderr
+    change(*LET_THROUGH)
+    assert site.ways() == (True, True)
+    site.host.quiet("check")
+
+
+def test_a_chain_that_drops_before_the_way_is_chosen(lab: Lab) -> None:
+    site = reached(lab)
+    early = "type filter hook prerouting priority -150; policy drop;"
+    rules = 'add rule inet early pre iifname { "eth0", "lo" } accept'
+    site.host.run("nft", f"add table inet early; add chain inet early pre {{ {early} }}; {rules}")
+    assert site.ways()[1] is False
+    assert "chain inet early pre drops by default what comes from dnet0" in (
+        site.host.dnet("check").stdout
+    )
+    site.host.run("nft", "add", "rule", "inet", "early", "pre", 'iifname "dnet0" accept')
+    assert site.ways() == (True, True)
+    site.host.quiet("check")
+
+
+def test_without_nft_the_policy_is_what_is_known(lab: Lab, tmp_path: Path) -> None:
+    host = lab.host()
+    host.ok(*INIT)
+    folder = tmp_path / "nothing"
+    folder.mkdir()
+    (folder / "nft").write_text("#!/bin/sh\nexit 1\n")
+    (folder / "nft").chmod(0o755)
+    env = {"PATH": f"{folder}:{host.env['PATH']}"}
+    host.run("nft", "-f", "-", stdin=ruleset("inet", "accept", ["reject"]))
+    assert host.dnet("check", env=env).returncode == 0
+    host.run("nft", "-f", "-", stdin=DROPPING)
+    found = host.dnet("check", env=env)
+    assert found.stdout.startswith("the nftables chain inet other forward drops by default what")
+    assert found.stdout.count("\n") == 1

@@ -205,3 +205,36 @@ def test_no_table_at_all_is_an_empty_firewall(both: Lab) -> None:
     host.ok("restore")
     assert host.listing() == before
     host.quiet("check")
+
+
+# iptables-save lists these without what they look up, the first as `-j DROP`.
+IN_PART = [
+    "add rule ip filter FORWARD ip saddr { 10.0.0.1, 10.0.0.2 } drop",
+    'add rule ip filter FORWARD iifname "dnet0" oifname "dnet0" ip saddr @some accept',
+    "add rule ip filter FORWARD iifname vmap @from",
+    "add rule ip filter FORWARD jump theirs",
+    "add rule ip filter theirs ip daddr { 10.0.0.1, 10.0.0.2 } accept",
+]
+SETS = (
+    "add chain ip filter theirs",
+    "add set ip filter some { type ipv4_addr; elements = { 10.0.0.1 }; }",
+    "add map ip filter from { type ifname : verdict; elements = { eth9 : drop }; }",
+)
+
+
+def test_a_rule_that_is_listed_in_part_is_not_taken_for_another(host: Host) -> None:
+    host.ok("bridge", "init", "dnet0", "--no-icc")
+    host.run("nft", ";".join(SETS))
+    host.run("nft", ";".join(one.replace("add rule", "insert rule", 1) for one in IN_PART))
+    assert "-A FORWARD -j DROP" in host.rules()
+    before = host.run("nft -s list ruleset")
+    host.quiet("check")
+    host.quiet("restore")
+    assert host.run("nft -s list ruleset") == before
+    host.iptables("-D FORWARD -i dnet0 -o dnet0 -j DROP")
+    host.ok("restore")
+    for rule in IN_PART[:3]:
+        assert rule.partition("FORWARD ")[2] in host.run("nft -s list chain ip filter FORWARD")
+    host.quiet("check")
+    host.iptables("-I FORWARD 1 -i dnet0 -j ACCEPT")
+    assert "-i dnet0 -j ACCEPT" in host.dnet("check").stdout
