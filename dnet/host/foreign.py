@@ -27,7 +27,9 @@ _IPTABLES = ("ip", FORWARD.table, FORWARD.name)
 _OF_IPTABLES = frozenset({"filter", "mangle", "nat", "raw", "security"})
 _LEGACY_TABLES = "/proc/self/net/ip_tables_names"
 _BY_DEFAULT = "drops by default"
-_ALLOW, _FIREWALLD = "allow the bridge there", "firewall-cmd --zone=trusted --add-interface={}"
+_ALLOW = "allow the bridge there"
+# Whatever zone it is in, or none.
+_FIREWALLD = "firewall-cmd --zone=trusted --change-interface={}"
 _FEW = 3
 
 

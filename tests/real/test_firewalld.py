@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +16,12 @@ from tests.firewalld import Firewalld, Unit
 from tests.host import Host
 from tests.lab import Lab
 
+RE = re.MULTILINE | re.DOTALL
 BACKENDS = ("nftables", "iptables")
 INIT = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
 PUTS = "firewall-cmd --zone=trusted --add-interface=dnet0"
 TAKES = "firewall-cmd --zone=trusted --remove-interface=dnet0"
+STOPS = "the nftables chain inet firewalld filter_FORWARD stops what comes from dnet0"
 MISSING = f"dnet0 is not in firewalld's zone trusted: {PUTS}"
 LOCKED_DOWN = """#!/bin/sh
 case "$*" in
@@ -186,6 +189,11 @@ def test_it_is_left_alone_where_that_was_asked_for(firewalld: Firewalld, ground:
     assert "dnet0" not in firewalld.zones()
     assert host.json("bridge", "show")["firewalld"] is False
     ground.is_kept_in()
+    (told,) = host.dnet("check").stdout.splitlines()
+    assert told.startswith(STOPS)
+    host.run(told.rpartition(": ")[2])
+    ground.works()
+    firewalld.cmd("--zone=trusted", "--remove-interface=dnet0")
     host.ok("bridge", "init", "--firewalld")
     assert firewalld.zones() == {"dnet0": "trusted"}
     ground.works()
@@ -205,8 +213,12 @@ def test_another_zone_of_the_administrator_s_stays(firewalld: Firewalld, host: H
     firewalld.cmd("--zone=dmz", "--change-interface=dnet0")
     host.ok(*INIT)
     host.ok("restore")
-    assert MISSING not in host.dnet("check").stdout
+    (told,) = host.dnet("check").stdout.splitlines()
+    assert told.startswith(STOPS)
     assert firewalld.zones() == {"dnet0": "dmz"}
+    host.run(told.rpartition(": ")[2])
+    host.quiet("check")
+    firewalld.cmd("--zone=dmz", "--change-interface=dnet0")
     host.ok("bridge", "remove", "dnet0")
     assert firewalld.zones() == {"dnet0": "dmz"}
     firewalld.cmd("--zone=dmz", "--remove-interface=dnet0")
@@ -234,6 +246,20 @@ def test_a_permanent_zone_of_the_administrator_s_stays(firewalld: Firewalld, hos
     assert firewalld.zones() == {"dnet0": "trusted"}
     firewalld.cmd("--permanent", "--zone=trusted", "--remove-interface=dnet0")
     firewalld.cmd("--reload")
+
+
+def test_the_document_s_zone_keeps_the_host_s_services_closed(lab: Lab, tmp_path: Path) -> None:
+    document = (Path(__file__).parents[2] / "docs" / "firewalls.md").read_text()
+    (commands,) = re.findall(r"^firewall-cmd --permanent --new-zone.*?--reload$", document, RE)
+    ground = Ground(lab, lab.host())
+    with firewalls.opened(ground.host, tmp_path) as firewalld:
+        firewalld.start()
+        ground.host.run(commands)
+        ground.set_up()
+        ground.works()
+        assert firewalld.zones() == {"dnet0": "dnet"}
+        ground.host.listen("tcp", 7, "host")
+        ground.web.misses("tcp", "172.17.42.1", 7)
 
 
 @pytest.mark.parametrize("zone", ["trusted", "internal"])
@@ -273,8 +299,9 @@ class Passed(NamedTuple):
 @pytest.fixture
 def passed(host: Host, tmp_path: Path) -> Passed:
     log = tmp_path / "points"
-    host.ok(*INIT, env={"DNET_POINT_LOG": str(log)})
-    host.ok("bridge", "remove", "dnet0")
+    for logged in ({}, {"DNET_POINT_LOG": str(log)}):  # The first time more is done.
+        host.ok(*INIT, env=logged)
+        host.ok("bridge", "remove", "dnet0")
     lines = log.read_text().splitlines()
     _journal, commit, *_ = (at for at, line in enumerate(lines, 1) if line == "before file rename")
     ends = (at for at, line in enumerate(lines[:commit], 1) if line == "after answer waitpid")
