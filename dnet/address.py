@@ -24,6 +24,9 @@ ANY = "0.0.0.0"
 WILDCARDS = frozenset({ANY, "::"})
 LOOPBACK = "127.0.0.1"
 SHORTEST_PREFIX, LONGEST_PREFIX = 8, 30
+LENGTH = 32
+"""The bits of an IPv4 address."""
+_OWN_MACS = "02:42:"
 
 
 def _supported(text: str, version: int) -> None:
@@ -207,9 +210,14 @@ def mac(address: str) -> str:
     Locally administered (IEEE 802), and the same for an address every time, so that a reused
     address never meets a stale neighbour entry. Docker derives it in the same way.
     """
-    import ipaddress
+    return f"{_OWN_MACS}{':'.join(f'{int(byte):02x}' for byte in address.split('.'))}"
 
-    return ":".join(f"{byte:02x}" for byte in b"\x02\x42" + ipaddress.ip_address(address).packed)
+
+def of_mac(mac: str) -> str | None:
+    """The address that `mac` gives a hardware address for, None where it gives that for none."""
+    if not mac.startswith(_OWN_MACS):
+        return None
+    return ".".join(str(int(byte, 16)) for byte in mac.removeprefix(_OWN_MACS).split(":"))
 
 
 def parse_mac(text: str) -> str:

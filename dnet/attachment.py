@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from dnet import address, bridgeports, bridges, link, names, nearby, portmapper
 from dnet import interface as interfaces
-from dnet import link, names, nearby, portmapper
 from dnet.endpoint import PublishSpec
 from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.interfaces import named
@@ -108,14 +108,18 @@ def _plug(
         cookie=namespace.cookie,
         mac=wiring.mac or one.mac,
     )
-    _refuse_taken(state, made)
+    _refuse_same_place(state, made)
+    if one.netns is None or made.hardware_address != one.hardware_address:
+        _refuse_same_mac(state, facts, made)
     if _place(one) != _place(made) and (port := facts.port_of(one.id)):
         _refuse_plugged(state, one, made, port)
     if made == one:
         state.replug.add(one.id)
         state.confirm()
     else:
+        ports = bridgeports.of_bridge(state, facts, made.bridge)
         state.interfaces.put(made.id, made)
+        ports.refuse_too_many()
     return made
 
 
@@ -140,9 +144,7 @@ def _place(one: Interface) -> tuple[str | None, str | None, str]:
     return one.netns, one.ifname, one.hardware_address
 
 
-def _refuse_taken(state: State, made: Interface) -> None:
-    if made.mac is not None:
-        _refuse_same_mac(state, made)
+def _refuse_same_place(state: State, made: Interface) -> None:
     for key in state.interfaces_by_place.keys((made.netns, made.ifname)):
         if key != made.id:
             raise ConflictError(
@@ -151,14 +153,20 @@ def _refuse_taken(state: State, made: Interface) -> None:
             )
 
 
-def _refuse_same_mac(state: State, made: Interface) -> None:
+def _refuse_same_mac(state: State, facts: Facts, made: Interface) -> None:
     """Raises ConflictError: a bridge sends what is for both to the one it heard of last."""
-    for other in state.interfaces.values():
-        is_sibling = other.bridge == made.bridge and other.id != made.id
-        if is_sibling and other.hardware_address == made.mac:
-            raise ConflictError(
-                f"{made.mac} is the MAC of {other.id}", "choose another one, or none, with --mac"
-            )
+    mac, home = made.hardware_address, state.bridges[made.bridge]
+    owners = [key for key in state.interfaces_by_mac.keys((home.name, mac)) if key != made.id]
+    # Of those that were given none, the only one that can have it has the address it belongs to.
+    ip = address.of_mac(mac)
+    sibling = state.holder(ip) if ip not in (None, made.ip) else None
+    if sibling and (sibling.bridge, sibling.hardware_address) == (home.name, mac):
+        owners.append(sibling.id)
+    if mac == bridges.mac(facts, home):
+        owners.append(f"{home.name} itself")
+    if owners:
+        another = "another one, or none," if made.mac else "another one"
+        raise ConflictError(f"{mac} is the MAC of {owners[0]}", f"choose {another} with --mac")
 
 
 def _refuse_unlinkable(state: State, parent: str, child: str) -> None:

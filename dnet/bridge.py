@@ -10,30 +10,15 @@ from collections.abc import Mapping as Options
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dnet import address, bridges, interface, ipallocator, names, portmapper
+from dnet import address, adoption, bridges, interface, ipallocator, names, portmapper, subnets
 from dnet.chains import is_block_chain
-from dnet.errors import ConflictError, ExhaustedError, UsageError
+from dnet.errors import ConflictError, UsageError
 from dnet.model import DEFAULT_BRIDGE, Bridge
 from dnet.names import for_shell
 from dnet.state import State
 
 if TYPE_CHECKING:
-    from dnet.facts import Device, Facts
-
-CANDIDATES = (
-    "172.17.42.1/16",
-    "10.0.42.1/16",
-    "10.1.42.1/16",
-    "10.42.42.1/16",
-    "172.16.42.1/24",
-    "172.16.43.1/24",
-    "172.16.44.1/24",
-    "10.0.42.1/24",
-    "10.0.43.1/24",
-    "192.168.42.1/24",
-    "192.168.43.1/24",
-    "192.168.44.1/24",
-)
+    from dnet.facts import Facts
 
 
 def init(
@@ -54,6 +39,10 @@ def init(
         state.confirm(bridge=name)
         return made
     state.bridges.put(name, made)
+    if existing is None or existing.address != made.address:
+        overlapped = None if made.adopted else subnets.overlapped(state, facts, made)
+        if overlapped:
+            state.remark(overlapped)
     return made
 
 
@@ -84,29 +73,6 @@ def remove(
     state.bridges.drop(name)
 
 
-def choose_address(state: State, facts: Facts, leaving: Bridge | None = None) -> str:
-    """The first of the source's twelve candidates that nothing of the host overlaps.
-
-    In the way are a nameserver, a route other than the default one and that of a bridge that
-    is `leaving`, and another bridge's subnet. Raises ExhaustedError, whose hint names what is
-    in the way.
-    """
-    gone = {leaving.subnet} if leaving else set()
-    in_the_way = [(f"{ip}/32", f"the nameserver {ip}") for ip in facts.nameservers() if "." in ip]
-    in_the_way += [(one.subnet, f"the bridge {one.name}") for one in state.bridges.values()]
-    in_the_way += [(route, f"the route {route}") for route in facts.routes() if route not in gone]
-    obstacles = []
-    for candidate in CANDIDATES:
-        hit = next((why for subnet, why in in_the_way if address.overlap(candidate, subnet)), None)
-        if hit is None:
-            return candidate
-        obstacles.append(hit)
-    listed = ", ".join(dict.fromkeys(obstacles))
-    raise ExhaustedError(
-        "no subnet is free for the bridge", f"in the way: {listed}; choose one with --address"
-    )
-
-
 def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bridge:
     former = state.loaded(state.bridges, name)
     # What bears the name of one removed in the same batch is dnet's own device, on its way out.
@@ -118,15 +84,15 @@ def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bri
             f"dnet bridge init {for_shell(device.name)}, or choose another name for the bridge",
         )
     if device is not None:
-        given["address"] = _adopted_address(device, given.get("address"))
+        given["address"] = adoption.address_of(device, given.get("address"))
     elif given.get("address") is None:
-        given["address"] = choose_address(state, facts, leaving=former)
+        given["address"] = subnets.choose(state, facts)
     given.setdefault("mtu", device.mtu if device else facts.default_mtu())
     if device is not None and facts.has_zone(name):
         given.setdefault("firewalld", False)
     made = Bridge(name=name, created=facts.now(), adopted=device is not None, **given)
     _refuse_mistakable(state, made.chain)
-    return _checked(state, _without_others(made, device) if device else made)
+    return _checked(state, adoption.without_others(made, device) if device else made)
 
 
 def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any]) -> Bridge:
@@ -144,8 +110,8 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
             )
         device = facts.device(existing.name)
         if existing.adopted and device is not None:
-            _adopted_address(device, made.address)
-            made = _without_others(made, device)
+            adoption.address_of(device, made.address)
+            made = adoption.without_others(made, device)
     if existing.iptables and not made.iptables and _has_rules(state, existing):
         raise ConflictError(
             f"{existing.name} has mappings or links, which need iptables",
@@ -187,32 +153,6 @@ def _checked(state: State, bridge: Bridge) -> Bridge:
                 "choose another with --address",
             )
     return bridge
-
-
-def _adopted_address(device: Device, wanted: str | None) -> str:
-    """The address of a device that was there before. Raises ConflictError if it will not do."""
-    if device.kind != "bridge":
-        raise ConflictError(
-            f"the device {device.name} is there already and is not a bridge",
-            "choose another name for the bridge",
-        )
-    if wanted in device.addresses:
-        return str(wanted)
-    has = ", ".join(device.addresses) or "no address"
-    if wanted is not None or not device.addresses:
-        wish = wanted or "ADDRESS/PREFIX"
-        raise ConflictError(
-            f"the device {device.name} is there already, with {has}",
-            f"give it one with: ip address add {wish} dev {for_shell(device.name)}",
-        )
-    return address.parse_cidr(device.addresses[0])
-
-
-def _without_others(bridge: Bridge, device: Device) -> Bridge:
-    """An adopted bridge that hands out none of the further addresses of its device."""
-    hosts = map(address.host, device.addresses)
-    others = (ip for ip in hosts if address.contains(bridge.address, ip) and ip != bridge.gateway)
-    return bridge._replace(other_ips=tuple(dict.fromkeys(others)))
 
 
 def _held(state: State, bridge: Bridge) -> str:

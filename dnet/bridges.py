@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from dnet import address, nearby
 from dnet.errors import NotFoundError, UsageError
 from dnet.model import DEFAULT_BRIDGE, Bridge
 from dnet.names import for_shell
 from dnet.state import State
+
+if TYPE_CHECKING:
+    from dnet.facts import Facts
 
 
 def named(state: State, name: str, *, to_remove: bool = False) -> Bridge:
@@ -42,6 +46,12 @@ def unenforced(state: State) -> list[str]:
         for one in state.bridges.values()
         if not one.iptables and not one.icc
     ]
+
+
+def mac(facts: Facts, bridge: Bridge) -> str:
+    """The hardware address of a bridge: the one that belongs to its address, if dnet made it."""
+    found = facts.mac(bridge.name) if bridge.adopted else None
+    return found or address.mac(bridge.gateway)
 
 
 def for_address(state: State, ip: str, name: str | None) -> Bridge:

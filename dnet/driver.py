@@ -6,7 +6,7 @@ the facts about the machine; everything that makes it safe is here, once for all
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -71,6 +71,7 @@ class Driver(Recovery):
         journal = self._left_journal(state, moved=moved)
         with self._kernel() as kernel:
             outcome = self._decide(state, kernel, operation)
+            self._warn_of(state.remarks)
             if not moved and journal is None:
                 return outcome
             plan = self._way_home(state, journal, kernel, Scope.of(state).with_changes(state))
@@ -87,6 +88,7 @@ class Driver(Recovery):
             for line in outcome.plan.aside:
                 self._settings.warn(f"repaired: {line}")
             self._warn_of_blocked(outcome.plan)
+            self._warn_of(state.remarks)
             self._remark(outcome, kernel)
             return outcome
 
@@ -100,6 +102,10 @@ class Driver(Recovery):
                     self._settings.warn(warning)
             for warning in kernel.absent(outcome.publishes_on):
                 self._settings.warn(warning)
+
+    def _warn_of(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._settings.warn(line)
 
     # Deciding
 

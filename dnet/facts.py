@@ -6,8 +6,12 @@ the machine is like, and nothing is read that a decision does not need.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+# The tables that there always are, RT_TABLE_… of include/uapi/linux/rtnetlink.h.
+DEFAULT, MAIN, LOCAL = 253, 254, 255
+REFUSING = ("blackhole", "unreachable", "prohibit")
 
 
 class Device(NamedTuple):
@@ -40,6 +44,19 @@ class Namespace(NamedTuple):
     cookie: int | None
 
 
+class Route(NamedTuple):
+    """A route of the host, as ip-route(8) has it: to a subnet, by a device, in a table.
+
+    `kind` is `unicast`; `local` for what is the host's own; or `blackhole`, `unreachable` or
+    `prohibit` for what is refused. `table` is None for a rule that refuses by itself.
+    """
+
+    subnet: str
+    device: str | None = None
+    kind: str = "unicast"
+    table: int | None = MAIN
+
+
 class Facts(Protocol):
     """The machine, as far as a decision may depend on it."""
 
@@ -52,11 +69,26 @@ class Facts(Protocol):
     def has_zone(self, name: str) -> bool:
         """Whether firewalld runs and has a device in one of its zones."""
 
-    def routes(self) -> Sequence[str]:
-        """The IPv4 routes but the default one, each a subnet in CIDR form."""
+    def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
+        """The routes that have an address in common with any of some subnets."""
+
+    def gateways(self, subnet: str) -> Collection[str]:
+        """The addresses in a subnet that routes go through."""
+
+    def own_addresses(self, subnet: str) -> Mapping[str, str]:
+        """The addresses in a subnet that the host itself has, each with the name of its device."""
 
     def nameservers(self) -> Sequence[str]:
         """The addresses of resolv.conf."""
+
+    def mac(self, device: str) -> str | None:
+        """The hardware address of a network device of the host's namespace."""
+
+    def port_names(self, bridge: str) -> Collection[str]:
+        """The names of the devices plugged into a bridge."""
+
+    def port_name(self, interface_id: str) -> str:
+        """What the host's end of an interface's veth pair is called, be it there or not."""
 
     def default_mtu(self) -> int:
         """The MTU of the default route's device, else 1500."""

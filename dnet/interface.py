@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def allocate(
     state: State,
-    _facts: Facts,
+    facts: Facts,
     *,
     interface_id: str,
     bridge: str | None = None,
@@ -38,9 +38,9 @@ def allocate(
         return existing
     home = bridges.for_address(state, ip, bridge) if ip else bridges.resolve(state, bridge)
     if ip is not None:
-        taken = ipallocator.take(state, home, ip, interface_id)
+        taken = ipallocator.take(state, facts, home, ip, interface_id)
     else:
-        taken = ipallocator.take_next(state, home, interface_id)[0]
+        taken = ipallocator.take_next(state, facts, home, interface_id)[0]
     made = Interface(interface_id, home.name, taken, ports)
     state.interfaces.put(made.id, made)
     return made

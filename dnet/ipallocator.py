@@ -6,7 +6,7 @@ for by name recorded as well, and never an address that is not a container's to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def request(
     state: State,
-    _facts: Facts,
+    facts: Facts,
     *,
     bridge: str | None = None,
     ip: str | None = None,
@@ -41,19 +41,20 @@ def request(
                 "an address asked for by name is one: --ip and --count exclude each other",
                 "leave one out",
             )
-        return [take(state, bridges.for_address(state, ip, bridge), ip, owner)]
-    return take_next(state, bridges.resolve(state, bridge), owner, count)
+        return [take(state, facts, bridges.for_address(state, ip, bridge), ip, owner)]
+    return take_next(state, facts, bridges.resolve(state, bridge), owner, count)
 
 
-def take(state: State, bridge: Bridge, ip: str, owner: str | None) -> str:
+def take(state: State, facts: Facts, bridge: Bridge, ip: str, owner: str | None) -> str:
     """Take one address by name."""
     if not address.contains(bridge.address, ip):
         raise bridges.elsewhere(bridge, ip)
     if ip in state.leases(bridge.name):
         raise AddressInUseError(f"{ip} is taken{whose(state, bridge.name, ip)}", "dnet ip list")
-    if ip in reserved(bridge):
+    never = _never(facts, bridge)
+    if ip in never:
         raise AddressInUseError(
-            f"{ip} is {reserved(bridge)[ip]}, which is never handed out",
+            f"{ip} is {never[ip]}, which is never handed out",
             f"dnet ip list --available --bridge {for_shell(bridge.name)}",
         )
     state.leases(bridge.name).put(ip, owner)
@@ -61,10 +62,12 @@ def take(state: State, bridge: Bridge, ip: str, owner: str | None) -> str:
     return ip
 
 
-def take_next(state: State, bridge: Bridge, owner: str | None, count: int = 1) -> list[str]:
+def take_next(
+    state: State, facts: Facts, bridge: Bridge, owner: str | None, count: int = 1
+) -> list[str]:
     """Take the next free addresses in the order of the bridge's policy, all or none."""
-    leases = state.leases(bridge.name)
-    free = (ip for ip in _candidates(state, bridge) if ip not in leases.rows)
+    leases, kept = state.leases(bridge.name), _kept(state, facts, bridge)
+    free = (ip for ip in _candidates(state, bridge) if ip not in leases.rows and ip not in kept)
     found = list(islice(free, count))
     if len(found) < count:
         pool = bridge.range or bridge.subnet
@@ -105,12 +108,11 @@ def give_back(state: State, bridge: str, ip: str) -> None:
         state.released(bridge).put(ip, None)
 
 
-def available(state: State, bridge: Bridge) -> Iterator[str]:
+def available(state: State, facts: Facts, bridge: Bridge) -> Iterator[str]:
     """The addresses that can still be had without asking by name, lowest first."""
-    taken = state.leases(bridge.name)
-    never = reserved(bridge)
+    taken, kept = state.leases(bridge.name), _kept(state, facts, bridge)
     pool = address.ascending(*_bounds(bridge))
-    return (ip for ip in pool if ip not in taken and ip not in never)
+    return (ip for ip in pool if ip not in taken and ip not in kept)
 
 
 def taken(state: State, bridge: Bridge) -> list[tuple[str, str | None]]:
@@ -125,10 +127,10 @@ def whose(state: State, bridge: str, ip: str) -> str:
     return f" by {owner}" if owner else ""
 
 
-def count_free(state: State, bridge: Bridge) -> int:
+def count_free(state: State, facts: Facts, bridge: Bridge) -> int:
     """How many addresses `available` gives, without making each of them."""
     low, high = _bounds(bridge)
-    gone = {*map(address.to_int, state.leases(bridge.name)), *map(address.to_int, reserved(bridge))}
+    gone = set(map(address.to_int, [*state.leases(bridge.name), *_kept(state, facts, bridge)]))
     return high - low + 1 - sum(low <= number <= high for number in gone)
 
 
@@ -142,6 +144,35 @@ def reserved(bridge: Bridge) -> dict[str, str]:
         str(net[-1]): "the broadcast address",
         bridge.gateway: f"the address of {bridge.name} itself",
     }
+
+
+def _never(facts: Facts, bridge: Bridge) -> Mapping[str, str]:
+    """The addresses that no container gets, and what each is: see `reserved`, and of the host.
+
+    Those are what the host has itself and, of the network that an adopted bridge was a part of
+    before, what it reaches others through.
+    """
+    own = {
+        ip: f"an address of this host, on {device}"
+        for ip, device in facts.own_addresses(bridge.subnet).items()
+    }
+    around: dict[str, str] = {}
+    if bridge.adopted:
+        around = dict.fromkeys(facts.nameservers(), "a nameserver of this host")
+        around |= dict.fromkeys(facts.gateways(bridge.subnet), "a gateway of this host")
+        around = {ip: what for ip, what in around.items() if ":" not in ip}
+    return {**around, **own, **reserved(bridge)}
+
+
+def _kept(state: State, facts: Facts, bridge: Bridge) -> Collection[str]:
+    """The addresses that are not handed out without being asked for by name.
+
+    Besides those that never are, they are the ones that would come with a hardware address which
+    an interface was given, or the bridge has.
+    """
+    given = state.interfaces_by_mac.groups()
+    macs = {mac for name, mac in given if name == bridge.name} | {bridges.mac(facts, bridge)}
+    return {*_never(facts, bridge), *filter(None, map(address.of_mac, macs))}
 
 
 def _refuse_in_use(state: State, ip: str) -> None:
@@ -161,7 +192,7 @@ def _bounds(bridge: Bridge) -> tuple[int, int]:
 
 
 def _candidates(state: State, bridge: Bridge) -> Iterator[str]:
-    """The addresses of the pool in the order of the policy, each once, those in use among them."""
+    """The addresses of the pool in the order of the policy, each once, whoever has them."""
     low, high = _bounds(bridge)
     released = state.released(bridge.name)
     yield from (ip for ip in _ascending(released) if low <= address.to_int(ip) <= high)
@@ -169,10 +200,9 @@ def _candidates(state: State, bridge: Bridge) -> Iterator[str]:
     start = low if last is None else address.to_int(last) + 1
     if not low <= start <= high:
         start = low
-    never, had = reserved(bridge), released.rows
+    had = released.rows
     for span in ((start, high), (low, start - 1)):
-        circle = address.ascending(*span)
-        yield from (ip for ip in circle if ip not in never and ip not in had)
+        yield from (ip for ip in address.ascending(*span) if ip not in had)
 
 
 def cursor_key(bridge: Bridge) -> str:

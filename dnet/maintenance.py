@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dnet.clearance import Clearance
+from dnet.endpoint import host_ip_of
 from dnet.errors import ConflictError, DamagedStateError, DnetError
 from dnet.host import nsholder, report, system
 from dnet.host.kernel import Kernel
@@ -44,9 +45,10 @@ class Maintenance(Clearance):
             plan = self._way_home(state, journal, kernel, self._reserved(state))
             blocked = [str(error) for error in plan.blocked.values()]
             overruled = [*plan.overruled, *kernel.hindrances(state)]
+            absent = kernel.absent(set(map(host_ip_of, state.mappings)))
             owned = Scope.of(state) | (Scope.of(journal) if journal else NOWHERE)
             unknown = self._unknown(kernel, owned).differences()
-            return [*blocked, *plan.differences(), *plan.loose, *overruled, *unknown]
+            return [*blocked, *plan.differences(), *plan.loose, *overruled, *absent, *unknown]
 
     def restore(self, *, adopt: bool = False, dry_run: bool = False) -> Plan:
         """Make the kernel agree with the store, from whatever it looks like now.

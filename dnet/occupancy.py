@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnet import address, ipallocator
 from dnet.endpoint import Endpoint
 from dnet.model import Bridge
 from dnet.state import State
 
+if TYPE_CHECKING:
+    from dnet.facts import Facts
+
 Counts = dict[str, Any]
 
 
-def of_bridge(state: State, bridge: Bridge) -> Counts:
+def of_bridge(state: State, facts: Facts, bridge: Bridge) -> Counts:
     """`addresses` and, by protocol, `ports`, each with how many are `taken` and `free`.
 
     Free are addresses that can be had without asking by name, and ports of the dynamic range that
@@ -21,7 +24,7 @@ def of_bridge(state: State, bridge: Bridge) -> Counts:
     """
     ports = {proto: _ports(state, bridge, proto) for proto in _protocols(state, bridge)}
     leases = len(state.leases(bridge.name))
-    addresses = {"taken": leases, "free": ipallocator.count_free(state, bridge)}
+    addresses = {"taken": leases, "free": ipallocator.count_free(state, facts, bridge)}
     return {"addresses": addresses, "ports": ports}
 
 

@@ -7,13 +7,37 @@ from __future__ import annotations
 
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dnet.host import system
 from dnet.host.veth import veth_name
 from dnet.model import Bridge, Interface
 from dnet.state import State
 from dnet.table import Table
+
+if TYPE_CHECKING:
+    from dnet.host.firewalld import Firewalld
+    from dnet.host.machine import Machine
+    from dnet.host.netlink import Netlink
+
+
+def machine() -> Machine:
+    """The facts that lists depend on, for which nobody is warned."""
+    from dnet.host.machine import Machine
+
+    return Machine(_netlink, _firewalld)
+
+
+def _netlink() -> Netlink:
+    from dnet.host.netlink import Netlink
+
+    return Netlink(lambda _: None)
+
+
+def _firewalld() -> Firewalld:
+    from dnet.host.firewalld import Firewalld
+
+    return Firewalld(lambda _: None)
 
 
 def device_of(table: str, key: str) -> str | None:

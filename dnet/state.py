@@ -64,6 +64,7 @@ class State:
         self.confirmed = False
         self.confirmed_bridges: set[str] = set()
         self.replug: set[str] = set()
+        self._remarks: list[tuple[int, str]] = []
 
     def _table(self, name: str, kind: type[K]) -> Table[K]:
         return Table(name, self._rows[name], self._log, kind.from_row, kind.row)
@@ -116,6 +117,7 @@ class State:
     def undo(self, mark: int) -> None:
         """Take back everything since `mark`; what was confirmed is looked at all the same."""
         self._known_changes = None
+        self._remarks = [one for one in self._remarks if one[0] <= mark]
         while len(self._log) > mark:
             table, key, old = self._log.pop()
             table.write(key, old)
@@ -145,6 +147,15 @@ class State:
             if changed is table and changed_key == key and old is not ABSENT:
                 return table.decode(key, old)
         return None
+
+    def remark(self, line: str) -> None:
+        """Note what is to be said about what was changed just now; it is undone along with it."""
+        self._remarks.append((len(self._log), line))
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said about what was changed."""
+        return [line for _, line in self._remarks]
 
     def confirm(self, *, bridge: str | None = None) -> None:
         """Note that something was asked for which is there already, such as a bridge.
@@ -200,6 +211,13 @@ class State:
         """Interface ids by network namespace."""
         return self.interfaces.index(
             "netns", lambda _, row: (row["netns"],) if row.get("netns") else ()
+        )
+
+    @property
+    def interfaces_by_mac(self) -> Index:
+        """Interface ids by bridge and the hardware address that they were given."""
+        return self.interfaces.index(
+            "mac", lambda _, row: ((row["bridge"], row["mac"]),) if row.get("mac") else ()
         )
 
     @property

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import pytest
 
-from dnet import bridge, interface, ipallocator, link, portallocator, portmapper, views
+from dnet import interface, ipallocator, link, portallocator, portmapper, subnets, views
 from dnet.cli.lines import EXCLUDED
 from dnet.cli.tree import CONTEXT
 from dnet.presence import Presence
@@ -171,7 +171,7 @@ def test_every_variable_is_told_of() -> None:
 
 def test_every_address_that_a_bridge_may_choose_is_told() -> None:
     text = (manual.SOURCES / "dnet-bridge.8").read_text()
-    assert [one for one in bridge.CANDIDATES if not re.search(rf"\b{one}[,.]", text)] == []
+    assert [one for one in subnets.CANDIDATES if not re.search(rf"\b{one}[,.]", text)] == []
 
 
 def test_what_cannot_be_part_of_a_batch_is_told() -> None:

@@ -14,6 +14,7 @@ from dnet.cli.document import Document, Item, column
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
 from dnet.model import Bridge
+from dnet.presence import machine
 from dnet.state import State
 
 COLUMNS = (column("ip", "ADDRESS"), column("owner", folds=True), column("bridge"))
@@ -84,6 +85,7 @@ def _taken(state: State, homes: list[Bridge]) -> Iterator[Item]:
 
 
 def _available(state: State, homes: list[Bridge]) -> Iterator[Item]:
+    facts = machine()
     for home in homes:
-        for ip in ipallocator.available(state, home):
+        for ip in ipallocator.available(state, facts, home):
             yield views.taken_address(ip, None, home.name)

@@ -14,7 +14,7 @@ from dnet.cli.session import Request
 from dnet.cli.tree import Command
 from dnet.model import Link
 from dnet.names import HOST
-from dnet.presence import Presence
+from dnet.presence import Presence, machine
 from dnet.state import State
 
 
@@ -24,9 +24,9 @@ def show() -> Request:
     """Show every bridge with its interfaces, their ports and links."""
 
     def picture(state: State, _: Any) -> Document:
-        whole = views.inventory(state, Presence(state))
+        whole, facts = views.inventory(state, Presence(state)), machine()
         for bridge in whole["bridges"]:
-            bridge.update(occupancy.of_bridge(state, state.bridges[bridge["name"]]))
+            bridge.update(occupancy.of_bridge(state, facts, state.bridges[bridge["name"]]))
         return Document(
             whole, picture=lambda: tuple(_tree(state, whole)), drawing=lambda: _dot(state, whole)
         )

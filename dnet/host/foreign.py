@@ -71,9 +71,8 @@ def stopping(
 def _outside(bridges: Collection[Bridge]) -> tuple[list[str | None], list[str | None]]:
     """The devices towards other networks, and all that lead anywhere."""
     mine = {one.name for one in bridges}
-    found = [(name, subnet) for name, subnet in routes.read() if name not in mine]
-    wires: list[str | None] = [*dict.fromkeys(name for name, _ in found)]
-    gateways: list[str | None] = [name for name, subnet in found if subnet == routes.DEFAULT]
+    wires: list[str | None] = [name for name in routes.devices() if name not in mine]
+    gateways: list[str | None] = [name for name in routes.default_devices() if name not in mine]
     return gateways or wires or [None], wires or [None]
 
 

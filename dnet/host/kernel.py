@@ -89,7 +89,10 @@ class Kernel:
         """
         from dnet.host import reach
 
-        found = [*reach.hindrances(state, self.netlink), *reach.advertised(state, ahead=ahead)]
+        found = [
+            *reach.hindrances(state, self.machine, self.netlink),
+            *reach.advertised(state, ahead=ahead),
+        ]
         return [*found, *self.foreign(state)]
 
     def foreign(self, state: State) -> list[str]:
@@ -110,7 +113,8 @@ class Kernel:
 
         local = LocalAddresses()
         return [
-            f"{one} is no address of this host: what is published on it answers once it is"
+            f"{one} is not an address of this host, so ports published on it do not answer: "
+            "add it, or publish them on another one; to see them: dnet map list"
             for one in asked
             if one not in local
         ]

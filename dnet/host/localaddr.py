@@ -2,65 +2,69 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
+from contextlib import suppress
 
-from dnet.host.system import read_file
+from dnet import address
+from dnet.host import fib
 
+_LOOPBACK = (0x7F000000, 8)
 _ALL_ONES = 0xFFFFFFFF
-_LOOPBACK = ("127.0.0.0", 8)
-
-#          |-- 127.0.0.0
-#             /8 host LOCAL
-_ADDRESS = re.compile(r"\|-- (\S+)|/(\d+) \S+ LOCAL")
+# A wider network that the host takes for itself is not listed address by address.
+_WIDEST_LISTED = 16
 
 
 class LocalAddresses:
     """What iptables calls `--dst-type LOCAL`: `address in local`. IPv4 only.
 
-    Read on the first question, for a host with a full routing table has a million lines of it.
+    Read on the first question. Where the kernel does not tell, it is 127.0.0.0/8 alone.
     """
 
     def __init__(self) -> None:
-        self._hosts: set[str] | None = None
-        self._networks: list[tuple[int, int]] = []
+        self._is_read = False
+        self._hosts: dict[int, str] = {}
+        self._networks: dict[fib.Prefix, str] = {_LOOPBACK: "lo"}
 
-    def __contains__(self, address: str) -> bool:
-        if self._hosts is None:
-            self._hosts = self._read()
-        if address in self._hosts:
-            return True
-        number = _number(address)
-        return number is not None and any(number & mask == net for net, mask in self._networks)
+    def __contains__(self, text: str) -> bool:
+        self._look()
+        number = _number(text)
+        if number is None:
+            return False
+        return number in self._hosts or any(fib.meet((number, 32), one) for one in self._networks)
 
-    def _read(self) -> set[str]:
-        try:
-            text = read_file("/proc/net/fib_trie").decode()
-        except OSError:
-            text = ""
-        hosts = set()
-        for address, length in {*parse_trie(text), _LOOPBACK}:
-            if length == 32:
-                hosts.add(address)
-            elif (number := _number(address)) is not None:
-                mask = _ALL_ONES << (32 - length) & _ALL_ONES
-                self._networks.append((number & mask, mask))
-        return hosts
+    def within(self, subnet: str) -> dict[str, str]:
+        """The addresses of a subnet that are the host's own, each with the name of its device."""
+        self._look()
+        inside = fib.prefix(subnet)
+        found = {
+            fib.dotted(number): device
+            for number, device in self._hosts.items()
+            if fib.meet((number, 32), inside)
+        }
+        for network, device in self._networks.items():
+            first, length = max(network, inside, key=lambda one: one[1])
+            if fib.meet(network, inside) and length >= _WIDEST_LISTED:
+                last = first | _ALL_ONES >> length
+                found |= dict.fromkeys(address.ascending(first, last), device)
+        return found
+
+    def _look(self) -> None:
+        if self._is_read:
+            return
+        self._is_read = True
+        with suppress(OSError):
+            for (number, length), device in self._read():
+                if length == 32:
+                    self._hosts[number] = device
+                else:
+                    self._networks[number, length] = device
+
+    def _read(self) -> Iterable[tuple[fib.Prefix, str]]:
+        return fib.to_host()
 
 
-def parse_trie(text: str) -> set[tuple[str, int]]:
-    """The addresses and prefix lengths of the local routes in a listing of /proc/net/fib_trie."""
-    found = set()
-    address = ""
-    for match in _ADDRESS.finditer(text):
-        if match[1]:
-            address = match[1]
-        else:
-            found.add((address, int(match[2])))
-    return found
-
-
-def _number(address: str) -> int | None:
-    parts = address.split(".")
-    if len(parts) != 4:
+def _number(text: str) -> int | None:
+    try:
+        return address.to_int(text) if "." in text else None
+    except ValueError:
         return None
-    return int.from_bytes(bytes(map(int, parts)), "big")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dnet.host import system
 
 if TYPE_CHECKING:
-    from dnet.facts import Device, Namespace
+    from dnet.facts import Device, Namespace, Route
     from dnet.host.firewalld import Firewalld
+    from dnet.host.localaddr import LocalAddresses
     from dnet.host.netlink import Netlink
     from dnet.host.sockets import HostPorts
 
@@ -30,6 +32,9 @@ class Machine:
     def __init__(self, netlink: Callable[[], Netlink], firewalld: Callable[[], Firewalld]) -> None:
         self._netlink = netlink
         self._firewalld = firewalld
+        self._gateways: dict[str, Collection[str]] = {}
+        self._own: dict[str, Mapping[str, str]] = {}
+        self._macs: dict[str, str | None] = {}
 
     @cached_property
     def _ports(self) -> HostPorts:
@@ -60,15 +65,62 @@ class Machine:
         """Whether firewalld runs and has a device in one of its zones."""
         return self._firewalld().has_zone(name)
 
-    def routes(self) -> Sequence[str]:
-        """The IPv4 routes but the default one, each a subnet in CIDR form."""
-        from dnet.host import routes
+    def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
+        """The routes that have an address in common with any of some subnets."""
+        from dnet.host import fib
 
-        return [subnet for _, subnet in routes.read() if subnet != routes.DEFAULT]
+        with suppress(OSError):
+            yield from fib.overlapping(subnets)
+
+    def gateways(self, subnet: str) -> Collection[str]:
+        """The addresses in a subnet that routes go through."""
+        from dnet.host import fib
+
+        if subnet not in self._gateways:
+            self._gateways[subnet] = frozenset()
+            with suppress(OSError):
+                self._gateways[subnet] = fib.gateways(subnet)
+        return self._gateways[subnet]
+
+    def own_addresses(self, subnet: str) -> Mapping[str, str]:
+        """The addresses in a subnet that the host itself has, each with the name of its device."""
+        if subnet not in self._own:
+            self._own[subnet] = self._local.within(subnet)
+        return self._own[subnet]
+
+    @cached_property
+    def _local(self) -> LocalAddresses:
+        from dnet.host.localaddr import LocalAddresses
+
+        return LocalAddresses()
 
     def nameservers(self) -> Sequence[str]:
         """The addresses of resolv.conf."""
+        return self._nameservers
+
+    @cached_property
+    def _nameservers(self) -> Sequence[str]:
         return system.nameservers()
+
+    def mac(self, device: str) -> str | None:
+        """The hardware address of a network device."""
+        if device not in self._macs:
+            self._macs[device] = system.hardware_address(device)
+        return self._macs[device]
+
+    def port_names(self, bridge: str) -> Collection[str]:
+        """The names of the devices plugged into a bridge; none where it is not there."""
+        from dnet.host import bridgeports
+
+        with suppress(OSError):
+            return bridgeports.names(bridge)
+        return ()
+
+    def port_name(self, interface_id: str) -> str:
+        """What the host's end of an interface's veth pair is called, be it there or not."""
+        from dnet.host.veth import veth_name
+
+        return veth_name(interface_id)
 
     def default_mtu(self) -> int:
         """The MTU of the default route's device, else 1500.
@@ -78,10 +130,9 @@ class Machine:
         """
         from dnet.host import routes
 
-        for name, subnet in routes.read():
-            if subnet == routes.DEFAULT and (device := self._netlink().device(name)):
-                return device.mtu if device.mtu in _MTUS else DEFAULT_MTU
-        return DEFAULT_MTU
+        name = routes.default_device()
+        device = self._netlink().device(name) if name else None
+        return device.mtu if device and device.mtu in _MTUS else DEFAULT_MTU
 
     def namespace(self, text: str) -> Namespace:
         """The network namespace a name, path or pid means. Raises NotFoundError, UsageError."""
@@ -103,9 +154,7 @@ class Machine:
 
     def port_of(self, interface_id: str) -> str | None:
         """The host's end of an interface's veth pair, by its name, where it is there."""
-        from dnet.host.veth import veth_name
-
-        device = self._netlink().device(veth_name(interface_id))
+        device = self._netlink().device(self.port_name(interface_id))
         return device.name if device else None
 
     def stays(self, interface_id: str) -> bool:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from dnet import bridgeports
 from dnet.errors import ConflictError, KernelError, PermissionDeniedError, out_of_files
 from dnet.facts import Device, Namespace
 from dnet.host import system
@@ -104,9 +105,14 @@ class Netlink:
     # Changes, each named by a step
 
     def take(self, step: Step) -> None:
-        """Make the change a step stands for. Raises KernelError."""
+        """Make the change a step stands for. Raises KernelError, ExhaustedError."""
         with _reporting(step.shown):
-            getattr(self, step.action)(**step.arguments)
+            try:
+                getattr(self, step.action)(**step.arguments)
+            except OSError as error:
+                if error.errno == errno.EXFULL:
+                    raise bridgeports.too_many(str(step.arguments["bridge"])) from None
+                raise
 
     def add_bridge(self, name: str, mac: str) -> None:
         """Make a bridge; with an address given it keeps that whatever its ports are.

@@ -17,14 +17,15 @@ from dnet.names import for_shell as word
 from dnet.state import State
 
 if TYPE_CHECKING:
+    from dnet.facts import Facts
     from dnet.host.netlink import Netlink
 
 
-def hindrances(state: State, netlink: Netlink) -> Iterator[str]:
+def hindrances(state: State, facts: Facts, netlink: Netlink) -> Iterator[str]:
     """Everything that is known to keep traffic from a bridge, or to lead it astray."""
     for bridge in state.bridges.values():
         if _is_up(bridge, netlink):
-            yield from _astray(state, bridge, netlink)
+            yield from _astray(state, facts, bridge, netlink)
     if any(bridge.ip_forward for bridge in state.bridges.values()):
         yield from map(_silent, _silent_uplinks(state))
 
@@ -41,14 +42,18 @@ def _is_up(bridge: Bridge, netlink: Netlink) -> bool:
     )
 
 
-def _astray(state: State, bridge: Bridge, netlink: Netlink) -> Iterator[str]:
+def _astray(state: State, facts: Facts, bridge: Bridge, netlink: Netlink) -> Iterator[str]:
     """Containers' addresses for which the kernel chooses another device than their bridge.
 
-    A more specific route does that, as of a VPN, and so does a rule of ip-rule(8).
+    A more specific route does that, as of a VPN, and so do a rule of ip-rule(8) and an address
+    of the host's own.
     """
+    own = facts.own_addresses(bridge.subnet)
     wrong: dict[str | None, list[str]] = {}
-    for ip, device in netlink.ways_to(_containers(state, bridge)):
-        if device != bridge.name:
+    for ip, device in netlink.ways_to(_containers(state, facts, bridge)):
+        if ip in own:
+            yield _doubled(state, bridge, ip, own[ip])
+        elif device != bridge.name:
             wrong.setdefault(device, []).append(ip)
     for device, (ip, *others) in wrong.items():
         more = f" and {len(others)} more" if others else ""
@@ -56,12 +61,20 @@ def _astray(state: State, bridge: Bridge, netlink: Netlink) -> Iterator[str]:
         yield f"what the host sends to {ip}{more} leaves {way}; see: ip route get {ip}"
 
 
-def _containers(state: State, bridge: Bridge) -> list[str]:
+def _doubled(state: State, bridge: Bridge, ip: str, device: str) -> str:
+    whose = state.leases(bridge.name).get(ip) or "its container"
+    return (
+        f"{ip} of {whose} is an address of this host as well, on {device}, so the host does not "
+        f"reach {whose}; take it away there, or release {whose}"
+    )
+
+
+def _containers(state: State, facts: Facts, bridge: Bridge) -> list[str]:
     """The addresses of a bridge's containers, and the next one."""
     found = dict.fromkeys(one.ip for one in state.interfaces.values() if one.bridge == bridge.name)
     mappings = map(state.mappings.__getitem__, state.mappings_by_bridge.keys(bridge.name))
     found.update(dict.fromkeys(one.container_ip for one in mappings))
-    found.update(dict.fromkeys(islice(ipallocator.available(state, bridge), 1)))
+    found.update(dict.fromkeys(islice(ipallocator.available(state, facts, bridge), 1)))
     return list(found)
 
 
@@ -92,12 +105,9 @@ def _silent_uplinks(state: State) -> list[str]:
     """
     if sysctl.differs(Sysctl(sysctl.FORWARDING, "1")):
         return []
-    known = routes.read()
-    uplinks = [device for device, subnet in known if subnet == routes.DEFAULT]
-    others = dict.fromkeys(uplinks or [device for device, _ in known])
     return [
         name
-        for name in others
+        for name in routes.default_devices() or routes.devices()
         if name not in state.bridges and sysctl.value(_forwards(name)) == "0"
     ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import os
 import stat
+import struct
 import sys
 
 _CHUNK = 1 << 16
@@ -19,6 +20,10 @@ _CAP_NET_ADMIN = 12  # include/uapi/linux/capability.h
 # include/uapi/asm-generic/socket.h; the kernel has it since 5.14.
 _SO_NETNS_COOKIE = 71
 _COOKIE_BYTES = 8
+
+_SIOCGIFHWADDR = 0x8927  # include/uapi/linux/sockios.h
+# struct ifreq: the name, the family of an address and, of an Ethernet's, six bytes.
+_IFREQ = struct.Struct("=16s 2x 6s 16x")
 
 # The PATH of cron and of many service managers lacks these, and the tools of this trade live there.
 _SYSTEM_FOLDERS = ("/usr/sbin", "/sbin", "/usr/local/sbin")
@@ -83,6 +88,24 @@ def netns_cookie() -> int | None:
     finally:
         probe.close()
     return int.from_bytes(raw, sys.byteorder)
+
+
+def hardware_address(device: str) -> str | None:
+    """The hardware address of a device of the current namespace (netdevice(7)), or None."""
+    import fcntl
+
+    request = _IFREQ.pack(os.fsencode(device), b"")
+    try:
+        probe = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        _, address = _IFREQ.unpack(fcntl.ioctl(probe.fileno(), _SIOCGIFHWADDR, request))
+    except OSError:
+        return None
+    finally:
+        probe.close()
+    return ":".join(f"{byte:02x}" for byte in address)
 
 
 def nameservers(path: str = "/etc/resolv.conf") -> list[str]:

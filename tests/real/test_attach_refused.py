@@ -164,6 +164,32 @@ def test_a_mac_that_is_taken_is_refused(lab: Lab, host: Host) -> None:
     assert host.ok("attach", "web", "--netns", node.netns, "--mac", mac)
 
 
+def test_a_mac_that_a_sibling_was_given_is_nobody_else_s(lab: Lab, host: Host) -> None:
+    one, other = lab.node(), lab.node()
+    host.ok("attach", "web", "--netns", one.netns, "--mac", "02:42:ac:11:00:03")
+    before = host.everything()
+    words = ("attach", "db", "--netns", other.netns)
+    refusal = host.fails(4, *words, "--ip", "172.17.0.3", code="conflict")
+    assert refusal.message == "02:42:ac:11:00:03 is the MAC of web"
+    refusal = host.fails(4, *words, "--mac", "02:42:ac:11:2a:01", code="conflict")
+    assert refusal.message == "02:42:ac:11:2a:01 is the MAC of dnet0 itself"
+    assert host.everything() == before
+    assert host.ok(*words) == "172.17.0.4"
+
+
+def test_the_mac_of_an_adopted_bridge_is_nobody_else_s(lab: Lab, host: Host) -> None:
+    host.ip(
+        "link add br0 address 02:00:00:00:00:07 type bridge",
+        "address add 10.1.0.1/24 dev br0",
+    )
+    host.ok("bridge", "init", "br0")
+    words = ("attach", "web", "--netns", lab.node().netns, "--bridge", "br0")
+    refusal = host.fails(4, *words, "--mac", "02:00:00:00:00:07", code="conflict")
+    assert refusal.message == "02:00:00:00:00:07 is the MAC of br0 itself"
+    host.ip("link set br0 address 02:42:0a:01:00:02")
+    assert host.ok(*words) == "10.1.0.3"
+
+
 def test_a_dry_run_changes_nothing(lab: Lab, host: Host) -> None:
     node = lab.node()
     before = host.everything()

@@ -180,6 +180,49 @@ def test_the_default_route_blocks_no_pool(lab: Lab) -> None:
     assert host.json("bridge", "show")["address"] == "172.17.42.1/16"
 
 
+@pytest.mark.parametrize(
+    ("routes", "chosen"),
+    [
+        (["route add 0.0.0.0/1 via 10.99.0.2", "route add 128.0.0.0/1 via 10.99.0.2"], 0),
+        (["route add 172.16.0.0/12 via 10.99.0.2 table 52", "rule add lookup 52"], 1),
+        (["route add 172.16.0.0/12 via 10.99.0.2 table 52"], 0),
+        (["route add default via 10.99.0.2 table 7", "rule add to 172.17.9.0/24 lookup 7"], 1),
+        (["route add blackhole 172.16.0.0/12", "route add unreachable 10.0.0.0/8"], 0),
+        (["address add 172.17.0.2/32 dev lo"], 1),
+    ],
+    ids=["halves of a default route", "a table", "no rule", "a rule", "refused", "a host's own"],
+)
+def test_every_route_in_use_counts_and_no_default_one(
+    lab: Lab, routes: list[str], chosen: int
+) -> None:
+    host = lab.host(resolv_conf=NO_NAMESERVER)
+    lab.outside(host)
+    host.ip(*routes)
+    host.quiet("bridge", "init", "br0")
+    assert host.json("bridge", "show")["address"] == ["172.17.42.1/16", "10.0.42.1/16"][chosen]
+
+
+@pytest.mark.parametrize("given", [(), ("--dry-run",)], ids=" ".join)
+def test_an_address_in_a_network_of_the_host_s_is_warned_of(
+    lab: Lab, given: tuple[str, ...]
+) -> None:
+    host = lab.host(resolv_conf=NO_NAMESERVER)
+    lab.outside(host)
+    host.ip("route add 10.98.0.0/16 via 10.99.0.2", "route add 0.0.0.0/1 via 10.99.0.2")
+    host.quiet("bridge", "init", "br0", "--address", "10.97.0.1/24")
+    for address, subnet, route in (
+        ("10.99.0.200/24", "10.99.0.0/24", "10.99.0.0/24 dev eth0"),
+        ("10.98.1.1/24", "10.98.1.0/24", "10.98.0.0/16 dev eth0"),
+    ):
+        done = host.dnet("bridge", "init", "br0", "--address", address, *given)
+        assert done.returncode == 0
+        assert done.stderr.splitlines()[0] == (
+            f"dnet: warning: {subnet} of br0 overlaps the route {route}: "
+            "at an address that is in both, only one of them is reached"
+        )
+    assert "overlaps" not in host.dnet("bridge", "init", "br0", "--no-icc").stderr
+
+
 @pytest.mark.libraries
 def test_no_pool_left_names_the_route_in_the_way(lab: Lab) -> None:
     host = lab.host(resolv_conf=NO_NAMESERVER)

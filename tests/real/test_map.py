@@ -53,6 +53,7 @@ def test_the_binding_address_of_the_bridge_is_the_default(host: Host) -> None:
 
 
 def test_localhost_is_its_address_wherever_a_host_address_may_stand(host: Host, lab: Lab) -> None:
+    host.ip("address add 10.99.0.9/32 dev lo")
     bridge(host, "--binding-ip", "localhost")
     assert host.json("bridge", "show")["binding_ip"] == "127.0.0.1"
     node = lab.node()
@@ -73,10 +74,14 @@ def test_an_address_that_the_host_does_not_have_is_told_of(br0: Host) -> None:
     """It may come: an address that moves between two hosts is no mistake."""
     done = br0.dnet("map", "add", "web", "10.99.0.9:80:80", "10.99.0.9:81:80", "82:80")
     assert (done.returncode, done.stdout.split()[0]) == (0, "10.99.0.9:80/tcp")
-    assert done.stderr == (
-        "dnet: warning: 10.99.0.9 is no address of this host: "
-        "what is published on it answers once it is\n"
+    told = (
+        "10.99.0.9 is not an address of this host, so ports published on it do not answer: "
+        "add it, or publish them on another one; to see them: dnet map list\n"
     )
+    assert done.stderr == f"dnet: warning: {told}"
+    done = br0.dnet("check")
+    assert (done.returncode, done.stdout, done.stderr) == (contract.STATUS["drift"], told, "")
+    br0.ip("addr add 10.99.0.9/32 dev lo")
     br0.quiet("check")
     br0.ip("addr add 10.99.0.0/24 dev lo")
     for host_ip in ("10.99.0.0", "127.0.0.1", "127.9.9.9", "172.17.42.1"):

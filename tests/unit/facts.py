@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import settings
 
 from dnet import bridge, endpoint
+from dnet.address import contains, overlap
 from dnet.errors import NotFoundError
-from dnet.facts import Device, Namespace
+from dnet.facts import Device, Namespace, Route
 from dnet.model import Bridge
 from dnet.state import State
 
@@ -25,12 +26,17 @@ class FakeFacts:
 
     `busy` holds what host processes listen on, `(address, port, protocol)`; a listener on
     0.0.0.0 is in the way of every address, and every listener of a wildcard. `namespaces` are
-    those that are there, `plugged` the ids of interfaces whose veth pair is,
-    `zoned` the devices in a zone of firewalld.
+    those that are there, `plugged` the ids of interfaces whose veth pair is, `zoned` the devices
+    in a zone of firewalld; `addresses` and `macs` are by and of devices, `ports` the names of
+    those of a bridge.
     """
 
     devices: Mapping[str, Device] = field(default_factory=dict)
-    routes_there: Collection[str] = ()
+    routes_there: Collection[str | Route] = ()
+    next_hops: Collection[str] = ()
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    macs: Mapping[str, str] = field(default_factory=dict)
+    ports: Mapping[str, Collection[str]] = field(default_factory=dict)
     resolvers: Collection[str] = ()
     mtu: int = 1500
     busy: Collection[tuple[str, int, str]] = ()
@@ -47,8 +53,24 @@ class FakeFacts:
     def has_zone(self, name: str) -> bool:
         return name in self.zoned
 
-    def routes(self) -> list[str]:
-        return list(self.routes_there)
+    def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
+        there = (Route(one) if isinstance(one, str) else one for one in self.routes_there)
+        return (one for one in there if any(overlap(one.subnet, other) for other in subnets))
+
+    def gateways(self, subnet: str) -> list[str]:
+        return [one for one in self.next_hops if contains(subnet, one)]
+
+    def own_addresses(self, subnet: str) -> dict[str, str]:
+        return {ip: name for ip, name in self.addresses.items() if contains(subnet, ip)}
+
+    def mac(self, device: str) -> str | None:
+        return self.macs.get(device)
+
+    def port_names(self, bridge: str) -> Collection[str]:
+        return self.ports.get(bridge, ())
+
+    def port_name(self, interface_id: str) -> str:
+        return f"{interface_id}-port"
 
     def nameservers(self) -> list[str]:
         return list(self.resolvers)
@@ -68,7 +90,7 @@ class FakeFacts:
         return shown in self.namespaces and self.namespaces[shown].cookie != cookie
 
     def port_of(self, interface_id: str) -> str | None:
-        return f"{interface_id}-port" if interface_id in self.plugged else None
+        return self.port_name(interface_id) if interface_id in self.plugged else None
 
     def stays(self, interface_id: str) -> bool:
         return interface_id in self.plugged

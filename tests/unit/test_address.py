@@ -146,6 +146,8 @@ def test_addresses_sort_as_numbers() -> None:
 
 def test_a_mac_is_the_one_docker_gives_that_address() -> None:
     assert address.mac("172.17.0.2") == "02:42:ac:11:00:02"
+    assert address.of_mac("02:42:ac:11:00:02") == "172.17.0.2"
+    assert address.of_mac("02:43:ac:11:00:02") is None
 
 
 @pytest.mark.parametrize(

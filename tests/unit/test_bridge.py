@@ -150,9 +150,9 @@ def test_no_container_gets_another_address_of_an_adopted_device() -> None:
     state = State()
     made = init(state, there)
     assert made.other_ips == ("10.5.0.2",)
-    assert ipallocator.take_next(state, made, None) == ["10.5.0.3"]
+    assert ipallocator.take_next(state, FACTS, made, None) == ["10.5.0.3"]
     with pytest.raises(AddressInUseError, match="another address of dnet0"):
-        ipallocator.take(state, made, "10.5.0.2", None)
+        ipallocator.take(state, FACTS, made, "10.5.0.2", None)
     ipallocator.release(state, FakeFacts(), ips=["10.5.0.3"])
     made = init(state, there, address="10.6.0.1/24")
     assert made.other_ips == ("10.6.0.2",)
@@ -171,6 +171,31 @@ def test_an_adopted_device_must_have_the_address() -> None:
 def test_a_device_without_an_address_will_not_do() -> None:
     with pytest.raises(ConflictError, match="with no address"):
         init(State(), device())
+
+
+@pytest.mark.parametrize(
+    ("addresses", "chosen"),
+    [
+        (["10.1.0.1/32", "10.2.0.1/24"], "10.2.0.1/24"),
+        (["10.1.0.0/31", "10.2.0.1/7", "10.3.0.0/24", "10.4.0.1/30"], "10.4.0.1/30"),
+        (["169.254.7.7/16", "10.2.0.1/24", "10.3.0.1/24"], "10.2.0.1/24"),
+        (["10.1.0.1/32", "169.254.7.7/16"], "169.254.7.7/16"),
+    ],
+)
+def test_the_first_address_that_will_do_is_taken(addresses: list[str], chosen: str) -> None:
+    assert init(State(), device(*addresses)).address == chosen
+
+
+def test_a_device_none_of_whose_addresses_will_do_is_named_with_them() -> None:
+    with pytest.raises(ConflictError) as error:
+        init(State(), device("10.1.0.1/32", "10.2.0.1/31"))
+    assert str(error.value) == (
+        "the device dnet0 is there already, with 10.1.0.1/32, 10.2.0.1/31, "
+        "of which a bridge can use none"
+    )
+    assert error.value.hint == (
+        "give it one with: ip address add ADDRESS/PREFIX dev dnet0; its prefix is /8 to /30"
+    )
 
 
 @pytest.mark.parametrize("kind", ["dummy", "veth", None])

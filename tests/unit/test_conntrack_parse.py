@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import given, settings
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from dnet.host.conntrack import delete, describe, narrow, select
 from dnet.host.ctentry import Entry, parse
 from dnet.host.ctnetlink import deletion, eviction, holding
+from dnet.host.fib import Prefix
 from dnet.host.flow import LOCAL, Flow
-from dnet.host.localaddr import LocalAddresses, parse_trie
+from dnet.host.localaddr import LocalAddresses
 from tests.unit.facts import STABLE
 
 # Printed by conntrack 1.4.7 with -o id.
@@ -40,8 +42,8 @@ sport=2 dport=1 mark=0 use=1 id=12
 class Here(LocalAddresses):
     """The host is 10.0.0.1 and its loopback."""
 
-    def _read(self) -> set[str]:
-        return {"10.0.0.1", "127.0.0.1"}
+    def _read(self) -> Iterable[tuple[Prefix, str]]:
+        return [((0x0A000001, 32), "eth0"), ((0x7F000001, 32), "lo")]
 
 
 def entries() -> list[Entry]:
@@ -232,33 +234,6 @@ def test_every_message_names_a_tuple(entry: Entry) -> None:
         sent = message(entry, 1)
         assert int.from_bytes(sent[22:24], sys.byteorder) == kind | 1 << 15
         assert len(sent) % 4 == 0
-
-
-TRIE = """\
-Main:
-  +-- 0.0.0.0/0 3 0 5
-     |-- 0.0.0.0
-        /0 universe UNICAST
-     |-- 10.9.0.0
-        /16 host LOCAL
-     +-- 192.0.2.0/30 2 0 2
-        |-- 192.0.2.0
-           /24 link UNICAST
-        |-- 192.0.2.2
-           /32 host LOCAL
-        |-- 192.0.2.255
-           /32 link BROADCAST
-"""
-
-
-def test_the_local_routes_of_a_trie() -> None:
-    assert parse_trie(TRIE) == {("10.9.0.0", 16), ("192.0.2.2", 32)}
-
-
-def test_a_sequence_of_prefixes_of_one_address() -> None:
-    # One leaf may carry routes of several lengths.
-    trie = "  |-- 10.0.0.0\n     /8 link UNICAST\n     /24 host LOCAL\n     /32 host LOCAL\n"
-    assert parse_trie(trie) == {("10.0.0.0", 24), ("10.0.0.0", 32)}
 
 
 def test_all_of_the_loopback_network_is_local() -> None:

@@ -16,7 +16,7 @@ from dnet.errors import (
     UsageError,
 )
 from dnet.state import State
-from tests.unit.facts import FACTS, make_bridge, queries, snapshot, specs, with_bridge
+from tests.unit.facts import FACTS, FakeFacts, make_bridge, queries, snapshot, specs, with_bridge
 
 
 def request(state: State, count: int = 1) -> list[str]:
@@ -43,6 +43,72 @@ def release(state: State, *ips: str, if_exists: bool = False) -> None:
 def test_reserved_addresses_are_named(ip: str, what: str) -> None:
     with pytest.raises(AddressInUseError, match=f"{what}, which is never handed out"):
         named(with_bridge("10.0.0.9/24"), ip)
+
+
+def on_a_network(*, adopted: bool) -> tuple[State, FakeFacts]:
+    """A bridge, and a host with an address on its loopback, a gateway and two nameservers."""
+    state = with_bridge("10.0.0.1/29")
+    state.bridges.put("dnet0", state.bridges["dnet0"]._replace(adopted=adopted))
+    facts = FakeFacts(
+        addresses={"10.0.0.1": "dnet0", "10.0.0.3": "lo", "10.9.0.9": "eth0"},
+        next_hops=["10.0.0.4", "192.0.2.1"],
+        resolvers=["10.0.0.5", "127.0.0.53", "fe80::1"],
+    )
+    return state, facts
+
+
+@pytest.mark.parametrize(
+    ("adopted", "free"),
+    [(True, ["10.0.0.2", "10.0.0.6"]), (False, ["10.0.0.2", *(f"10.0.0.{n}" for n in (4, 5, 6))])],
+)
+def test_what_the_host_has_or_needs_on_an_adopted_network_is_never_handed_out(
+    adopted: bool, free: list[str]
+) -> None:
+    """On a bridge that dnet made, a gateway or a nameserver is somebody's container."""
+    state, facts = on_a_network(adopted=adopted)
+    home = state.bridges["dnet0"]
+    assert list(ipallocator.available(state, facts, home)) == free
+    assert ipallocator.count_free(state, facts, home) == len(free)
+    assert ipallocator.request(state, facts, count=len(free)) == free
+    with pytest.raises(ExhaustedError):
+        ipallocator.request(state, facts)
+
+
+@pytest.mark.parametrize(
+    ("ip", "what"),
+    [
+        ("10.0.0.3", "an address of this host, on lo"),
+        ("10.0.0.4", "a gateway of this host"),
+        ("10.0.0.5", "a nameserver of this host"),
+        ("10.0.0.1", "the address of dnet0 itself"),
+    ],
+)
+def test_what_the_host_has_or_needs_is_refused_by_name(ip: str, what: str) -> None:
+    state, facts = on_a_network(adopted=True)
+    for ask in (
+        lambda: ipallocator.request(state, facts, ip=ip),
+        lambda: interface.allocate(state, facts, interface_id="web", ip=ip),
+    ):
+        with pytest.raises(AddressInUseError, match=f"{ip} is {what}, which is never handed out"):
+            ask()
+    assert not state.leases("dnet0")
+
+
+def test_what_was_handed_out_before_the_host_had_it_stays_and_goes_as_ever() -> None:
+    state, facts = on_a_network(adopted=True)
+    named(state, "10.0.0.3", "web")
+    assert ipallocator.count_free(state, facts, state.bridges["dnet0"]) == 2
+    ipallocator.release(state, facts, ips=["10.0.0.3"])
+    with pytest.raises(AddressInUseError):
+        ipallocator.request(state, facts, ip="10.0.0.3")
+
+
+def test_with_reuse_a_released_address_that_the_host_has_by_now_is_passed_over() -> None:
+    state = with_bridge("10.0.0.1/29", allocation="reuse")
+    request(state, 2)
+    release(state, "10.0.0.2", "10.0.0.3")
+    facts = FakeFacts(addresses={"10.0.0.2": "eth0"})
+    assert ipallocator.request(state, facts, count=2) == ["10.0.0.3", "10.0.0.4"]
 
 
 def test_a_taken_address_is_named_with_its_owner() -> None:
@@ -208,5 +274,5 @@ def test_a_whole_subnet_at_once() -> None:
 def test_available_addresses() -> None:
     state = with_bridge("10.0.0.3/29")
     request(state)
-    listed = ipallocator.available(state, state.bridges["dnet0"])
+    listed = ipallocator.available(state, FACTS, state.bridges["dnet0"])
     assert list(listed) == ["10.0.0.4", "10.0.0.5", "10.0.0.6"]

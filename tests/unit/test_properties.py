@@ -121,7 +121,7 @@ def test_nothing_is_handed_out_twice_and_never_a_reserved_one(
                 assert set(got) <= free
                 held.update(got)
         assert set(state.leases("dnet0")) == held
-    listed = ipallocator.available(state, state.bridges["dnet0"])
+    listed = ipallocator.available(state, FACTS, state.bridges["dnet0"])
     assert list(listed) == [ip for ip in subnet.pool if ip not in held]
 
 

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import pytest
 
-from dnet import address, bridge, interface, ipallocator, link, names, portallocator, portmapper
+from dnet import (
+    address,
+    bridge,
+    interface,
+    ipallocator,
+    link,
+    names,
+    portallocator,
+    portmapper,
+    subnets,
+)
 from dnet.errors import (
     AddressInUseError,
     ConflictError,
@@ -223,7 +233,7 @@ def test_get_key(proto: str) -> None:
 )
 def test_overlapping_nameservers(nameservers: list[str], chosen: str) -> None:
     """TestNonOverlapingNameservers, TestOverlapingNameservers, TestCheckNameserverOverlaps."""
-    assert bridge.choose_address(State(), FakeFacts(resolvers=nameservers)) == chosen
+    assert subnets.choose(State(), FakeFacts(resolvers=nameservers)) == chosen
 
 
 def test_check_route_overlaps() -> None:
@@ -232,7 +242,7 @@ def test_check_route_overlaps() -> None:
     assert not any(address.overlap("172.16.0.1/24", route) for route in routes)
     assert any(address.overlap("10.0.2.0/24", route) for route in routes)
     in_the_way = FakeFacts(routes_there=("172.17.0.0/16", *routes))
-    assert bridge.choose_address(State(), in_the_way) == "10.1.42.1/16"
+    assert subnets.choose(State(), in_the_way) == "10.1.42.1/16"
 
 
 @pytest.mark.parametrize(
