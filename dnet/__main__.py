@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
+import sys
+from contextlib import suppress
 from typing import NoReturn
 
 
@@ -16,9 +19,24 @@ def main() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     gc.disable()  # A command, its imports included, has ended before garbage is worth looking for.
-    from dnet.cli.main import main
+    try:
+        from dnet.cli.main import main
 
-    main()
+        main()
+    except Exception as error:
+        _end(error)
+
+
+def _end(error: Exception) -> NoReturn:
+    """End where dnet cannot be loaded, as where half of it is installed."""
+    said = [f"dnet: error: {type(error).__name__}: {error}"]
+    with suppress(Exception):
+        from dnet.cli.fault import known
+
+        said = list(known(error, sys.argv[1:]).lines())
+    with suppress(OSError):
+        os.write(2, "".join(f"{line}\n" for line in said).encode(errors="backslashreplace"))
+    os._exit(1)
 
 
 if __name__ == "__main__":

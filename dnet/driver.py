@@ -185,8 +185,10 @@ class Driver(Recovery):
             kernel.apply(plan)
             self._warn_of_blocked(plan, but=why)
             self._store.drop_journal()
-        except (DnetError, OSError) as error:
+        except Exception as error:
             self._settings.warn(f"could not undo everything ({error}); the next change tries again")
+            if not isinstance(error, DnetError | OSError):
+                raise
 
 
 def answered() -> None:

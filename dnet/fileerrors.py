@@ -12,6 +12,7 @@ from dnet.errors import (
     StateUnreadableError,
     out_of_files,
 )
+from dnet.host import privilege
 from dnet.names import for_shell
 
 _MOVE = "move it away, or use another folder: --state-dir"
@@ -49,8 +50,19 @@ def _denied(error: OSError, path: str, folder: str) -> DnetError:
             f"{path}: {error.strerror}",
             f"see whether it is immutable: {look}; or: --state-dir",
         )
-    needed = "root needs CAP_DAC_OVERRIDE here" if not os.geteuid() else "run it as root"
-    return PermissionDeniedError(f"{path}: permission denied", f"{needed}, or: --state-dir")
+    needed = privilege.advice(privilege.DAC_OVERRIDE)
+    return PermissionDeniedError(f"{path}: permission denied", f"{needed}; or: --state-dir")
+
+
+def unforeseen(error: OSError) -> DnetError:
+    """The error for what was refused where nobody expected it to be."""
+    if too_many := out_of_files(error):
+        return too_many
+    where = f"{error.filename}: " if error.filename else ""
+    said = f"{where}{error.strerror or error}"
+    if isinstance(error, PermissionError):
+        return PermissionDeniedError(said, privilege.advice(privilege.DAC_OVERRIDE))
+    return DnetError(said)
 
 
 def _first_there(folder: str) -> str:

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from dnet.errors import ConflictError, DamagedStateError, ForeignStateError
-from dnet.host import flows, report, system
+from dnet.host import flows, privilege, report, system
 from dnet.host.kernel import Kernel, Say
 from dnet.host.scope import NOWHERE, Scope
 from dnet.host.signals import end_by_exception, uninterrupted
@@ -53,7 +53,7 @@ class Recovery:
 
         But not who may not change the network either, and would keep others waiting.
         """
-        writes = writes or not system.has_net_admin()
+        writes = writes or not privilege.has(privilege.NET_ADMIN)
         return self._store.locked(self._settings.lock_timeout, self._settings.notice, writes=writes)
 
     @contextmanager

@@ -30,13 +30,23 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
             if form == "json":
                 session.form, session.quiet = form, False
             answer = _answer(session.carry_out(request), session.form, quiet=session.quiet)
-        except DnetError as error:
-            answer = [_complaint(session.told(error), as_object="json" in (form, session.form))]
+        except Exception as error:
+            told = session.told(_known(error, line))
+            answer = [_complaint(told, as_object="json" in (form, session.form))]
         for piece in chain(answer, "\n"):
             write(piece)
         sys.stdout.flush()
         answered()
     return Document()
+
+
+def _known(error: Exception, line: script.Line) -> DnetError:
+    """The error of a line: whatever it is, the next line may be another matter."""
+    if isinstance(error, DnetError):
+        return error
+    from dnet.cli.fault import known
+
+    return known(error, ["batch", "--each", *line.words])
 
 
 def _answer(document: Document, form: str, *, quiet: bool) -> Iterable[str]:

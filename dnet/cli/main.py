@@ -13,11 +13,13 @@ from click.core import ParameterSource
 
 from dnet import STATE_DIR, __version__
 from dnet.cli.tree import LazyGroup
-from dnet.errors import DnetError, PermissionDeniedError, UsageError, out_of_files
+from dnet.errors import DnetError, UsageError
 
 if TYPE_CHECKING:
     from dnet.cli.document import Document
     from dnet.cli.session import Session
+
+_DONE = "what was asked for is done all the same"
 
 ABOUT = "Docker's original network driver as shell commands."
 
@@ -116,13 +118,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         _discard_output()  # The reader has what it wanted.
     except OSError as error:
-        done = any(session.has_changed for session in begun)
         unwritten = DnetError(
-            f"cannot write the output: {error.strerror}",
-            "what was asked for is done all the same" if done else None,
+            f"cannot write the output: {error.strerror}", _DONE if _has_changed(begun) else None
         )
         status = status or _fail(unwritten, words, begun)
         _discard_output()
+    except Exception as error:
+        status = _fail(_known(error, words, begun), words, begun)
     if arguments is None:
         # Taking the interpreter apart would last half as long as starting it.
         os._exit(status)
@@ -146,8 +148,6 @@ def _run(words: list[str], begun: list[Session]) -> tuple[Iterable[str], int]:
     try:
         result = cli.main(args=words, prog_name="dnet", standalone_mode=False, obj=begun)
         return result if isinstance(result, tuple) else ((), int(result or 0))
-    except DnetError as error:
-        return (), _fail(error, words, begun)
     except click.UsageError as error:
         from dnet.cli.usage import as_usage
 
@@ -158,18 +158,22 @@ def _run(words: list[str], begun: list[Session]) -> tuple[Iterable[str], int]:
         return (), 130
     except BrokenPipeError:
         raise
-    except OSError as error:
-        return (), _fail(_as_known(error), words, begun)
+    except Exception as error:
+        return (), _fail(_known(error, words, begun), words, begun)
 
 
-def _as_known(error: OSError) -> DnetError:
-    """What the system refused where nobody expected it to."""
-    if known := out_of_files(error):
-        return known
-    where = f"{error.filename}: " if error.filename else ""
-    if isinstance(error, PermissionError):
-        return PermissionDeniedError(f"{where}permission denied", "run it as root")
-    return DnetError(f"{where}{error.strerror or error}")
+def _known(error: Exception, words: list[str], begun: list[Session]) -> DnetError:
+    """The error that a user reads for whatever was raised."""
+    if isinstance(error, DnetError):
+        return error
+    from dnet.cli.fault import known
+
+    found = known(error, words)
+    return found.advising(f"{_DONE}; {found.hint}") if _has_changed(begun) else found
+
+
+def _has_changed(begun: list[Session]) -> bool:
+    return any(session.has_changed for session in begun)
 
 
 def _fail(error: DnetError, words: list[str], begun: list[Session]) -> int:

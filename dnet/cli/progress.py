@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def shown() -> Iterator[Progress]:
     from threading import Event, Thread
 
     ended = Event()
-    drawer = Thread(target=_draw, args=(progress, ended), daemon=True)
+    drawer = Thread(target=_draw_if_possible, args=(progress, ended), daemon=True)
     _start_deaf(drawer)
     try:
         yield progress
@@ -71,6 +71,12 @@ def _start_deaf(thread: Thread) -> None:
         thread.start()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _draw_if_possible(progress: Progress, ended: Event) -> None:
+    """What goes wrong with it is no reason to say a word more."""
+    with suppress(Exception):
+        _draw(progress, ended)
 
 
 def _draw(progress: Progress, ended: Event) -> None:

@@ -11,16 +11,16 @@ from functools import cached_property
 
 from dnet.errors import (
     KernelError,
-    PermissionDeniedError,
     RulesRefusedError,
     RulesUnreadableError,
     out_of_files,
 )
-from dnet.host import command, lookups, nftables, system
+from dnet.host import command, lookups, nftables, privilege, system
 from dnet.host.listing import Tables
 from dnet.host.rules import Commands, in_order
 
 HINT = "apt-get install iptables"
+_AS_ROOT = " (you must be root)"
 _LOOK = "look at it: iptables-save"
 _LEGACY_TABLES = "/proc/self/net/ip_tables_names"
 
@@ -92,8 +92,8 @@ class Firewall:
         if done.status == 0:
             return done.output
         said = f"{words[0]} refused: {_first_line(done.errors) or f'status {done.status}'}"
-        if not system.has_net_admin():
-            raise PermissionDeniedError(said, "CAP_NET_ADMIN is missing: run it as root")
+        if not privilege.has(privilege.NET_ADMIN):
+            raise privilege.denied(said, privilege.NET_ADMIN)
         raise RulesRefusedError(said)
 
 
@@ -111,7 +111,7 @@ def _program(name: str) -> str:
 
 
 def _first_line(errors: str) -> str:
-    """What went wrong, without the advice to try --help and the version in front."""
-    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    """What went wrong, without the version in front, and without advice: dnet has its own."""
+    lines = [line.strip() for line in errors.replace(_AS_ROOT, "").splitlines() if line.strip()]
     telling = [line for line in lines if "Try `" not in line and not line.startswith("#")]
     return " ".join(telling[:2])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dnet.address import ANY
 from dnet.errors import DnetError, KernelError, PermissionDeniedError
-from dnet.host import sysctl, system
+from dnet.host import privilege, sysctl
 from dnet.host.machine import Machine
 from dnet.host.rules import Commands, Rule, in_order
 from dnet.host.steps import Netlink as NetlinkStep
@@ -79,8 +79,10 @@ class Kernel:
 
     def require(self) -> None:
         """Raises PermissionDeniedError without the capability to change the network."""
-        if not system.has_net_admin():
-            raise PermissionDeniedError("CAP_NET_ADMIN is missing", "run it as root")
+        if not privilege.has(privilege.NET_ADMIN):
+            raise PermissionDeniedError(
+                f"{privilege.NET_ADMIN} is missing", privilege.advice(privilege.NET_ADMIN)
+            )
 
     def hindrances(self, state: State, *, ahead: bool = False) -> list[str]:
         """What of the host's keeps traffic away that dnet accepts, or lets it in, in words.
@@ -191,7 +193,7 @@ class Kernel:
 
     def _end(self, plan: Plan) -> None:
         """Tracked connections: the rules hold already, so nothing here is reason to fail."""
-        if not plan.flows or not system.has_net_admin():
+        if not plan.flows or not privilege.has(privilege.NET_ADMIN):
             return
         from dnet.host import conntrack
 

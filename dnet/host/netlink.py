@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dnet import bridgeports
-from dnet.errors import ConflictError, KernelError, PermissionDeniedError, out_of_files
+from dnet.errors import ConflictError, KernelError, out_of_files
 from dnet.facts import Device, Namespace
-from dnet.host import system
+from dnet.host import privilege, system
 from dnet.host.rtnl import Channel, nested
 from dnet.host.steps import Netlink as Step
 from dnet.model import Interface
@@ -340,7 +340,7 @@ def _reporting(what: str) -> Iterator[None]:
     try:
         yield
     except PermissionError:
-        raise PermissionDeniedError(f"{what}: CAP_NET_ADMIN is missing", "run it as root") from None
+        raise privilege.denied(what, privilege.NET_ADMIN) from None
     except OSError as error:
         refused = KernelError(f"{what}: {error.strerror or error}")
         raise out_of_files(error) or refused from None

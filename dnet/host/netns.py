@@ -17,7 +17,7 @@ from dnet.errors import (
     out_of_files,
 )
 from dnet.facts import Namespace
-from dnet.host import system
+from dnet.host import privilege, system
 from dnet.host.signals import uninterrupted
 from dnet.names import is_number, quoted
 
@@ -44,7 +44,8 @@ def find(text: str) -> Namespace:
         return Namespace(shown, path, _cookie(descriptor))
     except PermissionError:
         raise PermissionDeniedError(
-            f"{path}: entering it needs CAP_SYS_ADMIN", "run it as root"
+            f"{path}: entering it needs {privilege.SYS_ADMIN}",
+            privilege.advice(privilege.SYS_ADMIN),
         ) from None
     except OSError as error:
         raise out_of_files(error) or UsageError(
@@ -111,7 +112,12 @@ def _open_meant(text: str) -> tuple[int, str, str]:
         shown, path = _resolve(text)
         return _open(path), shown, path
     except PermissionError:
-        raise PermissionDeniedError(f"{path}: permission denied", "run it as root") from None
+        # To see a namespace of a process takes what it takes to trace it (ptrace(2)).
+        is_process = path.startswith("/proc/")
+        needed = privilege.SYS_PTRACE if is_process else privilege.DAC_OVERRIDE
+        raise PermissionDeniedError(
+            f"{path}: permission denied", privilege.advice(needed)
+        ) from None
     except OSError as error:
         raise out_of_files(error) or NotFoundError(
             f"there is no network namespace {quoted(text)}",

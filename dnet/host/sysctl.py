@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import suppress
 
-from dnet.errors import KernelError, PermissionDeniedError, out_of_files
-from dnet.host import command, system
+from dnet.errors import KernelError, out_of_files
+from dnet.host import command, privilege, system
 from dnet.host.steps import Sysctl
 
 FORWARDING = ("net", "ipv4", "ip_forward")
 BRIDGE_CALLS_IPTABLES = ("net", "bridge", "bridge-nf-call-iptables")
 BRIDGE_FILTERS_TAGGED = ("net", "bridge", "bridge-nf-filter-vlan-tagged")
+_WRITABLE = "/proc/sys is read-only, as in a container: mount -o remount,rw /proc/sys"
 
 
 def value(setting: Sysctl) -> str | None:
@@ -49,13 +51,14 @@ def write(setting: Sysctl) -> None:
         with open(setting.path, "w", encoding="ascii") as file:
             file.write(setting.value)
     except PermissionError:
-        raise PermissionDeniedError(f"{setting.shown}: not permitted", "run it as root") from None
+        raise privilege.denied(setting.shown, privilege.NET_ADMIN) from None
     except FileNotFoundError:
         raise KernelError(
             f"{setting.shown}: the kernel has no such setting", _hint(setting)
         ) from None
     except OSError as error:
-        refused = KernelError(f"{setting.shown}: {error.strerror}")
+        hint = _WRITABLE if error.errno == errno.EROFS else None
+        refused = KernelError(f"{setting.shown}: {error.strerror}", hint)
         raise out_of_files(error) or refused from None
 
 

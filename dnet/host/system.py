@@ -15,8 +15,6 @@ import sys
 _CHUNK = 1 << 16
 _FILES = 8
 
-_CAP_NET_ADMIN = 12  # include/uapi/linux/capability.h
-
 # include/uapi/asm-generic/socket.h; the kernel has it since 5.14.
 _SO_NETNS_COOKIE = 71
 _COOKIE_BYTES = 8
@@ -136,21 +134,6 @@ def _is_address(text: str) -> bool:
             continue
         return True
     return False
-
-
-def has_net_admin() -> bool:
-    """Whether this process has CAP_NET_ADMIN in its effective set (capabilities(7)).
-
-    Without /proc to say so the answer is yes: the kernel then refuses what it refuses.
-    """
-    try:
-        status = read_file("/proc/self/status")
-    except OSError:
-        return True
-    for line in status.splitlines():
-        if line.startswith(b"CapEff:"):
-            return bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
-    return True
 
 
 def find_program(name: str) -> str | None:

@@ -134,6 +134,50 @@ def test_root_without_it_is_nobody(host: Host) -> None:
     assert host.everything() == before
 
 
+# What root of less than the whole machine lacks, by what it runs in.
+LESS_THAN_ROOT = {
+    "setpriv --bounding-set=-net_admin": "root lacks CAP_NET_ADMIN here",
+    "unshare --user --map-root-user": "root of a user namespace",
+    "setpriv --bounding-set=-sys_admin": "root lacks CAP_SYS_ADMIN here",
+}
+
+
+ATTACH = "attach web --netns NODE"
+
+
+@pytest.mark.parametrize(
+    ("lacking", "command"),
+    [(one, command) for one in LESS_THAN_ROOT for command in (ATTACH, *KERNEL)][: -len(KERNEL)],
+)
+def test_root_is_not_told_to_be_root(host: Host, lab: Lab, lacking: str, command: str) -> None:
+    # Whoever is root of a user namespace alone may write there, and so is not stopped by files.
+    subprocess.run(["chmod", "-R", "a+rwX", str(host.state_dir)], check=True)
+    before = host.everything()
+    words = command.replace("NODE", lab.node().netns).split()
+    done = host.try_run(*lacking.split(), "dnet", *words)
+    refusal = read_refusal(done)
+    assert refusal.status == STATUS["permission"]
+    assert LESS_THAN_ROOT[lacking] in str(refusal.hint)
+    assert "must be root" not in done.stderr
+    assert host.everything() == before
+
+
+def test_settings_that_are_read_only(host: Host) -> None:
+    """As in a container, whose root may do everything else."""
+    host.run("dnet", "map", "remove", "8080")
+    read_only = "mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys"
+    before = host.everything()
+    words = f"{read_only} && exec dnet map add web 8080:80"
+    done = host.try_run("unshare", "--mount", "sh", "-c", words)
+    refusal = read_refusal(done)
+    assert refusal.status == STATUS["kernel"]
+    assert "Read-only file system" in refusal.message
+    assert (
+        refusal.hint == "/proc/sys is read-only, as in a container: mount -o remount,rw /proc/sys"
+    )
+    assert host.everything() == before
+
+
 def test_attaching_takes_two_capabilities(host: Host, lab: Lab) -> None:
     node = lab.node()
     only = "--bounding-set=-all,+net_admin,+sys_admin"

@@ -149,8 +149,8 @@ def test_namespaces_have_different_cookies(lab: Lab) -> None:
 
 def test_a_dropped_capability_is_missed(lab: Lab) -> None:
     code = """
-from dnet.host.system import has_net_admin
-result = has_net_admin()
+from dnet.host import privilege
+result = privilege.has(privilege.NET_ADMIN)
 """
     node = lab.node()
     assert inside(node, code) is True

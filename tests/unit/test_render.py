@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnet.cli import progress
 from dnet.cli.render import as_json, lines, write
 from dnet.cli.terminal import fitted
 from tests.unit.facts import STABLE
@@ -66,3 +67,13 @@ def test_a_line_is_one_line(text: str) -> None:
     assert (line.isprintable(), end) == (True, "")
     assert lines([line]) == f"{line}\n"
     assert lines(["a\udcffb"]) == "a\udcffb\n"
+
+
+def test_a_drawing_of_progress_that_fails_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "_draw", lambda *_: 1 / 0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with progress.shown() as meter:
+        assert meter.begin("reading").done == 0
+    assert capfd.readouterr() == ("", "")
