@@ -184,6 +184,8 @@ class Driver(Recovery):
             plan.after += outcome.plan.back
             kernel.apply(plan)
             self._warn_of_blocked(plan, but=why)
+            if error := self._left_over(plan, former):
+                raise error
             self._store.drop_journal()
         except Exception as error:
             self._settings.warn(f"could not undo everything ({error}); the next change tries again")

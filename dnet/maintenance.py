@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from dnet.clearance import Clearance
@@ -107,10 +108,14 @@ class Maintenance(Clearance):
             state.serial += 1
             state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
             self._note(partial(self._store.commit, state, journalled=False), needed=adopts)
-        self._note(self._store.drop_journal)
+        if not self._left_over(plan, state):
+            self._note(self._store.drop_journal)
         self._store.names.renew(state)
-        for line in [*plan.overruled, *kernel.hindrances(state)]:
+        for line in plan.overruled:
             self._settings.warn(line)
+        with suppress(DnetError, OSError):  # It is done: nothing here is reason to fail.
+            for line in kernel.hindrances(state):
+                self._settings.warn(line)
         for line in report.few(plan.loose, "are unplugged: dnet check names them"):
             self._settings.warn(line)
         self._fail_of_blocked(plan)

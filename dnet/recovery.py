@@ -7,12 +7,13 @@ from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
 from typing import NamedTuple
 
-from dnet.errors import ConflictError, DamagedStateError, ForeignStateError
+from dnet.errors import ConflictError, DamagedStateError, DnetError, ForeignStateError
 from dnet.host import flows, privilege, report, system
 from dnet.host.kernel import Kernel, Say
 from dnet.host.scope import NOWHERE, Scope
 from dnet.host.signals import end_by_exception, uninterrupted
 from dnet.host.steps import Plan
+from dnet.host.veth import veth_name
 from dnet.state import State
 from dnet.store import Store
 
@@ -97,8 +98,19 @@ class Recovery:
             with uninterrupted():
                 kernel.apply(plan)
             self._report(plan)
+        if error := self._left_over(plan, state):
+            raise error
         self._store.drop_journal()
         return moved
+
+    @staticmethod
+    def _left_over(plan: Plan, state: State) -> DnetError | None:
+        """Why something did not go of which nothing but the journal tells, if so."""
+        attached = (veth_name(one.id) for one in state.interfaces.values() if one.netns)
+        known = {*state.bridges, *attached} if plan.blocked else ()
+        errors = (error for device, error in plan.blocked.items() if device not in known)
+        error = next(errors, None)
+        return error and error.advising("the next change tries again, and so does: dnet restore")
 
     def _left_journal(self, state: State, *, moved: bool) -> State | None:
         """What a killed command was moving the kernel to, unless it came to commit it.

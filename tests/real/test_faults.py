@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import ANY
 
@@ -68,7 +69,10 @@ def left_as_it_was(scene: Scene, done: Completed, *, stays: bool) -> None:
         assert UNDONE in done.stderr or case.goes_on, done
         assert stays or case.goes_on, done
         assert site.dnet(NEXT).returncode == 0
-    elif done.returncode and not case.goes_on:
+    elif done.returncode and case.goes_on:
+        # It may have done all but what failed, of which nothing but itself has to know.
+        assert site.dnet(case.line).returncode == 0
+    elif done.returncode:
         files = site.files()
         # The next change writes over what cannot be removed any more, and over names that lie
         # ready, by which it knows that it has to.
@@ -79,6 +83,37 @@ def left_as_it_was(scene: Scene, done: Completed, *, stays: bool) -> None:
     if case.goes_on or case.drifted:
         may_be = [scene.before, scene.after]
     scene.now().has_to_be_one_of(*may_be)
+
+
+KILLED = next(case for case in CASES if case.name == "attach")
+
+
+@pytest.mark.parametrize("line", [NEXT, "restore", "reset --yes"])
+def test_what_a_killed_command_left_is_known_until_it_is_gone(
+    stage: Stage, line: str, tmp_path: Path
+) -> None:
+    """Whatever goes wrong with the next one: it has to be tried again."""
+    scene, site, log = stage.scene(KILLED), stage.scene(KILLED).site, tmp_path / "points"
+    killing = 1 + scene.points.index("before file link")
+    kill = {"DNET_POINT_AT": str(killing), "DNET_POINT_DO": "kill"}
+    assert scene.trial(kill).returncode == -9
+    site.dnet(line, {"DNET_POINT_LOG": str(log)})
+    points = log.read_text().splitlines()
+    sends = [one for one, what in enumerate(points, 1) if what == f"before {NETLINK} send"]
+    sends += [one for one, what in enumerate(points, 1) if what == f"before {NETLINK} sendto"]
+    assert sends
+    with figures.tally("fault", "faults", "leftovers") as tally:
+        for point in figures.some(sends, 3, line):
+            with tally.trial(f"{line}, {points[point - 1]} ({point})"):
+                assert scene.trial(kill).returncode == -9
+                done = site.dnet(line, {"DNET_POINT_AT": str(point), "DNET_POINT_DO": NETLINK})
+                if done.returncode and not site.has_journal:
+                    scene.now().has_to_be_one_of(scene.before)
+                site.ok(line)
+                if line == "reset --yes":
+                    assert "veth" not in site.kernel()
+                else:
+                    scene.now().has_to_be_one_of(scene.before)
 
 
 @pytest.mark.parametrize("case", figures.some(CASES, 12, "faults"), ids=str)
