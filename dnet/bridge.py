@@ -39,8 +39,9 @@ def init(
         state.confirm(bridge=name)
         return made
     state.bridges.put(name, made)
-    if existing is None or existing.address != made.address:
-        overlapped = None if made.adopted else subnets.overlapped(state, facts, made)
+    is_given = options.get("address") is not None and not made.adopted
+    if is_given and (existing is None or existing.address != made.address):
+        overlapped = subnets.overlapped(state, facts, made)
         if overlapped:
             state.remark(overlapped)
     return made

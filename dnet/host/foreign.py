@@ -46,13 +46,19 @@ class _Chain(NamedTuple):
 
 
 def stopping(
-    variant: str | None, bridges: Collection[Bridge], published: Callable[[], Published]
+    variant: str | None,
+    bridges: Collection[Bridge],
+    published: Callable[[], Published],
+    outward: Callable[[], Collection[str]],
 ) -> Iterator[str]:
-    """What chains of others stop of what dnet lets through, in words."""
+    """What chains of others stop of what dnet lets through, in words.
+
+    `outward` are the devices by which any route leads.
+    """
     chains = list(_chains(variant or "nft"))
     if not chains:
         return
-    every = list(promises.described(bridges, published(), *_outside(bridges)))
+    every = list(promises.described(bridges, published(), *_outside(bridges, outward())))
     for chain in chains:
         stopped: dict[str, list[tuple[str, str]]] = {}
         for bridge, what, packets in every:
@@ -68,10 +74,12 @@ def stopping(
             yield f"the {chain.name} {end} {whats}{more}, whatever dnet accepts: {allow}"
 
 
-def _outside(bridges: Collection[Bridge]) -> tuple[list[str | None], list[str | None]]:
+def _outside(
+    bridges: Collection[Bridge], outward: Collection[str]
+) -> tuple[list[str | None], list[str | None]]:
     """The devices towards other networks, and all that lead anywhere."""
     mine = {one.name for one in bridges}
-    wires: list[str | None] = [name for name in routes.devices() if name not in mine]
+    wires: list[str | None] = [name for name in outward if name not in mine]
     gateways: list[str | None] = [name for name in routes.default_devices() if name not in mine]
     return gateways or wires or [None], wires or [None]
 

@@ -104,7 +104,10 @@ class Kernel:
         if not state.uses_iptables:
             return []
         bridges = [one for one in state.bridges.values() if one.iptables]
-        return list(foreign.stopping(state.variant, bridges, partial(promises.published, state)))
+        published = partial(promises.published, state)
+        return list(
+            foreign.stopping(state.variant, bridges, published, lambda: self.machine.outward)
+        )
 
     def absent(self, host_ips: Iterable[str]) -> list[str]:
         """What waits for an address that the host does not have, in words."""

@@ -72,6 +72,13 @@ class Machine:
         with suppress(OSError):
             yield from fib.overlapping(subnets)
 
+    @cached_property
+    def outward(self) -> list[str]:
+        """The devices by which the main table leads anywhere, as they were when first asked for."""
+        from dnet.host import routes
+
+        return routes.devices()
+
     def gateways(self, subnet: str) -> Collection[str]:
         """The addresses in a subnet that routes go through."""
         from dnet.host import fib

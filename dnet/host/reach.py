@@ -18,16 +18,17 @@ from dnet.state import State
 
 if TYPE_CHECKING:
     from dnet.facts import Facts
+    from dnet.host.machine import Machine
     from dnet.host.netlink import Netlink
 
 
-def hindrances(state: State, facts: Facts, netlink: Netlink) -> Iterator[str]:
+def hindrances(state: State, machine: Machine, netlink: Netlink) -> Iterator[str]:
     """Everything that is known to keep traffic from a bridge, or to lead it astray."""
     for bridge in state.bridges.values():
         if _is_up(bridge, netlink):
-            yield from _astray(state, facts, bridge, netlink)
+            yield from _astray(state, machine, bridge, netlink)
     if any(bridge.ip_forward for bridge in state.bridges.values()):
-        yield from map(_silent, _silent_uplinks(state))
+        yield from map(_silent, _silent_uplinks(state, machine))
 
 
 def _is_up(bridge: Bridge, netlink: Netlink) -> bool:
@@ -98,7 +99,7 @@ def _advertised(name: str) -> str:
     )
 
 
-def _silent_uplinks(state: State) -> list[str]:
+def _silent_uplinks(state: State, machine: Machine) -> list[str]:
     """The devices towards other networks that do not forward, where the host as such does.
 
     Those of default routes; without any, those of whatever route there is.
@@ -107,7 +108,7 @@ def _silent_uplinks(state: State) -> list[str]:
         return []
     return [
         name
-        for name in routes.default_devices() or routes.devices()
+        for name in routes.default_devices() or machine.outward
         if name not in state.bridges and sysctl.value(_forwards(name)) == "0"
     ]
 

@@ -98,6 +98,14 @@ def test_tables_count_that_rules_lead_to(host: Host) -> None:
 
 
 @pytest.mark.usefixtures("inside")
+def test_a_rule_for_vrfs_leads_to_whichever_table(host: Host) -> None:
+    host.ip("route add 172.20.0.0/16 via 10.99.0.2 table 77")
+    assert there() == set()
+    host.ip("rule add l3mdev pref 1000")
+    assert there() == {Route("172.20.0.0/16", "eth0", table=77)}
+
+
+@pytest.mark.usefixtures("inside")
 def test_gateways_are_those_of_every_route(host: Host) -> None:
     host.ip(
         "route add default via 10.99.0.2",
