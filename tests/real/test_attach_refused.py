@@ -51,7 +51,7 @@ def test_a_path_with_a_nul_byte_is_refused(host: Host) -> None:
     before = host.everything()
     done = host.dnet("batch", stdin="attach web --netns /run/netns/a\0b\n")
     assert (done.returncode, done.stdout) == (STATUS["usage"], "")
-    assert read_refusal(done).message.endswith("can be no network namespace's name or path")
+    assert read_refusal(done).message.endswith("has a control character in it")
     assert host.everything() == before
 
 

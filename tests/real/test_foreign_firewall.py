@@ -268,7 +268,7 @@ def test_firewalld_lets_the_zone_trusted_through(lab: Lab) -> None:
     found = site.host.dnet("check")
     assert found.stdout == (
         "the nftables chain inet firewalld filter_FORWARD stops what comes from dnet0, "
-        "whatever dnet accepts: firewall-cmd --zone=trusted --add-interface=dnet0\n"
+        "whatever dnet accepts: firewall-cmd --zone=trusted --change-interface=dnet0\n"
     )
     site.host.run("nft", "-f", "-", stdin=f"delete table inet firewalld\n{FIREWALLD}")
     assert site.ways() == (True, True)
