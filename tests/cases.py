@@ -126,6 +126,9 @@ class Scene:
         if now != self.before or self.site.files() != self.files:
             self._go_back()
             self.now().has_to_be_one_of(self.before)
+        # So that the command passes all the points it passed the first time.
+        if not self.files:
+            shutil.rmtree(self.site.host.state_dir.parent, ignore_errors=True)
         self._now = None
         return self.site.dnet(f"{options} {self.case.line}", env)
 
@@ -140,9 +143,6 @@ class Scene:
             if outcome:
                 (folder / "journal.json").write_text(outcome)
             self.site.ok("restore")
-        # So that the command passes all the points it passed the first time.
-        if not self.files:
-            shutil.rmtree(folder.parent, ignore_errors=True)
         for key, value in self._settings.items():
             self.site.host.sysctl(key, value)
         self._drift()

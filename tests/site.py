@@ -24,7 +24,11 @@ from tests.node import Completed
 _PASSING = ("checksum", "serial", "boot_id", "netns", "variant")
 # Settings that stay on once dnet has needed them, for others may have begun to rely on them.
 _STAYING = re.compile(r"^sysctl (ip_forward|\.\./bridge/.*|conf/(all|default)/.*) .*\n", re.M)
-_STAYING_KEYS = ("net/ipv4/ip_forward", "net/bridge/bridge-nf-call-iptables")
+_STAYING_KEYS = (
+    "net/ipv4/ip_forward",
+    "net/bridge/bridge-nf-call-iptables",
+    "net/bridge/bridge-nf-filter-vlan-tagged",
+)
 # The host's end of a veth pair has an address that the kernel makes up.
 _VETH = re.compile(r"^(device veth[0-9a-f]{10} \w+) \S+", re.M)
 _FOREIGN = (
