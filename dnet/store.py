@@ -58,6 +58,10 @@ class Store:
         """The state before the last change, where there was one."""
         return self._read(self._previous)
 
+    def has_folder(self) -> bool:
+        """Whether its folder is there."""
+        return os.path.isdir(self.folder)
+
     def is_at(self, folder: str) -> bool:
         """Whether its folder is that one, under whatever name."""
         return os.path.realpath(self.folder) == os.path.realpath(folder)

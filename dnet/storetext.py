@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
 from dnet import fields
-from dnet.errors import ForeignStateError
+from dnet.errors import ForeignStateError, StateUnreadableError
 from dnet.state import State
 
 _CHECKSUM = '{"checksum": "%08x",\n'
@@ -45,10 +46,27 @@ def _is_edited(data: bytes) -> bool:
 def _examined(text: str) -> dict[str, Any]:
     from dnet import integrity
 
-    document: dict[str, Any] = json.loads(text, object_pairs_hook=integrity.unique)
+    document: dict[str, Any] = _parsed(text, integrity.unique)
     _refuse_newer(document)
     integrity.verify(document)
     return document
+
+
+def _parsed(text: str, unique: Callable[[list[tuple[str, Any]]], Any]) -> Any:
+    """The document in a text. Raises StateUnreadableError with where it is damaged, and how."""
+    if not text.strip("\0"):
+        raise StateUnreadableError(
+            f"damaged: the file {'holds zeros alone' if text else 'is empty'}"
+        )
+    try:
+        return json.loads(text, object_pairs_hook=unique)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise StateUnreadableError(f"damaged at {where}") from None
+    except RecursionError:
+        raise StateUnreadableError("damaged: it is nested too deeply") from None
+    except ValueError:  # int() takes no more than sys.get_int_max_str_digits.
+        raise StateUnreadableError("damaged: there is a number of too many digits") from None
 
 
 def _refuse_newer(document: object) -> None:

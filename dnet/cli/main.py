@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from dnet.cli.document import Document
     from dnet.cli.session import Session
 
+_OPTION, _VARIABLE = "--state-dir", "DNET_STATE_DIR"
+_NAMES: dict[ParameterSource | None, str] = {
+    ParameterSource.COMMANDLINE: _OPTION,
+    ParameterSource.ENVIRONMENT: _VARIABLE,
+}
 _DONE = "what was asked for is done all the same"
 
 ABOUT = "Docker's original network driver as shell commands."
@@ -52,9 +57,9 @@ dnet show"""
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, help=ABOUT, epilog=EXAMPLES)
 @click.option(
-    "--state-dir",
+    _OPTION,
     metavar="DIR",
-    envvar="DNET_STATE_DIR",
+    envvar=_VARIABLE,
     show_envvar=True,
     default=STATE_DIR,
     show_default=True,
@@ -77,8 +82,8 @@ def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) ->
     from dnet.cli.session import Session
 
     begun: list[Session] = ctx.obj
-    is_given = ctx.get_parameter_source("state_dir") is ParameterSource.COMMANDLINE
-    ctx.obj = Session(state_dir, _seconds(lock_timeout), verbose=verbose, is_given=is_given)
+    named_by = _NAMES.get(ctx.get_parameter_source("state_dir"))
+    ctx.obj = Session(state_dir, _seconds(lock_timeout), verbose=verbose, named_by=named_by)
     begun.append(ctx.obj)
 
 

@@ -72,7 +72,7 @@ def gc(owners: tuple[str, ...], dry_run: bool) -> Request:
         return Document([one.id for one in gone], values=tuple(one.id for one in gone))
 
     operation = partial(attachment.collect, owners=owners)
-    return Request(show, operation, dry_run, many=True)
+    return Request(show, operation, dry_run, finds=True, many=True)
 
 
 @click.command(cls=Command)

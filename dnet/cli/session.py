@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from dnet import STATE_DIR
 from dnet.cli.document import NOTHING, Document, column
-from dnet.errors import DnetError, UsageError, on_one_line
+from dnet.errors import DnetError, NotFoundError, UsageError, on_one_line
 
 if TYPE_CHECKING:
     from dnet.driver import Operation, Outcome
@@ -34,6 +35,7 @@ class Request(NamedTuple):
         dry_run: show the steps, and change nothing.
         maintain: what is done to the store and the kernel as a whole, in place of the others.
         run: what a command does that is neither, with the session to do it in.
+        finds: whether it changes only what it finds in the store by itself.
         many: whether it has a list to say, which cannot be shell variables.
     """
 
@@ -42,7 +44,13 @@ class Request(NamedTuple):
     dry_run: bool = False
     maintain: Callable[[Maintenance], Document] | None = None
     run: Callable[[Session], Document] | None = None
+    finds: bool = False
     many: bool = False
+
+    @property
+    def presumes_store(self) -> bool:
+        """Whether it has nothing to do where there is no store."""
+        return self.finds or (self.operation is None and self.run is None)
 
 
 class Session:
@@ -56,10 +64,15 @@ class Session:
     """
 
     def __init__(
-        self, state_dir: str, lock_timeout: float, *, verbose: bool = False, is_given: bool = False
+        self,
+        state_dir: str,
+        lock_timeout: float,
+        *,
+        verbose: bool = False,
+        named_by: str | None = None,
     ) -> None:
         self.state_dir = state_dir
-        self._given_dir = state_dir if is_given else None
+        self._named_by = named_by
         self._lock_timeout = lock_timeout
         self._verbose = verbose
         self.form = "text"
@@ -74,11 +87,35 @@ class Session:
         """
         if request.many and self.form == "env":
             raise UsageError("--format env shows one thing, not a list", "use --format json")
-        document = self._document(request)
+        missing = "" if request.run else self._missing_store()
+        try:
+            document = self._document(request)
+        except NotFoundError as error:
+            if not missing:
+                raise
+            raise error.advising("; ".join(filter(None, (error.hint, missing)))) from None
+        if missing and request.presumes_store:
+            self.warn(missing)
         if self.form == "text":
             for note in document.notes:
                 self.tell(note)
         return document
+
+    def _missing_store(self) -> str:
+        """What to say of a store that was asked for by name, and cannot be the one that is meant.
+
+        The default one is made by the first command that changes something.
+        """
+        if self._named_by is None:
+            return ""
+        from dnet.store import Store
+
+        store = Store(self.state_dir)
+        if store.has_folder() or store.is_at(STATE_DIR):
+            return ""
+        return (
+            f"there is no store in {self.state_dir}, which {self._named_by} names: no such folder"
+        )
 
     def _document(self, request: Request) -> Document:
         if request.run is not None:
@@ -134,7 +171,7 @@ class Session:
         """The error as it is shown: its hint names the store where the command line did."""
         from dnet.cli.hints import for_store
 
-        return for_store(error, self._given_dir)
+        return for_store(error, self.state_dir if self._named_by == "--state-dir" else None)
 
     def trace(self, line: str) -> None:
         """A kernel step, with --verbose."""

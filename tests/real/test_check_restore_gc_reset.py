@@ -287,6 +287,7 @@ def test_restore_keeps_connections(lab: Lab, machine: Machine) -> None:
 
 def test_check_of_nothing(lab: Lab) -> None:
     host = lab.host()
+    host.state_dir.mkdir(parents=True)
     before = host.everything()
     for command in ("check", "restore", "gc"):
         host.quiet(command)
@@ -418,6 +419,7 @@ def test_reset_leaves_what_its_store_does_not_know(machine: Machine) -> None:
     """As where sudo has dropped the variable that says where the store is."""
     host = machine.host
     machine.node.listen("tcp", 80, "web")
+    (host.state_dir / "elsewhere").mkdir()
     elsewhere = {"DNET_STATE_DIR": str(host.state_dir / "elsewhere")}
     before = host.snapshot()
     for options in (["--dry-run"], ["--yes"], ["--yes"]):

@@ -126,17 +126,18 @@ def test_a_value_that_cannot_be(host: Host, name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("", "line 1 column 1"),
-        ("\0" * 512, "line 1 column 1"),
-        ("not JSON\n", "line 1 column 1"),
+        ("", "damaged: the file is empty"),
+        ("\0" * 512, "damaged: the file holds zeros alone"),
+        ("not JSON\n", "damaged at line 1, column 1"),
+        ('{"schema": 1,\n"serial": }\n', "damaged at line 2, column 11"),
         ("[]", "not a JSON object"),
         ("null", "not a JSON object"),
         ('{"schema": 1}', "missing"),
-        ("[" * DEEP + "]" * DEEP, "recursion"),
-        ('{"a":' * DEEP + "1" + "}" * DEEP, "recursion"),
+        ("[" * DEEP + "]" * DEEP, "damaged: it is nested too deeply"),
+        ('{"a":' * DEEP + "1" + "}" * DEEP, "damaged: it is nested too deeply"),
         ('{"serial": ' + "9" * 5000 + "}", "digits"),
         ('{"schema": 1, "schema": 1}', "twice"),
-        ("\ufeff{}", "BOM"),
+        ("\ufeff{}", "damaged at line 1, column 1"),
         ('{"serial": NaN}', "whole number"),
     ],
     ids=lambda value: repr(value[:12]),
@@ -151,7 +152,7 @@ def test_a_truncated_one(host: Host, kept: float) -> None:
     path = host.state_dir / "state.json"
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * kept)])
-    refused_by_all(host, "line ")
+    refused_by_all(host, "damaged at line ")
 
 
 def test_bytes_that_are_no_text(host: Host) -> None:
