@@ -104,6 +104,7 @@ def test_the_unit_puts_everything_back(host: Host, rebooted: Rebooted) -> None:
 def test_the_unit_has_nothing_to_do_without_a_store(lab: Lab, tmp_path: Path) -> None:
     """It is in force all the same, for the reloads to come."""
     rebooted = Rebooted(lab, lab.host(), tmp_path)
+    rebooted.host.state_dir.mkdir(parents=True)
     before = rebooted.host.snapshot()
     started = rebooted.start(units.value("dnet-restore.service", "ExecStart"))
     assert (started.returncode, started.stdout, started.stderr) == (0, "", "")

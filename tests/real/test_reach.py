@@ -19,7 +19,6 @@ WAYS_OFF = {
         "ip route add default via 10.99.0.2 table 77; ip rule add to 172.17.0.0/16 table 77",
         "by eth0",
     ),
-    "an address of the host": ("ip address add 172.17.0.2/32 dev lo", "by lo"),
 }
 
 
@@ -56,6 +55,14 @@ def test_a_container_that_is_reached_by_another_way(host: Host, name: str) -> No
     assert line.endswith("ip route get 172.17.0.2")
     assert line in warned(host, "restore")
     assert host.snapshot() == before
+
+
+def test_a_container_whose_address_the_host_has_as_well(host: Host) -> None:
+    host.ip("address add 172.17.0.2/32 dev lo")
+    found = host.dnet("check")
+    assert found.returncode == STATUS["drift"]
+    assert found.stdout.startswith("172.17.0.2 of web is an address of this host as well, on lo")
+    assert len(found.stdout.splitlines()) == 1
 
 
 def test_many_that_go_the_same_wrong_way_are_one_line(lab: Lab, host: Host) -> None:
