@@ -50,7 +50,7 @@ def _mapping(text: str) -> endpoint.EndpointQuery:
     try:
         return endpoint.parse_endpoint(text)
     except UsageError as error:
-        if not _is_id(text):
+        if not _is_id(text) or address.is_localhost(text):
             raise
         every = f"every mapping of an id: dnet map remove --all {text}"
         raise UsageError(str(error), every) from None

@@ -164,6 +164,7 @@ NEAR = {
     "init": "did you mean bridge? If not: dnet --help",
     "bridge add br0": "did you mean init? If not: dnet bridge --help",
     "map remove web --dry-run": "every mapping of an id: dnet map remove --all web",
+    "map remove localhost --dry-run": "ports go from 1 to 65535",
     "map remove tcp/8080 --dry-run": "use tcp, udp or sctp",
     "map remove web/tcp --dry-run": "ports go from 1 to 65535",
     "map remove 80-a --dry-run": "ports go from 1 to 65535",
