@@ -138,14 +138,21 @@ def fuzz_lines(count: int, chance: Random, wrong: Callable[[str], None]) -> None
         if found:
             wrong(f"{words!r} ({number}): {found}\n{done.err}")
         is_last = number == count - 1
-        if (number % 100 == 99 or is_last) and (done := run(["check"])).status:
-            wrong(f"check after line {number}: {done}")
+        if (number % 100 == 99 or is_last) and (told := differences(run(["check"]))):
+            wrong(f"check after line {number}: {told}")
         if number % 500 == 499 or is_last:
             progress("lines", number)
             done = run(["reset", "--yes"])
             if done.status or left():
                 wrong(f"reset after line {number}: {done} {left()}")
             bare()
+
+
+def differences(done: Done) -> list[str]:
+    """What check finds, but for ports that are published on an address which is elsewhere."""
+    elsewhere = " is not an address of this host, so ports published on it do not answer: "
+    found = [line for line in done.out.splitlines() if elsewhere not in line]
+    return found if done.status in (0, 1) else [str(done)]
 
 
 def build() -> None:
