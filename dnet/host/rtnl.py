@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from dnet import address
-from dnet.host import messages
+from dnet.host import dump, messages
 
 _ROUTE = 0  # NETLINK_ROUTE, include/uapi/linux/netlink.h
 _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
@@ -34,7 +34,6 @@ _UP = 0x1  # IFF_UP
 _MAIN, _BOOT, _UNICAST = 254, 3, 1  # RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST
 _KERNEL, _LINK = 2, 253  # RTPROT_KERNEL, RT_SCOPE_LINK
 _ROUTE_MESSAGE = struct.Struct("=BBBBBBBBI")  # struct rtmsg
-_ATTRIBUTE = struct.Struct("=HH")  # struct rtattr: length, type
 _TO, _BY = 1, 4  # RTA_DST, RTA_OIF
 _LINK_MESSAGE = struct.Struct("=HHiII")  # struct ifinfomsg
 # IFLA_LINKINFO, IFLA_INFO_KIND, IFLA_INFO_DATA, IFLA_BR_FDB_MAX_LEARNED
@@ -96,9 +95,10 @@ class Channel:
         import socket
 
         message = _ROUTE_MESSAGE.pack(_IPV4, 32, 0, 0, 0, 0, 0, 0, 0)
-        self._send(_GET_ROUTE, message + _attribute(_TO, socket.inet_aton(ip)))
+        self._send(_GET_ROUTE, message + dump.attribute(_TO, socket.inet_aton(ip)))
         kind, answer = next(self._parts())
-        return None if kind == _ERROR else _device_of_route(answer)
+        has = dump.attributes(answer, _HEADER.size + _ROUTE_MESSAGE.size)
+        return None if kind == _ERROR or _BY not in has else int(_NUMBER.unpack(has[_BY])[0])
 
     # Changes
 
@@ -115,9 +115,9 @@ class Channel:
 
         By hand, because pyroute2 does not know IFLA_BR_FDB_MAX_LEARNED.
         """
-        limit = _attribute(_BRIDGE_DATA, _attribute(_MAX_LEARNED, _NUMBER.pack(most)))
-        kind = _attribute(_KIND, b"bridge\0")
-        message = _LINK_MESSAGE.pack(0, 0, index, 0, 0) + _attribute(_LINK_INFO, kind + limit)
+        limit = dump.attribute(_BRIDGE_DATA, dump.attribute(_MAX_LEARNED, _NUMBER.pack(most)))
+        kind = dump.attribute(_KIND, b"bridge\0")
+        message = _LINK_MESSAGE.pack(0, 0, index, 0, 0) + dump.attribute(_LINK_INFO, kind + limit)
         self._send(_NEW_LINK, message, _ACKNOWLEDGE)
         _, answer = next(self._parts())
         _accept(answer[_HEADER.size :])
@@ -210,12 +210,6 @@ def nested(prefix: str, **attributes: Any) -> dict[str, Any]:
     return {"attrs": [(f"{prefix}_{name.upper()}", one) for name, one in attributes.items()]}
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
-    """A struct rtattr with its value, and what fills it up to a multiple of four bytes."""
-    length = _ATTRIBUTE.size + len(value)
-    return _ATTRIBUTE.pack(length, kind) + value + bytes(-length % 4)
-
-
 def _accept(result: bytes) -> None:
     number = -_NUMBER.unpack_from(result)[0] if result else 0
     if number:
@@ -251,14 +245,3 @@ def _routes_by(index: int) -> Any:
     message.update({"family": _IPV4, "table": _MAIN})
     message |= nested("RTA", oif=index)
     return message
-
-
-def _device_of_route(message: bytes) -> int | None:
-    """RTA_OIF of a struct rtmsg."""
-    at = _HEADER.size + _ROUTE_MESSAGE.size
-    while at < len(message):
-        length, kind = _ATTRIBUTE.unpack_from(message, at)
-        if kind == _BY:
-            return int(_NUMBER.unpack_from(message, at + _ATTRIBUTE.size)[0])
-        at += length + 3 & ~3
-    return None
