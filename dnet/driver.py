@@ -179,6 +179,7 @@ class Driver(Recovery):
         try:
             former = self._store.load()
             self._elsewhere(former)
+            kernel.unpair(outcome.plan)
             plan = kernel.planner.converge(former, scope)
             plan.flows = list(flows.ended(back, former))
             plan.after += outcome.plan.back

@@ -15,6 +15,9 @@ from dnet.endpoint import Endpoint
 DEFAULT_BRIDGE = "dnet0"
 DEFAULT_CHAIN = "DNET"
 DYNAMIC_PORTS = (49153, 65535)
+# IPv4 needs the one (RFC 791); the other is the most that an Ethernet device, such as a bridge or
+# a veth, can have: ETH_MAX_MTU, include/uapi/linux/if_ether.h.
+MTUS = range(68, 0xFFFF + 1)
 GONE = 0  # The kernel's cookies begin at 1.
 ROUND_ROBIN, REUSE = "round-robin", "reuse"
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from dnet import address, endpoint, names
 from dnet.errors import UsageError
-from dnet.model import REUSE, ROUND_ROBIN, Bridge, Interface, Link, Mapping, Reservation
+from dnet.model import MTUS, REUSE, ROUND_ROBIN, Bridge, Interface, Link, Mapping, Reservation
 
 
 class Check(NamedTuple):
@@ -116,7 +116,7 @@ _PORTS = Check("a sorted list of ports with protocols", _are_ports)
 
 _BRIDGE: dict[str, Check] = {
     "address": _canonical("an address with its prefix length", address.parse_cidr),
-    "mtu": _number("an MTU", 1, (1 << 31) - 1),
+    "mtu": _number("an MTU", MTUS[0], MTUS[-1]),
     "created": TEXT,
     "range": _or_none(TEXT),
     "chain": _canonical("a chain name", names.chain),

@@ -33,6 +33,16 @@ DISTURBANCES = {
     "the device": "ip link delete {bridge}",
     "the rules": "iptables -F; iptables -t nat -F; iptables -t raw -F",
 }
+FOREIGN = {
+    "type filter hook forward priority 10; policy drop;",
+    "type filter hook forward priority -10; meta l4proto { tcp, udp } drop\nreject",
+    "type filter hook forward priority 1; ip saddr 10.0.0.0/8 counter drop",
+}
+
+
+def shell(line: str) -> None:
+    """What somebody does on the machine."""
+    subprocess.run(["sh", "-ec", line], check=True, capture_output=True)
 
 
 class Real(Machine):
@@ -68,12 +78,25 @@ class Real(Machine):
         if bridge is not None:
             cidr = self.state.bridges[bridge].subnet
             line = DISTURBANCES[what].format(bridge=bridge, subnet=cidr)
-            subprocess.run(["sh", "-ec", line], check=True, capture_output=True)
+            shell(line)
             assert self.maintenance.check()
             self.maintenance.restore()
             assert self.warnings
             assert not [line for line in self.warnings if not line.startswith("repaired: ")]
             self.warnings.clear()
+
+    @rule(text=st.sampled_from(sorted(FOREIGN)))
+    def beside(self, text: str) -> None:
+        """Somebody keeps dnet's traffic away; check tells of it, and nothing takes it away."""
+        if self.state.bridges and self.state.uses_iptables:
+            shell(f"nft -f - <<E\ntable ip other {{\nchain there {{\n{text}\n}}\n}}\nE")
+            told = self.maintenance.check()
+            assert told
+            assert all(" ip other there " in line for line in told)
+            self.maintenance.restore()
+            assert self.warnings == told
+            self.warnings.clear()
+            shell("nft delete table ip other")
 
     def teardown(self) -> None:
         self.maintenance.reset()

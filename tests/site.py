@@ -111,7 +111,7 @@ class Site:
 
     def kernel(self) -> str:
         """Rules, devices, addresses, routes and sysctls, on the host and in the namespaces."""
-        lines = ordered(_VETH.sub(r"\1", _STAYING.sub("", self.host.snapshot())))
+        lines = ordered(_STAYING.sub("", self.host.snapshot()))
         for node in (self.one, self.two):
             inside = node.run("ip -o -4 address; ip -4 route; ip -o link show up | cut -d: -f2")
             lines += re.sub(r"@if\d+|^\d+: ", "", inside, flags=re.M)
@@ -145,11 +145,15 @@ def settled(document: Any) -> Any:
 
 
 def ordered(snapshot: str) -> str:
-    """A snapshot with the rules of mappings and links sorted: no packet meets two of them."""
+    """A snapshot with the rules of mappings and links sorted: no packet meets two of them.
+
+    And without addresses that the kernel makes up.
+    """
     found: list[str] = []
-    for chain, group in groupby(snapshot.splitlines(keepends=True), _chain_of):
-        lines = list(group)
-        found += sorted(lines) if chain and _is_of_mappings(chain) else lines
+    lines = _VETH.sub(r"\1", snapshot).splitlines(keepends=True)
+    for chain, group in groupby(lines, _chain_of):
+        rules = list(group)
+        found += sorted(rules) if chain and _is_of_mappings(chain) else rules
     return "".join(found)
 
 

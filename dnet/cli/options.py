@@ -10,6 +10,7 @@ import click
 from dnet import address, endpoint, names
 from dnet.cli.choice import Choice
 from dnet.errors import UsageError
+from dnet.model import MTUS
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
@@ -112,7 +113,7 @@ FILE = Checked("file", str, "<file>")
 MAC = Checked("mac", address.parse_mac)
 LINKED = Checked("link", names.child_alias, "<id>")
 COUNT = Checked("n", lambda text: _whole(text, 1, 1 << 24))
-MTU = Checked("n", lambda text: _whole(text, 68, 65535))
+MTU = Checked("n", lambda text: _whole(text, MTUS[0], MTUS[-1]))
 
 
 def _whole(text: str, low: int, high: int) -> int:

@@ -130,6 +130,20 @@ def _set(name: str, attribute: str, value: object, why: str) -> Netlink:
     return Netlink("set_link", {"name": name, attribute: value}, shown, why)
 
 
+def closing_steps(
+    former: Iterable[Bridge], device: Device | None, ports: Iterable[Device]
+) -> Iterator[Netlink]:
+    """Let nothing through a bridge that goes, ahead of the rules that keep its traffic apart.
+
+    `ports` are those that dnet plugged in: of an adopted device only they are brought down.
+    """
+    is_made = any(removal_steps(former, device))
+    for one in [device] if device and is_made else ports:
+        if one.up:
+            shown = f"ip link set dev {word(one.name)} down"
+            yield Netlink("set_link", {"name": one.name, "up": False}, shown)
+
+
 def removal_steps(former: Iterable[Bridge], device: Device | None) -> Iterator[Netlink]:
     """Delete the device, if it is one that dnet made: an adopted one stays."""
     if device is not None and any(not one.adopted and _is_of(one, device) for one in former):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from dnet.address import ANY
 from dnet.errors import DnetError, KernelError, PermissionDeniedError
-from dnet.host import privilege, sysctl
+from dnet.host import devices, privilege, sysctl
 from dnet.host.machine import Machine
 from dnet.host.rules import Commands, Rule, in_order
 from dnet.host.steps import Netlink as NetlinkStep
@@ -130,10 +131,11 @@ class Kernel:
         Raises what the first refused one raises; that of an attachment which nobody asked for is
         noted in the plan as blocked, and the others go on.
         """
+        _refuse_held(plan.commands, plan.held)
         for step in plan.before:
             self._take(step)
         if plan.commands:
-            self._change(plan.commands, plan.held)
+            self._change(plan.commands)
         for port in plan.ports:
             self._plug(port, plan)
         for step in plan.after:
@@ -144,8 +146,23 @@ class Kernel:
         try:
             for step in port.steps:
                 self._take(step)
+                if step.action == "add_veth":
+                    plan.paired.add(port.device)
         except DnetError as error:
             plan.block(port.interface_id, port.device, error)
+            if port.device in plan.paired:
+                self._unplug(port.device)
+
+    def unpair(self, plan: Plan) -> None:
+        """Take away the veth pairs that a plan has made, however far their attachments came."""
+        for device in sorted(plan.paired):
+            self._unplug(device)
+
+    def _unplug(self, device: str) -> None:
+        """What cannot be taken away now is mended or told by who looks at the kernel next."""
+        with suppress(DnetError):
+            for step in devices.unplug_steps(self.netlink.device(device)):
+                self._take(step)
 
     def apply_what_can_be(self, plan: Plan) -> list[str]:
         """Take every step that can be taken, and say what could not."""
@@ -165,10 +182,8 @@ class Kernel:
         self._end(plan)
         return failures
 
-    def _change(self, commands: Commands, held: Iterable[Rule]) -> None:
-        for rule in held:
-            if rule.chain.table in commands:
-                raise _held(rule)
+    def _change(self, commands: Commands, held: Iterable[Rule] = ()) -> None:
+        _refuse_held(commands, held)
         self._show(line for _, line in Plan(commands).lines())
         self.firewall.apply(commands)
 
@@ -214,12 +229,12 @@ class Kernel:
                 self._trace(line)
 
 
-def _held(rule: Rule) -> KernelError:
-    """What iptables would say only with the words that a resource is busy."""
-    (table, chain), text = rule
-    taking = iptables(table, f"-D {chain} {text}")
-    held = text.rpartition(" ")[2]
-    return KernelError(
-        f"{table} {chain}: a rule that is not dnet's holds the chain {held}: {text}",
-        f"take it away: {taking}",
-    )
+def _refuse_held(commands: Commands, held: Iterable[Rule]) -> None:
+    """Raises KernelError where iptables would only say that a resource is busy."""
+    for (table, chain), text in held:
+        if table in commands:
+            raise KernelError(
+                f"{table} {chain}: a rule that is not dnet's holds the chain "
+                f"{text.rpartition(' ')[2]}: {text}",
+                f"take it away: {iptables(table, f'-D {chain} {text}')}",
+            )

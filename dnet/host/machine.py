@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dnet.host import system
+from dnet.model import MTUS
 
 if TYPE_CHECKING:
     from dnet.facts import Device, Namespace, Route
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from dnet.host.sockets import HostPorts
 
 DEFAULT_MTU = 1500
-# IPv4 needs the one (RFC 791); the other is the most that an Ethernet device, such as a bridge or
-# a veth, can have: ETH_MAX_MTU, include/uapi/linux/if_ether.h.
-_MTUS = range(68, 0xFFFF + 1)
 # Once for all that is asked about: as a rule it takes a few hundredths.
 _CLEANUP_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
@@ -139,7 +137,7 @@ class Machine:
 
         name = routes.default_device()
         device = self._netlink().device(name) if name else None
-        return device.mtu if device and device.mtu in _MTUS else DEFAULT_MTU
+        return device.mtu if device and device.mtu in MTUS else DEFAULT_MTU
 
     def namespace(self, text: str) -> Namespace:
         """The network namespace a name, path or pid means. Raises NotFoundError, UsageError."""

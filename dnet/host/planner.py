@@ -6,7 +6,7 @@ added and deleted without a look. Otherwise, and to repair, the tables are read 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dnet.chains import is_block_chain
@@ -70,7 +70,8 @@ class Planner:
         opening = settings.localnet_bridges(state, after) if settles else set()
         gone = set(settings.without_device(homes | opening)) - bridges
         if bridges or gone:
-            touched += self._devices(plan, state, scope, needed=bridges | homes)
+            nearby = scope | Scope(attached=tuple(touched))
+            touched += self._devices(plan, state, nearby, needed=bridges | homes)
             plan.aside += [
                 f"the device {name} is missing" for name in sorted(gone - plan.blocked.keys())
             ]
@@ -142,6 +143,9 @@ class Planner:
             bridge = state.bridges.get(name)
             former = [one for one in scope.bridges if one.name == name]
             if bridge is None:
+                if any(one.iptables for one in former):
+                    ports = self._ports_of(scope, name)
+                    plan.before += devices.closing_steps(former, device, ports)
                 plan.after += devices.removal_steps(former, device)
                 continue
             try:
@@ -155,6 +159,13 @@ class Planner:
         if not touched:
             return []
         return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
+
+    def _ports_of(self, scope: Scope, bridge: str) -> Iterator[Device]:
+        """The devices of attachments that were plugged into a bridge."""
+        for interface_id in dict.fromkeys(one.id for one in scope.attached if one.bridge == bridge):
+            device = self._netlink().device(veth_name(interface_id))
+            if device is not None and device.kind == "veth":
+                yield device
 
     def _mend(
         self, plan: Plan, bridge: Bridge, device: Device | None, former: list[Bridge]

@@ -121,6 +121,7 @@ class Plan:
         asked: the devices of attachments that were asked for: the plan fails with one of them.
         blocked: why a bridge or an attachment cannot be made, by its device; the rest is
             planned and made without it.
+        paired: the devices of attachments whose veth pair has been made.
     """
 
     def __init__(self, commands: Commands | None = None) -> None:
@@ -137,6 +138,7 @@ class Plan:
         self.back: list[Netlink] = []
         self.asked: set[str] = set()
         self.blocked: dict[str, DnetError] = {}
+        self.paired: set[str] = set()
 
     @property
     def moves(self) -> bool:

@@ -60,6 +60,24 @@ def test_where_nothing_can_be_written_it_does_without(lab: Lab) -> None:
     host.reaches("web", "tcp", done.stdout.strip(), 80)
 
 
+def test_half_of_a_plug_is_taken_away(lab: Lab) -> None:
+    """Also where the attachment is one that should be plugged in, as before the command."""
+    host, node = lab.host(), lab.node()
+    host.ok("bridge", "init", "dnet0", "--no-icc")
+    host.ok("attach", "web", "--netns", node.netns)
+    node.ip("link delete eth0")
+    before = host.everything()
+    assert attached_read_only(host, node).returncode == STATUS["kernel"]
+    assert host.everything() == before
+    assert "eth0" not in node.run("ip -o link")
+    bind = "mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys"
+    done = host.try_run("unshare", "--mount", "sh", "-c", f"{bind} && exec dnet restore")
+    assert done.returncode == STATUS["failed"]
+    assert host.everything() == before
+    host.ok("restore")
+    host.quiet("check")
+
+
 @pytest.mark.parametrize("option", ["--icc", "--no-icc"])
 def test_ipv6_that_stays_on_matters_where_siblings_are_kept_apart(lab: Lab, option: str) -> None:
     host, node = lab.host(), lab.node()

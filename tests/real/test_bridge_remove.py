@@ -129,6 +129,19 @@ def test_foreign_rules_stay_in_their_place_through_a_whole_life(both: Lab) -> No
 # --- removing ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("adopted", [False, True])
+def test_nothing_passes_any_more_when_its_rules_go(lab: Lab, *, adopted: bool) -> None:
+    host, node = lab.host(), lab.node()
+    if adopted:
+        bridge_by_hand(host, "172.17.42.1/16")
+    host.ok("bridge", "init", "br0", *ADDRESS, "--no-icc")
+    host.ok("attach", "web", "--netns", node.netns)
+    (web,) = (name for name in devices(host) if name.startswith("veth"))
+    told = host.ok("bridge", "remove", "br0", "--force", "--dry-run").splitlines()
+    down = told.index(f"ip link set dev {web if adopted else 'br0'} down")
+    assert down < min(number for number, line in enumerate(told) if line.startswith("iptables "))
+
+
 def without_forwarding(snapshot: str) -> list[str]:
     """A snapshot but for ip_forward, which others may rely on by now."""
     return [line for line in snapshot.splitlines() if "ip_forward" not in line]

@@ -11,7 +11,7 @@ import pytest
 from tests import figures
 from tests import lab as labs
 from tests.host import Host
-from tests.lab import Lab
+from tests.node import Node
 from tests.site import ordered
 
 MAPPINGS, LINKS = figures.amount(40, 200), figures.amount(10, 50)
@@ -127,11 +127,12 @@ class Loaded(NamedTuple):
     """A host with its mappings and links in force, between the rules of others.
 
     `folder` has two older dumps of its firewall: `half`, when half of it was there, and `old`,
-    without anything of dnet's own chains.
+    without anything of dnet's own chains; `netns` is the namespace that `web` is in.
     """
 
     host: Host
     folder: Path
+    netns: str
 
     def ok(self, word: str) -> None:
         done = self.host.dnet(word)
@@ -147,12 +148,12 @@ def loaded(
         pytest.skip(str(labs.why_no_variant(variant)))
     folder = tmp_path_factory.mktemp("lab")
     with labs.opened(folder, variant_folders, variant) as lab:
-        host = load(lab, folder)
-        yield Loaded(host, folder)
+        host, node = lab.host(), lab.node()
+        load(host, node, folder)
+        yield Loaded(host, folder, node.netns)
 
 
-def load(lab: Lab, folder: Path) -> Host:
-    host, node = lab.host(), lab.node()
+def load(host: Host, node: Node, folder: Path) -> None:
     lines = ["bridge init dnet0 --address 172.17.42.1/16 --no-icc"]
     lines += ["bridge init dnet1 --address 172.18.42.1/16 --chain SECOND"]
     lines += [f"interface allocate c{number} --bridge dnet0" for number in range(LINKS + 1)]
@@ -169,7 +170,6 @@ def load(lab: Lab, folder: Path) -> Host:
     host.iptables(FOREIGN[-1])
     host.run("sh", "-c", f"iptables-save | grep -v DNET > {folder}/old")
     host.quiet("check")
-    return host
 
 
 @pytest.mark.parametrize("wreck", WRECKS, ids=str)
@@ -177,8 +177,7 @@ def test_restore_after(loaded: Loaded, wreck: Wreck) -> None:
     host = loaded.host
     before, foreign = dnets(host), others(host)
     with figures.tally("flush", "wrecks", "differences") as tally, tally.trial(wreck.name):
-        done = host.try_run("bash", "-c", f"cd {loaded.folder}; {wreck.line}")
-        assert done.returncode == 0, done
+        shell(loaded, wreck.line)
         survived = others(host)
         if wreck.spares:
             assert [line for line in survived if line in foreign] == foreign
@@ -193,6 +192,66 @@ def test_restore_after(loaded: Loaded, wreck: Wreck) -> None:
         host.quiet("restore")
         assert host.everything() == again
     put_back(loaded, foreign)
+
+
+class Beside(NamedTuple):
+    """What somebody else holds against dnet, as lines for bash, with the status of restore then."""
+
+    name: str
+    line: str
+    back: str
+    status: int
+
+    def __str__(self) -> str:
+        return self.name
+
+
+BESIDES = (
+    Beside(
+        "foreign-nft-rule",
+        "nft add table ip other; nft 'add chain ip other forward "
+        "{ type filter hook forward priority -5; policy drop; }'",
+        "nft delete table ip other",
+        0,
+    ),
+    Beside(
+        "hostile-eth0",
+        "ip -n NODE link delete eth0; ip -n NODE link add eth0 type veth peer name x",
+        "ip -n NODE link delete eth0",
+        1,
+    ),
+)
+
+
+@pytest.mark.parametrize("beside", BESIDES, ids=str)
+def test_restore_mends_the_rest(loaded: Loaded, beside: Beside) -> None:
+    """What is not dnet's to mend keeps none of the rest from being mended."""
+    host = loaded.host
+    before, foreign = dnets(host), others(host)
+    wrecks = [wreck for wreck in WRECKS if "bridge" not in wreck.name]
+    with figures.tally("flush", "wrecks", "differences") as tally:
+        for wreck in figures.some(wrecks, 3, beside):
+            with tally.trial(f"{wreck} beside {beside}"):
+                shell(loaded, beside.line)
+                shell(loaded, wreck.line)
+                done = host.dnet("restore")
+                assert done.returncode == beside.status, done
+                assert ("other" if beside.status == 0 else "web") in done.stderr
+                found = host.dnet("check")
+                assert found.returncode == 1, found
+                assert len(found.stdout.splitlines()) == 1 + (wreck.name == "policies"), found
+                shell(loaded, beside.back)
+                loaded.ok("restore")
+                assert dnets(host) == before
+                put_back(loaded, foreign)
+                host.quiet("check")
+
+
+def shell(loaded: Loaded, line: str) -> None:
+    """What somebody does on the machine; NODE is the namespace that `web` is in."""
+    line = line.replace("NODE", loaded.netns)
+    done = loaded.host.try_run("bash", "-c", f"cd {loaded.folder}; {line}")
+    assert done.returncode == 0, done
 
 
 def put_back(loaded: Loaded, foreign: list[str]) -> None:

@@ -165,7 +165,7 @@ VALUES: list[tuple[tuple[str, ...], list[object]]] = [
     (("boot_id",), ["", 7, {}]),
     (("variant",), ["iptables", "", 7, ["nft"]]),
     (("bridges", "dnet0", "address"), ["10.0.0.0/24", "10.0.0.1", "10.0.0.1/33", 7, None]),
-    (("bridges", "dnet0", "mtu"), [0, "1500", 1500.0, True, None, 10**20]),
+    (("bridges", "dnet0", "mtu"), [67, 65536, "1500", 1500.0, True, None, 10**20]),
     (("bridges", "dnet0", "created"), [7, None, ""]),
     (("bridges", "dnet0", "range"), ["10.0.1.0/25", "10.0.0.1/25", "x", 7, "10.0.0.0/025", ""]),
     (("bridges", "dnet0", "chain"), ["INPUT", "a b", "", 7, None]),
