@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from dnet.cli.completion import SCRIPTS
+from dnet.cli.commands.completion import SCRIPTS
 from generate.grammar import Command, Option, commands
 
 _SHELLS = Path(__file__).parent / "shells"

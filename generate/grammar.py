@@ -3,7 +3,7 @@
 A word to complete is given by words of a few alternatives: each stands for itself, or in <> for
 whatever is of that kind.
 
-<bridge>, <id>, <address>, <mapping>, <port>, <link>   the lines of `names` (dnet/nametext.py)
+<bridge>, <id>, <address>, <mapping>, <port>, <link>   the lines of `names` (dnet/store/nametext.py)
 <parent>, <child>    of links; a child of the parent that is the word before
 <netns>              a namespace's name, or a path
 <file>, <folder>     by their paths

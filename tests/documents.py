@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from dnet.lock import held
+from dnet.store.lock import held
 from tests import session
 from tests.host import Host
 

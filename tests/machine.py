@@ -17,10 +17,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
-from dnet.driver import Driver
 from dnet.errors import DnetError
-from dnet.maintenance import Maintenance
-from dnet.recovery import Settings
+from dnet.transaction.driver import Driver
+from dnet.transaction.maintenance import Maintenance
+from dnet.transaction.recovery import Settings
 from tests.unit.facts import STABLE
 from tests.unit.plain import RefusedError
 from tests.unit.test_machine import BUSY, Machine

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from dnet.host import command
-from dnet.host.command import TIMED_OUT, Done
+from dnet.host import process
+from dnet.host.process import TIMED_OUT, Done
 
 
 def sh(script: str, text: str = "", timeout: float = 60, inherit: tuple[int, ...] = ()) -> Done:
-    return command.run(["/bin/sh", "-c", script], text, timeout, inherit)
+    return process.run(["/bin/sh", "-c", script], text, timeout, inherit)
 
 
 def test_what_goes_in_and_what_comes_out() -> None:
@@ -68,9 +68,9 @@ def test_what_cannot_be_started_is_an_error(tmp_path: Path) -> None:
     no_program = tmp_path / "data"
     no_program.touch()
     with pytest.raises(FileNotFoundError):
-        command.run([str(tmp_path / "nothing")])
+        process.run([str(tmp_path / "nothing")])
     with pytest.raises(PermissionError):
-        command.run([str(no_program)])
+        process.run([str(no_program)])
 
 
 def test_an_interruption_ends_the_program_too(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from dnet import nametext
-from dnet.cli.completion import SCRIPTS
+from dnet.cli.commands.completion import SCRIPTS
+from dnet.store import nametext
 from generate.__main__ import HOME
 from generate.completion import completions
 from tests import shells

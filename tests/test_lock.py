@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dnet.errors import LockedError
-from dnet.lock import held, held_to_read
+from dnet.store.lock import held, held_to_read
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_a_child_that_has_the_descriptor_keeps_the_lock_when_the_parent_is_kille
 ) -> None:
     script = (
         "import os, subprocess, sys\n"
-        "from dnet.lock import held\n"
+        "from dnet.store.lock import held\n"
         "with held(sys.argv[1], 0) as lock:\n"
         "    child = subprocess.Popen(['cat'], pass_fds=[lock])\n"
         "    os.write(1, b'ready')\n"

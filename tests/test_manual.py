@@ -14,10 +14,11 @@ from pathlib import Path
 import click
 import pytest
 
-from dnet import interface, ipallocator, link, portallocator, portmapper, subnets, views
-from dnet.cli.lines import EXCLUDED
+from dnet.cli.batch.lines import EXCLUDED
+from dnet.cli.output import views
 from dnet.cli.tree import CONTEXT
-from dnet.presence import Presence
+from dnet.network import interface, ipallocator, link, portallocator, portmapper, subnets
+from dnet.transaction.presence import Presence
 from generate import manual, mdoc, usage
 from generate.tree import ROOT, Node, walk
 from tests import pages, session

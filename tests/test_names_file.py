@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from dnet import bridge, interface, nametext
 from dnet.errors import DnetError
-from dnet.namesfile import NamesFile
-from dnet.state import State
-from dnet.store import Store
+from dnet.model.state import State
+from dnet.network import bridge, interface
+from dnet.store import nametext
+from dnet.store.folder import Store
+from dnet.store.namesfile import NamesFile
 from tests.unit.facts import FACTS, with_bridge
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dnet import interface, ipallocator, link, portallocator, portmapper, storetext
+from dnet.network import interface, ipallocator, link, portallocator, portmapper
+from dnet.store import document
 from tests import observed
 from tests.observed import Observed
 from tests.unit.facts import FACTS, specs, with_bridge
@@ -31,7 +32,7 @@ def store(tmp_path: Path) -> Path:
     portallocator.allocate(state, FACTS)
     link.add(state, FACTS, parent="web", child="db")
     ipallocator.request(state, FACTS, ip="172.17.0.9")
-    (tmp_path / "state.json").write_text(storetext.write(state))
+    (tmp_path / "state.json").write_text(document.write(state))
     return tmp_path
 
 
@@ -76,7 +77,10 @@ def test_reading_loads_little_and_starts_nothing(store: Path, words: list[str]) 
     seen = observed.with_store(store, *words)
     assert packages(seen) == {"click"}
     assert not seen.modules & HEAVY
-    assert not {"dnet.driver", "dnet.host.kernel", "dnet.host.rules"} & seen.modules
+    assert (
+        not {"dnet.transaction.driver", "dnet.host.kernel", "dnet.firewall.iptables.rules"}
+        & seen.modules
+    )
     assert (seen.programs, seen.locks) == ([], 0)
 
 
@@ -85,7 +89,9 @@ def test_allocating_loads_little_more_and_starts_nothing(store: Path, words: lis
     seen = observed.with_store(store, *words)
     assert packages(seen) == {"click"}
     assert not seen.modules & HEAVY
-    assert not {"dnet.host.netlink", "dnet.host.planner", "dnet.host.iptables"} & seen.modules
+    assert (
+        not {"dnet.host.netlink", "dnet.plan.planner", "dnet.host.firewall.iptables"} & seen.modules
+    )
     assert (seen.programs, seen.locks) == ([], 1)
 
 
@@ -99,16 +105,20 @@ def test_no_command_is_loaded_that_does_not_run(store: Path, words: list[str]) -
 def test_a_completion_script_is_read_and_nothing_else(store: Path) -> None:
     seen = observed.with_store(store, "completion", "fish")
     own = {name.removeprefix("dnet.cli.") for name in seen.modules if name.startswith("dnet.")}
-    assert own <= {"dnet.cli", "main", "tree", "session", "document", "render", "completion"} | {
-        *("choice", "dnet.errors")
+    assert own <= {
+        *("dnet.cli", "main", "tree", "session", "choice", "output", "output.document"),
+        *("output.render", "commands", "commands.completion", "dnet.errors"),
     }
 
 
 @pytest.mark.parametrize(
-    ("words", "module"), [(["ip", "list"], "dnet.cli.ip"), (["map", "list"], "dnet.cli.map")]
+    ("words", "module"),
+    [(["ip", "list"], "dnet.cli.commands.ip"), (["map", "list"], "dnet.cli.commands.map")],
 )
 def test_one_group_of_commands_is_loaded(store: Path, words: list[str], module: str) -> None:
-    groups = {f"dnet.cli.{name}" for name in ("bridge", "interface", "ip", "link", "map", "port")}
+    groups = {
+        f"dnet.cli.commands.{name}" for name in ("bridge", "interface", "ip", "link", "map", "port")
+    }
     seen = observed.with_store(store, *words)
     assert groups & seen.modules == {module}
     assert "ipaddress" not in seen.modules

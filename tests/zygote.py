@@ -153,7 +153,7 @@ def enter(netns: str) -> None:
 
 def rehearse() -> None:
     """Let a change be decided and not carried out."""
-    from dnet.driver import Driver
+    from dnet.transaction.driver import Driver
 
     def change(driver: Driver, operation: Any) -> Any:
         print(json.dumps(driver.rehearse(operation).state.document()), flush=True)

@@ -22,7 +22,7 @@ class Choice(_Choice):
         """The word. Raises UsageError that names the option, if it is one."""
         if value in self.choices:
             return value
-        from dnet import names, nearby
+        from dnet.values import names, nearby
 
         where = f"{param.opts[0]}: " if isinstance(param, click.Option) else ""
         raise UsageError(

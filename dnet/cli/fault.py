@@ -12,8 +12,8 @@ from contextlib import suppress
 
 from dnet import __version__
 from dnet.errors import DnetError
-from dnet.fileerrors import unforeseen
-from dnet.names import for_shell
+from dnet.store.fileerrors import unforeseen
+from dnet.values.names import for_shell
 
 
 def known(error: Exception, words: Sequence[str]) -> DnetError:

@@ -6,7 +6,7 @@ import re
 
 from dnet.cli.main import COMMANDS
 from dnet.errors import DnetError
-from dnet.names import for_shell
+from dnet.values.names import for_shell
 
 _COMMAND = re.compile(rf"(?<![\w/.-])dnet (?=(?:{'|'.join(COMMANDS)})(?![\w-]))")
 

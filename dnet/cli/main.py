@@ -16,7 +16,7 @@ from dnet.cli.tree import LazyGroup
 from dnet.errors import DnetError, UsageError
 
 if TYPE_CHECKING:
-    from dnet.cli.document import Document
+    from dnet.cli.output.document import Document
     from dnet.cli.session import Session
 
 _OPTION, _VARIABLE = "--state-dir", "DNET_STATE_DIR"
@@ -29,21 +29,21 @@ _DONE = "what was asked for is done all the same"
 ABOUT = "Docker's original network driver as shell commands."
 
 COMMANDS = {
-    "bridge": ("dnet.cli.bridge", "Set up, show and remove bridges."),
-    "ip": ("dnet.cli.ip", "Take addresses and give them back."),
-    "interface": ("dnet.cli.interface", "Give ids an address, and forget them."),
-    "port": ("dnet.cli.port", "Reserve ports of the host."),
-    "map": ("dnet.cli.map", "Publish ports of containers on the host."),
-    "link": ("dnet.cli.link", "Open ports of one container to another."),
-    "attach": ("dnet.cli.attach", "Plug a network namespace into a bridge."),
-    "detach": ("dnet.cli.attach", "Unplug interfaces, and release all they had."),
-    "batch": ("dnet.cli.batch", "Carry out many commands at once: all, or none."),
-    "show": ("dnet.cli.show", "Show the whole picture."),
-    "check": ("dnet.cli.maintain", "Compare the kernel with the store."),
-    "restore": ("dnet.cli.maintain", "Make the kernel match the store."),
-    "gc": ("dnet.cli.maintain", "Release what belongs to namespaces that are gone."),
-    "reset": ("dnet.cli.maintain", "Remove everything dnet made, then the store."),
-    "completion": ("dnet.cli.completion", "Print the completion script of a shell."),
+    "bridge": ("dnet.cli.commands.bridge", "Set up, show and remove bridges."),
+    "ip": ("dnet.cli.commands.ip", "Take addresses and give them back."),
+    "interface": ("dnet.cli.commands.interface", "Give ids an address, and forget them."),
+    "port": ("dnet.cli.commands.port", "Reserve ports of the host."),
+    "map": ("dnet.cli.commands.map", "Publish ports of containers on the host."),
+    "link": ("dnet.cli.commands.link", "Open ports of one container to another."),
+    "attach": ("dnet.cli.commands.attach", "Plug a network namespace into a bridge."),
+    "detach": ("dnet.cli.commands.attach", "Unplug interfaces, and release all they had."),
+    "batch": ("dnet.cli.commands.batch", "Carry out many commands at once: all, or none."),
+    "show": ("dnet.cli.commands.show", "Show the whole picture."),
+    "check": ("dnet.cli.commands.maintain", "Compare the kernel with the store."),
+    "restore": ("dnet.cli.commands.maintain", "Make the kernel match the store."),
+    "gc": ("dnet.cli.commands.maintain", "Release what belongs to namespaces that are gone."),
+    "reset": ("dnet.cli.commands.maintain", "Remove everything dnet made, then the store."),
+    "completion": ("dnet.cli.commands.completion", "Print the completion script of a shell."),
 }
 
 
@@ -93,7 +93,7 @@ def carry_out(session: Any, /, request: Any, **_: Any) -> tuple[Iterable[str], i
     """Run what a command asks for: the text it has to say, and the exit status."""
     document: Document = session.carry_out(request)
     if document.items is None:
-        from dnet.cli.render import render
+        from dnet.cli.output.render import render
 
         return [render(document, session.form, quiet=session.quiet)], document.status
     from dnet.cli.stream import pieces
@@ -114,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         texts, status = _run(words, begun)
         # Written here: within Click's main, Click has its own idea of a reader that went away.
         for text in texts:
-            from dnet.cli.render import write
+            from dnet.cli.output.render import write
 
             write(text)
         sys.stdout.flush()
@@ -187,7 +187,7 @@ def _fail(error: DnetError, words: list[str], begun: list[Session]) -> int:
         error = session.told(error)
     known = [one.form for one in begun if one.is_form_known]
     if known == ["json"] if known else _looks_like_json(words):
-        from dnet.cli.render import as_json
+        from dnet.cli.output.render import as_json
 
         _complain(as_json({"error": error.body()}))
         return error.status

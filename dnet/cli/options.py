@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from dnet import address, endpoint, names
 from dnet.cli.choice import Choice
 from dnet.errors import UsageError
-from dnet.model import MTUS
+from dnet.model.entities import MTUS
+from dnet.values import address, endpoint, names
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]

@@ -8,15 +8,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dnet import STATE_DIR
-from dnet.cli.document import NOTHING, Document, column
+from dnet.cli.output.document import NOTHING, Document, column
 from dnet.errors import DnetError, NotFoundError, UsageError, on_one_line
 
 if TYPE_CHECKING:
-    from dnet.driver import Operation, Outcome
-    from dnet.host.steps import Plan
-    from dnet.maintenance import Maintenance
-    from dnet.recovery import Settings
-    from dnet.state import Change, State
+    from dnet.model.state import Change, State
+    from dnet.plan.steps import Plan
+    from dnet.transaction.driver import Operation, Outcome
+    from dnet.transaction.maintenance import Maintenance
+    from dnet.transaction.recovery import Settings
 
 Show: TypeAlias = "Callable[[State, Any], Document]"
 
@@ -108,7 +108,7 @@ class Session:
         """
         if self._named_by is None:
             return ""
-        from dnet.store import Store
+        from dnet.store.folder import Store
 
         store = Store(self.state_dir)
         if store.has_folder() or store.is_at(STATE_DIR):
@@ -121,11 +121,11 @@ class Session:
         if request.run is not None:
             return request.run(self)
         if request.maintain is not None:
-            from dnet.maintenance import Maintenance
+            from dnet.transaction.maintenance import Maintenance
 
             return request.maintain(Maintenance(self.settings()))
         if request.operation is None:
-            from dnet.store import Store
+            from dnet.store.folder import Store
 
             return request.show(Store(self.state_dir).load(), None)
         outcome = self.change(request.operation, dry_run=request.dry_run)
@@ -136,7 +136,7 @@ class Session:
 
     def change(self, operation: Operation[Any], *, dry_run: bool) -> Outcome[Any]:
         """Carry an operation out, or only see what it would come to."""
-        from dnet.driver import Driver
+        from dnet.transaction.driver import Driver
 
         driver = Driver(self.settings())
         if dry_run:
@@ -147,7 +147,7 @@ class Session:
 
     def settings(self) -> Settings:
         """What a driver needs to know."""
-        from dnet.recovery import Settings
+        from dnet.transaction.recovery import Settings
 
         trace = self.trace if self._verbose else None
         notice = self.tell if sys.stderr.isatty() else None

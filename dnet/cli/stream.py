@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
 
-from dnet.cli.document import Column, Document, Item
-from dnet.cli.render import MOST_DRAWN, aligned, as_json, lines, rows, table, widths
+from dnet.cli.output.document import Column, Document, Item
+from dnet.cli.output.render import MOST_DRAWN, aligned, as_json, lines, rows, table, widths
 from dnet.errors import UsageError
 
 T = TypeVar("T")

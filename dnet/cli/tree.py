@@ -35,14 +35,14 @@ class Command(click.Command):
         return rest
 
     def _refuse(self, word: str, path: str) -> NoReturn:
-        from dnet import names
+        from dnet.values import names
 
         message = f"{names.quoted(word)} is one argument too many"
         raise UsageError(message, f"{path} --help", partial(self._meant, word))
 
     def _meant(self, word: str) -> list[str]:
         """Where the word would have been right."""
-        from dnet import names
+        from dnet.values import names
 
         shown = names.for_shell(word)
         lines = [one.format(shown) for one in self._instead if "{}" in one]
@@ -109,7 +109,7 @@ class Group(click.Group):
         except click.UsageError as error:
             if isinstance(error, click.NoSuchOption):
                 raise
-            from dnet import names
+            from dnet.values import names
 
             raise UsageError(
                 f"there is no command {names.quoted(args[0])}",
@@ -119,7 +119,7 @@ class Group(click.Group):
 
     def _meant(self, ctx: click.Context, args: list[str]) -> list[str]:
         """The sub-commands that are called or written alike, else those that the words fit."""
-        from dnet import names, nearby
+        from dnet.values import names, nearby
 
         if alike := nearby.commands(args[0], self.list_commands(ctx)):
             return alike

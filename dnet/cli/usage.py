@@ -7,8 +7,8 @@ from functools import partial
 
 import click
 
-from dnet import nearby
 from dnet.errors import UsageError
+from dnet.values import nearby
 
 _OF_COMMANDS = frozenset({"-j", "--json", "--format", "-q", "--quiet", "--dry-run", "--bridge"})
 # What stands without its option in that command, and is an option of others.

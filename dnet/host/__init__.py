@@ -1,1 +1,1 @@
-"""What touches the machine, one module for each kind of effect."""
+"""Looks at the machine, or acts on it: the kernel, its files and programs."""

@@ -13,9 +13,9 @@ import sys
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from dnet import address
-from dnet.facts import Route
 from dnet.host import dump
+from dnet.network.facts import Route
+from dnet.values import address
 
 _GET_ROUTE, _GET_RULE = 26, 34  # RTM_GETROUTE, RTM_GETRULE, include/uapi/linux/rtnetlink.h
 _EVERY_TABLE, _DEFAULT, _MAIN, _LOCAL = 0, 253, 254, 255  # RT_TABLE_UNSPEC, …

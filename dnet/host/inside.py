@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from dnet.facts import Namespace
 from dnet.host import netlink, netns, routes, system
 from dnet.host.rtnl import Channel
+from dnet.network.facts import Namespace
 
 _MOST_ADDRESSES = 1024
 

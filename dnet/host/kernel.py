@@ -7,20 +7,21 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from dnet.address import ANY
 from dnet.errors import DnetError, KernelError, PermissionDeniedError
-from dnet.host import devices, privilege, sysctl
+from dnet.firewall.iptables.rules import Commands, Rule, in_order
+from dnet.host import privilege, sysctl
 from dnet.host.machine import Machine
-from dnet.host.rules import Commands, Rule, in_order
-from dnet.host.steps import Netlink as NetlinkStep
-from dnet.host.steps import Plan, PortSteps, Step, Zone, iptables
-from dnet.state import State
+from dnet.model.state import State
+from dnet.plan import devices
+from dnet.plan.steps import Netlink as NetlinkStep
+from dnet.plan.steps import Plan, PortSteps, Step, Zone, iptables
+from dnet.values.address import ANY
 
 if TYPE_CHECKING:
-    from dnet.host.firewalld import Firewalld
-    from dnet.host.iptables import Firewall
+    from dnet.host.firewall.firewalld import Firewalld
+    from dnet.host.firewall.iptables import Firewall
     from dnet.host.netlink import Netlink
-    from dnet.host.planner import Planner
+    from dnet.plan.planner import Planner
 
 Say = Callable[[str], None]
 
@@ -50,21 +51,21 @@ class Kernel:
     @cached_property
     def firewall(self) -> Firewall:
         """The tables of iptables."""
-        from dnet.host.iptables import Firewall
+        from dnet.host.firewall.iptables import Firewall
 
         return Firewall(self._wait, self._inherit)
 
     @cached_property
     def firewalld(self) -> Firewalld:
         """The zones of firewalld."""
-        from dnet.host.firewalld import Firewalld
+        from dnet.host.firewall.firewalld import Firewalld
 
         return Firewalld(self._warn)
 
     @cached_property
     def planner(self) -> Planner:
         """Who makes the plans."""
-        from dnet.host.planner import Planner
+        from dnet.plan.planner import Planner
 
         return Planner(self.firewall, lambda: self.netlink, lambda: self.firewalld)
 
@@ -100,7 +101,8 @@ class Kernel:
 
     def foreign(self, state: State) -> list[str]:
         """What other firewalls do to the traffic that dnet accepts, in words."""
-        from dnet.host import foreign, promises
+        from dnet.firewall.iptables import promises
+        from dnet.host.firewall import foreign
 
         if not state.uses_iptables:
             return []
@@ -213,7 +215,7 @@ class Kernel:
         """Tracked connections: the rules hold already, so nothing here is reason to fail."""
         if not plan.flows or not privilege.has(privilege.NET_ADMIN):
             return
-        from dnet.host import conntrack
+        from dnet.host.conntrack import table as conntrack
 
         try:
             ended = conntrack.delete(plan.flows, self._warn)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 
-from dnet import address
 from dnet.host import fib
+from dnet.values import address
 
 _LOOPBACK = (0x7F000000, 8)
 _ALL_ONES = 0xFFFFFFFF

@@ -6,7 +6,7 @@ import os
 
 from dnet.host import openfiles
 from dnet.host.system import read_file
-from dnet.names import is_number
+from dnet.values.names import is_number
 
 
 def lock_holder(path: str) -> int | None:

@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dnet.host import system
-from dnet.model import MTUS
+from dnet.model.entities import MTUS
 
 if TYPE_CHECKING:
-    from dnet.facts import Device, Namespace, Route
-    from dnet.host.firewalld import Firewalld
+    from dnet.host.firewall.firewalld import Firewalld
     from dnet.host.localaddr import LocalAddresses
     from dnet.host.netlink import Netlink
     from dnet.host.sockets import HostPorts
+    from dnet.network.facts import Device, Namespace, Route
 
 DEFAULT_MTU = 1500
 # Once for all that is asked about: as a rule it takes a few hundredths.
@@ -123,7 +123,7 @@ class Machine:
 
     def port_name(self, interface_id: str) -> str:
         """What the host's end of an interface's veth pair is called, be it there or not."""
-        from dnet.host.veth import veth_name
+        from dnet.values.veth import veth_name
 
         return veth_name(interface_id)
 

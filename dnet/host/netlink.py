@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dnet import bridgeports
 from dnet.errors import ConflictError, KernelError, out_of_files
-from dnet.facts import Device, Namespace
 from dnet.host import privilege, system
 from dnet.host.rtnl import Channel, nested
-from dnet.host.steps import Netlink as Step
-from dnet.model import Interface
+from dnet.model.entities import Interface
+from dnet.network import bridgeports
+from dnet.network.facts import Device, Namespace
+from dnet.plan.steps import Netlink as Step
 
 if TYPE_CHECKING:
     from dnet.host.inside import Inner

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 
-from dnet import nearby
 from dnet.errors import (
     DnetError,
     KernelError,
@@ -16,10 +15,11 @@ from dnet.errors import (
     UsageError,
     out_of_files,
 )
-from dnet.facts import Namespace
 from dnet.host import privilege, system
 from dnet.host.signals import uninterrupted
-from dnet.names import is_number, quoted
+from dnet.network.facts import Namespace
+from dnet.values import nearby
+from dnet.values.names import is_number, quoted
 
 # ip(8) has its names in the first, which nearly everywhere is the second.
 _NAMED = ("/var/run/netns", "/run/netns")

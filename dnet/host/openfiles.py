@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 
 from dnet.host.system import read_file
-from dnet.names import is_number
+from dnet.values.names import is_number
 
 
 def pids() -> list[int]:

@@ -9,17 +9,18 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from dnet import ipallocator
-from dnet.host import routes, settings, sysctl
-from dnet.host.steps import Sysctl
-from dnet.model import Bridge
-from dnet.names import for_shell as word
-from dnet.state import State
+from dnet.host import routes, sysctl
+from dnet.model.entities import Bridge
+from dnet.model.state import State
+from dnet.network import ipallocator
+from dnet.plan import settings
+from dnet.plan.steps import Sysctl
+from dnet.values.names import for_shell as word
 
 if TYPE_CHECKING:
-    from dnet.facts import Facts
     from dnet.host.machine import Machine
     from dnet.host.netlink import Netlink
+    from dnet.network.facts import Facts
 
 
 def hindrances(state: State, machine: Machine, netlink: Netlink) -> Iterator[str]:

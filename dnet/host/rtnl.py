@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from dnet import address
 from dnet.host import dump, messages
+from dnet.values import address
 
 _ROUTE = 0  # NETLINK_ROUTE, include/uapi/linux/netlink.h
 _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE

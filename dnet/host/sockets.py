@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from dnet.address import WILDCARDS
 from dnet.errors import out_of_files
 from dnet.host import sockdiag
 from dnet.host.system import read_file
+from dnet.values.address import WILDCARDS
 
 _LISTEN = b"0A"  # TCP_LISTEN, include/net/tcp_states.h
 _MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291

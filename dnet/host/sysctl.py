@@ -6,8 +6,8 @@ import errno
 from contextlib import suppress
 
 from dnet.errors import KernelError, out_of_files
-from dnet.host import command, privilege, system
-from dnet.host.steps import Sysctl
+from dnet.host import privilege, process, system
+from dnet.plan.steps import Sysctl
 
 FORWARDING = ("net", "ipv4", "ip_forward")
 BRIDGE_CALLS_IPTABLES = ("net", "bridge", "bridge-nf-call-iptables")
@@ -66,7 +66,7 @@ def _load_br_netfilter() -> None:
     """Load the module, which nothing else loads after a boot. A failure shows in what follows."""
     if program := system.find_program("modprobe"):
         with suppress(OSError):
-            command.run([program, "--quiet", "br_netfilter"])
+            process.run([program, "--quiet", "br_netfilter"])
 
 
 def _hint(setting: Sysctl) -> str | None:

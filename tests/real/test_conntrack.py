@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dnet.host.conntrack import describe
-from dnet.host.flow import LOCAL, Flow
+from dnet.plan.flow import LOCAL, Flow
 from tests.lab import Lab
 from tests.node import Node
 from tests.real.inside import inside
@@ -557,7 +556,7 @@ def test_the_described_commands_delete_the_same(host: Node) -> None:
         udp("10.0.0.9", "172.17.0.2", 53),
         udp("10.0.0.9", "10.0.0.1", 54, ("172.17.0.2", 53)),
     )
-    host.try_run("sh", "-c", describe(flow))
+    host.try_run("sh", "-c", flow.shown)
     assert table(host) == before
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dnet.fields import SCHEMA
+from dnet.model.fields import SCHEMA
 from tests.contract import STATUS
 from tests.host import Host, read_refusal
 from tests.lab import Lab

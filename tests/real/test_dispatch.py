@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from dnet.chains import is_block_chain
-from dnet.host.dispatch import THRESHOLD
+from dnet.firewall.iptables.chains import is_block_chain
+from dnet.firewall.iptables.dispatch import THRESHOLD
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Node

@@ -51,11 +51,11 @@ FAILS = {
 }
 # Before and after the kernel has been changed, while the store is committed, and with the answer.
 PLACES = {
-    "deciding": "from dnet import portmapper; wrap(portmapper, 'add', True)",
+    "deciding": "from dnet.network import portmapper; wrap(portmapper, 'add', True)",
     "devices": "from dnet.host.netlink import Netlink; wrap(Netlink, 'configure_inside', True)",
-    "rules": "from dnet.host.iptables import Firewall; wrap(Firewall, 'apply', True)",
+    "rules": "from dnet.host.firewall.iptables import Firewall; wrap(Firewall, 'apply', True)",
     "applied": "from dnet.host.kernel import Kernel; wrap(Kernel, 'apply', False)",
-    "committing": "from dnet import wholefile; wrap(wholefile, 'keep_spare', True)",
+    "committing": "from dnet.store import atomic; wrap(atomic, 'keep_spare', True)",
 }
 REPORT = re.compile(r"what they need to know is in (/\S+)$")
 
@@ -134,7 +134,7 @@ def test_where_undoing_fails_by_a_fault_as_well_the_next_command_does_it(web: Ho
 
 
 def test_what_was_done_is_told_as_done(web: Host) -> None:
-    place = "from dnet.cli import render; wrap(render, 'render', True)"
+    place = "from dnet.cli.output import render; wrap(render, 'render', True)"
     done = faulty(web, place, FAILS["KeyError"], "map", "add", "web", "8080:80")
     refusal = read_refusal(done)
     assert str(refusal.hint).startswith("what was asked for is done all the same; ")
@@ -149,7 +149,7 @@ def test_as_json(web: Host) -> None:
 
 
 def test_a_list_that_fails_in_its_middle(web: Host) -> None:
-    place = "from dnet import views; wrap(views, 'taken_address', True)"
+    place = "from dnet.cli.output import views; wrap(views, 'taken_address', True)"
     refusal = read_refusal(faulty(web, place, FAILS["KeyError"], "ip", "list", "--available"))
     report_of(refusal)
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnet.facts import Route
 from dnet.host import bridgeports, dump, fib, netns
 from dnet.host.localaddr import LocalAddresses
+from dnet.network.facts import Route
 from tests.host import Host
 from tests.lab import Lab
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dnet import storetext
+from dnet.store import document
 from tests import terminal
 from tests.contract import STATUS
 from tests.fakes import Fake
@@ -34,10 +34,10 @@ def haunted(host: Host) -> Host:
     for name in ("web", "db"):
         host.ok("interface", "allocate", name)
     path = host.state_dir / "state.json"
-    state = storetext.read(path.read_bytes())
+    state = document.read(path.read_bytes())
     for name, place in (("web", NASTY), ("db", f"/run/{NASTY}")):
         state.interfaces.put(name, state.interfaces[name]._replace(netns=place, ifname="eth0"))
-    path.write_text(storetext.write(state))
+    path.write_text(document.write(state))
     return host
 
 

@@ -6,10 +6,10 @@ import os
 import subprocess
 from pathlib import Path
 
-from dnet import views
-from dnet.cli.document import endpoint_text, ports_text
-from dnet.presence import Presence
-from dnet.store import Store
+from dnet.cli.output import views
+from dnet.cli.output.document import endpoint_text, ports_text
+from dnet.store.folder import Store
+from dnet.transaction.presence import Presence
 from tests import shells
 from tests.host import Host
 from tests.lab import Lab

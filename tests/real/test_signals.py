@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dnet.lock import held
+from dnet.store.lock import held
 from tests import figures, terminal
 from tests.cases import CASES, Case, Stage
 from tests.fakes import Fake

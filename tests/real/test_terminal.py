@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from dnet import endpoint, interface, ipallocator, link, portallocator, portmapper, storetext
-from dnet.host.veth import veth_name
-from dnet.lock import held
-from dnet.state import State
+from dnet.model.state import State
+from dnet.network import interface, ipallocator, link, portallocator, portmapper
+from dnet.store import document
+from dnet.store.lock import held
+from dnet.values import endpoint
+from dnet.values.veth import veth_name
 from tests import lab as labs
 from tests import terminal
 from tests.host import Host
@@ -35,7 +37,7 @@ RED, BOLD = "\x1b[31m", "\x1b[1m"
 
 def write(host: Host, state: State) -> Host:
     host.state_dir.mkdir(parents=True)
-    (host.state_dir / "state.json").write_text(storetext.write(state))
+    (host.state_dir / "state.json").write_text(document.write(state))
     return host
 
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from hypothesis import settings
 
-from dnet import bridge, endpoint
-from dnet.address import contains, overlap
 from dnet.errors import NotFoundError
-from dnet.facts import Device, Namespace, Route
-from dnet.model import Bridge
-from dnet.state import State
+from dnet.model.entities import Bridge
+from dnet.model.state import State
+from dnet.network import bridge
+from dnet.network.facts import Device, Namespace, Route
+from dnet.values import endpoint
+from dnet.values.address import contains, overlap
 
 # The same examples in every run, and no file left behind: what passes here passes everywhere.
 STABLE = settings(derandomize=True, database=None, deadline=None)

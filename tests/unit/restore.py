@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dnet.host.listing import Tables
-from dnet.host.rules import SHARED, TABLES, Chain, Commands, Layout
-from dnet.host.ruletext import canonical
+from dnet.firewall.iptables.listing import Tables
+from dnet.firewall.iptables.rules import SHARED, TABLES, Chain, Commands, Layout
+from dnet.firewall.iptables.ruletext import canonical
 
 BUILT_IN = frozenset(SHARED)
 _TARGETS = frozenset({"ACCEPT", "DROP", "DNAT", "MASQUERADE"})

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dnet import address
 from dnet.errors import UsageError
+from dnet.values import address
 
 
 def refused(check: Callable[[str], object], text: str) -> UsageError:

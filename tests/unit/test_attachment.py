@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from dnet import attachment, bridgeports, interface, ipallocator
-from dnet.attachment import Wiring
 from dnet.errors import ConflictError, ExhaustedError
-from dnet.facts import Namespace
-from dnet.model import Interface
-from dnet.state import State
+from dnet.model.entities import Interface
+from dnet.model.state import State
+from dnet.network import attachment, bridgeports, interface, ipallocator
+from dnet.network.attachment import Wiring
+from dnet.network.facts import Namespace
 from tests.unit.facts import FACTS, FakeFacts, make_bridge, snapshot, with_bridge
 
 HERE = {name: Namespace(name, f"/run/netns/{name}", 7) for name in "abcdef"}

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from dnet import bridge, bridges, interface, ipallocator, link, portallocator, portmapper
 from dnet.errors import (
     AddressInUseError,
     ConflictError,
@@ -15,9 +14,11 @@ from dnet.errors import (
     NotFoundError,
     UsageError,
 )
-from dnet.facts import Device
-from dnet.model import Bridge
-from dnet.state import State
+from dnet.model import bridges
+from dnet.model.entities import Bridge
+from dnet.model.state import State
+from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
+from dnet.network.facts import Device
 from tests.unit.facts import FACTS, FakeFacts, make_bridge, snapshot, specs, with_bridge
 
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnet.host.conntrack import delete, describe, narrow, select
-from dnet.host.ctentry import Entry, parse
-from dnet.host.ctnetlink import deletion, eviction, holding
+from dnet.host.conntrack.entry import Entry, parse
+from dnet.host.conntrack.messages import deletion, eviction, holding
+from dnet.host.conntrack.table import delete, narrow, select
 from dnet.host.fib import Prefix
-from dnet.host.flow import LOCAL, Flow
 from dnet.host.localaddr import LocalAddresses
+from dnet.plan.flow import LOCAL, Flow
 from tests.unit.facts import STABLE
 
 # Printed by conntrack 1.4.7 with -o id.
@@ -224,7 +224,7 @@ def test_nothing_to_delete_asks_nobody() -> None:
     ],
 )
 def test_a_flow_as_commands(flow: Flow, line: str) -> None:
-    assert describe(flow) == line
+    assert flow.shown == line
 
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: f"{entry.proto}-{entry.src}")

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dnet import interface, ipallocator, link, portmapper
-from dnet.chains import is_block_chain
-from dnet.endpoint import Endpoint
-from dnet.host import delta, rules
-from dnet.host.dispatch import THRESHOLD, Block, block_of
-from dnet.host.listing import Tables
-from dnet.host.rulediff import difference
-from dnet.host.rules import Chain
-from dnet.state import State
-from dnet.table import ABSENT
+from dnet.firewall.iptables import delta, rules
+from dnet.firewall.iptables.chains import is_block_chain
+from dnet.firewall.iptables.diff import difference
+from dnet.firewall.iptables.dispatch import THRESHOLD, Block, block_of
+from dnet.firewall.iptables.listing import Tables
+from dnet.firewall.iptables.rules import Chain
+from dnet.model.state import State
+from dnet.model.table import ABSENT
+from dnet.network import interface, ipallocator, link, portmapper
+from dnet.values.endpoint import Endpoint
 from tests.unit import restore
 from tests.unit.facts import FACTS, STABLE, make_bridge, snapshot, specs
 

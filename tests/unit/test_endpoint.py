@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dnet.endpoint import Endpoint, EndpointQuery, PublishSpec, parse_endpoint, parse_publish
 from dnet.errors import UsageError
+from dnet.values.endpoint import Endpoint, EndpointQuery, PublishSpec, parse_endpoint, parse_publish
 
 
 @pytest.mark.parametrize(

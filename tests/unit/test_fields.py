@@ -8,9 +8,12 @@ from zlib import crc32
 
 import pytest
 
-from dnet import bridge, fields, integrity, interface, storetext
 from dnet.errors import ForeignStateError, StateUnreadableError
-from dnet.state import State
+from dnet.model import fields
+from dnet.model.state import State
+from dnet.network import bridge, interface
+from dnet.store import document as documents
+from dnet.store import integrity
 from tests.unit.facts import FACTS, make_bridge, with_bridge
 from tests.unit.test_integrity import DOCUMENT, Document
 
@@ -41,7 +44,7 @@ def copy_of_document() -> Document:
 
 
 def test_the_text_of_the_test_is_the_text_of_the_store() -> None:
-    assert storetext.write(State(copy_of_document())).encode() == text(DOCUMENT)
+    assert documents.write(State(copy_of_document())).encode() == text(DOCUMENT)
 
 
 def test_whatever_the_first_version_does_not_know_has_a_number() -> None:
@@ -72,7 +75,7 @@ def test_the_number_is_that_of_what_is_used() -> None:
     assert state.document()["schema"] == fields.FIRST
     bridge.init(state, FACTS, name="dnet1", options={"isolate": False})
     assert state.document()["schema"] == 7
-    again = storetext.read(storetext.write(state).encode())
+    again = documents.read(documents.write(state).encode())
     interface.allocate(again, FACTS, interface_id="web", bridge="dnet0")
     assert again.document()["schema"] == 7
     bridge.remove(again, FACTS, name="dnet1")
@@ -107,7 +110,7 @@ def test_a_new_part_of_the_head_is_there_only_where_it_is_used(
     stamped = fields.stamp(without)
     assert "links" not in stamped
     assert stamped["schema"] == fields.FIRST
-    assert storetext.read(text(stamped)).document() == stamped
+    assert documents.read(text(stamped)).document() == stamped
     integrity.verify(stamped)
     assert fields.stamp(copy_of_document()) == DOCUMENT | {"schema": 4}
 
@@ -118,10 +121,10 @@ def test_a_reader_takes_what_it_knows_and_no_more() -> None:
     document["bridges"]["dnet0"]["isolate"] = False
     for number in (1, 7):
         document["schema"] = number
-        assert not storetext.read(text(document)).bridges["dnet0"].isolate
+        assert not documents.read(text(document)).bridges["dnet0"].isolate
     document["schema"] = 8
     with pytest.raises(ForeignStateError, match=r"newer version of dnet \(schema 8, not 7\)"):
-        storetext.read(text(document))
+        documents.read(text(document))
 
 
 def with_field(table: str) -> Document:
@@ -137,7 +140,7 @@ def test_an_unknown_field_is_of_a_newer_version(table: str) -> None:
     document = with_field(table)
     *_, key = document[table]
     with pytest.raises(ForeignStateError) as caught:
-        storetext.read(text(document))
+        documents.read(text(document))
     unknown = f"'future' of {table} {key} is unknown"
     assert str(caught.value) == f"it is from a newer version of dnet ({unknown})"
     assert caught.value.hint == "use the version that wrote it"
@@ -146,12 +149,12 @@ def test_an_unknown_field_is_of_a_newer_version(table: str) -> None:
 @pytest.mark.parametrize("value", [{"x": {"y": 1}}, {}, [], None, 3, "on"])
 def test_an_unknown_part_of_the_head_is_of_a_newer_version(value: Any) -> None:
     with pytest.raises(ForeignStateError, match="'policies' is unknown"):
-        storetext.read(text({**DOCUMENT, "policies": value}))
+        documents.read(text({**DOCUMENT, "policies": value}))
 
 
 @pytest.mark.parametrize("table", FIRST)
 def test_one_that_somebody_wrote_there_is_refused_with_its_place(table: str) -> None:
     edited = json.dumps(with_field(table)).encode()
     with pytest.raises(StateUnreadableError, match=rf"{table} .*: 'future' is unknown") as caught:
-        storetext.read(edited)
+        documents.read(edited)
     assert not isinstance(caught.value, ForeignStateError)

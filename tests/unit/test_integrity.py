@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnet import bridge, fields, interface, ipallocator, link, portallocator, portmapper, schema
 from dnet.errors import StateUnreadableError
-from dnet.integrity import unique, verify
-from dnet.model import Bridge, Interface, Link, Mapping, Reservation
-from dnet.state import State
+from dnet.model import fields
+from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
+from dnet.model.state import State
+from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
+from dnet.store import schema
+from dnet.store.integrity import unique, verify
 from tests.unit.facts import FACTS, STABLE, make_bridge, snapshot, specs, with_bridge
 
 Document = dict[str, Any]

@@ -6,16 +6,10 @@ from typing import Any
 
 import pytest
 
-from dnet import interface, ipallocator, link, portallocator, portmapper
-from dnet.errors import (
-    AddressInUseError,
-    ConflictError,
-    ExhaustedError,
-    NotFoundError,
-    UsageError,
-)
-from dnet.model import Interface
-from dnet.state import State
+from dnet.errors import AddressInUseError, ConflictError, ExhaustedError, NotFoundError, UsageError
+from dnet.model.entities import Interface
+from dnet.model.state import State
+from dnet.network import interface, ipallocator, link, portallocator, portmapper
 from tests.unit.facts import FACTS, make_bridge, snapshot, specs, with_bridge
 
 

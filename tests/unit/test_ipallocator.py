@@ -7,15 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from dnet import bridge, interface, ipallocator, portallocator, portmapper
-from dnet.errors import (
-    AddressInUseError,
-    ConflictError,
-    ExhaustedError,
-    NotFoundError,
-    UsageError,
-)
-from dnet.state import State
+from dnet.errors import AddressInUseError, ConflictError, ExhaustedError, NotFoundError, UsageError
+from dnet.model.state import State
+from dnet.network import bridge, interface, ipallocator, portallocator, portmapper
 from tests.unit.facts import FACTS, FakeFacts, make_bridge, queries, snapshot, specs, with_bridge
 
 

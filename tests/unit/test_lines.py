@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnet.cli.lines import EXCLUDED, PlainParser, Reader, words_of
+from dnet.cli.batch.lines import EXCLUDED, PlainParser, Reader, words_of
 from dnet.cli.main import COMMANDS, cli
 from dnet.cli.session import Request, Session
 from dnet.cli.tree import CONTEXT, LazyGroup

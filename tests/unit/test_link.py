@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from dnet import bridge, interface, link
-from dnet.endpoint import Endpoint
 from dnet.errors import ConflictError, DnetError, NotFoundError, UsageError
-from dnet.model import Link
-from dnet.state import State
+from dnet.model.entities import Link
+from dnet.model.state import State
+from dnet.network import bridge, interface, link
+from dnet.values.endpoint import Endpoint
 from tests.unit.facts import FACTS, make_bridge, snapshot, with_bridge
 
 

@@ -9,12 +9,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dnet import bridge, interface, ipallocator, link, names, portallocator, portindex, portmapper
-from dnet.endpoint import Endpoint, EndpointQuery, PublishSpec
 from dnet.errors import DnetError
-from dnet.integrity import verify
-from dnet.state import State
-from dnet.table import Index
+from dnet.model import ports
+from dnet.model.state import State
+from dnet.model.table import Index
+from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
+from dnet.store.integrity import verify
+from dnet.values import names
+from dnet.values.endpoint import Endpoint, EndpointQuery, PublishSpec
 from tests.unit.facts import STABLE, FakeFacts, snapshot
 from tests.unit.plain import Plain, RefusedError
 
@@ -317,10 +319,10 @@ class Machine(RuleBasedStateMachine):
     def every_port_has_the_holder_it_should(self) -> None:
         for ip in ("0.0.0.0", "127.0.0.1", "192.0.2.1", "192.0.2.2"):
             for proto in names.PROTOCOLS:
-                is_taken = portindex.taken_at(self.state, ip, proto)
+                is_taken = ports.taken_at(self.state, ip, proto)
                 for port in range(40000, 40006):
                     expected = bool(self.plain.in_the_way(ip, port, proto))
-                    holder = portindex.find_holder(self.state, Endpoint.single(ip, port, proto))
+                    holder = ports.find_holder(self.state, Endpoint.single(ip, port, proto))
                     assert is_taken(port) is (holder is not None) is expected
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dnet import names
 from dnet.errors import UsageError, on_one_line
+from dnet.values import names
 
 
 def refused(check: Callable[[str], object], text: str) -> UsageError:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from dnet import bridge, interface, ipallocator, link, nametext, portallocator, portmapper
-from dnet.state import State
+from dnet.model.state import State
+from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
+from dnet.store import nametext
 from tests.unit.facts import FACTS, queries, snapshot, specs, with_bridge
 
 

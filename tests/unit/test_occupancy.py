@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dnet import bridge, interface, ipallocator, occupancy, portallocator, portmapper
-from dnet.state import State
+from dnet.cli.output import occupancy
+from dnet.model.state import State
+from dnet.network import bridge, interface, ipallocator, portallocator, portmapper
 from tests.unit.facts import FACTS, specs
 
 

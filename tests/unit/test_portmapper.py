@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dnet import bridge, interface, ipallocator, portallocator, portmapper
 from dnet.errors import ConflictError, DnetError, NotFoundError, PortInUseError, UsageError
-from dnet.model import Mapping
-from dnet.state import State
+from dnet.model.entities import Mapping
+from dnet.model.state import State
+from dnet.network import bridge, interface, ipallocator, portallocator, portmapper
 from tests.unit.facts import FACTS, queries, snapshot, specs, with_bridge
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from dnet import bridge, interface, link, portallocator, portindex, portmapper
-from dnet.endpoint import Endpoint
 from dnet.errors import (
     ConflictError,
     DnetError,
@@ -14,8 +12,11 @@ from dnet.errors import (
     PortInUseError,
     UsageError,
 )
-from dnet.portindex import Holder
-from dnet.state import State
+from dnet.model import ports
+from dnet.model.ports import Holder
+from dnet.model.state import State
+from dnet.network import bridge, interface, link, portallocator, portmapper
+from dnet.values.endpoint import Endpoint
 from tests.unit.facts import FACTS, FakeFacts, make_bridge, queries, snapshot, specs, with_bridge
 
 ANY, LOCAL, ONE, OTHER = "0.0.0.0", "127.0.0.1", "192.0.2.1", "192.0.2.2"
@@ -504,11 +505,11 @@ def test_find_holder() -> None:
     reserve(state, "80", owner="web")
     publish(state, "8000-8009:8000-8009/udp")
     port = Endpoint.single(ONE, 80, "tcp")
-    assert portindex.find_holder(state, port) == Holder("reservation", "0.0.0.0:80/tcp")
-    assert portindex.find_holder(state, port, owner="web") is None
+    assert ports.find_holder(state, port) == Holder("reservation", "0.0.0.0:80/tcp")
+    assert ports.find_holder(state, port, owner="web") is None
     inside = Endpoint(ANY, 8009, "udp", 9000)
-    assert portindex.find_holder(state, inside) == Holder("mapping", "0.0.0.0:8000-8009/udp")
-    assert portindex.find_holder(state, Endpoint(ANY, 8010, "udp", 9000)) is None
+    assert ports.find_holder(state, inside) == Holder("mapping", "0.0.0.0:8000-8009/udp")
+    assert ports.find_holder(state, Endpoint(ANY, 8010, "udp", 9000)) is None
 
 
 def test_a_bridge_is_needed() -> None:

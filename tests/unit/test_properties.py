@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnet import address, bridge, endpoint, interface, ipallocator, link, portallocator, portmapper
-from dnet.endpoint import Endpoint
 from dnet.errors import AddressInUseError, DnetError, ExhaustedError, UsageError
-from dnet.model import Bridge, Interface, Link, Mapping, Reservation
-from dnet.state import State
+from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
+from dnet.model.state import State
+from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
+from dnet.values import address, endpoint
+from dnet.values.endpoint import Endpoint
 from tests.unit.facts import FACTS, STABLE, snapshot, specs, with_bridge
 
 POLICIES = st.sampled_from(["round-robin", "reuse"])

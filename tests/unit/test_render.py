@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnet.cli import progress
-from dnet.cli.render import as_json, lines, write
-from dnet.cli.terminal import fitted
+from dnet.cli.batch import progress
+from dnet.cli.output.render import as_json, lines, write
+from dnet.cli.output.terminal import fitted
 from tests.unit.facts import STABLE
 
 

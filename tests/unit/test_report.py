@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dnet.host.report import few, repaired
-from dnet.host.rules import Chain, Finding
-from dnet.host.steps import Netlink, Plan
+from dnet.firewall.iptables.rules import Chain, Finding
+from dnet.plan.report import few, repaired
+from dnet.plan.steps import Netlink, Plan
 
 CHAIN, FORWARD = Chain("nat", "DNET"), Chain("filter", "FORWARD")
 

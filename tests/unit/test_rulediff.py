@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnet import interface, link, portmapper
-from dnet.host import rules
-from dnet.host.listing import Tables
-from dnet.host.rulediff import difference
-from dnet.host.rules import DNET_USER, ORDERED, SHARED, Chain, Layout, Rule
-from dnet.host.ruletext import canonical
-from dnet.state import State
+from dnet.firewall.iptables import rules
+from dnet.firewall.iptables.diff import difference
+from dnet.firewall.iptables.listing import Tables
+from dnet.firewall.iptables.rules import DNET_USER, ORDERED, SHARED, Chain, Layout, Rule
+from dnet.firewall.iptables.ruletext import canonical
+from dnet.model.state import State
+from dnet.network import interface, link, portmapper
 from tests.unit import restore
 from tests.unit.facts import FACTS, STABLE, make_bridge, specs
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 
-from dnet.facts import Namespace
-from dnet.host import devices
 from dnet.host.inside import Inner
-from dnet.host.steps import Plan, Sysctl
-from dnet.model import Bridge, Interface
+from dnet.model.entities import Bridge, Interface
+from dnet.network.facts import Namespace
+from dnet.plan import devices
+from dnet.plan.steps import Plan, Sysctl
 
 # Every program says its words, and nsenter runs what it is given.
 PROGRAMS = """

@@ -7,17 +7,6 @@ from __future__ import annotations
 
 import pytest
 
-from dnet import (
-    address,
-    bridge,
-    interface,
-    ipallocator,
-    link,
-    names,
-    portallocator,
-    portmapper,
-    subnets,
-)
 from dnet.errors import (
     AddressInUseError,
     ConflictError,
@@ -26,7 +15,9 @@ from dnet.errors import (
     PortInUseError,
     UsageError,
 )
-from dnet.state import State
+from dnet.model.state import State
+from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper, subnets
+from dnet.values import address, names
 from tests.unit.facts import FACTS, FakeFacts, queries, specs, with_bridge
 
 

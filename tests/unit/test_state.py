@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dnet import bridge, interface, ipallocator, link, portallocator, portmapper
-from dnet.model import GONE
-from dnet.state import State
-from dnet.table import ABSENT
+from dnet.model.entities import GONE
+from dnet.model.state import State
+from dnet.model.table import ABSENT
+from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
 from tests.unit.facts import FACTS, make_bridge, snapshot, specs, with_bridge
 
 

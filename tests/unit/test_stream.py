@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from dnet.cli.document import Document, Item, column
-from dnet.cli.render import MOST_DRAWN, render
+from dnet.cli.output.document import Document, Item, column
+from dnet.cli.output.render import MOST_DRAWN, render
 from dnet.cli.stream import one_line, pieces
 from dnet.errors import UsageError
 

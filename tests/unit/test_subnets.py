@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dnet import bridge, ipallocator, subnets
 from dnet.errors import ExhaustedError
-from dnet.facts import Device, Route
-from dnet.state import State
+from dnet.model.state import State
+from dnet.network import bridge, ipallocator, subnets
+from dnet.network.facts import Device, Route
 from tests.unit.facts import FACTS, FakeFacts, make_bridge, snapshot
 
 FIRST, SECOND = subnets.CANDIDATES[:2]

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dnet import interface, link, nearby, portallocator, portmapper, storetext
 from dnet.cli.main import main
-from dnet.endpoint import parse_endpoint
+from dnet.network import interface, link, portallocator, portmapper
+from dnet.store import document
+from dnet.values import nearby
+from dnet.values.endpoint import parse_endpoint
 from tests.unit.facts import FACTS, specs, with_bridge
 
 
@@ -24,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     portallocator.allocate(state, FACTS, ports=(9000, 9000), owner="db")
     link.add(state, FACTS, parent="web", child="db")
     path = tmp_path_factory.mktemp("state")
-    (path / "state.json").write_text(storetext.write(state))
+    (path / "state.json").write_text(document.write(state))
     return path
 
 

@@ -115,7 +115,7 @@ def test_the_system_folders_are_searched_without_a_path(
 
 
 def test_importing_the_readers_loads_nothing_slow() -> None:
-    modules = ("conntrack", "ctnetlink", "locks", "openfiles", "sockets", "system")
+    modules = ("conntrack.table", "conntrack.messages", "locks", "openfiles", "sockets", "system")
     imports = "; ".join(f"import dnet.host.{module}" for module in modules)
     slow = "{'ipaddress', 'pathlib', 'shutil', 'socket', 'subprocess', 'urllib.parse'}"
     code = f"import sys; before = set(sys.modules); {imports}; "

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
-from dnet import address, bridge, bridges, endpoint, interface, portmapper
 from dnet.errors import DnetError, ExhaustedError, PortInUseError
-from dnet.state import State
+from dnet.model import bridges
+from dnet.model.state import State
+from dnet.network import bridge, interface, portmapper
+from dnet.values import address, endpoint
 from tests.unit.facts import FACTS
 
 TRACES = json.loads((Path(__file__).parents[1] / "data" / "traces.json").read_text("utf-8"))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dnet.host import nftrules
-from dnet.host.packet import ANYWHERE, Device, Packet, port_span, span, within
-from dnet.host.ruletext import judge, parse
-from dnet.host.verdict import ACCEPT, DROP, NO, OTHER, SOME, UNKNOWN, YES, Walk
+from dnet.firewall import nftrules
+from dnet.firewall.iptables.ruletext import judge, parse
+from dnet.firewall.packet import ANYWHERE, Device, Packet, port_span, span, within
+from dnet.firewall.verdict import ACCEPT, DROP, NO, OTHER, SOME, UNKNOWN, YES, Walk
 
 SUBNET = (172 << 24 | 17 << 16, 172 << 24 | 17 << 16 | 0xFFFF)
 OUTSIDE = Device(None, frozenset({"dnet0"}))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dnet import attachment, bridge, interface, portallocator, views
-from dnet.cli.render import render
-from dnet.cli.show import show
-from dnet.endpoint import parse_publish
-from dnet.facts import Namespace
-from dnet.presence import Presence
-from dnet.state import State
+from dnet.cli.commands.show import show
+from dnet.cli.output import views
+from dnet.cli.output.render import render
+from dnet.model.state import State
+from dnet.network import attachment, bridge, interface, portallocator
+from dnet.network.facts import Namespace
+from dnet.transaction.presence import Presence
+from dnet.values.endpoint import parse_publish
 from tests.unit.facts import FakeFacts
 
 

@@ -1,0 +1,1 @@
+"""Many commands: how their lines are read, and how far they are."""

@@ -1,0 +1,1 @@
+"""A file a group of commands: words in, a Request out."""

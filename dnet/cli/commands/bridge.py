@@ -1,0 +1,165 @@
+"""`dnet bridge`: set up, show and remove bridges."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet.cli import options
+from dnet.cli.choice import Choice
+from dnet.cli.output import views
+from dnet.cli.output.document import Column, Document, column, missing
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.model import bridges
+from dnet.model.entities import DEFAULT_BRIDGE, REUSE, ROUND_ROBIN
+from dnet.model.state import State
+from dnet.network import bridge as bridges_of_host
+from dnet.transaction.presence import Presence
+
+COLUMNS = (
+    Column("NAME", lambda item: item["name"], wrong=missing),
+    column("address"),
+    column("chain"),
+    column("icc"),
+    column("masquerade"),
+    column("binding_ip"),
+    column("mtu"),
+)
+
+EXAMPLES = """\
+dnet bridge init
+dnet bridge init lab0 --address 10.9.0.1/24 --no-icc"""
+
+
+@click.group("bridge", cls=Group, unsaid=["show", "init"])
+def bridge() -> None:
+    """Set up, show and remove bridges."""
+
+
+@bridge.command(epilog=EXAMPLES, instead=["--address"])
+@click.argument("name", type=options.BRIDGE, default=DEFAULT_BRIDGE)
+@click.option(
+    "--address",
+    "--ip",
+    metavar="CIDR",
+    type=options.CIDR,
+    help="Its own address, such as 172.17.42.1/16; else the first of twelve that is free.",
+)
+@click.option(
+    "--range",
+    metavar="CIDR",
+    help="The part of the subnet that addresses are taken from; else all of it.",
+)
+@click.option(
+    "--mtu", metavar="N", type=options.MTU, help="The MTU; else that of the default route's device."
+)
+@click.option(
+    "--chain",
+    metavar="NAME",
+    type=options.CHAIN,
+    help="The chain of its mappings in the nat table.  [default: DNET]",
+)
+@click.option(
+    "--icc/--no-icc", default=None, help="Whether containers reach one another.  [default: icc]"
+)
+@click.option(
+    "--masquerade/--no-masquerade",
+    default=None,
+    help="Whether they reach other networks under the host's address.  [default: masquerade]",
+)
+@click.option(
+    "--ip-forward/--no-ip-forward",
+    default=None,
+    help="Whether to switch IP forwarding on.  [default: ip-forward]",
+)
+@click.option(
+    "--iptables/--no-iptables",
+    default=None,
+    help="Whether to make any rule for it.  [default: iptables]",
+)
+@click.option(
+    "--isolate/--no-isolate",
+    default=None,
+    help="Whether other bridges' containers are kept out.  [default: isolate]",
+)
+@click.option(
+    "--firewalld/--no-firewalld",
+    default=None,
+    help="Whether it is in firewalld's zone trusted while firewalld runs.  [default: firewalld]",
+)
+@click.option(
+    "--binding-ip",
+    metavar="IP",
+    type=options.HOST_IP,
+    help="The host address of published ports.  [default: 0.0.0.0]",
+)
+@click.option(
+    "--port-range",
+    metavar="LO-HI",
+    type=options.PORTS,
+    help="The host ports that are chosen from where none is named.  [default: 49153-65535]",
+)
+@click.option(
+    "--allocation",
+    type=Choice([ROUND_ROBIN, REUSE]),
+    help="Which address is next: each rests as long as possible, or released ones first.  "
+    "[default: round-robin]",
+)
+@options.changes
+def init(name: str, dry_run: bool, **given: Any) -> Request:
+    """Set up a bridge, or change the given options of one.
+
+    The device NAME is made, or adopted where it exists with that address, and the rules are
+    inserted that its containers need.
+    """
+    chosen = {key: value for key, value in given.items() if value is not None}
+    return Request(
+        lambda state, made: Document(lambda: views.bridge(made, Presence(state)), values=()),
+        partial(bridges_of_host.init, name=name, options=chosen),
+        dry_run,
+    )
+
+
+@bridge.command("list", instead=["dnet bridge show {}"])
+@options.lists
+def list_() -> Request:
+    """List the bridges."""
+
+    def show(state: State, _: Any) -> Document:
+        seen = Presence(state)
+        items = [views.bridge(one, seen) for one in state.bridges.values()]
+        return Document(items, columns=COLUMNS, key=lambda item: str(item["name"]))
+
+    return Request(show)
+
+
+@bridge.command()
+@click.argument("name", type=options.BRIDGE, required=False)
+@options.output
+def show(name: str | None) -> Request:
+    """Show a bridge with all its options.
+
+    Without NAME it is the only bridge there is, else dnet0.
+    """
+
+    def shown(state: State, _: Any) -> Document:
+        return Document(views.bridge(bridges.resolve(state, name), Presence(state)))
+
+    return Request(shown)
+
+
+@bridge.command()
+@click.argument("name", type=options.BRIDGE)
+@click.option("--force", is_flag=True, help="Release everything that is allocated on it first.")
+@options.if_exists
+@options.changes
+def remove(name: str, force: bool, if_exists: bool, dry_run: bool) -> Request:
+    """Remove a bridge with its rules and its device.
+
+    A device that was there before dnet stays.
+    """
+    operation = partial(bridges_of_host.remove, name=name, force=force, if_exists=if_exists)
+    return Request(nothing, operation, dry_run)

@@ -1,0 +1,106 @@
+"""`dnet interface`: give ids an address, and forget them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet.cli import options
+from dnet.cli.output import views
+from dnet.cli.output.document import Column, Document, column, published_text, unplugged
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.model import bridges
+from dnet.model.entities import Interface
+from dnet.model.interfaces import named
+from dnet.model.state import State
+from dnet.network import interface as interfaces
+from dnet.transaction.presence import Presence
+
+COLUMNS = (
+    column("id", folds=True),
+    column("ip", "ADDRESS"),
+    column("bridge"),
+    Column("NETNS", lambda item: item["netns"], True, unplugged),
+    Column("PORTS", lambda item: [published_text(port) for port in item["ports"]]),
+    column("links", folds=True),
+)
+
+
+@click.group("interface", cls=Group, unsaid=["show", "allocate"])
+def interface() -> None:
+    """Give ids an address, and forget them."""
+
+
+@interface.command(instead=["--ip"])
+@click.argument("interface_id", metavar="ID", type=options.NEW_ID)
+@options.bridge
+@click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
+@click.option(
+    "--expose",
+    metavar="PORT/PROTO",
+    multiple=True,
+    type=options.EXPOSED,
+    help="A port that links open when they name none; any number of times.",
+)
+@options.changes
+def allocate(
+    interface_id: str, bridge: str | None, ip: str | None, expose: tuple[str, ...], dry_run: bool
+) -> Request:
+    """Give an id an address, and print it; again it is the same one."""
+    operation = partial(
+        interfaces.allocate, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
+    )
+    return Request(allocated, operation, dry_run)
+
+
+@interface.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True, type=options.ID)
+@options.if_exists
+@options.changes
+def release(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
+    """Forget ids, with their mappings, ports, links and addresses.
+
+    All that are named, or none.
+    """
+    operation = partial(interfaces.release, ids=ids, if_exists=if_exists)
+    return Request(nothing, operation, dry_run)
+
+
+@interface.command("list", instead=["dnet interface show {}"])
+@options.listed_bridge
+@options.lists
+def list_(bridge: str | None) -> Request:
+    """List the interfaces."""
+
+    def show(state: State, _: Any) -> Document:
+        if bridge is not None:
+            bridges.named(state, bridge)
+        seen = Presence(state)
+        items = [
+            views.interface(state, one, seen)
+            for one in state.interfaces.values()
+            if bridge in (None, one.bridge)
+        ]
+        return Document(items, columns=COLUMNS, key=lambda item: str(item["id"]))
+
+    return Request(show)
+
+
+@interface.command()
+@click.argument("interface_id", metavar="ID", type=options.ID)
+@options.output
+def show(interface_id: str) -> Request:
+    """Show an interface with its ports and links."""
+
+    def shown(state: State, _: Any) -> Document:
+        return Document(views.interface(state, named(state, interface_id), Presence(state)))
+
+    return Request(shown)
+
+
+def allocated(state: State, made: Interface) -> Document:
+    """The interface, or in text just its address."""
+    return Document(lambda: views.interface(state, made, Presence(state)), values=(made.ip,))

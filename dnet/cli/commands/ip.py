@@ -1,0 +1,93 @@
+"""`dnet ip`: take addresses and give them back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet.cli import options
+from dnet.cli.output import views
+from dnet.cli.output.document import Document, Item, column
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.model import bridges
+from dnet.model.entities import Bridge
+from dnet.model.state import State
+from dnet.network import ipallocator
+from dnet.transaction.presence import machine
+
+COLUMNS = (column("ip", "ADDRESS"), column("owner", folds=True), column("bridge"))
+
+
+@click.group("ip", cls=Group, unsaid=["request --ip"])
+def ip() -> None:
+    """Take addresses and give them back."""
+
+
+@ip.command(instead=["--ip"])
+@options.bridge
+@click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
+@click.option("--owner", metavar="ID", type=options.ID, help="Whose it is, for the lists.")
+@click.option("--count", metavar="N", type=options.COUNT, help="How many.  [default: 1]")
+@options.changes
+def request(
+    bridge: str | None, ip: str | None, owner: str | None, count: int | None, dry_run: bool
+) -> Request:
+    """Take addresses, and print each."""
+
+    def show(state: State, taken: list[str]) -> Document:
+        def items() -> Any:
+            home = state.bridge_of(taken[0])
+            name = home.name if home else ""
+            found = [views.taken_address(one, owner, name) for one in taken]
+            return found if count is not None else found[0]
+
+        return Document(items, values=tuple(taken))
+
+    operation = partial(
+        ipallocator.request, bridge=bridge, ip=ip, owner=owner, count=count if count else 1
+    )
+    return Request(show, operation, dry_run, many=dry_run or count is not None)
+
+
+@ip.command()
+@click.argument("addresses", metavar="ADDR...", nargs=-1, required=True, type=options.TAKEN_ADDRESS)
+@options.if_exists
+@options.changes
+def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
+    """Give addresses back: all of them, or none."""
+    operation = partial(ipallocator.release, ips=addresses, if_exists=if_exists)
+    return Request(nothing, operation, dry_run)
+
+
+@ip.command("list", instead=["--bridge", "dnet ip list | grep -wF {}"])
+@options.listed_bridge
+@click.option("--available", is_flag=True, help="List those that are still free instead.")
+@options.lists
+def list_(bridge: str | None, available: bool) -> Request:
+    """List the addresses that are taken, with their owners."""
+
+    def show(state: State, _: Any) -> Document:
+        chosen = [bridges.named(state, bridge)] if bridge else list(state.bridges.values())
+        found = _available if available else _taken
+        return Document(
+            items=partial(found, state, chosen), columns=COLUMNS, key=lambda item: str(item["ip"])
+        )
+
+    return Request(show)
+
+
+def _taken(state: State, homes: list[Bridge]) -> Iterator[Item]:
+    for home in homes:
+        for ip, owner in ipallocator.taken(state, home):
+            yield views.taken_address(ip, owner, home.name)
+
+
+def _available(state: State, homes: list[Bridge]) -> Iterator[Item]:
+    facts = machine()
+    for home in homes:
+        for ip in ipallocator.available(state, facts, home):
+            yield views.taken_address(ip, None, home.name)

@@ -1,0 +1,130 @@
+"""`dnet link`: open ports of one container to another."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet.cli import options
+from dnet.cli.output import views
+from dnet.cli.output.document import Document, column
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.errors import UsageError
+from dnet.model import bridges
+from dnet.model.entities import Link
+from dnet.model.state import State
+from dnet.network import link as links
+from dnet.values import names
+
+COLUMNS = (
+    column("parent", folds=True),
+    column("child", folds=True),
+    column("alias", folds=True),
+    column("parent_ip", "PARENT ADDRESS"),
+    column("child_ip", "CHILD ADDRESS"),
+    column("ports"),
+)
+
+EXAMPLES = """\
+dnet link add web db
+dnet link add web db --port 6379/tcp --alias cache
+dnet link add host db"""
+
+
+@click.group("link", cls=Group, unsaid=["add", "env"])
+def link() -> None:
+    """Open ports of one container to another."""
+
+
+@link.command(epilog=EXAMPLES, instead=["-p"])
+@click.argument("parent", type=options.PARENT)
+@click.argument("child", type=options.ID)
+@click.option(
+    "-p",
+    "--port",
+    "ports",
+    metavar="PORT/PROTO",
+    multiple=True,
+    type=options.EXPOSED,
+    help="A port of CHILD; any number of times. Without it what CHILD exposes.",
+)
+@click.option(
+    "--alias",
+    metavar="NAME",
+    type=options.NEW_ID,
+    help="The name in PARENT's variables.  [default: CHILD]",
+)
+@options.changes
+def add(
+    parent: str, child: str, ports: tuple[str, ...], alias: str | None, dry_run: bool
+) -> Request:
+    """Let PARENT reach ports of CHILD.
+
+    It may then reach them where containers may not reach one another, too. PARENT is an
+    interface's id, or host for this machine, which reaches them at 127.0.0.1.
+    """
+
+    def show(_: State, made: Link) -> Document:
+        return Document(views.link(made), values=())
+
+    operation = partial(links.add, parent=parent, child=child, ports=ports, alias=alias)
+    return Request(show, operation, dry_run)
+
+
+@link.command()
+@click.argument("parent", type=options.LINK)
+@click.argument("child", required=False, type=options.LINK_CHILD)
+@options.if_exists
+@options.changes
+def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Request:
+    """Close a link, named as PARENT CHILD or PARENT:CHILD."""
+    if child is None:
+        parent, colon, child = parent.partition(":")
+        if not colon:
+            raise UsageError("name a link as PARENT CHILD or PARENT:CHILD", "dnet link list")
+    if parent != names.HOST:
+        names.interface_id(parent)
+    names.interface_id(child)
+    operation = partial(links.remove, parent=parent, child=child, if_exists=if_exists)
+    return Request(nothing, operation, dry_run)
+
+
+@link.command("list", instead=["dnet link list | grep -wF {}"])
+@options.listed_bridge
+@options.lists
+def list_(bridge: str | None) -> Request:
+    """List the links."""
+
+    def show(state: State, _: Any) -> Document:
+        if bridge is not None:
+            bridges.named(state, bridge)
+        items = [
+            views.link(one)
+            for one in state.links.values()
+            if bridge in (None, one.parent_bridge, one.child_bridge)
+        ]
+        return Document(
+            items, columns=COLUMNS, key=lambda item: f"{item['parent']}:{item['child']}"
+        )
+
+    return Request(show)
+
+
+@link.command()
+@click.argument("parent", type=options.LINK_PARENT)
+@options.output
+def env(parent: str) -> Request:
+    """Print the variables that tell PARENT of its children.
+
+    They have the names that Docker's links gave them.
+    """
+
+    def show(state: State, _: Any) -> Document:
+        variables = links.environment(state, parent)
+        lines = tuple(f"{name}={names.for_shell(value)}" for name, value in variables.items())
+        return Document(variables, values=lines)
+
+    return Request(show)

@@ -1,0 +1,112 @@
+"""`dnet check`, `restore`, `gc` and `reset`: store and kernel as a whole."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from dnet.cli import options
+from dnet.cli.output.document import NOTHING, Document
+from dnet.cli.session import Request, steps
+from dnet.cli.tree import Command
+from dnet.errors import DnetError, UsageError, on_one_line
+from dnet.model.entities import Interface
+from dnet.model.state import State
+from dnet.network import attachment
+
+if TYPE_CHECKING:
+    from dnet.transaction.maintenance import Maintenance
+    from dnet.transaction.unowned import Unowned
+
+
+@click.command(cls=Command)
+@options.output
+def check() -> Request:
+    """Compare the kernel with the store.
+
+    Each difference is one line, and makes the exit status 1. Nothing is changed, and other
+    commands may run meanwhile.
+    """
+
+    def compare(maintenance: Maintenance) -> Document:
+        found = maintenance.check()
+        return Document(found, values=tuple(found), status=1 if found else 0)
+
+    return Request(maintain=compare)
+
+
+@click.command(cls=Command)
+@click.option(
+    "--adopt", is_flag=True, help="Also a store of another network namespace, which is gone."
+)
+@options.changes
+def restore(adopt: bool, dry_run: bool) -> Request:
+    """Make the kernel match the store: after a boot, a firewall's reload, or by hand."""
+
+    def mend(maintenance: Maintenance) -> Document:
+        plan = maintenance.restore(adopt=adopt, dry_run=dry_run)
+        if dry_run:
+            return steps(plan)
+        return Document({"repaired": plan.differences(), "unplugged": plan.loose}, values=())
+
+    return Request(maintain=mend)
+
+
+@click.command(cls=Command, instead=["--owner"])
+@click.option(
+    "--owner",
+    "owners",
+    metavar="ID",
+    multiple=True,
+    type=options.ID,
+    help="Also this interface, wherever it is plugged in; any number of times.",
+)
+@options.changes
+def gc(owners: tuple[str, ...], dry_run: bool) -> Request:
+    """Release what belongs to network namespaces that are gone, and print the ids."""
+
+    def show(_: State, gone: list[Interface]) -> Document:
+        return Document([one.id for one in gone], values=tuple(one.id for one in gone))
+
+    operation = partial(attachment.collect, owners=owners)
+    return Request(show, operation, dry_run, finds=True, many=True)
+
+
+@click.command(cls=Command)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--unowned",
+    is_flag=True,
+    help="Also remove what has dnet's names and belongs to no known store.",
+)
+@options.changes
+def reset(yes: bool, unowned: bool, dry_run: bool) -> Request:
+    """Remove everything dnet made, then the store."""
+    state_dir = click.get_current_context().obj.state_dir
+    if not yes and not dry_run and not sys.stdin.isatty():
+        raise UsageError("this removes everything dnet made, and nobody can be asked", "add --yes")
+
+    def clear(maintenance: Maintenance) -> Document:
+        if not yes and not dry_run:
+            _confirm(state_dir, maintenance.unowned() if unowned else None)
+        plan = maintenance.reset(unowned=unowned, dry_run=dry_run)
+        return steps(plan) if dry_run else NOTHING
+
+    return Request(maintain=clear)
+
+
+def _confirm(state_dir: str, unowned: Unowned | None) -> None:
+    besides = f", and {unowned}, which no known store has" if unowned else ""
+    if not _agreed(f"Remove every bridge, mapping, link and address of {state_dir}{besides}?"):
+        raise DnetError("nothing was removed")
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return click.confirm(on_one_line(question), err=True)
+    except click.Abort:  # The end of the input: Ctrl-C ends the process itself here.
+        click.echo(err=True)
+        return False

@@ -1,0 +1,111 @@
+"""`dnet map`: publish ports of containers on the host."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet.cli import options
+from dnet.cli.output import views
+from dnet.cli.output.document import Column, Document, column, endpoint_text, ports_text
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.errors import UsageError
+from dnet.model import bridges
+from dnet.model.entities import Mapping
+from dnet.model.state import State
+from dnet.network import portmapper
+from dnet.values.endpoint import EndpointQuery, PublishSpec
+
+COLUMNS = (
+    Column("HOST", endpoint_text),
+    Column(
+        "CONTAINER", lambda item: f"{item['container_ip']}:{ports_text(item, 'container_port')}"
+    ),
+    column("owner", folds=True),
+    column("bridge"),
+)
+
+EXAMPLES = """\
+dnet map add web 8080:80
+dnet map add web 80
+dnet map add web 127.0.0.1::9000 7000-7009:7000-7009/udp"""
+
+
+@click.group("map", cls=Group, unsaid=["add"])
+def map() -> None:  # noqa: A001 - the command's name
+    """Publish ports of containers on the host."""
+
+
+@map.command(epilog=EXAMPLES)
+@click.argument("target", type=options.TARGET)
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=options.SPEC)
+@options.changes
+def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
+    """Publish ports of a target, and print each host endpoint.
+
+    TARGET is an interface's id or a taken address. SPEC is
+    [HOST_IP:][HOST_PORT[-END]:]PORT[-END][/PROTO], such as 8080:80.
+    """
+
+    def show(state: State, made: list[Mapping]) -> Document:
+        def items() -> Any:
+            found = [views.mapping(state, one) for one in made]
+            return found if len(specs) > 1 else found[0]
+
+        return Document(items, values=tuple(one.key for one in made))
+
+    operation = partial(portmapper.add, target=target, specs=specs)
+    return Request(show, operation, dry_run, many=dry_run or len(specs) > 1)
+
+
+@map.command()
+@click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1, type=options.MAPPING)
+@click.option(
+    "--all",
+    "target",
+    metavar="TARGET",
+    type=options.TARGET,
+    help="Every mapping of an id or address.",
+)
+@options.if_exists
+@options.changes
+def remove(
+    endpoints: tuple[EndpointQuery, ...], target: str | None, if_exists: bool, dry_run: bool
+) -> Request:
+    """Take mappings away: all that are named, or none.
+
+    ENDPOINT is [HOST_IP:]PORT[-END][/PROTO]. Name endpoints, or a TARGET with --all.
+    """
+    if bool(endpoints) == (target is not None):
+        raise UsageError(
+            "name the endpoints to remove, or a target with --all", "dnet map list shows them"
+        )
+    operation = (
+        partial(portmapper.remove, queries=endpoints, if_exists=if_exists)
+        if target is None
+        else partial(portmapper.remove_all, target=target, if_exists=if_exists)
+    )
+    return Request(nothing, operation, dry_run)
+
+
+@map.command("list")
+@click.argument("target", required=False, type=options.TARGET)
+@options.listed_bridge
+@options.lists
+def list_(target: str | None, bridge: str | None) -> Request:
+    """List the mappings, of one target or of all."""
+
+    def show(state: State, _: Any) -> Document:
+        if bridge is not None:
+            bridges.named(state, bridge)
+        keys = list(state.mappings)
+        if target is not None:
+            keys = list(state.mappings_by_target.keys(portmapper.resolve(state, target)[0]))
+        found = (state.mappings[key] for key in keys)
+        items = [views.mapping(state, one) for one in found if bridge in (None, one.bridge)]
+        return Document(items, columns=COLUMNS, key=endpoint_text)
+
+    return Request(show)

@@ -1,0 +1,99 @@
+"""`dnet port`: reserve ports of the host."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import click
+
+from dnet.cli import options
+from dnet.cli.output import views
+from dnet.cli.output.document import Column, Document, Item, column, ports_text
+from dnet.cli.session import Request, nothing
+from dnet.cli.tree import Group
+from dnet.model import bridges
+from dnet.model.entities import Reservation
+from dnet.model.state import State
+from dnet.network import portallocator
+from dnet.values.endpoint import EndpointQuery
+
+COLUMNS = (
+    column("host_ip", "HOST ADDRESS"),
+    Column("PORT", lambda item: ports_text(item, "port")),
+    column("proto"),
+    column("owner", folds=True),
+)
+
+
+@click.group("port", cls=Group, unsaid=["allocate --port"])
+def port() -> None:
+    """Reserve ports of the host."""
+
+
+@port.command(instead=["--port"])
+@options.bridge
+@click.option(
+    "--host-ip",
+    metavar="IP",
+    type=options.HOST_IP,
+    help="The host address; else the bridge's binding address.",
+)
+@click.option(
+    "--proto", type=options.PROTO, default="tcp", show_default=True, help="tcp, udp or sctp."
+)
+@click.option(
+    "--port",
+    "ports",
+    metavar="N|LO-HI",
+    type=options.RESERVED,
+    help="This port, or a free one of a range; else the next dynamic one.",
+)
+@click.option(
+    "--owner", metavar="ID", type=options.ID, help="Whose it is: an interface's id may map it."
+)
+@click.option("--count", metavar="N", type=options.COUNT, help="How many.  [default: 1]")
+@options.changes
+def allocate(count: int | None, dry_run: bool, **request: Any) -> Request:
+    """Reserve ports, and print each."""
+
+    def show(_: State, made: list[Reservation]) -> Document:
+        items = [views.reservation(one) for one in made]
+        values = tuple(str(one.endpoint.port) for one in made)
+        return Document(items if count is not None else items[0], values=values)
+
+    operation = partial(portallocator.allocate, count=count if count else 1, **request)
+    return Request(show, operation, dry_run, many=dry_run or count is not None)
+
+
+@port.command()
+@click.argument(
+    "endpoints", metavar="ENDPOINT...", nargs=-1, required=True, type=options.RESERVED_PORT
+)
+@options.if_exists
+@options.changes
+def release(endpoints: tuple[EndpointQuery, ...], if_exists: bool, dry_run: bool) -> Request:
+    """Give reserved ports back: all of them, or none.
+
+    ENDPOINT is [HOST_IP:]PORT[/PROTO].
+    """
+    operation = partial(portallocator.release, queries=endpoints, if_exists=if_exists)
+    return Request(nothing, operation, dry_run)
+
+
+@port.command("list", instead=["--bridge", "dnet port list | grep -wF {}"])
+@options.listed_bridge
+@options.lists
+def list_(bridge: str | None) -> Request:
+    """List the ports that are taken, with their owners."""
+
+    def show(state: State, _: Any) -> Document:
+        if bridge is not None:
+            bridges.named(state, bridge)
+        return Document(views.ports(state, bridge), columns=COLUMNS, key=_key)
+
+    return Request(show)
+
+
+def _key(item: Item) -> str:
+    return f"{item['host_ip']}:{ports_text(item, 'port')}/{item['proto']}"

@@ -1,0 +1,126 @@
+"""`dnet show`: the whole picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from dnet.cli import options
+from dnet.cli.output import occupancy, views
+from dnet.cli.output.document import Branch, Document, Item, missing, published_text, unplugged
+from dnet.cli.session import Request
+from dnet.cli.tree import Command
+from dnet.model.entities import Link
+from dnet.model.state import State
+from dnet.transaction.presence import Presence, machine
+from dnet.values.names import HOST
+
+
+@click.command(cls=Command, instead=["dnet interface show {}"])
+@options.drawing
+def show() -> Request:
+    """Show every bridge with its interfaces, their ports and links."""
+
+    def picture(state: State, _: Any) -> Document:
+        whole, facts = views.inventory(state, Presence(state)), machine()
+        for bridge in whole["bridges"]:
+            bridge.update(occupancy.of_bridge(state, facts, state.bridges[bridge["name"]]))
+        return Document(
+            whole, picture=lambda: tuple(_tree(state, whole)), drawing=lambda: _dot(state, whole)
+        )
+
+    return Request(picture)
+
+
+def _tree(state: State, whole: Item) -> Iterator[Branch]:
+    for bridge in whole["bridges"]:
+        hanging = (*_room(bridge), *_addresses(state, whole, bridge), *_reserved(state, bridge))
+        wrong = missing(bridge) and f"the device is {missing(bridge)}"
+        yield Branch(bridge["name"], bridge["address"], wrong, hanging)
+    if linked := tuple(_links(state, HOST)):
+        yield Branch(HOST, branches=linked)
+
+
+def _room(bridge: Item) -> Iterator[Branch]:
+    addresses = bridge["addresses"]
+    yield Branch(text=f"addresses: {addresses['taken']} taken, {addresses['free']} free")
+    for proto, ports in bridge["ports"].items():
+        free = f"{ports['free']} of {bridge['port_range']} free"
+        yield Branch(text=f"{proto} ports: {ports['taken']} taken, {free}")
+
+
+def _addresses(state: State, whole: Item, bridge: Item) -> Iterator[Branch]:
+    interfaces = {one["ip"]: one for one in whole["interfaces"]}
+    for ip, owner in state.leases(bridge["name"]).rows.items():
+        if ip in interfaces:
+            yield _interface(state, interfaces[ip])
+        else:
+            yield Branch(owner or "-", ip, branches=tuple(_published(_ports(state, ip))))
+
+
+def _interface(state: State, one: Item) -> Branch:
+    where = f"  {one['ifname']} in {one['netns']}" if one["netns"] else ""
+    reserved = (Branch(text=f"reserves {key}") for key in _keys_of(state, one["id"]))
+    hanging = (*_published(one["ports"]), *_links(state, one["id"]), *reserved)
+    return Branch(one["id"], f"{one['ip']}{where}", unplugged(one), hanging)
+
+
+def _published(ports: list[Item]) -> Iterator[Branch]:
+    return (Branch(text=f"publishes {published_text(port)}") for port in ports)
+
+
+def _ports(state: State, ip: str) -> list[Item]:
+    return [views.published(state.mappings[key]) for key in state.mappings_by_target.keys(ip)]
+
+
+def _links(state: State, parent: str) -> Iterator[Branch]:
+    return (Branch(text=f"links to {_described(link)}") for link in _links_of(state, parent))
+
+
+def _links_of(state: State, parent: str) -> Iterator[Link]:
+    links = (state.links[key] for key in state.links_by_member.keys(parent))
+    return (link for link in links if link.parent == parent)
+
+
+def _described(link: Link) -> str:
+    alias = f" as {link.alias}" if link.alias != link.child else ""
+    return f"{link.child}{alias}  {' '.join(link.ports)}"
+
+
+def _keys_of(state: State, owner: str) -> tuple[str, ...]:
+    """The ports that are reserved for an owner."""
+    return state.reservations_by_owner.keys(owner)
+
+
+def _reserved(state: State, bridge: Item) -> Iterator[Branch]:
+    """The reserved ports that belong to no interface."""
+    for one in state.reservations.values():
+        if one.bridge == bridge["name"] and one.owner not in state.interfaces.rows:
+            owner = f"  for {one.owner}" if one.owner else ""
+            yield Branch(text=f"reserved {one.key}{owner}")
+
+
+def _dot(state: State, whole: Item) -> Iterator[str]:
+    """The picture in Graphviz' language; names need no escaping, by the rules for them."""
+    yield "digraph dnet {"
+    yield "  rankdir=LR;"
+    for bridge in whole["bridges"]:
+        colour = ", color=red" if missing(bridge) else ""
+        label = rf"{bridge['name']}\n{bridge['address']}"
+        yield f'  "bridge {bridge["name"]}" [shape=box, label="{label}"{colour}];'
+    ids = {one["ip"]: one["id"] for one in whole["interfaces"]}
+    wrong = {one["id"] for one in whole["interfaces"] if unplugged(one)}
+    for taken in whole["addresses"]:
+        ip = taken["ip"]
+        node = ids.get(ip, ip)
+        name = node if ip in ids else taken["owner"] or "-"
+        label = r"\n".join([name, ip, *map(published_text, _ports(state, ip))])
+        colour = ", color=red" if node in wrong else ""
+        yield f'  "{node}" [label="{label}"{colour}];'
+        yield f'  "bridge {taken["bridge"]}" -> "{node}" [dir=none];'
+    for link in whole["links"]:
+        label = r"\n".join(link["ports"])
+        yield f'  "{link["parent"]}" -> "{link["child"]}" [style=dashed, label="{label}"];'
+    yield "}"

@@ -1,0 +1,61 @@
+"""How full a bridge is: taken and free addresses, taken and free ports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dnet.model.entities import Bridge
+from dnet.model.state import State
+from dnet.network import ipallocator
+from dnet.values import address
+from dnet.values.endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from dnet.network.facts import Facts
+
+Counts = dict[str, Any]
+
+
+def of_bridge(state: State, facts: Facts, bridge: Bridge) -> Counts:
+    """`addresses` and, by protocol, `ports`, each with how many are `taken` and `free`.
+
+    Free are addresses that can be had without asking by name, and ports of the dynamic range that
+    nobody has from dnet; tcp is there always, other protocols once they are used.
+    """
+    ports = {proto: _ports(state, bridge, proto) for proto in _protocols(state, bridge)}
+    leases = len(state.leases(bridge.name))
+    addresses = {"taken": leases, "free": ipallocator.count_free(state, facts, bridge)}
+    return {"addresses": addresses, "ports": ports}
+
+
+def _protocols(state: State, bridge: Bridge) -> list[str]:
+    used = {endpoint.proto for name, endpoint in _endpoints(state) if name == bridge.name}
+    return ["tcp", *sorted(used - {"tcp"})]
+
+
+def _ports(state: State, bridge: Bridge, proto: str) -> dict[str, int]:
+    low, high = bridge.port_range
+    busy: set[int] = set()
+    taken: dict[str, set[int]] = {address.ANY: set()}
+    for name, at in _endpoints(state):
+        if at.proto != proto:
+            continue
+        if name == bridge.name:
+            taken.setdefault(at.host_ip, set()).update(range(at.port, at.end + 1))
+        if address.ANY in (at.host_ip, bridge.binding_ip) or at.host_ip == bridge.binding_ip:
+            busy.update(range(max(at.port, low), min(at.end, high) + 1))
+    # What an id has reserved it may have mapped as well, on all addresses or on one of them.
+    everywhere = taken.pop(address.ANY)
+    count = len(everywhere) + sum(len(ports - everywhere) for ports in taken.values())
+    return {"taken": count, "free": high - low + 1 - len(busy)}
+
+
+def _endpoints(state: State) -> Iterator[tuple[str, Endpoint]]:
+    """Every taken port or range of ports, with the bridge it was taken for."""
+    for reserved in state.reservations.values():
+        yield reserved.bridge, reserved.endpoint
+    for mapped in state.mappings.values():
+        yield mapped.bridge, mapped.endpoint
+    for endpoint, link in state.link_endpoints():
+        yield link.child_bridge, endpoint

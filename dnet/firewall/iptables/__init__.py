@@ -1,0 +1,1 @@
+"""The rules of iptables: made, compared and judged, as text."""

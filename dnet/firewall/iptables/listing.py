@@ -1,0 +1,94 @@
+"""What iptables-save prints, taken apart where it can be believed.
+
+Pure. iptables-nft-save does not list a table in which anything is that only nft can express: a
+comment takes its place, and the exit status is 0. Whoever takes that table for empty adds to it
+what is there already, and leaves in it what has to go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+from dnet.errors import RulesUnreadableError
+from dnet.firewall.iptables.rules import TABLES, Chain
+
+# xtables-save.c of iptables. "contains incompatible base-chains" is another message: chains that
+# iptables does not know are left out then, and everything else is listed.
+_INCOMPATIBLE = re.compile(r"# Table [`'](\S+)' is incompatible")
+# A text with white space, such as a comment, which may contain the end of a line too.
+_QUOTED = re.compile(r' "(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+class Tables:
+    """What is in the kernel: every chain of the tables read, with its rules in order.
+
+    `policies` are those of the built-in chains, such as ACCEPT.
+    """
+
+    def __init__(self) -> None:
+        self.chains: dict[Chain, list[str]] = {}
+        self.policies: dict[Chain, str] = {}
+
+    @classmethod
+    def parse(cls, saved: str) -> Tables:
+        """From what iptables-save prints. Raises RulesUnreadableError where it is not whole."""
+        found = cls()
+        table = ""
+        for line in _lines(saved):
+            if line.startswith("-A ") and table:
+                _, name, *text = line.split(" ", 2)
+                rules = found.chains.get(Chain(table, name))
+                if rules is None:
+                    raise _garbled(line, table)
+                rules.append("".join(text))
+            elif line.startswith(":") and table:
+                name, _, policy = line[1:].partition(" ")
+                found.chains[Chain(table, name)] = []
+                found.policies[Chain(table, name)] = policy.partition(" ")[0]
+            elif line.startswith("*") and not table:
+                table = line[1:]
+            elif line == "COMMIT" and table:
+                table = ""
+            elif incompatible := _INCOMPATIBLE.match(line):
+                _refuse(incompatible[1])
+            elif line and not line.startswith("#"):
+                raise _garbled(line, table)
+        if table:
+            raise _unlisted(table, "its listing by iptables-save is cut off")
+        return found
+
+    def unlisted(self, tables: Collection[str]) -> RulesUnreadableError | None:
+        """The error where one of these, which are there and which dnet uses, is not listed."""
+        listed = {chain.table for chain in self.chains}
+        missing = [one for one in TABLES if one in tables and one not in listed]
+        return _unlisted(missing[0], "iptables-save leaves it out") if missing else None
+
+
+def _lines(saved: str) -> Iterator[str]:
+    """The lines, but for those that end within a quoted text."""
+    begun = ""
+    for part in saved.split("\n"):
+        line = f"{begun}\n{part}" if begun else part
+        begun = line if ' "' in line and ' "' in _QUOTED.sub(" ", line) else ""
+        if not begun:
+            yield line
+    if begun:
+        yield begun
+
+
+def _refuse(table: str) -> None:
+    """Raises RulesUnreadableError for a table that dnet has rules in."""
+    if table in TABLES:
+        raise _unlisted(table, "it contains a rule that only nft can express")
+
+
+def _garbled(line: str, table: str) -> RulesUnreadableError:
+    told = f"iptables-save printed {line[:60]!r}"
+    return _unlisted(table, told) if table else RulesUnreadableError(told, "run it: iptables-save")
+
+
+def _unlisted(table: str, why: str) -> RulesUnreadableError:
+    return RulesUnreadableError(
+        f"iptables cannot list the table {table}: {why}", f"look at it: nft list table ip {table}"
+    )

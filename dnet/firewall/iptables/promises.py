@@ -1,0 +1,153 @@
+"""Rules of others ahead of dnet's in FORWARD: what they let through, and what they stop.
+
+Pure. Only what is certain is told: a rule that is about a port, an established connection or a
+mark neither opens nor closes a bridge. DNET-USER is the administrator's, who may do both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from functools import partial
+
+from dnet.firewall.iptables import rules
+from dnet.firewall.iptables.listing import Tables
+from dnet.firewall.iptables.rules import DNET_FORWARD, DNET_USER, FORWARD, Chain
+from dnet.firewall.iptables.ruletext import Canonical, canonical, judge, parse
+from dnet.firewall.packet import ANYWHERE, Device, Packet, Span, span
+from dnet.firewall.verdict import ACCEPT, DROP, Found, Walk
+from dnet.model.entities import Bridge
+from dnet.model.state import State
+
+_FEW, _MANY = 3, 16
+
+Published = Mapping[str, Collection[tuple[str | None, Span | None]]]
+"""The protocols and ports of containers that are published, by bridge."""
+
+
+class Forward:
+    """FORWARD with its rules, of which `ours` are dnet's, and the chains that they lead to."""
+
+    def __init__(self, found: Collection[str], ours: Iterable[str], actual: Tables) -> None:
+        self._actual = actual
+        mine = {canonical(text) for text in ours}
+        self._foreign: list[str] = []
+        self._ahead: dict[Canonical, int] = {}
+        for text in found:
+            if (shown := canonical(text)) in mine:
+                self._ahead.setdefault(shown, len(self._foreign))
+            else:
+                self._foreign.append(text)
+
+    def opened(self, bridges: Iterable[Bridge]) -> Iterator[str]:
+        """What is let through though bridges keep it apart, in words."""
+        if not any(self._ahead.values()):
+            return
+        told: dict[tuple[str, str], list[str]] = {}
+        for source, destination in rules.kept_apart(bridges):
+            same = source == destination
+            resting = rules.between(source) if same else f"-j {DNET_FORWARD.name}"
+            packet = Packet(
+                Device(source.name),
+                Device(destination.name),
+                span(source.subnet) or ANYWHERE,
+                span(destination.subnet) or ANYWHERE,
+                bridged=same,
+            )
+            found = self._decision(packet, self._ahead.get(canonical(resting), 0))
+            if found and found.kind == ACCEPT:
+                pair = source.name if same else f"{source.name} to {destination.name}"
+                told.setdefault(found.path[-1], []).append(pair)
+        for (chain, rule), pairs in told.items():
+            more = f" and {len(pairs) - _FEW} more" if len(pairs) > _FEW else ""
+            yield (
+                f"filter {chain}: ahead of dnet's rules connections are let through that "
+                f"--no-icc or --isolate forbids, of {', '.join(pairs[:_FEW])}{more}: {rule}"
+            )
+
+    def stopped(self, bridges: Collection[Bridge], published: Callable[[], Published]) -> list[str]:
+        """What never gets to dnet's rules, in words.
+
+        A rule that names the bridge is meant.
+        """
+        first = min(self._ahead.values(), default=0)
+        if not first:
+            return []
+        told: dict[tuple[str, str], list[str]] = {}
+        every = list(described(bridges, published()))
+        for bridge, what, packets in every:
+            found = [self._decision(one, first, lenient=one.translated) for one in packets]
+            if all(one and one.kind == DROP and not _names(one, bridge) for one in found):
+                told.setdefault(found[0].path[-1], []).append(what)  # type: ignore[union-attr]
+        return [
+            f"filter {chain}: ahead of dnet's rules "
+            f"{'everything' if len(whats) == len(every) else ' and '.join(whats)} is stopped: "
+            f"{rule}"
+            for (chain, rule), whats in told.items()
+        ]
+
+    def _decision(self, packet: Packet, count: int, *, lenient: bool = False) -> Found[str] | None:
+        """What decides among so many of the rules of others."""
+        return decision(self._actual, self._foreign[:count], packet, lenient=lenient)
+
+
+def decision(
+    actual: Tables, rules_there: Collection[str], packet: Packet, *, lenient: bool = False
+) -> Found[str] | None:
+    """What decides about a packet in rules of FORWARD; None where it gets past them."""
+
+    def rules_of(name: str) -> Collection[str]:
+        return () if name == DNET_USER.name else actual.chains.get(Chain(FORWARD.table, name), ())
+
+    def is_chain(name: str) -> bool:
+        return Chain(FORWARD.table, name) in actual.chains
+
+    walk = Walk(rules_of, partial(judge, packet=packet, chains=is_chain), lenient=lenient)
+    policy = DROP if actual.policies.get(FORWARD) == "DROP" else ACCEPT
+    return walk.from_base(FORWARD.name, rules_there, policy)
+
+
+def described(
+    bridges: Collection[Bridge],
+    published: Published,
+    gateways: Collection[str | None] = (None,),
+    wires: Collection[str | None] = (None,),
+) -> Iterator[tuple[Bridge, str, list[Packet]]]:
+    """What has to get through for a bridge to work, in words too: one of the packets at least.
+
+    `gateways` are the devices towards other networks, `wires` those that somebody may come in
+    by, where they are known.
+    """
+    names = frozenset(one.name for one in bridges)
+    outward, inward = ([Device(name, names) for name in group] for group in (gateways, wires))
+    for bridge in bridges:
+        device, home = Device(bridge.name), span(bridge.subnet) or ANYWHERE
+        away = [Packet(device, one, source=home) for one in outward]
+        yield bridge, f"what comes from {bridge.name}", away
+        if ports := published.get(bridge.name):
+            yield (
+                bridge,
+                f"what is published on {bridge.name}",
+                [
+                    Packet(one, device, ANYWHERE, home, proto, span, translated=True)
+                    for one in inward
+                    for proto, span in ports
+                ],
+            )
+
+
+def published(state: State) -> Published:
+    """What is open to others than the host itself; of many ports on a bridge, only that."""
+    found: dict[str, dict[tuple[str | None, Span | None], None]] = {}
+    for key, row in state.mappings.rows.items():
+        ports = found.setdefault(row["bridge"], {})
+        if not key.startswith("127.") and len(ports) <= _MANY:
+            one = state.mappings[key]
+            ports[one.endpoint.proto, (one.container_port, one.container_end)] = None
+    return {
+        bridge: tuple(ports) if len(ports) <= _MANY else ((None, None),)
+        for bridge, ports in found.items()
+    }
+
+
+def _names(found: Found[str], bridge: Bridge) -> bool:
+    return any(parse(rule).names(bridge.name) for _, rule in found.path)

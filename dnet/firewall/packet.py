@@ -1,0 +1,118 @@
+"""The first packet of a connection, as far as it is described, and how what rules ask meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from dnet.firewall.verdict import NO, SOME, UNKNOWN, YES
+
+Span = tuple[int, int]
+"""The first and the last of a range of ports, or of addresses as numbers."""
+
+ANYWHERE: Span = (0, 0xFFFFFFFF)
+
+
+class Device(NamedTuple):
+    """A device by its name, or where that is None any other than those of some names."""
+
+    name: str | None
+    others: frozenset[str] = frozenset()
+
+    def is_called(self, name: str) -> int:
+        """Whether it has that name."""
+        if self.name is not None:
+            return YES if self.name == name else NO
+        return NO if name in self.others else UNKNOWN
+
+    def begins_with(self, start: str) -> int:
+        """Whether its name begins so."""
+        if self.name is not None:
+            return YES if self.name.startswith(start) else NO
+        return UNKNOWN if start else YES
+
+
+class Packet(NamedTuple):
+    """What begins a connection.
+
+    Attributes:
+        came_in: the device it came in by.
+        goes_out: the device it leaves by.
+        source: the addresses it may come from.
+        destination: the addresses it may go to.
+        proto: its protocol.
+        ports: the ports it may go to.
+        translated: whether its destination was another before (DNAT).
+        bridged: whether a bridge hands it from port to port.
+        tracked: whether its connection is known already, as it is behind the table raw.
+    """
+
+    came_in: Device
+    goes_out: Device
+    source: Span = ANYWHERE
+    destination: Span = ANYWHERE
+    proto: str | None = None
+    ports: Span | None = None
+    translated: bool = False
+    bridged: bool = False
+    tracked: bool = True
+
+    def is_of(self, proto: str) -> int:
+        """Whether it is of a protocol."""
+        if self.proto is None:
+            return SOME
+        return YES if self.proto == proto else NO
+
+    def goes_to(self, ports: Span) -> int:
+        """Whether it goes to a port of a range."""
+        return SOME if self.ports is None else within(self.ports, ports)
+
+
+def within(described: Span, asked: Span) -> int:
+    """Whether all that is described is among what is asked for."""
+    if asked[0] <= described[0] and described[1] <= asked[1]:
+        return YES
+    return NO if described[1] < asked[0] or asked[1] < described[0] else SOME
+
+
+def any_of(truths: Iterable[int]) -> int:
+    """Of several alternatives one is enough."""
+    return max(truths, default=NO)
+
+
+def span(text: str) -> Span | None:
+    """The addresses of a subnet, with a prefix length or a mask, or of a range A-B.
+
+    None for what is no range of IPv4 addresses.
+    """
+    first, dash, last = text.partition("-")
+    if dash:
+        begin, end = _number(first), _number(last)
+        return (begin, end) if begin is not None and end is not None else None
+    host, _, length = text.partition("/")
+    address, mask = _number(host), _mask(length or "32")
+    if address is None or mask is None:
+        return None
+    return address & mask, address & mask | ~mask & ANYWHERE[1]
+
+
+def port_span(text: str) -> Span | None:
+    """The ports of A:B or A-B, or a single one; None for what is no number."""
+    first, _, last = text.replace(":", "-").partition("-")
+    last = last or first
+    return (int(first), int(last)) if first.isdecimal() and last.isdecimal() else None
+
+
+def _mask(text: str) -> int | None:
+    if text.isdecimal():
+        return ANYWHERE[1] << 32 - int(text) & ANYWHERE[1] if int(text) <= 32 else None
+    mask = _number(text)
+    holes = mask is None or (~mask & ANYWHERE[1]) & (~mask & ANYWHERE[1]) + 1
+    return None if holes else mask
+
+
+def _number(text: str) -> int | None:
+    parts = text.split(".")
+    if len(parts) != 4 or not all(part.isdecimal() and int(part) < 256 for part in parts):
+        return None
+    return int.from_bytes(bytes(map(int, parts)), "big")

@@ -1,0 +1,1 @@
+"""Reads and changes the machine's firewall, and looks at those of others."""

@@ -1,0 +1,175 @@
+"""Other people's firewalls: chains that stop what dnet accepts.
+
+A packet that one base chain accepts still goes through every other one of the hook
+(nft(8), "Base chains"), so a chain of somebody else's that drops or rejects has the last word.
+So have the chains of the other variant of iptables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from dnet.errors import RulesUnreadableError
+from dnet.firewall import nftrules
+from dnet.firewall.iptables import promises
+from dnet.firewall.iptables.listing import Tables
+from dnet.firewall.iptables.promises import Published
+from dnet.firewall.iptables.rules import FORWARD
+from dnet.firewall.packet import Packet
+from dnet.firewall.verdict import ACCEPT, DROP, Found, Walk
+from dnet.host import process, routes, system
+from dnet.host.firewall import nftables
+from dnet.host.firewall.nftables import BaseChain
+from dnet.model.entities import Bridge
+from dnet.values.names import for_shell
+
+_IPTABLES = ("ip", FORWARD.table, FORWARD.name)
+_OF_IPTABLES = frozenset({"filter", "mangle", "nat", "raw", "security"})
+_LEGACY_TABLES = "/proc/self/net/ip_tables_names"
+_BY_DEFAULT = "drops by default"
+_ALLOW = "allow the bridge there"
+# Whatever zone it is in, or none.
+_FIREWALLD = "firewall-cmd --zone=trusted --change-interface={}"
+_FEW = 3
+
+
+class _Chain(NamedTuple):
+    """A chain at a hook: its name, how it ends a packet's way, in words, and what helps.
+
+    `early` is one that a packet meets before its destination is translated.
+    """
+
+    name: str
+    end: Callable[[Packet], str | None]
+    allow: str = _ALLOW
+    early: bool = False
+
+
+def stopping(
+    variant: str | None,
+    bridges: Collection[Bridge],
+    published: Callable[[], Published],
+    outward: Callable[[], Collection[str]],
+) -> Iterator[str]:
+    """What chains of others stop of what dnet lets through, in words.
+
+    `outward` are the devices by which any route leads.
+    """
+    chains = list(_chains(variant or "nft"))
+    if not chains:
+        return
+    every = list(promises.described(bridges, published(), *_outside(bridges, outward())))
+    for chain in chains:
+        stopped: dict[str, list[tuple[str, str]]] = {}
+        for bridge, what, packets in every:
+            if chain.early and packets[0].translated:
+                continue
+            ends = list(map(chain.end, packets))
+            if ends and all(ends):
+                stopped.setdefault(str(ends[0]), []).append((what, bridge.name))
+        for end, found in stopped.items():
+            whats = " and ".join(what for what, _ in found[:_FEW])
+            more = f" and {len(found) - _FEW} more" if len(found) > _FEW else ""
+            allow = chain.allow.format(for_shell(found[0][1]))
+            yield f"the {chain.name} {end} {whats}{more}, whatever dnet accepts: {allow}"
+
+
+def _outside(
+    bridges: Collection[Bridge], outward: Collection[str]
+) -> tuple[list[str | None], list[str | None]]:
+    """The devices towards other networks, and all that lead anywhere."""
+    mine = {one.name for one in bridges}
+    wires: list[str | None] = [name for name in outward if name not in mine]
+    gateways: list[str | None] = [name for name in routes.default_devices() if name not in mine]
+    return gateways or wires or [None], wires or [None]
+
+
+def _chains(variant: str) -> Iterator[_Chain]:
+    """Those that are not of the iptables in use."""
+    try:
+        found = [one for one in nftables.base_chains() if _concerns(one, variant)]
+    except OSError:
+        found = []  # A kernel without nftables, where nothing of the kind can be.
+    for place, group in groupby(sorted(found), lambda one: _place(one)):
+        listing = _listed(*place)
+        allow = _FIREWALLD if place[:2] == ("inet", "firewalld") else _ALLOW
+        for one in group:
+            if one[:3] == _IPTABLES and (saved := _saved("nft")):
+                yield _Chain("chain FORWARD of iptables-nft", partial(_end_in_text, saved))
+                continue
+            name = f"nftables chain {one.family} {one.table} {one.name}"
+            early = one.hook != nftables.FORWARD
+            yield _Chain(name, partial(_end_in_nft, one, listing), allow, early)
+    if variant == "nft" and (saved := _saved("legacy")):
+        yield _Chain("chain FORWARD of iptables-legacy", partial(_end_in_text, saved))
+
+
+def _concerns(one: BaseChain, variant: str) -> bool:
+    if variant == "nft" and one[:3] == _IPTABLES:
+        return False
+    return one.hook == nftables.FORWARD or (one.hook == nftables.PREROUTING and one.drops)
+
+
+def _place(one: BaseChain) -> tuple[str, ...]:
+    """What has to be listed: a table, or where iptables has its own there the chain alone."""
+    return one[:3] if one.family == "ip" and one.table in _OF_IPTABLES else one[:2]
+
+
+def _listed(*place: str) -> nftrules.Listing | None:
+    """A table or chain with its rules, and with what is in its sets of devices.
+
+    None where there is no `nft` to list it, or where what it prints is something else.
+    """
+    kind = "table" if len(place) == 2 else "chain"
+    try:
+        listing = nftrules.Listing(nftables.listed("-t", "list", kind, *place))
+        for name, what in listing.untold.items():
+            listing.add(nftables.listed("list", what, *place[:2], name))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return listing
+
+
+def _saved(variant: str) -> Tables | None:
+    """The filter table of a variant of iptables, where there is one and it can be listed."""
+    program = system.find_program(f"iptables-{variant}-save")
+    try:
+        if program is None or (variant == "legacy" and not _has_legacy_filter()):
+            return None
+        found = Tables.parse(process.run([program, "-t", FORWARD.table]).output)
+    except (OSError, RulesUnreadableError):
+        return None
+    return found if FORWARD in found.chains else None
+
+
+def _has_legacy_filter() -> bool:
+    """Whether the table is there already: to list it would make it."""
+    return FORWARD.table in system.read_file(_LEGACY_TABLES).decode().split()
+
+
+def _end_in_text(saved: Tables, packet: Packet) -> str | None:
+    rules = saved.chains[FORWARD]
+    found = promises.decision(saved, rules, packet, lenient=packet.translated)
+    if found is None:
+        return _BY_DEFAULT if saved.policies[FORWARD] == "DROP" else None
+    return "stops" if found.kind == DROP else None
+
+
+def _end_in_nft(chain: BaseChain, listing: nftrules.Listing | None, packet: Packet) -> str | None:
+    by_default = _BY_DEFAULT if chain.drops else None
+    if listing is None:
+        return by_default
+    judging = partial(nftrules.judge, packet=packet, elements=listing.elements)
+    walk = Walk[Any](listing.rules, judging, lenient=packet.translated)
+    try:
+        found: Found[Any] | None = walk.from_base(
+            chain.name, listing.rules(chain.name), DROP if chain.drops else ACCEPT
+        )
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return by_default
+    if found is None:
+        return by_default
+    return "stops" if found.kind == DROP else None

@@ -1,0 +1,113 @@
+"""Reading and changing the kernel's tables with the iptables on PATH.
+
+A change is one `iptables-restore --noflush`, each table of it all or nothing. It inherits the
+store's lock, so that one which outlives a killed dnet keeps the next one waiting.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+
+from dnet.errors import KernelError, RulesRefusedError, RulesUnreadableError, out_of_files
+from dnet.firewall.iptables.listing import Tables
+from dnet.firewall.iptables.rules import Commands, in_order
+from dnet.host import privilege, process, system
+from dnet.host.firewall import lookups, nftables
+
+HINT = "apt-get install iptables"
+_AS_ROOT = " (you must be root)"
+_LOOK = "look at it: iptables-save"
+_LEGACY_TABLES = "/proc/self/net/ip_tables_names"
+
+
+class Firewall:
+    """The iptables of this machine.
+
+    `wait` is how long, in seconds, iptables may wait for its own lock, and for an answer.
+    """
+
+    def __init__(self, wait: float, inherit: tuple[int, ...] = ()) -> None:
+        self._wait = wait
+        self._inherit = inherit
+
+    @cached_property
+    def variant(self) -> str:
+        """What `iptables` on PATH is, "nft" or "legacy".
+
+        By what the command is a link to, which needs no process; else by what it says.
+        """
+        real = os.path.basename(os.path.realpath(_program("iptables")))
+        for variant in ("nft", "legacy"):
+            if variant in real:
+                return variant
+        said = self._run(["iptables", "--version"])
+        return "nft" if "nf_tables" in said else "legacy"
+
+    def read(self) -> Tables:
+        """Everything in the tables; one that nobody has used yet has no chain at all.
+
+        Raises RulesUnreadableError where what iptables-save prints is not all there is.
+        """
+        try:
+            found = self._listed()
+            if found.unlisted(self._tables()):  # Perhaps it has been made only since.
+                found = self._listed()
+            if error := found.unlisted(self._tables()):
+                raise error
+        except RulesUnreadableError as error:
+            raise error if self.variant == "nft" else error.advising(_LOOK) from None
+        if self.variant == "nft":
+            lookups.mark(found)
+        return found
+
+    def _listed(self) -> Tables:
+        return Tables.parse(self._run(["iptables-save"]))
+
+    def _tables(self) -> set[str]:
+        """The tables that the kernel has, as far as it tells."""
+        try:
+            if self.variant == "legacy":
+                return set(system.read_file(_LEGACY_TABLES).decode().split())
+            return nftables.tables()
+        except OSError:
+            return set()
+
+    def apply(self, commands: Commands) -> None:
+        """Carry a change out. Raises KernelError with what iptables said."""
+        wait = str(max(1, round(self._wait)))
+        self._run(["iptables-restore", "--noflush", "-w", wait], restore_input(commands))
+
+    def _run(self, words: list[str], text: str = "") -> str:
+        program = _program(words[0])
+        try:
+            done = process.run([program, *words[1:]], text, self._wait + 5, self._inherit)
+        except OSError as error:
+            refused = KernelError(f"{program} cannot be started: {error.strerror}")
+            raise out_of_files(error) or refused from None
+        if done.status == 0:
+            return done.output
+        said = f"{words[0]} refused: {_first_line(done.errors) or f'status {done.status}'}"
+        if not privilege.has(privilege.NET_ADMIN):
+            raise privilege.denied(said, privilege.NET_ADMIN)
+        raise RulesRefusedError(said)
+
+
+def restore_input(commands: Commands) -> str:
+    """What iptables-restore reads."""
+    parts = (f"*{table}\n" + "\n".join(lines) + "\nCOMMIT\n" for table, lines in in_order(commands))
+    return "".join(parts)
+
+
+def _program(name: str) -> str:
+    found = system.find_program(name)
+    if found is None:
+        raise KernelError(f"the command {name} is not there", HINT)
+    return found
+
+
+def _first_line(errors: str) -> str:
+    """What went wrong, without the version in front, and without advice: dnet has its own."""
+    lines = [line.strip() for line in errors.replace(_AS_ROOT, "").splitlines() if line.strip()]
+    telling = [line for line in lines if "Try `" not in line and not line.startswith("#")]
+    return " ".join(telling[:2])

@@ -1,0 +1,1 @@
+"""What dnet keeps: entities, their tables and the state. Touches nothing."""

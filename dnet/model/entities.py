@@ -1,0 +1,230 @@
+"""The things dnet keeps: a bridge, an interface, a reserved port, a mapping, a link.
+
+Plain values, and how each stands in the store: `row` gives the JSON object, from which what is
+derived or at its default is left out, and `from_row` takes it back.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Self
+
+from dnet.values import address, names
+from dnet.values.address import ANY
+from dnet.values.endpoint import Endpoint
+
+DEFAULT_BRIDGE = "dnet0"
+DEFAULT_CHAIN = "DNET"
+DYNAMIC_PORTS = (49153, 65535)
+# IPv4 needs the one (RFC 791); the other is the most that an Ethernet device, such as a bridge or
+# a veth, can have: ETH_MAX_MTU, include/uapi/linux/if_ether.h.
+MTUS = range(68, 0xFFFF + 1)
+GONE = 0  # The kernel's cookies begin at 1.
+ROUND_ROBIN, REUSE = "round-robin", "reuse"
+
+Row = dict[str, Any]
+
+
+def _row(entity: Any, keys: int = 1) -> Row:
+    """The JSON object that stands in the store.
+
+    Without what is at its default, and without the first fields, which are in the row's key.
+    """
+    defaults = entity._field_defaults
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in zip(entity._fields[keys:], entity[keys:], strict=True)
+        if name not in defaults or value != defaults[name]
+    }
+
+
+class Bridge(NamedTuple):
+    """A bridge device with its subnet, and the options its containers share.
+
+    `address` is the gateway with its prefix length. `adopted` is a device that was there
+    before dnet: it is never deleted. `other_ips` are its further addresses in the subnet.
+    """
+
+    name: str
+    address: str
+    mtu: int
+    created: str
+    range: str | None = None
+    chain: str = DEFAULT_CHAIN
+    icc: bool = True
+    masquerade: bool = True
+    ip_forward: bool = True
+    iptables: bool = True
+    isolate: bool = True
+    binding_ip: str = ANY
+    port_range: tuple[int, int] = DYNAMIC_PORTS
+    allocation: str = ROUND_ROBIN
+    adopted: bool = False
+    other_ips: tuple[str, ...] = ()
+    firewalld: bool = True
+
+    @property
+    def gateway(self) -> str:
+        """The bridge's own address, which its containers use as their router."""
+        return address.host(self.address)
+
+    @property
+    def subnet(self) -> str:
+        """The network of the address, such as 172.17.0.0/16."""
+        return str(address.network(self.address))
+
+    @property
+    def trusted(self) -> bool:
+        """Whether firewalld, while it runs, is to let through what the rules let through."""
+        return self.iptables and self.firewalld
+
+    @property
+    def key(self) -> str:
+        """The name."""
+        return self.name
+
+    def row(self) -> Row:
+        """What stands in the store under the key."""
+        return _row(self)
+
+    @classmethod
+    def from_row(cls, key: str, row: Row) -> Self:
+        """The bridge behind a row of the store."""
+        low, high = row.get("port_range", DYNAMIC_PORTS)
+        spans = {"port_range": (low, high), "other_ips": tuple(row.get("other_ips", ()))}
+        return cls(name=key, **{**row, **spans})
+
+
+class Interface(NamedTuple):
+    """A container's interface: an address on a bridge under an id, and where it is plugged in.
+
+    `netns` and `ifname` are None until it is attached; `cookie` tells the namespace from
+    another one of the same name; it is GONE once a boot has taken the namespace with it.
+    """
+
+    id: str
+    bridge: str
+    ip: str
+    expose: tuple[str, ...] = ()
+    mac: str | None = None
+    netns: str | None = None
+    ifname: str | None = None
+    cookie: int | None = None
+
+    @property
+    def key(self) -> str:
+        """The id."""
+        return self.id
+
+    @property
+    def hardware_address(self) -> str:
+        """The MAC it was given, else the one that belongs to its address."""
+        return self.mac or address.mac(self.ip)
+
+    def row(self) -> Row:
+        """What stands in the store under the key."""
+        return _row(self)
+
+    @classmethod
+    def from_row(cls, key: str, row: Row) -> Self:
+        """The interface behind a row of the store."""
+        row = {**row, "expose": tuple(row.get("expose", ()))}
+        return cls(id=key, **row)
+
+
+class Reservation(NamedTuple):
+    """A host port kept for somebody, without a mapping."""
+
+    endpoint: Endpoint
+    bridge: str
+    owner: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The endpoint's text."""
+        return str(self.endpoint)
+
+    def row(self) -> Row:
+        """What stands in the store under the key."""
+        return _row(self)
+
+    @classmethod
+    def from_row(cls, key: str, row: Row) -> Self:
+        """The reservation behind a row of the store."""
+        return cls(endpoint=Endpoint.from_key(key), **row)
+
+
+class Mapping(NamedTuple):
+    """A host port, or a range of them, translated to a container's."""
+
+    endpoint: Endpoint
+    container_ip: str
+    container_port: int
+    bridge: str
+
+    @property
+    def key(self) -> str:
+        """The endpoint's text."""
+        return str(self.endpoint)
+
+    @property
+    def container_end(self) -> int:
+        """The last container port of a range; that of a single port is the port itself."""
+        return self.container_port + self.endpoint.end - self.endpoint.port
+
+    def row(self) -> Row:
+        """What stands in the store under the key."""
+        # As _row has it, in a third of the time: of nothing are there more.
+        return {
+            "container_ip": self.container_ip,
+            "container_port": self.container_port,
+            "bridge": self.bridge,
+        }
+
+    @classmethod
+    def from_row(cls, key: str, row: Row) -> Self:
+        """The mapping behind a row of the store."""
+        return cls(endpoint=Endpoint.from_key(key), **row)
+
+
+class Link(NamedTuple):
+    """A parent's way to a child's ports; the parent `host` is the machine itself.
+
+    `parent_bridge` is None for the host, whose `parent_ip` is 127.0.0.1.
+    """
+
+    parent: str
+    child: str
+    parent_ip: str
+    parent_bridge: str | None
+    child_ip: str
+    child_bridge: str
+    ports: tuple[str, ...]
+    alias: str
+
+    @property
+    def key(self) -> str:
+        """`PARENT:CHILD`."""
+        return f"{self.parent}:{self.child}"
+
+    @property
+    def from_host(self) -> bool:
+        """Whether the parent is the machine itself."""
+        return self.parent == names.HOST
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The host ports it occupies: those of a link from the host, on 127.0.0.1."""
+        if not self.from_host:
+            return ()
+        halves = (names.split_port_proto(text) for text in self.ports)
+        return tuple(Endpoint.single(address.LOOPBACK, port, proto) for port, proto in halves)
+
+    def row(self) -> Row:
+        """What stands in the store under the key."""
+        return _row(self, 2)
+
+    @classmethod
+    def from_row(cls, key: str, row: Row) -> Self:
+        """The link behind a row of the store."""
+        parent, _, child = key.partition(":")
+        return cls(parent=parent, child=child, **{**row, "ports": tuple(row["ports"])})

@@ -1,0 +1,76 @@
+"""Which parts a store may have, and what a reader has to know so as to lose none of them.
+
+A store says at its head, as `schema`, the lowest number that covers what is really in it. A reader
+refuses one above its own, and whatever it does not know: its next write would drop that. So stores
+without what is new stay as they were, and older versions go on with them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
+from dnet.values import names
+
+# What came after the first version, with the number that a reader has to know for it: a field of
+# a table's rows, or with None a part of the head, such as a table. All of them are left out of
+# the store where they are not used.
+SINCE: dict[tuple[str, str | None], int] = {("bridges", "firewalld"): 2}
+
+FIRST = 1
+SCHEMA = max(SINCE.values(), default=FIRST)
+FIELDS = {
+    "bridges": frozenset(Bridge._fields[1:]),
+    "cursors": frozenset((*names.PROTOCOLS, "last_ip", "highest")),
+    "interfaces": frozenset(Interface._fields[1:]),
+    "reservations": frozenset(Reservation._fields[1:]),
+    "mappings": frozenset(Mapping._fields[1:]),
+    "links": frozenset(Link._fields[2:]),
+}
+_HEAD = {"checksum", "schema", "serial", "boot_id", "netns", "variant"}
+_HEAD |= {*FIELDS, "leases", "released"}
+
+
+def stamp(document: dict[str, Any]) -> dict[str, Any]:
+    """A document without parts that are new and not used, under the number it needs.
+
+    Only tables that have new fields are looked through.
+    """
+    used = {table: _used(document[table]) for table, field in SINCE if field}
+    new = {
+        (part, field): number
+        for (part, field), number in SINCE.items()
+        if (field in used[part] if field else document.get(part))
+    }
+    kept = {
+        part: value
+        for part, value in document.items()
+        if (part, None) not in SINCE or (part, None) in new
+    }
+    return kept | {"schema": max(new.values(), default=FIRST)}
+
+
+def unknown(document: dict[str, Any]) -> str | None:
+    """The first part of a document that is not known here, None where all is.
+
+    The rows of a table are looked at all at once, and one by one only to name one.
+    """
+    parts = _HEAD.union(part for part, field in SINCE if field is None)
+    for part in document:
+        if part not in parts:
+            return names.quoted(part)
+    for table, known in FIELDS.items():
+        rows = document.get(table, {})
+        if not known.issuperset(_used(rows)):
+            return next(
+                f"{names.quoted(field)} of {table} {key}"
+                for key, row in rows.items()
+                for field in row
+                if field not in known
+            )
+    return None
+
+
+def _used(rows: dict[str, dict[str, Any]]) -> set[str]:
+    """The fields that any row has."""
+    return set().union(*rows.values())

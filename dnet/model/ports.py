@@ -1,0 +1,133 @@
+"""Who has a port of the host: a reservation, a mapping, or a link from the host.
+
+A port on 0.0.0.0 and the same port on one address exclude each other, both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from dnet.model.state import State
+from dnet.model.table import Index, Raw, Table
+from dnet.values import address, names
+from dnet.values.endpoint import Endpoint, host_ip_of
+
+
+class Holder(NamedTuple):
+    """Who has a port: "reservation", "mapping" or "link", and its key in the store."""
+
+    kind: str
+    key: str
+
+
+class Ports:
+    """The endpoints that are keys of a table.
+
+    A single port is found under its key, once it is known which addresses there are; only ranges
+    are looked up by each block of 256 ports that they reach into. So ten thousand single ports
+    need not be taken apart because of one.
+    """
+
+    def __init__(self, rows: Raw) -> None:
+        self._rows = rows
+        self._hosts = dict.fromkeys(host_ip_of(key) for key in rows if "-" not in key)
+        ranges = {key: row for key, row in rows.items() if "-" in key}
+        self._ranges = Index(_blocks_of, ranges)
+
+    def learn(self, key: str, row: Any) -> None:
+        """Take up an endpoint that has come."""
+        if "-" in key:
+            self._ranges.learn(key, row)
+        else:
+            self._hosts[host_ip_of(key)] = None
+
+    def forget(self, key: str, row: Any) -> None:
+        """Let go of an endpoint that goes; its address may well be used again."""
+        if "-" in key:
+            self._ranges.forget(key, row)
+
+    def meeting(self, endpoint: Endpoint) -> Iterator[str]:
+        """The keys of all that have one of the ports, on whichever address."""
+        proto = endpoint.proto
+        for host in self._hosts:
+            for port in range(endpoint.port, endpoint.end + 1):
+                key = f"{host}:{port}/{proto}"
+                if key in self._rows:
+                    yield key
+        blocks = range(endpoint.port >> 8, (endpoint.end >> 8) + 1)
+        for key in dict.fromkeys(key for one in blocks for key in self._ranges.keys((one, proto))):
+            other = Endpoint.from_key(key)
+            if other.port <= endpoint.end and endpoint.port <= other.end:
+                yield key
+
+    def may_have(self, port: int, proto: str) -> bool:
+        """Whether somebody has a port on any address, or a range near it: mostly nobody does."""
+        if (port >> 8, proto) in self._ranges:
+            return True
+        single = f":{port}/{proto}"
+        return any(f"{host}{single}" in self._rows for host in self._hosts)
+
+
+def ports(table: Table[Any]) -> Ports:
+    """The endpoints of the mappings, or of the reservations."""
+    return table.lookup("ports", Ports)
+
+
+def find_holder(state: State, endpoint: Endpoint, owner: str | None = None) -> Holder | None:
+    """Who has one of the endpoint's ports; what is reserved for `owner` does not count."""
+    at = endpoint.host_ip
+    if not endpoint.is_range and not _may_be_taken(state, endpoint.port, endpoint.proto):
+        return None
+    for kind, key, other in meeting(state, endpoint):
+        if at != other.host_ip and address.ANY not in (at, other.host_ip):
+            continue
+        if kind == "reservation" and owner is not None and state.reservations[key].owner == owner:
+            continue
+        return Holder(kind, key)
+    return None
+
+
+def meeting(state: State, endpoint: Endpoint) -> Iterator[tuple[str, str, Endpoint]]:
+    """Everything that has one of the ports, on whichever address: kind, key and what it has."""
+    for kind, table in (("mapping", state.mappings), ("reservation", state.reservations)):
+        for key in ports(table).meeting(endpoint):
+            yield kind, key, Endpoint.from_key(key)
+    links = _links(state)
+    for port in range(endpoint.port, endpoint.end + 1):
+        for key in links.keys(f"{port}/{endpoint.proto}"):
+            yield "link", key, Endpoint.single(address.LOOPBACK, port, endpoint.proto)
+
+
+def taken_at(state: State, host_ip: str, proto: str) -> Callable[[int], bool]:
+    """Whether somebody has a port of an address: for many ports, almost all of them free."""
+
+    def is_taken(port: int) -> bool:
+        if not _may_be_taken(state, port, proto):
+            return False
+        return find_holder(state, Endpoint.single(host_ip, port, proto)) is not None
+
+    return is_taken
+
+
+def _may_be_taken(state: State, port: int, proto: str) -> bool:
+    return (
+        ports(state.mappings).may_have(port, proto)
+        or ports(state.reservations).may_have(port, proto)
+        or f"{port}/{proto}" in _links(state)
+    )
+
+
+def _blocks_of(key: str, _row: Any) -> Iterable[tuple[int, str]]:
+    """The blocks of 256 ports that a range reaches into."""
+    one = Endpoint.from_key(key)
+    return ((number, one.proto) for number in range(one.port >> 8, (one.end >> 8) + 1))
+
+
+def _links(state: State) -> Index:
+    """The links from the host, by their ports."""
+    return state.links.index("port", _ports_of_link)
+
+
+def _ports_of_link(key: str, row: Any) -> tuple[str, ...]:
+    return tuple(row["ports"]) if key.startswith(f"{names.HOST}:") else ()

@@ -1,0 +1,1 @@
+"""The parts of Docker's network driver: operations on a state. Touches nothing."""

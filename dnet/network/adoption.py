@@ -1,0 +1,52 @@
+"""A bridge made of a device that was there before dnet: which of its addresses it gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnet.errors import ConflictError, UsageError
+from dnet.model.entities import Bridge
+from dnet.values import address
+from dnet.values.names import for_shell
+
+if TYPE_CHECKING:
+    from dnet.network.facts import Device
+
+_LINK_LOCAL = "169.254.0.0/16"
+
+
+def address_of(device: Device, wanted: str | None) -> str:
+    """The address of a device that was there before. Raises ConflictError if it will not do."""
+    if device.kind != "bridge":
+        raise ConflictError(
+            f"the device {device.name} is there already and is not a bridge",
+            "choose another name for the bridge",
+        )
+    if wanted in device.addresses:
+        return str(wanted)
+    has = ", ".join(device.addresses) or "no address"
+    usable = [cidr for cidr in device.addresses if _is_usable(cidr)]
+    if wanted is None and usable:
+        # What a device gives itself where nobody gives it any (RFC 3927) comes last.
+        return min(usable, key=lambda cidr: address.overlap(cidr, _LINK_LOCAL))
+    unusable = wanted is None and device.addresses
+    raise ConflictError(
+        f"the device {device.name} is there already, with {has}"
+        + (", of which a bridge can use none" if unusable else ""),
+        f"give it one with: ip address add {wanted or 'ADDRESS/PREFIX'} dev "
+        f"{for_shell(device.name)}" + ("; its prefix is /8 to /30" if unusable else ""),
+    )
+
+
+def _is_usable(cidr: str) -> bool:
+    try:
+        return address.parse_cidr(cidr) == cidr
+    except UsageError:
+        return False
+
+
+def without_others(bridge: Bridge, device: Device) -> Bridge:
+    """An adopted bridge that hands out none of the further addresses of its device."""
+    hosts = map(address.host, device.addresses)
+    others = (ip for ip in hosts if address.contains(bridge.address, ip) and ip != bridge.gateway)
+    return bridge._replace(other_ips=tuple(dict.fromkeys(others)))

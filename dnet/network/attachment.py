@@ -1,0 +1,241 @@
+"""Attachments: an interface plugged into a network namespace, with its ports and links.
+
+What `docker run` did with the four registered functions, for any network namespace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+from dnet.errors import ConflictError, NotFoundError, UsageError
+from dnet.model import bridges
+from dnet.model.entities import Interface, Mapping
+from dnet.model.interfaces import named
+from dnet.model.state import State
+from dnet.network import bridgeports, link, portmapper
+from dnet.network import interface as interfaces
+from dnet.values import address, names, nearby
+from dnet.values.endpoint import PublishSpec
+
+if TYPE_CHECKING:
+    from dnet.network.facts import Facts, Namespace
+
+
+Linked = tuple[str, str | None]
+"""A child's id, and its alias or None."""
+
+
+class Wiring(NamedTuple):
+    """What an attachment asks for beside the interface itself."""
+
+    netns: str
+    ifname: str = "eth0"
+    mac: str | None = None
+    publish: Sequence[PublishSpec] = ()
+    links: Sequence[Linked] = ()
+
+
+def attach(
+    state: State,
+    facts: Facts,
+    *,
+    interface_id: str,
+    wiring: Wiring,
+    bridge: str | None = None,
+    ip: str | None = None,
+    expose: Sequence[str] = (),
+) -> Interface:
+    """Give an id an interface in a network namespace, and publish and link what is asked for.
+
+    Again with the same arguments it is the same attachment, plugged in anew where it had come
+    loose. Raises ConflictError where it is plugged in elsewhere.
+    """
+    namespace = facts.namespace(wiring.netns)
+    names.namespace(namespace.shown)  # The current folder may be part of it.
+    one = interfaces.allocate(
+        state, facts, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
+    )
+    made = _plug(state, facts, one, namespace, wiring)
+    ports = _publish(state, facts, made, wiring.publish)
+    links = _link(state, facts, made, wiring.links)
+    if one.netns is not None and (ports or links):
+        _refuse_more(one, ports, links)
+    return made
+
+
+def chosen(state: State, one: Interface, specs: Sequence[PublishSpec]) -> list[Mapping]:
+    """The mappings of an attachment for those specs that leave its host port open."""
+    has, found = _published(state, one), []
+    for spec in sorted(specs, key=lambda spec: spec.leaves_open):
+        mapping = _fitting(has, spec)
+        if mapping is not None:
+            has.remove(mapping)
+            found += [mapping] if spec.leaves_open else []
+    return found
+
+
+def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[Interface]:
+    """Release what belongs to network namespaces that are gone, and the ids that are named.
+
+    A namespace that cannot be found lives on while a process is in it, and so does its pair of
+    devices; they are spared, unless another namespace has its name now.
+    Raises NotFoundError for a name that is no interface.
+    """
+    for owner in owners:
+        named(state, owner)
+    lost = [
+        one
+        for one in state.interfaces.values()
+        if one.netns and one.id not in owners and not facts.is_there(one.netns, one.cookie)
+    ]
+    gone = [state.interfaces[name] for name in dict.fromkeys(owners)]
+    gone += [
+        one
+        for one in lost
+        if facts.is_another(str(one.netns), one.cookie) or not facts.stays(one.id)
+    ]
+    for one in gone:
+        interfaces.drop(state, one)
+    return gone
+
+
+def _plug(
+    state: State, facts: Facts, one: Interface, namespace: Namespace, wiring: Wiring
+) -> Interface:
+    made = one._replace(
+        netns=namespace.shown,
+        ifname=wiring.ifname,
+        cookie=namespace.cookie,
+        mac=wiring.mac or one.mac,
+    )
+    _refuse_same_place(state, made)
+    if one.netns is None or made.hardware_address != one.hardware_address:
+        _refuse_same_mac(state, facts, made)
+    if _place(one) != _place(made) and (port := facts.port_of(one.id)):
+        _refuse_plugged(state, one, made, port)
+    if made == one:
+        state.replug.add(one.id)
+        state.confirm()
+    else:
+        ports = bridgeports.of_bridge(state, facts, made.bridge)
+        state.interfaces.put(made.id, made)
+        ports.refuse_too_many()
+    return made
+
+
+def _refuse_plugged(state: State, one: Interface, made: Interface, port: str) -> None:
+    """Raises ConflictError for one whose port is there, unless it was detached just now."""
+    if one.netns is not None:
+        other_mac = made.hardware_address != one.hardware_address
+        mac = f" with the MAC {one.hardware_address}" if other_mac else ""
+        raise ConflictError(
+            f"{one.id} is attached already, as {one.ifname} in {one.netns}{mac}",
+            f"release it with all that it has: dnet detach {one.id}",
+        )
+    before = state.loaded(state.interfaces, one.id)
+    if before is None or before.netns is None:
+        raise ConflictError(
+            f"{one.id} is attached already, by another store: the device {port} is there",
+            f"choose another id, or if that store is lost: ip link delete {port}",
+        )
+
+
+def _place(one: Interface) -> tuple[str | None, str | None, str]:
+    return one.netns, one.ifname, one.hardware_address
+
+
+def _refuse_same_place(state: State, made: Interface) -> None:
+    for key in state.interfaces_by_place.keys((made.netns, made.ifname)):
+        if key != made.id:
+            raise ConflictError(
+                f"{made.ifname} in {made.netns} is the interface of {key}",
+                f"choose another name with --ifname, or: dnet detach {key}",
+            )
+
+
+def _refuse_same_mac(state: State, facts: Facts, made: Interface) -> None:
+    """Raises ConflictError: a bridge sends what is for both to the one it heard of last."""
+    mac, home = made.hardware_address, state.bridges[made.bridge]
+    owners = [key for key in state.interfaces_by_mac.keys((home.name, mac)) if key != made.id]
+    # Of those that were given none, the only one that can have it has the address it belongs to.
+    ip = address.of_mac(mac)
+    sibling = state.holder(ip) if ip not in (None, made.ip) else None
+    if sibling and (sibling.bridge, sibling.hardware_address) == (home.name, mac):
+        owners.append(sibling.id)
+    if mac == bridges.mac(facts, home):
+        owners.append(f"{home.name} itself")
+    if owners:
+        another = "another one, or none," if made.mac else "another one"
+        raise ConflictError(f"{mac} is the MAC of {owners[0]}", f"choose {another} with --mac")
+
+
+def _refuse_unlinkable(state: State, parent: str, child: str) -> None:
+    """Raises NotFoundError, and UsageError for a child whose ports have to be named."""
+    target = state.interfaces.get(child)
+    if target is None:
+        raise NotFoundError(
+            f"there is no interface {child} to link to",
+            f"attach it first, or: dnet interface allocate {child} --expose PORT/PROTO",
+            partial(nearby.names, child, state.interfaces),
+        )
+    if not target.expose and child != parent:
+        raise UsageError(
+            f"{child} exposes no port that {parent} could be linked to",
+            f"attach it without this --link, then: dnet link add {parent} {child} -p PORT/PROTO",
+        )
+
+
+def _publish(
+    state: State, facts: Facts, made: Interface, specs: Sequence[PublishSpec]
+) -> list[PublishSpec]:
+    """Publish ports, and give those that were not.
+
+    What leaves the host port open is not published anew on attaching again.
+    """
+    new = []
+    has = _published(state, made)
+    for spec in specs:
+        again = _fitting(has, spec) if spec.leaves_open else None
+        if again is not None:
+            has.remove(again)
+            continue
+        mark = state.mark()
+        portmapper.add(state, facts, target=made.id, specs=[spec])
+        if state.mark() != mark:
+            new.append(spec)
+    return new
+
+
+def _published(state: State, one: Interface) -> list[Mapping]:
+    return [state.mappings[key] for key in state.mappings_by_target.keys(one.ip)]
+
+
+def _fitting(has: Sequence[Mapping], spec: PublishSpec) -> Mapping | None:
+    """The first that could be what a spec asks for."""
+    return next((one for one in has if spec.fits(one.endpoint, one.container_port)), None)
+
+
+def _link(state: State, facts: Facts, made: Interface, links: Sequence[Linked]) -> list[Linked]:
+    """Link to children, and give those that were not."""
+    new = []
+    for child, alias in links:
+        _refuse_unlinkable(state, made.id, child)
+        mark = state.mark()
+        link.add(state, facts, parent=made.id, child=child, alias=alias)
+        if state.mark() != mark:
+            new.append((child, alias))
+    return new
+
+
+def _refuse_more(one: Interface, ports: list[PublishSpec], links: list[Linked]) -> NoReturn:
+    """Raises ConflictError for what an attachment was first made without."""
+    lacks = [f"-p {spec}" for spec in ports]
+    adding = [f"dnet map add {one.id} {' '.join(map(str, ports))}"] if ports else []
+    for child, alias in links:
+        lacks.append(f"--link {child}:{alias}" if alias else f"--link {child}")
+        adding.append(f"dnet link add {one.id} {child}{f' --alias {alias}' if alias else ''}")
+    raise ConflictError(
+        f"{one.id} is attached already, without {', '.join(lacks)}", " && ".join(adding)
+    )

@@ -1,0 +1,224 @@
+"""The ports of the host: which are free, whose turn it is, who has one.
+
+The source's portallocator (daemon/networkdriver/portallocator/portallocator.go). A port on
+0.0.0.0 and the same port on one address exclude each other, both ways; what a process of the
+host listens on is not free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from dnet.errors import ConflictError, ExhaustedError, NotFoundError, PortInUseError, UsageError
+from dnet.model import bridges
+from dnet.model.entities import Bridge, Reservation
+from dnet.model.ports import Holder, find_holder, meeting, taken_at
+from dnet.model.state import State
+from dnet.values import address, nearby
+from dnet.values.endpoint import Endpoint, EndpointQuery
+
+if TYPE_CHECKING:
+    from dnet.network.facts import Facts
+
+_LISTED = 3
+
+
+def allocate(
+    state: State,
+    facts: Facts,
+    *,
+    bridge: str | None = None,
+    host_ip: str | None = None,
+    proto: str = "tcp",
+    ports: tuple[int, int] | None = None,
+    owner: str | None = None,
+    count: int = 1,
+) -> list[Reservation]:
+    """Reserve ports: the one asked for, `count` free ones of a range, or the next dynamic ones.
+
+    Raises PortInUseError, ExhaustedError (then none is reserved), UsageError.
+    """
+    home = bridges.resolve(state, bridge)
+    at = host_ip or home.binding_ip
+    if ports is not None and ports[0] == ports[1]:
+        if count != 1:
+            raise UsageError(f"{count} ports out of one", "give a range with --port LO-HI")
+        claim(state, facts, Endpoint.single(at, ports[0], proto), owner=None)
+        chosen = [ports[0]]
+    else:
+        chosen = choose(state, facts, home, at, proto, count=count, among=ports)
+    made = [Reservation(Endpoint.single(at, port, proto), home.name, owner) for port in chosen]
+    for reservation in made:
+        state.reservations.put(reservation.key, reservation)
+    return made
+
+
+def release(
+    state: State, _facts: Facts, *, queries: Sequence[EndpointQuery], if_exists: bool = False
+) -> None:
+    """Give reserved ports back, all or none.
+
+    Raises NotFoundError, and ConflictError for a port that a mapping or a link holds.
+    """
+    keys: list[str] = []
+    for query in queries:
+        found = match(query, state.reservations.rows)
+        if found is not None:
+            keys.append(found)
+            continue
+        _refuse_held(state, query)
+        if not if_exists:
+            near = partial(nearby.endpoints, query, state.reservations)
+            raise NotFoundError(f"port {query} is not reserved", "dnet port list", near)
+    for key in dict.fromkeys(keys):
+        state.reservations.drop(key)
+
+
+def match(query: EndpointQuery, keys: Iterable[str]) -> str | None:
+    """The key an endpoint as typed means: the only one of that port, or the one on 0.0.0.0.
+
+    Raises UsageError where several addresses have it and none is 0.0.0.0.
+    """
+    known = keys if isinstance(keys, dict) else dict.fromkeys(keys)
+    exact = str(Endpoint(query.host_ip or address.ANY, query.port, query.proto, query.end))
+    if exact in known:
+        return exact
+    if query.host_ip is not None:
+        return None
+    tail = exact.removeprefix(address.ANY)
+    found = [key for key in known if key.endswith(tail)]
+    if len(found) > 1:
+        raise UsageError(f"{query} is there on several addresses", f"name one: {', '.join(found)}")
+    return found[0] if found else None
+
+
+def claim(
+    state: State,
+    facts: Facts,
+    endpoint: Endpoint,
+    owner: str | None,
+    advice: str | None = None,
+) -> None:
+    """Make sure that an endpoint is free, or reserved for `owner` already.
+
+    `advice` is what to do where a process has it, if that is not to choose another. Raises
+    PortInUseError with the holder's name.
+    """
+    holder = find_holder(state, endpoint, owner)
+    if holder is not None:
+        raise PortInUseError(*_belongs(state, endpoint, holder))
+    why = facts.why_busy(endpoint.host_ip, endpoint.port, endpoint.end, endpoint.proto)
+    if why is not None:
+        raise PortInUseError(
+            f"{_named(endpoint)} {_verb(endpoint, 'is', 'are')} not free: {why}",
+            advice or _other_choice(facts.listened_on(endpoint.port, endpoint.end, endpoint.proto)),
+        )
+
+
+def _other_choice(listened_on: Sequence[str]) -> str:
+    """What to do where processes listen on these addresses: on others the port may be free."""
+    other_port = "choose another host port"
+    if not address.WILDCARDS.isdisjoint(listened_on):
+        return other_port
+    taken = ", ".join(listened_on[:_LISTED]) + (", …" if len(listened_on) > _LISTED else "")
+    return f"{other_port}, or a HOST_IP other than {taken}"
+
+
+def choose(
+    state: State,
+    facts: Facts,
+    bridge: Bridge,
+    host_ip: str,
+    proto: str,
+    *,
+    count: int = 1,
+    length: int = 1,
+    among: tuple[int, int] | None = None,
+) -> list[int]:
+    """The first ports of `count` free runs, each `length` ports long.
+
+    Without `among` out of the bridge's dynamic range, going on after the last one handed out
+    for that protocol, circular. Raises ExhaustedError.
+    """
+    low, high = among or bridge.port_range
+    cursor = state.cursor(bridge.name)
+    is_taken = taken_at(state, host_ip, proto)
+
+    def is_free(port: int) -> bool:
+        return not is_taken(port) and not facts.is_busy(host_ip, port, proto)
+
+    last = None if among else cursor.get(proto)
+    found = list(islice(_free_runs(low, high, last, length, is_free), count))
+    if len(found) < count:
+        run = f" run of {length}" if length > 1 else ""
+        wanted = f"no free {proto} port{run} is"
+        if count > 1:
+            wanted = f"fewer than {count} free {proto} ports are"
+        raise ExhaustedError(f"{wanted} left in {low}-{high}", "dnet port list")
+    if among is None:
+        state.cursors.put(bridge.name, {**cursor, proto: found[-1] + length - 1})
+    return found
+
+
+def _free_runs(
+    low: int, high: int, last: int | None, length: int, is_free: Callable[[int], bool]
+) -> Iterator[int]:
+    """The first ports of free runs, none of which meet, from `last` + 1 on and circular."""
+    start = last + 1 if last is not None and low <= last < high else low
+    taken: set[int] = set()
+    for first, final in ((start, high), (low, min(start + length - 2, high))):
+        begin = first
+        for port in range(first, final + 1):
+            if port in taken or not is_free(port):
+                begin = port + 1
+            elif port - begin + 1 == length:
+                taken.update(range(begin, port + 1))
+                yield begin
+                begin = port + 1
+
+
+def _named(endpoint: Endpoint) -> str:
+    return f"port{'s' if endpoint.is_range else ''} {endpoint.ports} on {endpoint.host_ip}"
+
+
+def _verb(endpoint: Endpoint, one: str, many: str) -> str:
+    return many if endpoint.is_range else one
+
+
+def _belongs(state: State, endpoint: Endpoint, holder: Holder) -> tuple[str, str]:
+    """The message for a port that is taken, and where to look."""
+    belongs = _verb(endpoint, "belongs", "belong")
+    if holder.kind == "mapping":
+        mapping = state.mappings[holder.key]
+        interface = state.holder(mapping.container_ip)
+        last = f"-{mapping.container_end}" if mapping.endpoint.is_range else ""
+        target = f"{mapping.container_ip}:{mapping.container_port}{last}"
+        whom = f"{interface.id} ({target})" if interface else target
+        return (
+            f"{_named(endpoint)} {belongs} to {whom}",
+            f"dnet map list {interface.id if interface else mapping.container_ip}",
+        )
+    if holder.kind == "link":
+        return f"{_named(endpoint)} {belongs} to the link {holder.key}", "dnet link list"
+    owner = state.reservations[holder.key].owner
+    by = f" for {owner}" if owner else ""
+    return (
+        f"{_named(endpoint)} {_verb(endpoint, 'is', 'are')} reserved{by}",
+        f"choose another, or give it back: dnet port release {holder.key}",
+    )
+
+
+def _refuse_held(state: State, query: EndpointQuery) -> None:
+    """Raise ConflictError for a port that a mapping or a link holds."""
+    wanted = Endpoint(query.host_ip or address.ANY, query.port, query.proto, query.end)
+    for kind, key, other in meeting(state, wanted):
+        elsewhere = query.host_ip is not None and other.host_ip not in (address.ANY, query.host_ip)
+        if kind == "reservation" or elsewhere:
+            continue
+        command = "link" if kind == "link" else "map"
+        raise ConflictError(
+            f"port {query} belongs to the {kind} {key}", f"dnet {command} remove {key}"
+        )

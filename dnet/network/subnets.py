@@ -1,0 +1,132 @@
+"""Which subnet a bridge gets, and which of the host's networks a given one overlaps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnet.errors import ExhaustedError
+from dnet.model.entities import Bridge
+from dnet.model.state import State
+from dnet.model.table import ABSENT
+from dnet.network.facts import DEFAULT, LOCAL, MAIN, REFUSING
+from dnet.values import address
+
+if TYPE_CHECKING:
+    from dnet.network.facts import Facts, Route
+
+CANDIDATES = (
+    "172.17.42.1/16",
+    "10.0.42.1/16",
+    "10.1.42.1/16",
+    "10.42.42.1/16",
+    "172.16.42.1/24",
+    "172.16.43.1/24",
+    "172.16.44.1/24",
+    "10.0.42.1/24",
+    "10.0.43.1/24",
+    "192.168.42.1/24",
+    "192.168.43.1/24",
+    "192.168.44.1/24",
+)
+_MOST_NAMED = 3
+
+
+def choose(state: State, facts: Facts) -> str:
+    """The first of the source's twelve candidates that nothing of the host overlaps.
+
+    In the way are a nameserver, another bridge's subnet, and a route to a network. Raises
+    ExhaustedError, whose hint names what is in the way.
+    """
+    leaving, obstacles = _leaving(state), dict[str, str]()
+    there = [(one.subnet, f"the bridge {one.name}") for one in state.bridges.values()]
+    for subnet, why in [*_nameservers(facts), *there]:
+        for candidate in CANDIDATES:
+            if address.overlap(candidate, subnet):
+                obstacles.setdefault(candidate, why)
+    for route in facts.routes(CANDIDATES):
+        left = [one for one in CANDIDATES if one not in obstacles]
+        if not left:
+            break
+        if route.device not in leaving:
+            hidden = (one for one in left if _hides(route, one))
+            obstacles |= dict.fromkeys(hidden, _described(route))
+    free = next((one for one in CANDIDATES if one not in obstacles), None)
+    if free is not None:
+        return free
+    listed = ", ".join(dict.fromkeys(obstacles[one] for one in CANDIDATES))
+    raise ExhaustedError(
+        "no subnet is free for the bridge", f"in the way: {listed}; choose one with --address"
+    )
+
+
+def overlapped(state: State, facts: Facts, bridge: Bridge) -> str | None:
+    """Which of the host's networks a bridge's subnet overlaps, in words; None where none does.
+
+    Left out are the host's own addresses, which no container gets.
+    """
+    own = f"{bridge.gateway}/{address.LENGTH}"
+    found = [
+        why
+        for subnet, why in _nameservers(facts)
+        if subnet != own and address.overlap(subnet, bridge.subnet)
+    ]
+    leaving = _leaving(state) | {bridge.name}
+    for route in facts.routes([bridge.subnet]):
+        if len(found) > _MOST_NAMED:
+            break
+        counts = route.device not in leaving and not _is_own_address(route)
+        if counts and _hides(route, bridge.subnet):
+            found.append(_described(route))
+    if not found:
+        return None
+    named = found if len(found) <= _MOST_NAMED else [*found[:_MOST_NAMED], "others"]
+    return (
+        f"{bridge.subnet} of {bridge.name} overlaps {', '.join(named)}: "
+        "at an address that is in both, only one of them is reached"
+    )
+
+
+def _nameservers(facts: Facts) -> list[tuple[str, str]]:
+    return [(f"{ip}/32", f"the nameserver {ip}") for ip in facts.nameservers() if "." in ip]
+
+
+def _hides(route: Route, subnet: str) -> bool:
+    """Whether a bridge with that subnet would hide what a route leads to, or be hidden by it.
+
+    No network has a prefix shorter than /8: what is routed by one goes the way of the default
+    route, of which 0.0.0.0/1 and 128.0.0.0/1 are halves. What is refused is no network either,
+    as on a router that lets no packet to a private address out: a bridge has the more specific
+    route, unless its subnet is as wide, or the other's table is asked before the main one.
+    """
+    length = address.prefix_len(route.subnet)
+    if length < address.SHORTEST_PREFIX or not address.overlap(route.subnet, subnet):
+        return False
+    is_overruled = route.table in (MAIN, DEFAULT) and length < address.prefix_len(subnet)
+    return not (route.kind in REFUSING and is_overruled)
+
+
+def _described(route: Route) -> str:
+    if _is_own_address(route):
+        return f"the address {address.host(route.subnet)} of {route.device}"
+    if route.table is None:
+        return f"the rule to {route.subnet} {route.kind}"
+    kind = "" if route.kind == "unicast" else f"{route.kind} "
+    by = f" dev {route.device}" if route.device else ""
+    table = "" if route.table in (MAIN, LOCAL) else f" table {route.table}"
+    return f"the route {kind}{route.subnet}{by}{table}"
+
+
+def _is_own_address(route: Route) -> bool:
+    return route.kind == "local" and address.prefix_len(route.subnet) == address.LENGTH
+
+
+def _leaving(state: State) -> set[str]:
+    """The devices that dnet made and takes away, or gives another address, in this change."""
+    return {
+        key
+        for table, key, old, new in state.changes()
+        if table is state.bridges
+        and old is not ABSENT
+        and not old.get("adopted")
+        and (new is ABSENT or new["address"] != old["address"])
+    }

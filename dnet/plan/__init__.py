@@ -1,0 +1,1 @@
+"""From a state to the steps that make it so. Touches nothing."""

@@ -1,0 +1,132 @@
+"""Which tracked connections a change of the state ends: as data, from what was changed.
+
+The nat table sees only the first packet of a flow, so a flow that is under way would outlive
+the rule that let it through, and one that began without a mapping would never meet it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from dnet.firewall.iptables.rules import kept_apart
+from dnet.model.entities import Bridge, Link, Mapping
+from dnet.model.ports import ports
+from dnet.model.state import Change, State
+from dnet.model.table import ABSENT, Table
+from dnet.plan.flow import LOCAL, Flow
+from dnet.values import address
+from dnet.values.endpoint import Endpoint
+from dnet.values.names import split_port_proto
+
+
+def ended(changes: Collection[Change], now: State) -> Iterator[Flow]:
+    """The connections that what was changed has made obsolete, and nobody else's.
+
+    `now` is the state afterwards.
+    """
+    bridges = {key: old for table, key, old, _ in changes if table.name == "bridges"}
+    if bridges:
+        former = {**now.bridges.rows, **bridges}.items()
+        yield from _parted((Bridge.from_row(*one) for one in former if one[1] is not ABSENT), now)
+    for table, key, old, new in changes:
+        if table.name == "leases" and old is not ABSENT:
+            yield Flow(either=key)
+        elif table.name == "mappings":
+            if old is not ABSENT:
+                yield _through(Mapping.from_row(key, old), now.mappings)
+            if new is not ABSENT and not key.endswith("/tcp"):
+                yield _past(Mapping.from_row(key, new).endpoint)
+        elif table.name == "links":
+            if old is not ABSENT:
+                yield from _along(Link.from_row(key, old))
+            if new is not ABSENT:
+                opened = Link.from_row(key, new).endpoints
+                yield from (_past(at) for at in opened if at.proto != "tcp")
+
+
+def left_behind(there: State, here: State) -> Iterator[Flow]:
+    """The connections that the kernel let through while it was that of another state."""
+    tables: list[tuple[Table[Any], Table[Any]]] = [
+        (there.mappings, here.mappings),
+        (there.links, here.links),
+    ]
+    tables += [(there.leases(name), here.leases(name)) for name in there.bridges]
+    for theirs, ours in tables:
+        gone = ((theirs, key, row, ABSENT) for key, row in theirs.rows.items() if key not in ours)
+        back = ((ours, key, ABSENT, row) for key, row in ours.rows.items() if key not in theirs)
+        yield from ended((*gone, *back), here)
+    yield from _parted(there.bridges.values(), here)
+
+
+def _parted(former: Iterable[Bridge], now: State) -> Iterator[Flow]:
+    """What goes on between containers that are kept apart from now on, but for their links.
+
+    On a bridge that was made only now there is nothing yet, if it is not adopted.
+    """
+    before = list(former)
+    settled = {one.name for one in before}
+    settled |= {one.name for one in now.bridges.values() if one.adopted}
+    apart = {(source.name, destination.name) for source, destination in kept_apart(before)}
+    for source, destination in kept_apart(now.bridges.values()):
+        pair = source.name, destination.name
+        if pair not in apart and settled.issuperset(pair):
+            yield Flow(
+                orig_src=source.subnet,
+                orig_dst=destination.subnet,
+                direct=True,
+                spared=tuple(_linked(now, *pair)),
+            )
+
+
+def _linked(now: State, parent_bridge: str, child_bridge: str) -> Iterator[Flow]:
+    for link in now.links.values():
+        if (link.parent_bridge, link.child_bridge) == (parent_bridge, child_bridge):
+            yield from _along(link)
+
+
+def _destination(host_ip: str) -> str:
+    return LOCAL if host_ip == address.ANY else host_ip
+
+
+def _through(mapping: Mapping, now: Table[Any]) -> Flow:
+    """What a mapping translated.
+
+    Its place is held where no other mapping has the port now. Otherwise what the container still
+    sends, a late answer or a connection that goes on, would be masqueraded under the very port
+    that was the mapping's, and the client's next packet would belong to that flow.
+    """
+    at = mapping.endpoint
+    return Flow(
+        proto=at.proto,
+        orig_dst=_destination(at.host_ip),
+        orig_dports=(at.port, at.end),
+        reply_src=mapping.container_ip,
+        reply_sports=(mapping.container_port, mapping.container_end),
+        hold=not any(ports(now).meeting(at)),
+    )
+
+
+def _past(at: Endpoint) -> Flow:
+    """What came to a port before it was anybody's, where a client never starts anew."""
+    return Flow(proto=at.proto, orig_dst=_destination(at.host_ip), orig_dports=(at.port, at.end))
+
+
+def _along(link: Link) -> Iterator[Flow]:
+    """What went from parent to child."""
+    for text in link.ports:
+        port, proto = split_port_proto(text)
+        if link.from_host:
+            yield Flow(
+                proto=proto,
+                orig_dst=address.LOOPBACK,
+                orig_dports=(port, port),
+                reply_src=link.child_ip,
+            )
+        else:
+            yield Flow(
+                proto=proto,
+                orig_src=link.parent_ip,
+                orig_dst=link.child_ip,
+                orig_dports=(port, port),
+            )

@@ -1,0 +1,269 @@
+"""From a change of the state to a plan of steps, looking at the kernel only where it must.
+
+Where the skeleton of the rules stays as it is, the rules of the changed mappings and links are
+added and deleted without a look. Otherwise, and to repair, the tables are read and compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from dnet.errors import ConflictError, KernelError
+from dnet.firewall.iptables import delta, diff, promises, rules
+from dnet.firewall.iptables.chains import is_block_chain
+from dnet.firewall.iptables.listing import Tables
+from dnet.firewall.iptables.rules import DNET_FORWARD, DNET_USER, FORWARD, Chain, Layout
+from dnet.model.entities import Bridge, Interface
+from dnet.model.state import Change, State
+from dnet.plan import devices, plugging, report, settings
+from dnet.plan.scope import Scope, attached
+from dnet.plan.steps import Plan
+from dnet.values.veth import veth_name
+
+if TYPE_CHECKING:
+    from dnet.host.firewall.firewalld import Firewalld
+    from dnet.host.firewall.iptables import Firewall
+    from dnet.host.netlink import Netlink
+    from dnet.network.facts import Device
+
+
+class Planner:
+    """Plans against the kernel as the firewall and netlink show it, and against firewalld.
+
+    `netlink` and `firewalld` give what is opened only when there is something to ask.
+    """
+
+    def __init__(
+        self,
+        firewall: Firewall,
+        netlink: Callable[[], Netlink],
+        firewalld: Callable[[], Firewalld],
+    ) -> None:
+        self._firewall = firewall
+        self._netlink = netlink
+        self._firewalld = firewalld
+
+    def change(
+        self, before: Layout, scope: Scope, state: State, reserved: Iterable[Chain] = ()
+    ) -> Plan:
+        """The plan for what was changed in a state whose skeleton was `before`.
+
+        Raises ConflictError for a chain that somebody else made: one that is needed, or one of
+        `reserved`.
+        """
+        changes = state.changes()
+        bridges = {key for table, key, _, _ in changes if table is state.bridges}
+        bridges |= state.confirmed_bridges
+        after = rules.skeleton(state)
+        settles = bool(bridges or before != after or state.confirmed)
+        plan = Plan()
+        if before != after or state.confirmed:
+            self._compare(plan, state, scope, expected=before, reserved=reserved)
+            if before == after and not _changes_rules(state, changes):
+                plan.aside += report.by_chain(plan.findings)
+        else:
+            plan.commands = delta.commands(state, changes)
+        touched = list(attached(state, changes))
+        asked = dict.fromkeys([*(one.id for one in touched), *state.replug])
+        plan.asked = set(map(veth_name, asked))
+        homes = _homes(state, asked)
+        opening = settings.localnet_bridges(state, after) if settles else set()
+        gone = set(settings.without_device(homes | opening)) - bridges
+        if bridges or gone:
+            nearby = scope | Scope(attached=tuple(touched))
+            touched += self._devices(plan, state, nearby, needed=bridges | homes)
+            plan.aside += [
+                f"the device {name} is missing" for name in sorted(gone - plan.blocked.keys())
+            ]
+        plugging.plan_all(plan, state, self._netlink, touched, again=state.replug)
+        if settles or gone:
+            _settings(plan, state, scope, after)
+        self._zones(plan, state, scope, bridges)
+        return plan
+
+    def converge(self, state: State, scope: Scope) -> Plan:
+        """The plan that makes the kernel agree with a state, whatever it looks like now.
+
+        A bridge that cannot be made does not keep the rest from being done.
+        """
+        plan = Plan()
+        everything = scope | Scope.of(state)
+        self._compare(plan, state, everything, expected=None)
+        touched = self._devices(plan, state, everything, needed=set())
+        plugging.plan_all(plan, state, self._netlink, [*everything.attached, *touched])
+        _settings(plan, state, everything, rules.skeleton(state))
+        self._zones(plan, state, everything, {one.name for one in everything.bridges})
+        return plan
+
+    def _compare(
+        self,
+        plan: Plan,
+        state: State,
+        scope: Scope,
+        expected: Layout | None,
+        reserved: Iterable[Chain] = (),
+    ) -> None:
+        least = rules.skeleton(state)
+        if not least.own and not scope.chains and not any(least.shared.values()):
+            return
+        actual = self._firewall.read()
+        restricted = bool(actual.chains.get(DNET_USER))
+        desired = rules.layout(state, restricted=restricted)
+        kept = scope.chains
+        if restricted and any(bridge.iptables for bridge in scope.bridges):
+            kept |= {DNET_FORWARD}
+        if expected is not None:
+            _refuse_foreign(actual, expected, (desired.chains() - kept).union(reserved))
+        known = rules.shared_variants(
+            bridge for bridge in [*scope.bridges, *state.bridges.values()] if bridge.iptables
+        )
+        chains = kept | _block_chains(actual, scope, state)
+        if DNET_FORWARD in chains:
+            chains |= {DNET_USER}
+        found = diff.difference(actual, desired, known, chains)
+        plan.commands = found.commands
+        plan.findings += found.findings
+        plan.held += found.held
+        forward = promises.Forward(found.shared[FORWARD], desired.shared[FORWARD], actual)
+        bridges = [bridge for bridge in state.bridges.values() if bridge.iptables]
+        plan.overruled += forward.stopped(bridges, lambda: promises.published(state))
+        plan.overruled += forward.opened(bridges)
+
+    def _devices(self, plan: Plan, state: State, scope: Scope, needed: set[str]) -> list[Interface]:
+        """Make and mend bridges, and give what is plugged into those that are touched.
+
+        Raises KernelError for one of `needed` that cannot be made.
+        """
+        touched = set()
+        names = dict.fromkeys(
+            [*(one.name for one in state.bridges.values()), *(one.name for one in scope.bridges)]
+        )
+        for name in names:
+            device = self._netlink().device(name)
+            bridge = state.bridges.get(name)
+            former = [one for one in scope.bridges if one.name == name]
+            if bridge is None:
+                if any(one.iptables for one in former):
+                    ports = self._ports_of(scope, name)
+                    plan.before += devices.closing_steps(former, device, ports)
+                plan.after += devices.removal_steps(former, device)
+                continue
+            try:
+                if self._mend(plan, bridge, device, former):
+                    touched.add(name)
+            except KernelError as error:
+                if name in needed:
+                    error.device = name
+                    raise
+                plan.blocked[name] = error
+        if not touched:
+            return []
+        return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
+
+    def _ports_of(self, scope: Scope, bridge: str) -> Iterator[Device]:
+        """The devices of attachments that were plugged into a bridge."""
+        for interface_id in dict.fromkeys(one.id for one in scope.attached if one.bridge == bridge):
+            device = self._netlink().device(veth_name(interface_id))
+            if device is not None and device.kind == "veth":
+                yield device
+
+    def _mend(
+        self, plan: Plan, bridge: Bridge, device: Device | None, former: list[Bridge]
+    ) -> bool:
+        """Make a bridge's device, or mend it; whether there was anything to do.
+
+        Raises KernelError.
+        """
+        steps = list(
+            devices.bridge_steps(
+                bridge,
+                device,
+                (one.address for one in former),
+                settings.ipv6(bridge),
+                is_routed=device is None or self._is_routed(bridge, device),
+            )
+        )
+        plan.before += steps
+        if device is not None and bridge.adopted:
+            plan.before += devices.pinning_steps(device, self._netlink().keeps_mac(device))
+        if device is not None and not former:
+            plan.back += devices.giving_back_steps(bridge, device)
+        return bool(steps)
+
+    def _is_routed(self, bridge: Bridge, device: Device) -> bool:
+        """Whether the kernel has the route that comes with an address, as far as it ought to.
+
+        It comes when the address or the device does; a port of another device has none in the
+        main table, but in that of its VRF (Documentation/networking/vrf.rst).
+        """
+        if not device.up or device.master or bridge.address not in device.addresses:
+            return True
+        return self._netlink().is_routed(device, bridge.subnet)
+
+    def _zones(self, plan: Plan, state: State, scope: Scope, names: set[str]) -> None:
+        """Let firewalld trust bridges once their rules are there, and no longer before they go."""
+        trusted = {one.name for one in state.bridges.values() if one.trusted}
+        joining = sorted(trusted & names - plan.blocked.keys())
+        former = {one.name for one in scope.bridges if one.trusted}
+        leaving = sorted(former & names - trusted)
+        if leaving:
+            plan.before = [*self._firewalld().leaving(leaving), *plan.before]
+        if joining:
+            plan.after += self._firewalld().joining(joining)
+
+
+def _changes_rules(state: State, changes: Iterable[Change]) -> bool:
+    """Whether anything was asked for that has rules of its own."""
+    ruled = (state.bridges, state.mappings, state.links)
+    return any(table in ruled for table, *_ in changes)
+
+
+def _homes(state: State, ids: Iterable[str]) -> set[str]:
+    """The bridges that those of the interfaces which are to be plugged in need."""
+    found = (state.interfaces.get(one) for one in ids)
+    return {one.bridge for one in found if one is not None and one.netns}
+
+
+def _settings(plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
+    """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""
+    wanted = settings.localnet_bridges(state, layout)
+    # With the device of any other bridge its settings go.
+    staying = {*state.bridges, *(one.name for one in scope.bridges if one.adopted)}
+    closing = sorted((scope.localnet - wanted) & staying)
+    plan.before[:0] = [*settings.barriers(state), *settings.closing(closing)]
+    opening = sorted(wanted - plan.blocked.keys())
+    plan.after[:0] = [*settings.opening(opening), *settings.forwarding(state, plan.blocked)]
+
+
+def _block_chains(actual: Tables, scope: Scope, state: State) -> set[Chain]:
+    """The chains by port that belong to a bridge's chain, of now or before."""
+    known = {bridge.chain for bridge in (*scope.bridges, *state.bridges.values())}
+    known |= {chain.name for chain in scope.chains if chain.table == "nat"}
+    return {
+        chain
+        for chain in actual.chains
+        if chain.table == "nat" and is_block_chain(chain.name, known)
+    }
+
+
+def _is_block_of(layout: Layout, chain: Chain) -> bool:
+    """Whether a chain by port is dnet's: which of them are there, a skeleton does not say."""
+    own = (one.name for one in layout.own if one.table == "nat")
+    return layout.dispatched and is_block_chain(chain.name, own)
+
+
+def _refuse_foreign(actual: Tables, before: Layout, desired: set[Chain]) -> None:
+    """Raises ConflictError for a chain that is to be made and is there already."""
+    for chain in sorted(desired - before.chains() - {DNET_USER}):
+        if chain not in actual.chains or _is_block_of(before, chain):
+            continue
+        if chain.name.startswith("DNET"):
+            raise ConflictError(
+                f"the {chain.table} table has a chain {chain.name}, unknown to this store",
+                "if it is another store's: --state-dir; if that one is lost: dnet reset --unowned",
+            )
+        raise ConflictError(
+            f"the {chain.table} table has a chain {chain.name}, which dnet did not make",
+            "choose another with --chain",
+        )

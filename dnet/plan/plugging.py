@@ -1,0 +1,169 @@
+"""Which attachments to plug in, to mend and to unplug, as steps of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from dnet.errors import DnetError
+from dnet.host import netns
+from dnet.model.entities import Bridge, Interface
+from dnet.model.state import State
+from dnet.plan import devices
+from dnet.plan.steps import Netlink as NetlinkStep
+from dnet.plan.steps import Plan, PortSteps
+from dnet.values import address
+from dnet.values.names import for_shell
+from dnet.values.veth import veth_name
+
+if TYPE_CHECKING:
+    from dnet.host.inside import Inner
+    from dnet.host.netlink import Netlink
+    from dnet.network.facts import Device, Namespace
+
+
+def plan_all(
+    plan: Plan,
+    state: State,
+    netlink: Callable[[], Netlink],
+    touched: Iterable[Interface],
+    again: Iterable[str] = (),
+) -> None:
+    """Plug in what should be and unplug what should not; what has nowhere to go is left.
+
+    `touched` are attachments as they are, were or may have become.
+    Who is plugged in may take the place of one that is unplugged, so that all of these go first.
+    What goes wrong with one is its own: it is noted in the plan, unless it was asked for.
+    """
+    had: dict[str, list[Interface]] = {one: [] for one in again}
+    for one in touched:
+        had.setdefault(one.id, []).append(one)
+    plugger = _Plugger(plan, state, netlink)
+    for interface_id, forms in had.items():
+        device = veth_name(interface_id)
+        try:
+            plugger.plan(interface_id, forms, netlink().device(device))
+        except DnetError as error:
+            error.device = device
+            plan.block(interface_id, device, error)
+    plan.ports += [*plugger.unplugs, *plugger.plugs, *plugger.routes.values()]
+
+
+class _Plugger:
+    """The steps for one attachment after the other.
+
+    Attributes:
+        unplugs, plugs: the steps of attachments that go, and of those that come or stay.
+        routes: of the attachments that take over a namespace's default route.
+    """
+
+    def __init__(self, plan: Plan, state: State, netlink: Callable[[], Netlink]) -> None:
+        self._plan = plan
+        self._state = state
+        self._netlink = netlink
+        self._indices: dict[str, int | None] = {}
+        self.unplugs: list[PortSteps] = []
+        self.plugs: list[PortSteps] = []
+        self.routes: dict[str, PortSteps] = {}
+
+    def plan(self, interface_id: str, forms: Sequence[Interface], device: Device | None) -> None:
+        """Plan for an attachment; `forms` are what it is, was, or may have become."""
+        wanted = self._state.interfaces.get(interface_id)
+        if wanted is None or wanted.netns is None:
+            self._unplug(interface_id, device)
+            for one in forms:
+                self._bequeath(one)
+        elif wanted.bridge in self._plan.blocked:
+            self._plan.loose.append(f"{wanted.id} is unplugged: there is no bridge {wanted.bridge}")
+        else:
+            self._plug(wanted, {one.ip for one in forms} - {wanted.ip}, device)
+
+    def _unplug(self, interface_id: str, device: Device | None, why: str | None = None) -> None:
+        if device is not None and (steps := list(devices.unplug_steps(device, why))):
+            self.unplugs.append(PortSteps(interface_id, device.name, steps))
+
+    def _bequeath(self, one: Interface) -> None:
+        """Let another attachment in the namespace have the default route that goes with this.
+
+        Whatever the namespace is like, it does not keep this one from going.
+        """
+        heir = self._neighbour(one)
+        with suppress(DnetError):
+            place = netns.locate(str(one.netns), one.cookie) if heir else None
+            inner = self._netlink().inner(one, place) if place else None
+            if heir and place and inner and inner.default == one.ifname:
+                steps = devices.route_steps(heir, self._state.bridges[heir.bridge], place)
+                self.routes[place.path] = PortSteps(heir.id, veth_name(heir.id), list(steps))
+
+    def _neighbour(self, one: Interface) -> Interface | None:
+        """Another attachment in the same namespace, the oldest."""
+        for key in self._state.interfaces_by_netns.keys(one.netns):
+            other = self._state.interfaces[key]
+            if other.id != one.id and other.cookie == one.cookie:
+                return other
+        return None
+
+    def _plug(self, one: Interface, others: Collection[str], device: Device | None) -> None:
+        """`others` are addresses that it had, or was to have."""
+        bridge, place = self._state.bridges[one.bridge], netns.locate(str(one.netns), one.cookie)
+        if place is None and (device is None or netns.is_another(str(one.netns), one.cookie)):
+            self._plan.loose.append(_disconnected(one))
+            return
+        inner = self._netlink().inner(one, place) if device is not None and place else None
+        why = ""
+        if device and place and not _is_other_end(one, bridge, device, inner, others):
+            why = f"{one.ifname} in {one.netns} is not the other end of {device.name} of {one.id}"
+            self._unplug(one.id, device, why="")
+            device = None
+        steps = list(self._plug_steps(one, bridge, place, device, inner, why))
+        if steps:
+            self.plugs.append(PortSteps(one.id, veth_name(one.id), steps))
+
+    def _plug_steps(
+        self,
+        one: Interface,
+        bridge: Bridge,
+        place: Namespace | None,
+        device: Device | None,
+        inner: Inner | None,
+        why: str,
+    ) -> Iterator[NetlinkStep]:
+        if device is not None:
+            yield from devices.port_steps(one, bridge, place, device, self._index_of(bridge))
+            if inner is not None and place:
+                again = one.id in self._state.replug
+                yield from devices.inner_steps(one, bridge, place, inner, again=again)
+        elif place is not None:
+            yield from devices.plug_steps(one, bridge, place, why)
+
+    def _index_of(self, bridge: Bridge) -> int | None:
+        """The number of a bridge's device, looked up once."""
+        if bridge.name not in self._indices:
+            home = self._netlink().device(bridge.name)
+            self._indices[bridge.name] = home.ifindex if home else None
+        return self._indices[bridge.name]
+
+
+def _disconnected(one: Interface) -> str:
+    """What became of an attachment whose namespace is gone, and what to do."""
+    where = "PID" if str(one.netns).startswith("/proc/") else for_shell(str(one.netns))
+    return (
+        f"{one.id} is unplugged: the network namespace {one.netns} that it was in is gone; "
+        f"dnet attach {one.id} --netns {where} plugs it in again, dnet gc releases it"
+    )
+
+
+def _is_other_end(
+    one: Interface, bridge: Bridge, device: Device, inner: Inner | None, others: Collection[str]
+) -> bool:
+    """Whether what is in the namespace is the other end of the interface's own pair.
+
+    One that has neither its hardware address nor its address is that of another attachment, and
+    so is one with any of the `others`, which it had before.
+    """
+    if inner is None or inner.peer != device.ifindex:
+        return False
+    if not set(others).isdisjoint(map(address.host, inner.addresses)):
+        return False
+    return inner.mac == one.hardware_address or devices.inner_cidr(one, bridge) in inner.addresses

@@ -1,0 +1,64 @@
+"""What a state, or a change of one, may have left in the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from dnet.firewall.iptables import rules
+from dnet.firewall.iptables.rules import DNET_USER, Chain
+from dnet.model.entities import Bridge, Interface
+from dnet.model.state import Change, State
+from dnet.model.table import ABSENT
+from dnet.plan import settings
+
+
+class Scope(NamedTuple):
+    """What a change may have left in the kernel, on either of its sides.
+
+    `localnet` are the bridges that 127.0.0.1 was translated to; `attached` the interfaces
+    that were plugged in.
+    """
+
+    bridges: tuple[Bridge, ...] = ()
+    chains: frozenset[Chain] = frozenset()
+    localnet: frozenset[str] = frozenset()
+    attached: tuple[Interface, ...] = ()
+
+    @classmethod
+    def of(cls, state: State) -> Scope:
+        """Everything a state stands for, but what single mappings and links need."""
+        layout = rules.skeleton(state)
+        return cls(
+            tuple(state.bridges.values()),
+            frozenset(layout.chains() - {DNET_USER}),
+            frozenset(settings.localnet_bridges(state, layout)),
+        )
+
+    def __or__(self, other: Scope) -> Scope:
+        return Scope(
+            self.bridges + other.bridges,
+            self.chains | other.chains,
+            self.localnet | other.localnet,
+            self.attached + other.attached,
+        )
+
+    def with_attachments(self, state: State) -> Scope:
+        """Also every interface that a state has plugged in."""
+        return self | Scope(attached=tuple(one for one in state.interfaces.values() if one.netns))
+
+    def with_changes(self, state: State) -> Scope:
+        """Also the interfaces that are plugged in on either side of what was changed."""
+        return self | Scope(attached=tuple(attached(state, state.changes())))
+
+
+NOWHERE = Scope()
+
+
+def attached(state: State, changes: Iterable[Change]) -> Iterator[Interface]:
+    """The interfaces that are plugged in before or after the changes."""
+    for table, key, old, new in changes:
+        if table is state.interfaces:
+            for row in (old, new):
+                if row is not ABSENT and row.get("netns"):
+                    yield Interface.from_row(key, row)

@@ -1,0 +1,114 @@
+"""Which settings under /proc/sys a state needs: one list, by which they are made and mended.
+
+Of each setting only what differs is given. Those of devices are described in
+Documentation/networking/ip-sysctl.rst.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+
+from dnet.firewall.iptables import rules
+from dnet.host import sysctl, system
+from dnet.model.entities import Bridge
+from dnet.model.state import State
+from dnet.plan.steps import Sysctl
+
+_LEAST_IPV6_MTU = 1280  # RFC 8200, section 5: with less a device has no IPv6.
+_GLOBAL = b"00"  # IPV6_ADDR_ANY: the scope of what is not of the link or the host, in if_inet6.
+
+_UNREACHED = "containers reach other networks only with it"
+_ADVERTISED = "router advertisements of its containers may change the host's routes and addresses"
+
+
+def barriers(state: State) -> Iterator[Sysctl]:
+    """What the rules of --no-icc need to be a barrier; to be made before anything is plugged in.
+
+    Traffic between two ports of a bridge meets iptables only with br_netfilter, and tagged frames
+    only with the second setting: a kernel takes one with the tag 0 for untagged (CERT VU#855201).
+    """
+    if any(bridge.iptables and not bridge.icc for bridge in state.bridges.values()):
+        needed = (sysctl.BRIDGE_CALLS_IPTABLES, sysctl.BRIDGE_FILTERS_TAGGED)
+        yield from filter(sysctl.differs, (Sysctl(name, "1") for name in needed))
+
+
+def localnet(bridges: Iterable[str], value: str) -> Iterator[Sysctl]:
+    """route_localnet of devices: whether 127.0.0.1 may be translated to what lies behind."""
+    for name in bridges:
+        yield Sysctl(("net", "ipv4", "conf", name, "route_localnet"), value)
+
+
+def localnet_bridges(state: State, layout: rules.Layout) -> set[str]:
+    """The bridges that 127.0.0.1 has to be translated to."""
+    if rules.DNET_PREROUTING not in layout.own:
+        return set()
+    return {bridge.name for bridge in state.bridges.values() if bridge.iptables}
+
+
+def without_device(bridges: Iterable[str]) -> Iterator[str]:
+    """Those whose device is gone: its settings go with it, and are read faster than it is."""
+    return (name for name in bridges if not all(map(sysctl.exists, localnet([name], "1"))))
+
+
+def closing(bridges: Iterable[str]) -> Iterator[Sysctl]:
+    """What takes route_localnet back from devices that are there."""
+    found = localnet(bridges, "0")
+    return (one for one in found if sysctl.exists(one) and sysctl.differs(one))
+
+
+def opening(bridges: Iterable[str]) -> Iterator[Sysctl]:
+    """What lets 127.0.0.1 be translated, once the guard of 127.0.0.0/8 is there."""
+    return filter(sysctl.differs, localnet(bridges, "1"))
+
+
+def forwarding(state: State, blocked: Container[str]) -> Iterator[Sysctl]:
+    """What lets packets through the host.
+
+    To be made last, since nothing that is refused later takes it back: others may rely on it by
+    then. The first setting, where it changes, sets that of every device.
+    """
+    routed = [one.name for one in state.bridges.values() if one.ip_forward]
+    everywhere = Sysctl(sysctl.FORWARDING, "1", _UNREACHED)
+    if routed and sysctl.differs(everywhere):
+        yield everywhere
+        return
+    for name in routed:
+        of_device = Sysctl(("net", "ipv4", "conf", name, "forwarding"), "1", _UNREACHED)
+        if name not in blocked and sysctl.will_differ(of_device):
+            yield of_device
+
+
+def ipv6(bridge: Bridge) -> Iterator[Sysctl]:
+    """What keeps IPv6 off a bridge that dnet makes, as long as somebody does not serve it there.
+
+    Otherwise the host takes routes and addresses from whoever in a container sends router
+    advertisements (CVE-2020-13401, CVE-2020-10749). To be made before the bridge is up.
+    """
+    if bridge.adopted or bridge.mtu < _LEAST_IPV6_MTU:
+        return
+    found = [_ipv6_setting(bridge.name, "accept_ra", "0")]
+    if not _has_global_ipv6(bridge.name):
+        found.append(_ipv6_setting(bridge.name, "disable_ipv6", "1"))
+    yield from (one for one in found if sysctl.will_exist(one) and sysctl.will_differ(one))
+
+
+def takes_advertisements(name: str) -> bool:
+    """Whether the host lets router advertisements on a device change its routes and addresses."""
+    is_off = sysctl.value(_ipv6_setting(name, "disable_ipv6", "")) != "0"
+    accepts = sysctl.value(_ipv6_setting(name, "accept_ra", ""))
+    routes = sysctl.value(_ipv6_setting(name, "forwarding", ""))
+    return not is_off and (accepts == "2" or (accepts == "1" and routes == "0"))
+
+
+def _ipv6_setting(name: str, setting: str, value: str) -> Sysctl:
+    return Sysctl(("net", "ipv6", "conf", name, setting), value, _ADVERTISED)
+
+
+def _has_global_ipv6(name: str) -> bool:
+    """Whether a device has an IPv6 address beyond that of the link (proc_net(5))."""
+    try:
+        rows = system.read_file("/proc/self/net/if_inet6").splitlines()
+    except OSError:
+        return False
+    fields = (row.split() for row in rows)
+    return any(scope == _GLOBAL and of.decode() == name for _, _, _, scope, _, of in fields)

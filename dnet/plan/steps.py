@@ -1,0 +1,200 @@
+"""What is done to the kernel, as values: each step can be shown before it is taken.
+
+A plan has its steps in the order in which each is safe without the next: whatever closes goes in
+ahead of whatever opens. So the rules are there before anything is plugged into a bridge, and the
+guard of 127.0.0.0/8 before the setting that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import NamedTuple
+
+from dnet.errors import DnetError
+from dnet.firewall.iptables.rules import Commands, Finding, Rule, in_order
+from dnet.plan.flow import Flow
+from dnet.values.names import for_shell
+
+TRUSTED = "trusted"
+
+
+class Netlink(NamedTuple):
+    """A change of a device, by the name of Netlink's method that makes it.
+
+    `shown` is the ip(8) command that would do the same, `why` what was found to differ.
+    """
+
+    action: str
+    arguments: dict[str, object]
+    shown: str
+    why: str = ""
+
+    @property
+    def device(self) -> str:
+        """The device of the host's that it is about, as far as that is known."""
+        return str(self.arguments.get("port", self.arguments["name"]))
+
+
+class Sysctl(NamedTuple):
+    """A setting under /proc/sys, by its dotted name.
+
+    `without` is what it means if the kernel refuses it, which then only merits a warning; empty
+    where nothing goes without.
+    """
+
+    name: tuple[str, ...]
+    value: str
+    without: str = ""
+
+    @property
+    def path(self) -> str:
+        """The file that holds it."""
+        return "/proc/sys/" + "/".join(self.name)
+
+    @property
+    def of_new_device(self) -> Sysctl:
+        """The setting from which that of a device begins: a device's name is the last but one."""
+        return self._replace(name=(*self.name[:-2], "default", self.name[-1]))
+
+    @property
+    def shown(self) -> str:
+        """As sysctl(8) is called: a dot inside of a device's name stands as a slash."""
+        return f"sysctl -w {for_shell(f'{self._dotted}={self.value}')}"
+
+    @property
+    def why(self) -> str:
+        """What was found to differ."""
+        return f"{self._dotted} is not {self.value}"
+
+    @property
+    def _dotted(self) -> str:
+        return ".".join(part.replace(".", "/") for part in self.name)
+
+
+class PortSteps(NamedTuple):
+    """What plugs an attachment in, mends or unplugs it; `device` is the host's end of its pair."""
+
+    interface_id: str
+    device: str
+    steps: list[Netlink]
+
+
+class Zone(NamedTuple):
+    """A bridge put into firewalld's zone `trusted` at run time, or taken out: `add` or `remove`."""
+
+    action: str
+    device: str
+
+    @property
+    def shown(self) -> str:
+        """As firewall-cmd(1) is called."""
+        return f"firewall-cmd --zone={TRUSTED} --{self.action}-interface={for_shell(self.device)}"
+
+    @property
+    def why(self) -> str:
+        """What was found to differ, with what mends it."""
+        found = "is not" if self.action == "add" else "is"
+        return f"{self.device} {found} in firewalld's zone {TRUSTED}: {self.shown}"
+
+
+Step = Netlink | Sysctl | Zone
+
+
+class Plan:
+    """Everything a command does to the kernel.
+
+    The steps are taken in the order of the first four attributes.
+
+    Attributes:
+        before: settings that close, and bridges to make or change.
+        commands: iptables commands by table.
+        ports: attachments to unplug, then those to plug in or to mend.
+        after: settings that open, then bridges to remove.
+        flows: connection tracking entries to delete.
+        held: rules of others that keep a chain which is to go.
+        findings: what was found to differ in the rules, where they were looked at.
+        aside: what is repaired besides what was asked for, in words.
+        overruled: what others have set that keeps traffic away from dnet's, in words.
+        loose: attachments that cannot be plugged in, in words.
+        back: what gives newly adopted devices back what they had, should the plan fail.
+        asked: the devices of attachments that were asked for: the plan fails with one of them.
+        blocked: why a bridge or an attachment cannot be made, by its device; the rest is
+            planned and made without it.
+        paired: the devices of attachments whose veth pair has been made.
+    """
+
+    def __init__(self, commands: Commands | None = None) -> None:
+        self.before: list[Step] = []
+        self.commands: Commands = commands or {}
+        self.ports: list[PortSteps] = []
+        self.after: list[Step] = []
+        self.flows: list[Flow] = []
+        self.held: list[Rule] = []
+        self.findings: list[Finding] = []
+        self.aside: list[str] = []
+        self.overruled: list[str] = []
+        self.loose: list[str] = []
+        self.back: list[Netlink] = []
+        self.asked: set[str] = set()
+        self.blocked: dict[str, DnetError] = {}
+        self.paired: set[str] = set()
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything but tracked connections is changed."""
+        return bool(self.before or self.commands or self.ports or self.after)
+
+    def __bool__(self) -> bool:
+        return self.moves or bool(self.flows)
+
+    def steps(self) -> Iterator[Step]:
+        """The changes of devices and settings, in their order."""
+        return chain(self.before, self.behind_rules())
+
+    def behind_rules(self) -> Iterator[Step]:
+        """Those of the changes that are made once the rules are."""
+        return chain(*(port.steps for port in self.ports), self.after)
+
+    def differences(self) -> list[str]:
+        """Everything that was found to differ from what should be, in words."""
+        return [*self.repairs(), *map(str, self.findings)]
+
+    def repairs(self) -> list[str]:
+        """What was found to differ in devices and settings, in words, but for what is blocked."""
+        ports = (port.steps for port in self.ports if port.device not in self.blocked)
+        return [step.why for step in chain(self.before, *ports, self.after) if step.why]
+
+    def block(self, interface_id: str, device: str, error: DnetError) -> None:
+        """Note why an attachment cannot be made, unless it was asked for. Raises the error then."""
+        if device in self.asked:
+            raise error
+        told = error.saying(f"{interface_id}: {error}")
+        self.blocked[device] = told.advising(
+            f"mend it in its network namespace, or: dnet detach {interface_id}"
+        )
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """(kind, command line) of each step: netlink, sysctl, firewalld, iptables, conntrack."""
+        yield from ((_kind(step), step.shown) for step in self.before)
+        for table, lines in in_order(self.commands):
+            for command in lines:
+                yield "iptables", iptables(table, command)
+        yield from ((_kind(step), step.shown) for step in self.behind_rules())
+        yield from (("conntrack", flow.shown) for flow in self.flows)
+
+
+def iptables(table: str, command: str) -> str:
+    """The command line that changes a table, for the shell."""
+    option = "" if table == "filter" else f"-t {table} "
+    return f"iptables {option}{_quoted(command)}"
+
+
+def _quoted(command: str) -> str:
+    """A rule as iptables-save prints it, for the shell: what may need quotes are devices' names."""
+    return " ".join(word if word == "!" else for_shell(word) for word in command.split(" "))
+
+
+def _kind(step: Step) -> str:
+    kinds = {Netlink: "netlink", Sysctl: "sysctl", Zone: "firewalld"}
+    return kinds[type(step)]

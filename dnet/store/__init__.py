@@ -1,0 +1,1 @@
+"""Touches the state folder, and nothing else."""

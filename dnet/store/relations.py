@@ -1,0 +1,134 @@
+"""What must hold between the parts of a store, each of which is well-formed.
+
+No address or port has two holders, and nothing points to what is not there.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NoReturn
+
+from dnet.errors import StateUnreadableError, UsageError
+from dnet.model import ports
+from dnet.model.entities import Bridge, Link
+from dnet.model.state import State
+from dnet.network import link
+from dnet.values import address
+from dnet.values.endpoint import Endpoint
+
+
+def examine(state: State) -> None:
+    """Raise StateUnreadableError for the first thing that does not hold."""
+    for part in (_bridges, _interfaces, _reservations, _mappings, _links, _ports):
+        part(state)
+
+
+def wrong(place: str, reason: str) -> NoReturn:
+    """Raise StateUnreadableError."""
+    raise StateUnreadableError(f"{place}: {reason}")
+
+
+def demand(holds: bool, place: str, reason: str) -> None:
+    """Raise StateUnreadableError unless something holds."""
+    if not holds:
+        wrong(place, reason)
+
+
+def _bridges(state: State) -> None:
+    for bridge in state.bridges.values():
+        place = f"bridges {bridge.name}"
+        both = state.leases(bridge.name).rows.keys() & state.released(bridge.name).rows.keys()
+        demand(not both, place, f"{', '.join(sorted(both))} is both taken and released")
+        try:
+            pool = bridge.range and address.parse_range(bridge.range, bridge.address)
+        except UsageError as error:
+            wrong(place, str(error))
+        demand(pool == bridge.range, place, f"range is not {pool}")
+    # In this order, a subnet that overlaps any other overlaps its neighbour.
+    ordered = sorted(state.bridges.values(), key=lambda one: address.network(one.address))
+    for one, other in pairwise(ordered):
+        apart = not address.overlap(one.address, other.address)
+        demand(apart, f"bridges {other.name}", f"its subnet overlaps that of {one.name}")
+
+
+def _on_bridge(state: State, place: str, name: str) -> Bridge:
+    bridge = state.bridges.get(name)
+    if bridge is None:
+        wrong(place, f"there is no bridge {name}")
+    return bridge
+
+
+def _interfaces(state: State) -> None:
+    for one in state.interfaces.values():
+        place = f"interfaces {one.id}"
+        _on_bridge(state, place, one.bridge)
+        leases = state.leases(one.bridge)
+        demand(one.ip in leases, place, f"{one.ip} is not leased")
+        demand(leases[one.ip] == one.id, place, f"{one.ip} is leased to {leases[one.ip]}")
+        whole = (one.netns is None) == (one.ifname is None) and (one.netns or one.cookie is None)
+        demand(bool(whole), place, "netns, ifname and cookie belong together")
+        alone = not one.netns or len(state.interfaces_by_place.keys((one.netns, one.ifname))) == 1
+        demand(alone, place, f"another one is {one.ifname} in {one.netns}")
+
+
+def _reservations(state: State) -> None:
+    for one in state.reservations.values():
+        _on_bridge(state, f"reservations {one.key}", one.bridge)
+
+
+def _mappings(state: State) -> None:
+    for one in state.mappings.values():
+        place = f"mappings {one.key}"
+        bridge = _on_bridge(state, place, one.bridge)
+        demand(bridge.iptables, place, f"{bridge.name} has no iptables")
+        demand(one.container_ip in state.leases(one.bridge), place, f"{one.container_ip} is free")
+        demand(one.container_end <= 65535, place, "it ends above port 65535 in the container")
+
+
+def _links(state: State) -> None:
+    aliases = set[tuple[str, str]]()
+    for one in state.links.values():
+        place = f"links {one.key}"
+        _ends(state, place, one)
+        demand(bool(one.ports), place, "it has no port")
+        prefix = one.parent, link.prefix(one.alias)
+        demand(prefix not in aliases, place, f"{one.parent} has another link {one.alias}")
+        aliases.add(prefix)
+
+
+def _ends(state: State, place: str, one: Link) -> None:
+    ends = [(one.child, one.child_ip, one.child_bridge)]
+    if one.from_host:
+        at_host = (one.parent_ip, one.parent_bridge) == (address.LOOPBACK, None)
+        demand(at_host, place, "its parent is not at 127.0.0.1")
+    else:
+        ends.append((one.parent, one.parent_ip, str(one.parent_bridge)))
+    for interface_id, ip, bridge in ends:
+        end = state.interfaces.get(interface_id)
+        if end is None:
+            wrong(place, f"there is no interface {interface_id}")
+        demand((end.ip, end.bridge) == (ip, bridge), place, f"{end.id} is elsewhere")
+        demand(_on_bridge(state, place, bridge).iptables, place, f"{bridge} has no iptables")
+
+
+def _ports(state: State) -> None:
+    """Let everybody claim their ports again, in a state that has none."""
+    claimed = State()
+    for reservation in state.reservations.values():
+        _claim(claimed, f"reservations {reservation.key}", reservation.endpoint, None)
+        claimed.reservations.put(reservation.key, reservation)
+    for mapping in state.mappings.values():
+        holder = state.holder(mapping.container_ip)
+        owner = holder.id if holder else None
+        _claim(claimed, f"mappings {mapping.key}", mapping.endpoint, owner)
+        claimed.mappings.put(mapping.key, mapping)
+    for one in state.links.values():
+        for endpoint in one.endpoints:
+            _claim(claimed, f"links {one.key}", endpoint, one.child)
+        claimed.links.put(one.key, one)
+
+
+def _claim(state: State, place: str, endpoint: Endpoint, owner: str | None) -> None:
+    holder = ports.find_holder(state, endpoint, owner)
+    if holder is not None:
+        wrong(place, f"{endpoint} belongs to the {holder.kind} {holder.key}")

@@ -1,0 +1,1 @@
+"""Where what should be and what is meet: the only room that uses store and host."""

@@ -1,0 +1,211 @@
+"""The transaction: lock, load, recover, decide, apply, commit.
+
+The only place where what should be and what is meet. A command is a function of a state and
+the facts about the machine; everything that makes it safe is here, once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from dnet.errors import DnetError, RulesRefusedError
+from dnet.firewall.iptables import diff, rules
+from dnet.host import signals, system
+from dnet.host.kernel import Kernel
+from dnet.host.signals import uninterrupted
+from dnet.model import bridges
+from dnet.model.state import Change, State
+from dnet.plan import flows
+from dnet.plan.scope import Scope, attached
+from dnet.plan.steps import Plan
+from dnet.transaction.ownership import owns_names
+from dnet.transaction.recovery import Recovery
+from dnet.values.endpoint import host_ip_of
+
+if TYPE_CHECKING:
+    from dnet.network.facts import Facts
+
+T = TypeVar("T")
+Operation = Callable[[State, "Facts"], T]
+
+
+class Outcome(NamedTuple, Generic[T]):
+    """What a command decided and did: its result, the state after it, the plan and the changes."""
+
+    result: T
+    state: State
+    plan: Plan
+    changes: list[Change]
+
+    @property
+    def status(self) -> int:
+        """The exit status where all went well, but a signal came too late to undo it."""
+        return signals.status()
+
+    @property
+    def sets_up_bridge(self) -> bool:
+        """Whether a bridge was made, changed or confirmed."""
+        return bool(self.state.confirmed_bridges) or any(
+            table is self.state.bridges and key in table for table, key, _, _ in self.changes
+        )
+
+    @property
+    def publishes_on(self) -> set[str]:
+        """The addresses of the host that mappings were bound to."""
+        mappings = self.state.mappings
+        made = (key for table, key, *_ in self.changes if table is mappings and key in mappings)
+        return set(map(host_ip_of, made))
+
+
+class Driver(Recovery):
+    """Carries commands out on one store."""
+
+    def read(self) -> State:
+        """The committed state, without a lock."""
+        return self._store.load()
+
+    def rehearse(self, operation: Operation[T]) -> Outcome[T]:
+        """Decide and plan as `change` would, and change nothing."""
+        state = self._store.load()
+        moved = self._elsewhere(state)
+        journal = self._left_journal(state, moved=moved)
+        with self._kernel() as kernel:
+            outcome = self._decide(state, kernel, operation)
+            self._warn_of(state.remarks)
+            if not moved and journal is None:
+                return outcome
+            plan = self._way_home(state, journal, kernel, Scope.of(state).with_changes(state))
+            return outcome._replace(plan=plan)
+
+    def change(self, operation: Operation[T]) -> Outcome[T]:
+        """Carry a command out: all of it, or nothing."""
+        with self._locked_kernel() as kernel:
+            state = self._store.load()
+            recovered = self._recover(state, kernel)
+            outcome = self._decide(state, kernel, operation)
+            if outcome.plan or outcome.changes or recovered:
+                self._carry_out(outcome, kernel)
+            for line in outcome.plan.aside:
+                self._settings.warn(f"repaired: {line}")
+            self._warn_of_blocked(outcome.plan)
+            self._warn_of(state.remarks)
+            self._remark(outcome, kernel)
+            return outcome
+
+    def _remark(self, outcome: Outcome[T], kernel: Kernel) -> None:
+        """Warn of what keeps traffic away. It is done: nothing here is reason to fail."""
+        with suppress(DnetError, OSError):
+            if outcome.sets_up_bridge:
+                found = outcome.state
+                hindrances = kernel.hindrances(found, ahead=True)
+                for warning in [*bridges.unenforced(found), *hindrances]:
+                    self._settings.warn(warning)
+            for warning in kernel.absent(outcome.publishes_on):
+                self._settings.warn(warning)
+
+    def _warn_of(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._settings.warn(line)
+
+    # Deciding
+
+    def _decide(self, state: State, kernel: Kernel, operation: Operation[T]) -> Outcome[T]:
+        before, scope = rules.skeleton(state), Scope.of(state)
+        had_rules = state.uses_iptables
+        result = operation(state, kernel.machine)
+        changes = state.changes()
+        plan = Plan()
+        if _concerns_kernel(state, changes):
+            kernel.require()
+            self._settle(state, kernel, had_rules=had_rules)
+            begins = not had_rules and state.uses_iptables
+            reserved = rules.OWN if begins and owns_names(self._store) else ()
+            plan = kernel.planner.change(before, scope, state, reserved)
+        plan.flows = list(flows.ended(changes, state))
+        return Outcome(result, state, plan, changes)
+
+    # Carrying out
+
+    def _carry_out(self, outcome: Outcome[T], kernel: Kernel) -> None:
+        state, plan = outcome.state, outcome.plan
+        state.serial += 1
+        state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
+        moves = plan.moves
+        again = (state.interfaces[one] for one in state.replug if one in state.interfaces)
+        scope = Scope.of(state).with_changes(state) | Scope(attached=tuple(again))
+        try:
+            if moves:
+                self._store.write_journal(state)
+            self._apply(outcome, kernel)
+            with uninterrupted():
+                self._store.commit(state, journalled=moves, last_call=signals.let_in)
+                signals.hold_back()
+        except BaseException as failure:
+            with uninterrupted():
+                self._undo(outcome, scope, kernel, str(failure))
+            raise
+
+    def _apply(self, outcome: Outcome[T], kernel: Kernel) -> None:
+        try:
+            kernel.apply(outcome.plan)
+        except RulesRefusedError as error:
+            if outcome.plan.findings:  # It was made with a look at the tables.
+                raise
+            self._rebuild(outcome, kernel, error)
+
+    def _rebuild(self, outcome: Outcome[T], kernel: Kernel, error: RulesRefusedError) -> None:
+        """The kernel's rules are not those the plan took for granted: compare, and plan anew."""
+        state = outcome.state
+        plan = kernel.planner.converge(state, Scope.of(state).with_changes(state))
+        if not plan:
+            raise error
+        plan.flows, plan.asked = outcome.plan.flows, outcome.plan.asked
+        kernel.apply(plan)
+        asked = diff.findings_of(outcome.plan.commands)
+        asked.update(step.why for step in outcome.plan.steps())
+        self._report(plan, asked)
+
+    def _undo(self, outcome: Outcome[T], scope: Scope, kernel: Kernel, why: str) -> None:
+        """Back to the state before, in the kernel as in the store; what cannot be is told.
+
+        It is not told again where it is `why` the command failed.
+
+        Without a journal the kernel has not been touched, or the change was committed.
+        """
+        if not self._store.has_journal():
+            return
+        back = [(table, key, new, old) for table, key, old, new in outcome.changes]
+        kernel.close()  # An answer that was waited for may still come in there.
+        try:
+            former = self._store.load()
+            self._elsewhere(former)
+            kernel.unpair(outcome.plan)
+            plan = kernel.planner.converge(former, scope)
+            plan.flows = list(flows.ended(back, former))
+            plan.after += outcome.plan.back
+            kernel.apply(plan)
+            self._warn_of_blocked(plan, but=why)
+            if error := self._left_over(plan, former):
+                raise error
+            self._store.drop_journal()
+        except Exception as error:
+            self._settings.warn(f"could not undo everything ({error}); the next change tries again")
+            if not isinstance(error, DnetError | OSError):
+                raise
+
+
+def answered() -> None:
+    """The answer is said: raise what has waited for it, and let what comes raise again."""
+    signals.let_in()
+
+
+def _concerns_kernel(state: State, changes: list[Change]) -> bool:
+    """Whether anything but allocations changed, or the kernel is to be looked at."""
+    tables = (state.bridges, state.mappings, state.links)
+    return (
+        bool(state.confirmed or state.replug)
+        or any(table in tables for table, *_ in changes)
+        or any(attached(state, changes))
+    )

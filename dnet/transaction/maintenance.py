@@ -1,0 +1,139 @@
+"""Store against kernel: compare them, and make them agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from dnet.errors import ConflictError, DamagedStateError, DnetError
+from dnet.host import nsholder, system
+from dnet.host.kernel import Kernel
+from dnet.host.signals import uninterrupted
+from dnet.model.state import State
+from dnet.plan import report
+from dnet.plan.scope import NOWHERE, Scope
+from dnet.plan.steps import Plan
+from dnet.transaction.clearance import Clearance
+from dnet.transaction.unowned import refuse_settled
+from dnet.values.endpoint import host_ip_of
+from dnet.values.names import for_shell
+
+_LEFT_BEHIND = "a command was killed half-way; the next change, or dnet restore, mends it"
+
+
+class Maintenance(Clearance):
+    """What can be done to a store and its kernel side as a whole."""
+
+    def check(self) -> list[str]:
+        """Every difference between the store and the kernel, in words. Changes nothing.
+
+        What seems to differ while a command is under way is looked at again once it has ended.
+        """
+        if not self._store.has_journal() and not self._differences(None):
+            return []
+        with self._locked(writes=False):
+            try:
+                journal, left = self._store.journal(), _LEFT_BEHIND
+            except DamagedStateError as error:
+                journal, left = None, f"{error}; {error.hint}"
+            return [*self._differences(journal), *([left] if self._store.has_journal() else [])]
+
+    def _differences(self, journal: State | None) -> list[str]:
+        state = self._store.load()
+        self._elsewhere(state)
+        with self._kernel() as kernel:
+            kernel.require()
+            plan = self._way_home(state, journal, kernel, self._reserved(state))
+            blocked = [str(error) for error in plan.blocked.values()]
+            overruled = [*plan.overruled, *kernel.hindrances(state)]
+            absent = kernel.absent(set(map(host_ip_of, state.mappings)))
+            owned = Scope.of(state) | (Scope.of(journal) if journal else NOWHERE)
+            unknown = self._unknown(kernel, owned).differences()
+            return [*blocked, *plan.differences(), *plan.loose, *overruled, *absent, *unknown]
+
+    def restore(self, *, adopt: bool = False, dry_run: bool = False) -> Plan:
+        """Make the kernel agree with the store, from whatever it looks like now.
+
+        With `adopt` the store may be of another network namespace, and is of this one then.
+        Raises ConflictError where this one is another store's, or that one is still there;
+        DnetError where a bridge cannot be made, once all the rest is done.
+        """
+        with self._kernel() if dry_run else self._locked_kernel(writes=False) as kernel:
+            state = self._store.load()
+            journal = self._readable_journal()
+            adopts = adopt and self._is_foreign(state)
+            if adopts:
+                journal = self._adopt(state, journal, kernel)
+            moved = adopts or self._elsewhere(state)
+            plan = self._way_home(state, journal, kernel, self._reserved(state))
+            if not dry_run:
+                with uninterrupted():
+                    self._mend(state, plan, kernel, moved=moved, adopts=adopts)
+            return plan
+
+    def _adopt(self, state: State, journal: State | None, kernel: Kernel) -> State | None:
+        """Let a store be of this namespace, as on another boot; its journal, if it is of here.
+
+        What is here already is another store's, but for what an adoption that was killed has
+        made, of which the journal tells. Raises ConflictError, also where the other namespace is
+        still there.
+        """
+        here = system.netns_cookie()
+        if journal is None or journal.netns != here:
+            journal = None
+            refuse_settled(state, kernel)
+        if state.netns is not None and (holder := nsholder.find(state.netns)):
+            raise ConflictError(
+                f"the network namespace of {self._store.path} is still there: {holder}",
+                f"run dnet in it, as in: nsenter --net={for_shell(holder.path)} dnet check; "
+                "or end what keeps it, then again: dnet restore --adopt",
+            )
+        state.forget_boot()
+        state.boot_id, state.netns = system.boot_id(), here
+        return journal
+
+    def _mend(self, state: State, plan: Plan, kernel: Kernel, *, moved: bool, adopts: bool) -> None:
+        """Take the steps of a plan that leads to the state itself; a failure is tried again.
+
+        What cannot be written down is done without, for what is to be in force is in the store
+        as it is. But not what `adopts`: nothing else tells whose the kernel's side is then.
+        """
+        if plan:
+            kernel.require()
+            self._note(partial(self._note_journal, state, anew=adopts), needed=adopts)
+            kernel.apply(plan)
+            for line in report.repaired(plan):
+                self._settings.tell(f"repaired: {line}")
+        if moved or (state.bridges and state.boot_id is None):
+            state.serial += 1
+            state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
+            self._note(partial(self._store.commit, state, journalled=False), needed=adopts)
+        if not self._left_over(plan, state):
+            self._note(self._store.drop_journal)
+        self._store.names.renew(state)
+        for line in plan.overruled:
+            self._settings.warn(line)
+        with suppress(DnetError, OSError):  # It is done: nothing here is reason to fail.
+            for line in kernel.hindrances(state):
+                self._settings.warn(line)
+        for line in report.few(plan.loose, "are unplugged: dnet check names them"):
+            self._settings.warn(line)
+        self._fail_of_blocked(plan)
+
+    def _note(self, write: Callable[[], None], *, needed: bool = False) -> None:
+        """Write something down; on a disk that is full or read-only go on, if it is not needed."""
+        try:
+            write()
+        except DnetError as error:
+            if needed:
+                raise
+            self._settings.warn(f"{error}; going on without that note")
+
+    def _fail_of_blocked(self, plan: Plan) -> None:
+        """Raises DnetError with one of what could not be made; the others are warned of."""
+        *others, last = plan.blocked.values() or (None,)
+        for error in others:
+            self._settings.warn(str(error))
+        if last is not None:
+            raise DnetError(f"{last}; everything else is restored", last.hint)

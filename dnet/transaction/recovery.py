@@ -1,0 +1,181 @@
+"""Store and kernel brought to agreement: the ground that commands and maintenance stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from time import monotonic
+from typing import NamedTuple
+
+from dnet.errors import ConflictError, DamagedStateError, DnetError, ForeignStateError
+from dnet.host import privilege, system
+from dnet.host.kernel import Kernel, Say
+from dnet.host.signals import end_by_exception, uninterrupted
+from dnet.model.state import State
+from dnet.plan import flows, report
+from dnet.plan.scope import NOWHERE, Scope
+from dnet.plan.steps import Plan
+from dnet.store.folder import Store
+from dnet.values.veth import veth_name
+
+
+class Settings(NamedTuple):
+    """What the global options say: `lock_timeout` is in seconds.
+
+    `warn`, `tell`, `trace` and `notice` take a line: a warning, what was done, a step of it, what
+    is waited for. The last two are None where nobody wants to see them.
+    """
+
+    state_dir: str
+    lock_timeout: float
+    warn: Say
+    tell: Say
+    trace: Say | None
+    notice: Say | None = None
+
+
+class Recovery:
+    """One store, the kernel it is about, and the way from what is to what should be."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._store = Store(settings.state_dir)
+
+    @contextmanager
+    def _locked_kernel(self, *, writes: bool = True) -> Iterator[Kernel]:
+        end_by_exception()
+        begin = monotonic()
+        with self._locked(writes=writes) as lock:
+            left = self._settings.lock_timeout - (monotonic() - begin)
+            with self._kernel(() if lock is None else (lock,), left) as kernel:
+                yield kernel
+
+    def _locked(self, *, writes: bool) -> AbstractContextManager[int | None]:
+        """Who need not write to the store may also have one that is read-only.
+
+        But not who may not change the network either, and would keep others waiting.
+        """
+        writes = writes or not privilege.has(privilege.NET_ADMIN)
+        return self._store.locked(self._settings.lock_timeout, self._settings.notice, writes=writes)
+
+    @contextmanager
+    def _kernel(self, inherit: tuple[int, ...] = (), wait: float = 0) -> Iterator[Kernel]:
+        system.require_files()
+        kernel = Kernel(max(wait, 1), inherit, self._settings.warn, self._settings.trace)
+        try:
+            yield kernel
+        finally:
+            kernel.close()
+
+    def _settle(self, state: State, kernel: Kernel, *, had_rules: bool) -> None:
+        """Note which iptables a store uses. Raises ConflictError when it is another one now.
+
+        `had_rules` says whether there are rules of this store's already.
+        """
+        if not had_rules and not state.uses_iptables:
+            return
+        variant = kernel.firewall.variant
+        if had_rules and state.variant not in (None, variant):
+            raise ConflictError(
+                f"iptables is the {variant} variant now, and dnet's rules are in {state.variant}",
+                f"update-alternatives --set iptables $(command -v iptables-{state.variant})",
+            )
+        state.variant = variant if state.uses_iptables else None
+
+    def _recover(self, state: State, kernel: Kernel) -> bool:
+        """After a kill, or on another boot: make the kernel agree with the store first.
+
+        Raises ForeignStateError for a store of another network namespace.
+        """
+        moved = self._elsewhere(state)
+        journal = self._left_journal(state, moved=moved)
+        if journal is None:
+            self._store.drop_journal()
+            if not moved:
+                return False
+        plan = self._way_home(state, journal, kernel)
+        if plan:
+            kernel.require()
+            with uninterrupted():
+                kernel.apply(plan)
+            self._report(plan)
+        if error := self._left_over(plan, state):
+            raise error
+        self._store.drop_journal()
+        return moved
+
+    @staticmethod
+    def _left_over(plan: Plan, state: State) -> DnetError | None:
+        """Why something did not go of which nothing but the journal tells, if so."""
+        attached = (veth_name(one.id) for one in state.interfaces.values() if one.netns)
+        known = {*state.bridges, *attached} if plan.blocked else ()
+        errors = (error for device, error in plan.blocked.items() if device not in known)
+        error = next(errors, None)
+        return error and error.advising("the next change tries again, and so does: dnet restore")
+
+    def _left_journal(self, state: State, *, moved: bool) -> State | None:
+        """What a killed command was moving the kernel to, unless it came to commit it.
+
+        With `moved` one that is damaged is done without: what it told of went with that boot.
+        """
+        journal = self._readable_journal() if moved else self._store.journal()
+        return journal if journal is not None and journal.serial > state.serial else None
+
+    def _readable_journal(self) -> State | None:
+        """The journal, if it is not damaged."""
+        try:
+            return self._store.journal()
+        except DamagedStateError as error:
+            self._settings.warn(f"{error}; going on without it")
+            return None
+
+    def _way_home(
+        self, state: State, journal: State | None, kernel: Kernel, beyond: Scope = NOWHERE
+    ) -> Plan:
+        """The plan that makes the kernel agree with the store, also after a killed command.
+
+        `beyond` is what to look at besides.
+        """
+        self._settle(state, kernel, had_rules=state.uses_iptables)
+        scope = Scope.of(state).with_attachments(state) | beyond
+        if journal is None:
+            return kernel.planner.converge(state, scope)
+        left = Scope.of(journal).with_attachments(journal)
+        plan = kernel.planner.converge(state, scope | left)
+        plan.flows = list(flows.left_behind(journal, state))
+        return plan
+
+    def _elsewhere(self, state: State) -> bool:
+        """Whether this is another boot than the store's kernel side was made on.
+
+        Raises ForeignStateError.
+        """
+        if not state.bridges or state.boot_id is None:
+            return False
+        if state.boot_id != system.boot_id():
+            state.forget_boot()
+            return True
+        if not self._is_foreign(state):
+            return False
+        raise ForeignStateError(
+            f"{self._store.path} belongs to another network namespace",
+            "run dnet there, or give each namespace a store of its own with --state-dir; "
+            "if that one is gone: dnet restore --adopt",
+        )
+
+    @staticmethod
+    def _is_foreign(state: State) -> bool:
+        """Whether a store is of another network namespace than this one, on the same boot."""
+        here = system.netns_cookie()
+        same_boot = bool(state.bridges) and state.boot_id == system.boot_id()
+        return same_boot and None not in (state.netns, here) and state.netns != here
+
+    def _report(self, plan: Plan, asked: Collection[str] = ()) -> None:
+        for line in report.repaired(plan, asked):
+            self._settings.warn(f"repaired: {line}")
+        self._warn_of_blocked(plan)
+
+    def _warn_of_blocked(self, plan: Plan, but: str = "") -> None:
+        for line in map(str, plan.blocked.values()):
+            if not but or not line.endswith(but):
+                self._settings.warn(line)

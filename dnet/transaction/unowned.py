@@ -1,0 +1,106 @@
+"""What bears dnet's own names in this network namespace, and is in no store that is known.
+
+Perhaps another store's, which was made with another --state-dir; perhaps one's that was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from dnet.errors import ConflictError
+from dnet.firewall.iptables import rules
+from dnet.firewall.iptables.rules import Chain
+from dnet.host import system
+from dnet.host.kernel import Kernel
+from dnet.model.entities import DEFAULT_BRIDGE, DEFAULT_CHAIN, Bridge
+from dnet.model.state import State
+from dnet.network.facts import Device
+from dnet.plan import devices, report
+from dnet.plan.scope import Scope
+from dnet.plan.steps import Netlink
+from dnet.values import veth
+from dnet.values.names import for_shell
+
+HINT = (
+    "if it is another store's: --state-dir or DNET_STATE_DIR; "
+    "if that one is lost: dnet reset --unowned"
+)
+_CHAINS = (*rules.OWN, Chain("nat", DEFAULT_CHAIN))
+
+
+class Unowned(NamedTuple):
+    """Chains, the bridge, and the host's ends of the attachments on it."""
+
+    chains: tuple[Chain, ...] = ()
+    bridge: Bridge | None = None
+    ports: tuple[Device, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.chains or self.bridge)
+
+    @property
+    def scope(self) -> Scope:
+        """What has to go with it."""
+        bridges = (self.bridge,) if self.bridge else ()
+        return Scope(bridges=bridges, chains=frozenset(self.chains))
+
+    def steps(self) -> Iterator[Netlink]:
+        """What takes the attachments away."""
+        for port in self.ports:
+            yield from devices.unplug_steps(port)
+
+    def differences(self) -> Iterator[str]:
+        """What `dnet check` says of it."""
+        for chain in self.chains:
+            yield f"{chain.table} {chain.name}: the chain is unknown to this store; {HINT}"
+        if self.bridge:
+            yield f"the device {self.bridge.name} is unknown to this store; {HINT}"
+
+    def __str__(self) -> str:
+        found = [f"the chain {chain.name} of {chain.table}" for chain in self.chains]
+        if self.bridge:
+            found.append(f"the bridge {self.bridge.name}")
+        return ", ".join([*found, *report.few([one.name for one in self.ports], "of its ports")])
+
+
+def find(kernel: Kernel, owned: Scope) -> Unowned:
+    """What is there, but for what is `owned`. Raises KernelError, PermissionDeniedError."""
+    there = _chains(kernel)
+    chains = tuple(one for one in _CHAINS if one in there and one not in owned.chains)
+    is_owned = any(one.name == DEFAULT_BRIDGE for one in owned.bridges)
+    bridge = None if is_owned else _default_bridge(kernel)
+    return Unowned(chains, bridge, tuple(_ports(kernel)) if bridge else ())
+
+
+def _chains(kernel: Kernel) -> Collection[Chain]:
+    """The chains of all tables; none where there is no iptables to make one."""
+    is_there = system.find_program("iptables-save") is not None
+    return kernel.firewall.read().chains if is_there else ()
+
+
+def _default_bridge(kernel: Kernel) -> Bridge | None:
+    """The default bridge, where its device is one that dnet made."""
+    device = kernel.machine.device(DEFAULT_BRIDGE)
+    cidr = devices.own_address(device) if device else None
+    if device is None or cidr is None:
+        return None
+    return Bridge(name=DEFAULT_BRIDGE, address=cidr, mtu=device.mtu, created="")
+
+
+def _ports(kernel: Kernel) -> Iterator[Device]:
+    for device in kernel.machine.ports(DEFAULT_BRIDGE):
+        if veth.is_veth_name(device.name):
+            yield device
+
+
+def refuse_settled(state: State, kernel: Kernel) -> None:
+    """Raises ConflictError for a bridge of dnet's, or a device in the place of one to be made."""
+    to_make = [one.name for one in state.bridges.values() if not one.adopted]
+    for device in kernel.machine.devices():
+        if device.name in to_make or devices.own_address(device):
+            raise ConflictError(
+                f"this network namespace has a device {device.name}, which the store does not know",
+                "if it is another store's, run dnet with that one; if it is nobody's: "
+                f"ip link delete dev {for_shell(device.name)}",
+            )

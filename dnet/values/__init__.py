@@ -1,0 +1,1 @@
+"""What stands alone: addresses, endpoints, names, as text. Touches nothing."""
