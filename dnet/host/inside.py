@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
 
 from dnet.host import netlink, netns, routes, system
 from dnet.host.rtnl import Channel
 from dnet.network.facts import Namespace
+from dnet.plan.view import Inner
 
 _MOST_ADDRESSES = 1024
-
-
-class Inner(NamedTuple):
-    """A device in a container's namespace.
-
-    `peer` is the index of its other end, `default` the device of the namespace's default route,
-    `ipv6` whether the device speaks IPv6.
-    """
-
-    peer: int | None
-    mac: str | None
-    mtu: int
-    up: bool
-    addresses: tuple[str, ...]
-    default: str | None
-    ipv6: bool
 
 
 class Inside:

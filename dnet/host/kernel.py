@@ -12,7 +12,7 @@ from dnet.firewall.iptables.rules import Commands, Rule, in_order
 from dnet.host import privilege, sysctl
 from dnet.host.machine import Machine
 from dnet.model.state import State
-from dnet.plan import devices
+from dnet.plan import devices, settings
 from dnet.plan.steps import Netlink as NetlinkStep
 from dnet.plan.steps import Plan, PortSteps, Step, Zone, iptables
 from dnet.values.address import ANY
@@ -67,7 +67,7 @@ class Kernel:
         """Who makes the plans."""
         from dnet.plan.planner import Planner
 
-        return Planner(self.firewall, lambda: self.netlink, lambda: self.firewalld)
+        return Planner(self.firewall, self.machine)
 
     @cached_property
     def machine(self) -> Machine:
@@ -95,7 +95,7 @@ class Kernel:
 
         found = [
             *reach.hindrances(state, self.machine, self.netlink),
-            *reach.advertised(state, ahead=ahead),
+            *reach.advertised(state, self.machine, ahead=ahead),
         ]
         return [*found, *self.foreign(state)]
 
@@ -208,7 +208,7 @@ class Kernel:
                 raise
             self._warn(f"{error}; {step.without}")
             return
-        if step.name == sysctl.BRIDGE_CALLS_IPTABLES:
+        if step.name == settings.BRIDGE_CALLS_IPTABLES:
             self._warn(f"--no-icc needs bridged traffic to meet iptables, so: {step.shown}")
 
     def _end(self, plan: Plan) -> None:

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
     from dnet.host.localaddr import LocalAddresses
     from dnet.host.netlink import Netlink
     from dnet.host.sockets import HostPorts
+    from dnet.model.entities import Interface
     from dnet.network.facts import Device, Namespace, Route
+    from dnet.plan.steps import Sysctl, Zone
+    from dnet.plan.view import Inner
 
 DEFAULT_MTU = 1500
+_GLOBAL = b"00"  # IPV6_ADDR_ANY: the scope of what is not of the link or the host, in if_inet6.
 # Once for all that is asked about: as a rule it takes a few hundredths.
 _CLEANUP_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
@@ -47,6 +51,41 @@ class Machine:
     def device(self, name: str) -> Device | None:
         """A network device."""
         return self._netlink().device(name)
+
+    def keeps_mac(self, device: Device) -> bool | None:
+        """Whether a bridge has a hardware address that somebody set; None if unknown."""
+        return self._netlink().keeps_mac(device)
+
+    def is_routed(self, device: Device, subnet: str) -> bool:
+        """Whether a subnet is routed to what is plugged into a device."""
+        return self._netlink().is_routed(device, subnet)
+
+    def inner(self, one: Interface, netns: Namespace) -> Inner | None:
+        """An interface's device as it is in a namespace."""
+        return self._netlink().inner(one, netns)
+
+    def value(self, setting: Sysctl) -> str | None:
+        """What the kernel has for a setting; None where it has no such one."""
+        from dnet.host import sysctl
+
+        return sysctl.value(setting)
+
+    def has_global_ipv6(self, name: str) -> bool:
+        """Whether a device has an IPv6 address beyond that of the link (proc_net(5))."""
+        try:
+            rows = system.read_file("/proc/self/net/if_inet6").splitlines()
+        except OSError:
+            return False
+        fields = (row.split() for row in rows)
+        return any(scope == _GLOBAL and of.decode() == name for _, _, _, scope, _, of in fields)
+
+    def joining(self, bridges: Collection[str]) -> Iterator[Zone]:
+        """What lets firewalld, where it runs, trust bridges."""
+        return self._firewalld().joining(bridges)
+
+    def leaving(self, bridges: Collection[str]) -> Iterator[Zone]:
+        """What takes that back."""
+        return self._firewalld().leaving(bridges)
 
     def devices(self) -> Iterator[Device]:
         """Every network device."""
@@ -145,11 +184,15 @@ class Machine:
 
         return netns.find(text)
 
-    def is_there(self, shown: str, cookie: int | None) -> bool:
-        """Whether a namespace of the store is there, and is the same one still."""
+    def locate(self, shown: str, cookie: int | None) -> Namespace | None:
+        """A namespace of the store, if it is there, and the same one still."""
         from dnet.host import netns
 
-        return netns.locate(shown, cookie) is not None
+        return netns.locate(shown, cookie)
+
+    def is_there(self, shown: str, cookie: int | None) -> bool:
+        """Whether a namespace of the store is there, and is the same one still."""
+        return self.locate(shown, cookie) is not None
 
     def is_another(self, shown: str, cookie: int | None) -> bool:
         """Whether a name of the store stands for another namespace now."""

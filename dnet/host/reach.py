@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from dnet.host import routes, sysctl
+from dnet.host import routes
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import ipallocator
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
 def hindrances(state: State, machine: Machine, netlink: Netlink) -> Iterator[str]:
     """Everything that is known to keep traffic from a bridge, or to lead it astray."""
     for bridge in state.bridges.values():
-        if _is_up(bridge, netlink):
+        if _is_up(bridge, machine):
             yield from _astray(state, machine, bridge, netlink)
     if any(bridge.ip_forward for bridge in state.bridges.values()):
         yield from map(_silent, _silent_uplinks(state, machine))
 
 
-def _is_up(bridge: Bridge, netlink: Netlink) -> bool:
+def _is_up(bridge: Bridge, machine: Machine) -> bool:
     """Whether the device is there with its route: what is missing of it is told as such."""
-    device = netlink.device(bridge.name)
+    device = machine.device(bridge.name)
     return (
         device is not None
         and device.up
         and device.master is None
         and bridge.address in device.addresses
-        and netlink.is_routed(device, bridge.subnet)
+        and machine.is_routed(device, bridge.subnet)
     )
 
 
@@ -80,7 +80,7 @@ def _containers(state: State, facts: Facts, bridge: Bridge) -> list[str]:
     return list(found)
 
 
-def advertised(state: State, *, ahead: bool) -> Iterator[str]:
+def advertised(state: State, machine: Machine, *, ahead: bool) -> Iterator[str]:
     """The adopted bridges by which a container can change the host's IPv6 routes.
 
     Without any container that is harmless, and told only `ahead` of it.
@@ -88,7 +88,7 @@ def advertised(state: State, *, ahead: bool) -> Iterator[str]:
     plugged_in = {one.bridge for one in state.interfaces.values() if one.netns}
     for bridge in state.bridges.values():
         exposed = bridge.adopted and (ahead or bridge.name in plugged_in)
-        if exposed and settings.takes_advertisements(bridge.name):
+        if exposed and settings.takes_advertisements(bridge.name, machine):
             yield _advertised(bridge.name)
 
 
@@ -105,12 +105,12 @@ def _silent_uplinks(state: State, machine: Machine) -> list[str]:
 
     Those of default routes; without any, those of whatever route there is.
     """
-    if sysctl.differs(Sysctl(sysctl.FORWARDING, "1")):
+    if settings.differs(machine, Sysctl(settings.FORWARDING, "1")):
         return []
     return [
         name
         for name in routes.default_devices() or machine.outward
-        if name not in state.bridges and sysctl.value(_forwards(name)) == "0"
+        if name not in state.bridges and machine.value(_forwards(name)) == "0"
     ]
 
 

@@ -7,11 +7,9 @@ from contextlib import suppress
 
 from dnet.errors import KernelError, out_of_files
 from dnet.host import privilege, process, system
+from dnet.plan.settings import BRIDGE_CALLS_IPTABLES
 from dnet.plan.steps import Sysctl
 
-FORWARDING = ("net", "ipv4", "ip_forward")
-BRIDGE_CALLS_IPTABLES = ("net", "bridge", "bridge-nf-call-iptables")
-BRIDGE_FILTERS_TAGGED = ("net", "bridge", "bridge-nf-filter-vlan-tagged")
 _WRITABLE = "/proc/sys is read-only, as in a container: mount -o remount,rw /proc/sys"
 
 
@@ -23,29 +21,9 @@ def value(setting: Sysctl) -> str | None:
         return None
 
 
-def differs(setting: Sysctl) -> bool:
-    """Whether the kernel has another value, or none."""
-    return value(setting) != setting.value
-
-
-def exists(setting: Sysctl) -> bool:
-    """Whether the kernel has such a setting at all."""
-    return value(setting) is not None
-
-
-def will_differ(setting: Sysctl) -> bool:
-    """As `differs`; a device that is not there is taken for one that is made now."""
-    return differs(setting if exists(setting) else setting.of_new_device)
-
-
-def will_exist(setting: Sysctl) -> bool:
-    """As `exists`, for a device that may still have to be made."""
-    return exists(setting) or exists(setting.of_new_device)
-
-
 def write(setting: Sysctl) -> None:
     """Set it; a module that brings it is loaded. Raises KernelError, PermissionDeniedError."""
-    if setting.name == BRIDGE_CALLS_IPTABLES and not exists(setting):
+    if setting.name == BRIDGE_CALLS_IPTABLES and value(setting) is None:
         _load_br_netfilter()
     try:
         with open(setting.path, "w", encoding="ascii") as file:

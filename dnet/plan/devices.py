@@ -13,8 +13,8 @@ from dnet.values.names import for_shell as word
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
-    from dnet.host.inside import Inner
     from dnet.network.facts import Device, Namespace
+    from dnet.plan.view import Inner
 
 
 def bridge_steps(

@@ -6,7 +6,7 @@ added and deleted without a look. Otherwise, and to repair, the tables are read 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, KernelError
@@ -22,27 +22,17 @@ from dnet.plan.steps import Plan
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
-    from dnet.host.firewall.firewalld import Firewalld
     from dnet.host.firewall.iptables import Firewall
-    from dnet.host.netlink import Netlink
     from dnet.network.facts import Device
+    from dnet.plan.view import View
 
 
 class Planner:
-    """Plans against the kernel as the firewall and netlink show it, and against firewalld.
+    """Plans against the kernel as the firewall and a view of the machine show it."""
 
-    `netlink` and `firewalld` give what is opened only when there is something to ask.
-    """
-
-    def __init__(
-        self,
-        firewall: Firewall,
-        netlink: Callable[[], Netlink],
-        firewalld: Callable[[], Firewalld],
-    ) -> None:
+    def __init__(self, firewall: Firewall, view: View) -> None:
         self._firewall = firewall
-        self._netlink = netlink
-        self._firewalld = firewalld
+        self._view = view
 
     def change(
         self, before: Layout, scope: Scope, state: State, reserved: Iterable[Chain] = ()
@@ -69,16 +59,16 @@ class Planner:
         plan.asked = set(map(veth_name, asked))
         homes = _homes(state, asked)
         opening = settings.localnet_bridges(state, after) if settles else set()
-        gone = set(settings.without_device(homes | opening)) - bridges
+        gone = set(settings.without_device(homes | opening, self._view)) - bridges
         if bridges or gone:
             nearby = scope | Scope(attached=tuple(touched))
             touched += self._devices(plan, state, nearby, needed=bridges | homes)
             plan.aside += [
                 f"the device {name} is missing" for name in sorted(gone - plan.blocked.keys())
             ]
-        plugging.plan_all(plan, state, self._netlink, touched, again=state.replug)
+        plugging.plan_all(plan, state, self._view, touched, again=state.replug)
         if settles or gone:
-            _settings(plan, state, scope, after)
+            self._settings(plan, state, scope, after)
         self._zones(plan, state, scope, bridges)
         return plan
 
@@ -91,8 +81,8 @@ class Planner:
         everything = scope | Scope.of(state)
         self._compare(plan, state, everything, expected=None)
         touched = self._devices(plan, state, everything, needed=set())
-        plugging.plan_all(plan, state, self._netlink, [*everything.attached, *touched])
-        _settings(plan, state, everything, rules.skeleton(state))
+        plugging.plan_all(plan, state, self._view, [*everything.attached, *touched])
+        self._settings(plan, state, everything, rules.skeleton(state))
         self._zones(plan, state, everything, {one.name for one in everything.bridges})
         return plan
 
@@ -140,7 +130,7 @@ class Planner:
             [*(one.name for one in state.bridges.values()), *(one.name for one in scope.bridges)]
         )
         for name in names:
-            device = self._netlink().device(name)
+            device = self._view.device(name)
             bridge = state.bridges.get(name)
             former = [one for one in scope.bridges if one.name == name]
             if bridge is None:
@@ -164,7 +154,7 @@ class Planner:
     def _ports_of(self, scope: Scope, bridge: str) -> Iterator[Device]:
         """The devices of attachments that were plugged into a bridge."""
         for interface_id in dict.fromkeys(one.id for one in scope.attached if one.bridge == bridge):
-            device = self._netlink().device(veth_name(interface_id))
+            device = self._view.device(veth_name(interface_id))
             if device is not None and device.kind == "veth":
                 yield device
 
@@ -180,13 +170,13 @@ class Planner:
                 bridge,
                 device,
                 (one.address for one in former),
-                settings.ipv6(bridge),
+                settings.ipv6(bridge, self._view),
                 is_routed=device is None or self._is_routed(bridge, device),
             )
         )
         plan.before += steps
         if device is not None and bridge.adopted:
-            plan.before += devices.pinning_steps(device, self._netlink().keeps_mac(device))
+            plan.before += devices.pinning_steps(device, self._view.keeps_mac(device))
         if device is not None and not former:
             plan.back += devices.giving_back_steps(bridge, device)
         return bool(steps)
@@ -199,7 +189,23 @@ class Planner:
         """
         if not device.up or device.master or bridge.address not in device.addresses:
             return True
-        return self._netlink().is_routed(device, bridge.subnet)
+        return self._view.is_routed(device, bridge.subnet)
+
+    def _settings(self, plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
+        """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""
+        wanted = settings.localnet_bridges(state, layout)
+        # With the device of any other bridge its settings go.
+        staying = {*state.bridges, *(one.name for one in scope.bridges if one.adopted)}
+        closing = sorted((scope.localnet - wanted) & staying)
+        plan.before[:0] = [
+            *settings.barriers(state, self._view),
+            *settings.closing(closing, self._view),
+        ]
+        opening = sorted(wanted - plan.blocked.keys())
+        plan.after[:0] = [
+            *settings.opening(opening, self._view),
+            *settings.forwarding(state, plan.blocked, self._view),
+        ]
 
     def _zones(self, plan: Plan, state: State, scope: Scope, names: set[str]) -> None:
         """Let firewalld trust bridges once their rules are there, and no longer before they go."""
@@ -208,9 +214,9 @@ class Planner:
         former = {one.name for one in scope.bridges if one.trusted}
         leaving = sorted(former & names - trusted)
         if leaving:
-            plan.before = [*self._firewalld().leaving(leaving), *plan.before]
+            plan.before = [*self._view.leaving(leaving), *plan.before]
         if joining:
-            plan.after += self._firewalld().joining(joining)
+            plan.after += self._view.joining(joining)
 
 
 def _changes_rules(state: State, changes: Iterable[Change]) -> bool:
@@ -223,17 +229,6 @@ def _homes(state: State, ids: Iterable[str]) -> set[str]:
     """The bridges that those of the interfaces which are to be plugged in need."""
     found = (state.interfaces.get(one) for one in ids)
     return {one.bridge for one in found if one is not None and one.netns}
-
-
-def _settings(plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
-    """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""
-    wanted = settings.localnet_bridges(state, layout)
-    # With the device of any other bridge its settings go.
-    staying = {*state.bridges, *(one.name for one in scope.bridges if one.adopted)}
-    closing = sorted((scope.localnet - wanted) & staying)
-    plan.before[:0] = [*settings.barriers(state), *settings.closing(closing)]
-    opening = sorted(wanted - plan.blocked.keys())
-    plan.after[:0] = [*settings.opening(opening), *settings.forwarding(state, plan.blocked)]
 
 
 def _block_chains(actual: Tables, scope: Scope, state: State) -> set[Chain]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from dnet.errors import DnetError
-from dnet.host import netns
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import State
 from dnet.plan import devices
@@ -18,15 +17,14 @@ from dnet.values.names import for_shell
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
-    from dnet.host.inside import Inner
-    from dnet.host.netlink import Netlink
     from dnet.network.facts import Device, Namespace
+    from dnet.plan.view import Inner, View
 
 
 def plan_all(
     plan: Plan,
     state: State,
-    netlink: Callable[[], Netlink],
+    view: View,
     touched: Iterable[Interface],
     again: Iterable[str] = (),
 ) -> None:
@@ -39,11 +37,11 @@ def plan_all(
     had: dict[str, list[Interface]] = {one: [] for one in again}
     for one in touched:
         had.setdefault(one.id, []).append(one)
-    plugger = _Plugger(plan, state, netlink)
+    plugger = _Plugger(plan, state, view)
     for interface_id, forms in had.items():
         device = veth_name(interface_id)
         try:
-            plugger.plan(interface_id, forms, netlink().device(device))
+            plugger.plan(interface_id, forms, view.device(device))
         except DnetError as error:
             error.device = device
             plan.block(interface_id, device, error)
@@ -58,10 +56,10 @@ class _Plugger:
         routes: of the attachments that take over a namespace's default route.
     """
 
-    def __init__(self, plan: Plan, state: State, netlink: Callable[[], Netlink]) -> None:
+    def __init__(self, plan: Plan, state: State, view: View) -> None:
         self._plan = plan
         self._state = state
-        self._netlink = netlink
+        self._view = view
         self._indices: dict[str, int | None] = {}
         self.unplugs: list[PortSteps] = []
         self.plugs: list[PortSteps] = []
@@ -90,8 +88,8 @@ class _Plugger:
         """
         heir = self._neighbour(one)
         with suppress(DnetError):
-            place = netns.locate(str(one.netns), one.cookie) if heir else None
-            inner = self._netlink().inner(one, place) if place else None
+            place = self._view.locate(str(one.netns), one.cookie) if heir else None
+            inner = self._view.inner(one, place) if place else None
             if heir and place and inner and inner.default == one.ifname:
                 steps = devices.route_steps(heir, self._state.bridges[heir.bridge], place)
                 self.routes[place.path] = PortSteps(heir.id, veth_name(heir.id), list(steps))
@@ -106,11 +104,14 @@ class _Plugger:
 
     def _plug(self, one: Interface, others: Collection[str], device: Device | None) -> None:
         """`others` are addresses that it had, or was to have."""
-        bridge, place = self._state.bridges[one.bridge], netns.locate(str(one.netns), one.cookie)
-        if place is None and (device is None or netns.is_another(str(one.netns), one.cookie)):
+        bridge, place = (
+            self._state.bridges[one.bridge],
+            self._view.locate(str(one.netns), one.cookie),
+        )
+        if place is None and (device is None or self._view.is_another(str(one.netns), one.cookie)):
             self._plan.loose.append(_disconnected(one))
             return
-        inner = self._netlink().inner(one, place) if device is not None and place else None
+        inner = self._view.inner(one, place) if device is not None and place else None
         why = ""
         if device and place and not _is_other_end(one, bridge, device, inner, others):
             why = f"{one.ifname} in {one.netns} is not the other end of {device.name} of {one.id}"
@@ -140,7 +141,7 @@ class _Plugger:
     def _index_of(self, bridge: Bridge) -> int | None:
         """The number of a bridge's device, looked up once."""
         if bridge.name not in self._indices:
-            home = self._netlink().device(bridge.name)
+            home = self._view.device(bridge.name)
             self._indices[bridge.name] = home.ifindex if home else None
         return self._indices[bridge.name]
 

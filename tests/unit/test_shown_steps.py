@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 
-from dnet.host.inside import Inner
 from dnet.model.entities import Bridge, Interface
 from dnet.network.facts import Namespace
 from dnet.plan import devices
 from dnet.plan.steps import Plan, Sysctl
+from dnet.plan.view import Inner
 
 # Every program says its words, and nsenter runs what it is given.
 PROGRAMS = """

@@ -1,0 +1,65 @@
+"""What a plan asks about the machine as it is now.
+
+Planning is given an object of this shape and never looks for itself. Unlike Facts, on which a
+decision depends, each answer is of the moment: a plan is made again after the kernel was changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from dnet.model.entities import Interface
+    from dnet.network.facts import Device, Namespace
+    from dnet.plan.steps import Sysctl, Zone
+
+
+class Inner(NamedTuple):
+    """A device in a container's namespace.
+
+    `peer` is the index of its other end, `default` the device of the namespace's default route,
+    `ipv6` whether the device speaks IPv6.
+    """
+
+    peer: int | None
+    mac: str | None
+    mtu: int
+    up: bool
+    addresses: tuple[str, ...]
+    default: str | None
+    ipv6: bool
+
+
+class View(Protocol):
+    """The machine, as far as a plan may depend on it. Each question may raise KernelError."""
+
+    def device(self, name: str) -> Device | None:
+        """A network device of the host's namespace."""
+
+    def keeps_mac(self, device: Device) -> bool | None:
+        """Whether a bridge has a hardware address that somebody set; None if unknown."""
+
+    def is_routed(self, device: Device, subnet: str) -> bool:
+        """Whether a subnet is routed to what is plugged into a device."""
+
+    def locate(self, shown: str, cookie: int | None) -> Namespace | None:
+        """A namespace of the store, if it is there, and the same one still."""
+
+    def is_another(self, shown: str, cookie: int | None) -> bool:
+        """Whether a name of the store stands for another namespace now."""
+
+    def inner(self, one: Interface, netns: Namespace) -> Inner | None:
+        """An interface's device as it is in a namespace."""
+
+    def value(self, setting: Sysctl) -> str | None:
+        """What the kernel has for a setting; None where it has no such one."""
+
+    def has_global_ipv6(self, name: str) -> bool:
+        """Whether a device has an IPv6 address beyond that of the link."""
+
+    def joining(self, bridges: Collection[str]) -> Iterator[Zone]:
+        """What lets firewalld, where it runs, trust bridges."""
+
+    def leaving(self, bridges: Collection[str]) -> Iterator[Zone]:
+        """What takes that back."""
