@@ -88,7 +88,7 @@ class Real(Machine):
     @rule(text=st.sampled_from(sorted(FOREIGN)))
     def beside(self, text: str) -> None:
         """Somebody keeps dnet's traffic away; check tells of it, and nothing takes it away."""
-        if self.state.bridges and self.state.uses_iptables:
+        if self.state.bridges and self.state.uses_firewall:
             shell(f"nft -f - <<E\ntable ip other {{\nchain there {{\n{text}\n}}\n}}\nE")
             told = self.maintenance.check()
             assert told

@@ -7,60 +7,33 @@ from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from dnet.errors import DnetError, KernelError, PermissionDeniedError
-from dnet.firewall.iptables.rules import Commands, Rule, in_order
+from dnet.errors import DnetError, PermissionDeniedError
 from dnet.host import privilege, sysctl
-from dnet.host.machine import Machine
+from dnet.host.machine import Machine, Parts
 from dnet.model.state import State
 from dnet.plan import devices, settings
+from dnet.plan.scope import Scope
 from dnet.plan.steps import Netlink as NetlinkStep
-from dnet.plan.steps import Plan, PortSteps, Step, Zone, iptables
+from dnet.plan.steps import Plan, PortSteps, Step, Zone
 from dnet.values.address import ANY
 
 if TYPE_CHECKING:
-    from dnet.host.firewall.firewalld import Firewalld
-    from dnet.host.firewall.iptables import Firewall
-    from dnet.host.netlink import Netlink
+    from dnet.firewall.door import Change
+    from dnet.host.firewall.door import Rules
     from dnet.plan.planner import Planner
 
 Say = Callable[[str], None]
 
 
-class Kernel:
+class Kernel(Parts):
     """What the driver moves: devices, settings, rules and tracked connections.
 
-    `wait` is the time in seconds that iptables may take, `inherit` the descriptors its
-    processes keep open; `warn` and `trace` take a line each, and nobody may want the latter.
+    `trace` takes a line for each step, and nobody may want it.
     """
 
     def __init__(self, wait: float, inherit: tuple[int, ...], warn: Say, trace: Say | None) -> None:
-        self._wait = wait
-        self._inherit = inherit
-        self._warn = warn
+        super().__init__(warn, wait, inherit)
         self._trace = trace
-
-    # Each part is loaded when it is needed: a command that only allocates needs none of them.
-
-    @cached_property
-    def netlink(self) -> Netlink:
-        """Devices and addresses."""
-        from dnet.host.netlink import Netlink
-
-        return Netlink(self._warn)
-
-    @cached_property
-    def firewall(self) -> Firewall:
-        """The tables of iptables."""
-        from dnet.host.firewall.iptables import Firewall
-
-        return Firewall(self._wait, self._inherit)
-
-    @cached_property
-    def firewalld(self) -> Firewalld:
-        """The zones of firewalld."""
-        from dnet.host.firewall.firewalld import Firewalld
-
-        return Firewalld(self._warn)
 
     @cached_property
     def planner(self) -> Planner:
@@ -72,7 +45,19 @@ class Kernel:
     @cached_property
     def machine(self) -> Machine:
         """The facts that decisions may depend on."""
-        return Machine(lambda: self.netlink, lambda: self.firewalld)
+        return Machine(self)
+
+    def rules_of(self, state: State) -> Rules:
+        """The rules of a state; none where it has no bridge with a firewall."""
+        if state.uses_firewall:
+            return self.rules
+        from dnet.host.firewall.door import NoRules
+
+        return NoRules()
+
+    def scope(self, state: State) -> Scope:
+        """What a state may have left in the kernel, but what single mappings and links need."""
+        return Scope.of(state, self.firewall.shape(state))
 
     def close(self) -> None:
         """Give back what is held open."""
@@ -97,20 +82,7 @@ class Kernel:
             *reach.hindrances(state, self.machine, self.netlink),
             *reach.advertised(state, self.machine, ahead=ahead),
         ]
-        return [*found, *self.foreign(state)]
-
-    def foreign(self, state: State) -> list[str]:
-        """What other firewalls do to the traffic that dnet accepts, in words."""
-        from dnet.firewall.iptables import promises
-        from dnet.host.firewall import foreign
-
-        if not state.uses_iptables:
-            return []
-        bridges = [one for one in state.bridges.values() if one.iptables]
-        published = partial(promises.published, state)
-        return list(
-            foreign.stopping(state.variant, bridges, published, lambda: self.machine.outward)
-        )
+        return [*found, *self.rules_of(state).foreign(state, lambda: self.machine.outward)]
 
     def absent(self, host_ips: Iterable[str]) -> list[str]:
         """What waits for an address that the host does not have, in words."""
@@ -133,11 +105,12 @@ class Kernel:
         Raises what the first refused one raises; that of an attachment which nobody asked for is
         noted in the plan as blocked, and the others go on.
         """
-        _refuse_held(plan.commands, plan.held)
+        if plan.rules.refusal:
+            raise plan.rules.refusal
         for step in plan.before:
             self._take(step)
-        if plan.commands:
-            self._change(plan.commands)
+        if plan.rules:
+            self._change(plan.rules)
         for port in plan.ports:
             self._plug(port, plan)
         for step in plan.after:
@@ -171,10 +144,7 @@ class Kernel:
         failures = []
         for take in (
             *(partial(self._take, step) for step in plan.before),
-            *(
-                partial(self._change, {table: lines}, plan.held)
-                for table, lines in in_order(plan.commands)
-            ),
+            *(partial(self._change, part) for part in plan.rules.parts()),
             *(partial(self._take, step) for step in plan.behind_rules()),
         ):
             try:
@@ -184,10 +154,11 @@ class Kernel:
         self._end(plan)
         return failures
 
-    def _change(self, commands: Commands, held: Iterable[Rule] = ()) -> None:
-        _refuse_held(commands, held)
-        self._show(line for _, line in Plan(commands).lines())
-        self.firewall.apply(commands)
+    def _change(self, change: Change) -> None:
+        if change.refusal:
+            raise change.refusal
+        self._show(change.lines())
+        self.rules.apply(change)
 
     def _take(self, step: Step) -> None:
         self._show([step.shown])
@@ -229,14 +200,3 @@ class Kernel:
         if self._trace:
             for line in lines:
                 self._trace(line)
-
-
-def _refuse_held(commands: Commands, held: Iterable[Rule]) -> None:
-    """Raises KernelError where iptables would only say that a resource is busy."""
-    for (table, chain), text in held:
-        if table in commands:
-            raise KernelError(
-                f"{table} {chain}: a rule that is not dnet's holds the chain "
-                f"{text.rpartition(' ')[2]}: {text}",
-                f"take it away: {iptables(table, f'-D {chain} {text}')}",
-            )

@@ -6,17 +6,21 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dnet.host import system
 from dnet.model.entities import MTUS
 
 if TYPE_CHECKING:
+    from dnet.errors import DnetError
+    from dnet.firewall.door import Firewall
+    from dnet.host.firewall.door import Rules
     from dnet.host.firewall.firewalld import Firewalld
     from dnet.host.localaddr import LocalAddresses
     from dnet.host.netlink import Netlink
     from dnet.host.sockets import HostPorts
-    from dnet.model.entities import Interface
+    from dnet.model.entities import Bridge, Interface
+    from dnet.model.state import State
     from dnet.network.facts import Device, Namespace, Route
     from dnet.plan.steps import Sysctl, Zone
     from dnet.plan.view import Inner
@@ -28,12 +32,54 @@ _CLEANUP_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
 
 
+class Parts:
+    """What the machine is asked and changed by; each part is loaded when it is needed.
+
+    A command that only allocates needs none of them. `warn` takes a line; `wait` is the time in
+    seconds that the firewall's programs may take, `inherit` the descriptors they keep open.
+    """
+
+    def __init__(
+        self, warn: Callable[[str], None], wait: float = 0, inherit: tuple[int, ...] = ()
+    ) -> None:
+        self._warn = warn
+        self._wait = wait
+        self._inherit = inherit
+
+    @cached_property
+    def netlink(self) -> Netlink:
+        """Devices and addresses."""
+        from dnet.host.netlink import Netlink
+
+        return Netlink(self._warn)
+
+    @cached_property
+    def firewall(self) -> Firewall:
+        """How a state becomes rules."""
+        from dnet.firewall.iptables.backend import Iptables
+
+        return Iptables()
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The rules that are in the kernel."""
+        from dnet.host.firewall.iptables import Rules
+
+        return Rules(self._wait, self._inherit)
+
+    @cached_property
+    def firewalld(self) -> Firewalld:
+        """The zones of firewalld."""
+        from dnet.host.firewall.firewalld import Firewalld
+
+        return Firewalld(self._warn)
+
+
 class Machine:
     """Facts about this machine and the network namespace the process is in."""
 
-    def __init__(self, netlink: Callable[[], Netlink], firewalld: Callable[[], Firewalld]) -> None:
-        self._netlink = netlink
-        self._firewalld = firewalld
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._gateways: dict[str, Collection[str]] = {}
         self._own: dict[str, Mapping[str, str]] = {}
         self._macs: dict[str, str | None] = {}
@@ -48,21 +94,29 @@ class Machine:
         """The time, RFC 3339 in UTC."""
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
+    def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
+        """Why the firewall cannot have a bridge beside those of a state, if it cannot."""
+        return self._parts.firewall.objections(state, bridge)
+
+    def rules(self) -> Any:
+        """The rules of the firewall, as they are now."""
+        return self._parts.rules.read()
+
     def device(self, name: str) -> Device | None:
         """A network device."""
-        return self._netlink().device(name)
+        return self._parts.netlink.device(name)
 
     def keeps_mac(self, device: Device) -> bool | None:
         """Whether a bridge has a hardware address that somebody set; None if unknown."""
-        return self._netlink().keeps_mac(device)
+        return self._parts.netlink.keeps_mac(device)
 
     def is_routed(self, device: Device, subnet: str) -> bool:
         """Whether a subnet is routed to what is plugged into a device."""
-        return self._netlink().is_routed(device, subnet)
+        return self._parts.netlink.is_routed(device, subnet)
 
     def inner(self, one: Interface, netns: Namespace) -> Inner | None:
         """An interface's device as it is in a namespace."""
-        return self._netlink().inner(one, netns)
+        return self._parts.netlink.inner(one, netns)
 
     def value(self, setting: Sysctl) -> str | None:
         """What the kernel has for a setting; None where it has no such one."""
@@ -81,26 +135,26 @@ class Machine:
 
     def joining(self, bridges: Collection[str]) -> Iterator[Zone]:
         """What lets firewalld, where it runs, trust bridges."""
-        return self._firewalld().joining(bridges)
+        return self._parts.firewalld.joining(bridges)
 
     def leaving(self, bridges: Collection[str]) -> Iterator[Zone]:
         """What takes that back."""
-        return self._firewalld().leaving(bridges)
+        return self._parts.firewalld.leaving(bridges)
 
     def devices(self) -> Iterator[Device]:
         """Every network device."""
         import _socket
 
-        found = (self._netlink().device(name) for _, name in _socket.if_nameindex())
+        found = (self._parts.netlink.device(name) for _, name in _socket.if_nameindex())
         return (one for one in found if one is not None)
 
     def ports(self, name: str) -> Sequence[Device]:
         """The devices plugged into a bridge; none where it is not there."""
-        return self._netlink().ports(name)
+        return self._parts.netlink.ports(name)
 
     def has_zone(self, name: str) -> bool:
         """Whether firewalld runs and has a device in one of its zones."""
-        return self._firewalld().has_zone(name)
+        return self._parts.firewalld.has_zone(name)
 
     def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
         """The routes that have an address in common with any of some subnets."""
@@ -175,7 +229,7 @@ class Machine:
         from dnet.host import routes
 
         name = routes.default_device()
-        device = self._netlink().device(name) if name else None
+        device = self._parts.netlink.device(name) if name else None
         return device.mtu if device and device.mtu in MTUS else DEFAULT_MTU
 
     def namespace(self, text: str) -> Namespace:
@@ -202,7 +256,7 @@ class Machine:
 
     def port_of(self, interface_id: str) -> str | None:
         """The host's end of an interface's veth pair, by its name, where it is there."""
-        device = self._netlink().device(self.port_name(interface_id))
+        device = self._parts.netlink.device(self.port_name(interface_id))
         return device.name if device else None
 
     def stays(self, interface_id: str) -> bool:

@@ -179,7 +179,7 @@ class State:
     # Who has what
 
     @property
-    def uses_iptables(self) -> bool:
+    def uses_firewall(self) -> bool:
         """Whether any bridge has rules."""
         return any(bridge.iptables for bridge in self.bridges.values())
 

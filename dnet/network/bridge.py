@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnet.errors import ConflictError, UsageError
-from dnet.firewall.iptables.chains import is_block_chain
 from dnet.model import bridges
 from dnet.model.entities import DEFAULT_BRIDGE, Bridge
 from dnet.model.state import State
@@ -94,7 +93,8 @@ def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bri
     if device is not None and facts.has_zone(name):
         given.setdefault("firewalld", False)
     made = Bridge(name=name, created=facts.now(), adopted=device is not None, **given)
-    _refuse_mistakable(state, made.chain)
+    for objection in facts.objections(state, made):
+        raise objection
     return _checked(state, adoption.without_others(made, device) if device else made)
 
 
@@ -125,20 +125,6 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
     if (made.address, made.allocation) != (existing.address, existing.allocation):
         _start_order_anew(state, made)
     return made
-
-
-def _refuse_mistakable(state: State, chain: str) -> None:
-    """Raises ConflictError where one bridge's chain is what a chain by port of another is called.
-
-    With many mappings it would be both, and the rules of one bridge would be lost.
-    """
-    for other in state.bridges.values():
-        if is_block_chain(chain, [other.chain]) or is_block_chain(other.chain, [chain]):
-            raise ConflictError(
-                f"the chain {chain} cannot be told from those of {other.name}, "
-                f"whose chain is {other.chain}",
-                "choose another with --chain",
-            )
 
 
 def _checked(state: State, bridge: Bridge) -> Bridge:

@@ -7,7 +7,12 @@ the machine is like, and nothing is read that a decision does not need.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from dnet.errors import DnetError
+    from dnet.model.entities import Bridge
+    from dnet.model.state import State
 
 # The tables that there always are, RT_TABLE_… of include/uapi/linux/rtnetlink.h.
 DEFAULT, MAIN, LOCAL = 253, 254, 255
@@ -62,6 +67,9 @@ class Facts(Protocol):
 
     def now(self) -> str:
         """The time, RFC 3339 in UTC."""
+
+    def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
+        """Why the firewall cannot have a bridge beside those of a state, if it cannot."""
 
     def device(self, name: str) -> Device | None:
         """A network device of the host's namespace."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dnet.errors import KernelError
+from dnet.firewall.traffic import filtered
 from dnet.model.entities import Bridge, Interface
 from dnet.plan.steps import Netlink, Sysctl
 from dnet.values import address
@@ -211,7 +212,7 @@ def _configuration(one: Interface, bridge: Bridge, netns: Namespace, why: str) -
             "cidr": cidr,
             "gateway": bridge.gateway,
             "port": veth_name(one.id),
-            "apart": bridge.iptables and not bridge.icc,
+            "apart": bool(filtered([bridge])) and not bridge.icc,
         },
         f"nsenter --net={word(netns.path)} sh -c '"
         f"sysctl -w net.ipv6.conf.{shown}.disable_ipv6=1; "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from dnet.firewall.iptables.rules import kept_apart
+from dnet.firewall.traffic import kept_apart
 from dnet.model.entities import Bridge, Link, Mapping
 from dnet.model.ports import ports
 from dnet.model.state import Change, State

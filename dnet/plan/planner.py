@@ -1,43 +1,42 @@
 """From a change of the state to a plan of steps, looking at the kernel only where it must.
 
-Where the skeleton of the rules stays as it is, the rules of the changed mappings and links are
-added and deleted without a look. Otherwise, and to repair, the tables are read and compared.
+Where what the bridges need of the firewall stays as it is, the rules of changed mappings and links
+are added and deleted without a look. Otherwise, and to repair, the rules are read and compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from dnet.errors import ConflictError, KernelError
-from dnet.firewall.iptables import delta, diff, promises, rules
-from dnet.firewall.iptables.chains import is_block_chain
-from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import DNET_FORWARD, DNET_USER, FORWARD, Chain, Layout
+from dnet.errors import KernelError
+from dnet.firewall import traffic
+from dnet.firewall.door import Chain, Change, Firewall, Former, Shape
+from dnet.firewall.none import UNCHANGED
 from dnet.model.entities import Bridge, Interface
-from dnet.model.state import Change, State
+from dnet.model.state import Change as Changed
+from dnet.model.state import State
 from dnet.plan import devices, plugging, report, settings
 from dnet.plan.scope import Scope, attached
 from dnet.plan.steps import Plan
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
-    from dnet.host.firewall.iptables import Firewall
     from dnet.network.facts import Device
     from dnet.plan.view import View
 
 
 class Planner:
-    """Plans against the kernel as the firewall and a view of the machine show it."""
+    """Plans for a firewall, against the machine as a view shows it."""
 
     def __init__(self, firewall: Firewall, view: View) -> None:
         self._firewall = firewall
         self._view = view
 
     def change(
-        self, before: Layout, scope: Scope, state: State, reserved: Iterable[Chain] = ()
+        self, before: Shape, scope: Scope, state: State, reserved: Collection[Chain] = ()
     ) -> Plan:
-        """The plan for what was changed in a state whose skeleton was `before`.
+        """The plan for what was changed in a state whose shape was `before`.
 
         Raises ConflictError for a chain that somebody else made: one that is needed, or one of
         `reserved`.
@@ -45,20 +44,19 @@ class Planner:
         changes = state.changes()
         bridges = {key for table, key, _, _ in changes if table is state.bridges}
         bridges |= state.confirmed_bridges
-        after = rules.skeleton(state)
+        after = self._firewall.shape(state)
         settles = bool(bridges or before != after or state.confirmed)
-        plan = Plan()
         if before != after or state.confirmed:
-            self._compare(plan, state, scope, expected=before, reserved=reserved)
+            plan = Plan(self._compare(state, scope, after, before, reserved))
             if before == after and not _changes_rules(state, changes):
-                plan.aside += report.by_chain(plan.findings)
+                plan.aside += report.by_chain(plan.rules.findings)
         else:
-            plan.commands = delta.commands(state, changes)
+            plan = Plan(self._firewall.delta(state, changes))
         touched = list(attached(state, changes))
         asked = dict.fromkeys([*(one.id for one in touched), *state.replug])
         plan.asked = set(map(veth_name, asked))
         homes = _homes(state, asked)
-        opening = settings.localnet_bridges(state, after) if settles else set()
+        opening = after.translating if settles else frozenset()
         gone = set(settings.without_device(homes | opening, self._view)) - bridges
         if bridges or gone:
             nearby = scope | Scope(attached=tuple(touched))
@@ -77,48 +75,30 @@ class Planner:
 
         A bridge that cannot be made does not keep the rest from being done.
         """
-        plan = Plan()
-        everything = scope | Scope.of(state)
-        self._compare(plan, state, everything, expected=None)
+        shape = self._firewall.shape(state)
+        everything = scope | Scope.of(state, shape)
+        plan = Plan(self._compare(state, everything, shape))
         touched = self._devices(plan, state, everything, needed=set())
         plugging.plan_all(plan, state, self._view, [*everything.attached, *touched])
-        self._settings(plan, state, everything, rules.skeleton(state))
+        self._settings(plan, state, everything, shape)
         self._zones(plan, state, everything, {one.name for one in everything.bridges})
         return plan
 
     def _compare(
         self,
-        plan: Plan,
         state: State,
         scope: Scope,
-        expected: Layout | None,
-        reserved: Iterable[Chain] = (),
-    ) -> None:
-        least = rules.skeleton(state)
-        if not least.own and not scope.chains and not any(least.shared.values()):
-            return
-        actual = self._firewall.read()
-        restricted = bool(actual.chains.get(DNET_USER))
-        desired = rules.layout(state, restricted=restricted)
-        kept = scope.chains
-        if restricted and any(bridge.iptables for bridge in scope.bridges):
-            kept |= {DNET_FORWARD}
-        if expected is not None:
-            _refuse_foreign(actual, expected, (desired.chains() - kept).union(reserved))
-        known = rules.shared_variants(
-            bridge for bridge in [*scope.bridges, *state.bridges.values()] if bridge.iptables
+        shape: Shape,
+        expected: Shape | None = None,
+        reserved: Collection[Chain] = (),
+    ) -> Change:
+        """The change of the rules after a look at them, if there is anything to look for."""
+        if not shape and not scope.traces:
+            return UNCHANGED
+        former = Former(scope.bridges, scope.traces)
+        return self._firewall.compare(
+            self._view.rules(), state, former, expected=expected, reserved=reserved
         )
-        chains = kept | _block_chains(actual, scope, state)
-        if DNET_FORWARD in chains:
-            chains |= {DNET_USER}
-        found = diff.difference(actual, desired, known, chains)
-        plan.commands = found.commands
-        plan.findings += found.findings
-        plan.held += found.held
-        forward = promises.Forward(found.shared[FORWARD], desired.shared[FORWARD], actual)
-        bridges = [bridge for bridge in state.bridges.values() if bridge.iptables]
-        plan.overruled += forward.stopped(bridges, lambda: promises.published(state))
-        plan.overruled += forward.opened(bridges)
 
     def _devices(self, plan: Plan, state: State, scope: Scope, needed: set[str]) -> list[Interface]:
         """Make and mend bridges, and give what is plugged into those that are touched.
@@ -134,7 +114,7 @@ class Planner:
             bridge = state.bridges.get(name)
             former = [one for one in scope.bridges if one.name == name]
             if bridge is None:
-                if any(one.iptables for one in former):
+                if traffic.filtered(former):
                     ports = self._ports_of(scope, name)
                     plan.before += devices.closing_steps(former, device, ports)
                 plan.after += devices.removal_steps(former, device)
@@ -191,17 +171,16 @@ class Planner:
             return True
         return self._view.is_routed(device, bridge.subnet)
 
-    def _settings(self, plan: Plan, state: State, scope: Scope, layout: Layout) -> None:
+    def _settings(self, plan: Plan, state: State, scope: Scope, shape: Shape) -> None:
         """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""
-        wanted = settings.localnet_bridges(state, layout)
         # With the device of any other bridge its settings go.
         staying = {*state.bridges, *(one.name for one in scope.bridges if one.adopted)}
-        closing = sorted((scope.localnet - wanted) & staying)
+        closing = sorted((scope.localnet - shape.translating) & staying)
         plan.before[:0] = [
             *settings.barriers(state, self._view),
             *settings.closing(closing, self._view),
         ]
-        opening = sorted(wanted - plan.blocked.keys())
+        opening = sorted(shape.translating - plan.blocked.keys())
         plan.after[:0] = [
             *settings.opening(opening, self._view),
             *settings.forwarding(state, plan.blocked, self._view),
@@ -219,7 +198,7 @@ class Planner:
             plan.after += self._view.joining(joining)
 
 
-def _changes_rules(state: State, changes: Iterable[Change]) -> bool:
+def _changes_rules(state: State, changes: Iterable[Changed]) -> bool:
     """Whether anything was asked for that has rules of its own."""
     ruled = (state.bridges, state.mappings, state.links)
     return any(table in ruled for table, *_ in changes)
@@ -229,36 +208,3 @@ def _homes(state: State, ids: Iterable[str]) -> set[str]:
     """The bridges that those of the interfaces which are to be plugged in need."""
     found = (state.interfaces.get(one) for one in ids)
     return {one.bridge for one in found if one is not None and one.netns}
-
-
-def _block_chains(actual: Tables, scope: Scope, state: State) -> set[Chain]:
-    """The chains by port that belong to a bridge's chain, of now or before."""
-    known = {bridge.chain for bridge in (*scope.bridges, *state.bridges.values())}
-    known |= {chain.name for chain in scope.chains if chain.table == "nat"}
-    return {
-        chain
-        for chain in actual.chains
-        if chain.table == "nat" and is_block_chain(chain.name, known)
-    }
-
-
-def _is_block_of(layout: Layout, chain: Chain) -> bool:
-    """Whether a chain by port is dnet's: which of them are there, a skeleton does not say."""
-    own = (one.name for one in layout.own if one.table == "nat")
-    return layout.dispatched and is_block_chain(chain.name, own)
-
-
-def _refuse_foreign(actual: Tables, before: Layout, desired: set[Chain]) -> None:
-    """Raises ConflictError for a chain that is to be made and is there already."""
-    for chain in sorted(desired - before.chains() - {DNET_USER}):
-        if chain not in actual.chains or _is_block_of(before, chain):
-            continue
-        if chain.name.startswith("DNET"):
-            raise ConflictError(
-                f"the {chain.table} table has a chain {chain.name}, unknown to this store",
-                "if it is another store's: --state-dir; if that one is lost: dnet reset --unowned",
-            )
-        raise ConflictError(
-            f"the {chain.table} table has a chain {chain.name}, which dnet did not make",
-            "choose another with --chain",
-        )

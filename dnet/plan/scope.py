@@ -5,40 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from dnet.firewall.iptables import rules
-from dnet.firewall.iptables.rules import DNET_USER, Chain
+from dnet.firewall.door import Chain, Shape
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import Change, State
 from dnet.model.table import ABSENT
-from dnet.plan import settings
 
 
 class Scope(NamedTuple):
     """What a change may have left in the kernel, on either of its sides.
 
-    `localnet` are the bridges that 127.0.0.1 was translated to; `attached` the interfaces
-    that were plugged in.
+    `traces` are of the firewall's; `localnet` are the bridges that 127.0.0.1 was translated to;
+    `attached` the interfaces that were plugged in.
     """
 
     bridges: tuple[Bridge, ...] = ()
-    chains: frozenset[Chain] = frozenset()
+    traces: frozenset[Chain] = frozenset()
     localnet: frozenset[str] = frozenset()
     attached: tuple[Interface, ...] = ()
 
     @classmethod
-    def of(cls, state: State) -> Scope:
+    def of(cls, state: State, shape: Shape) -> Scope:
         """Everything a state stands for, but what single mappings and links need."""
-        layout = rules.skeleton(state)
-        return cls(
-            tuple(state.bridges.values()),
-            frozenset(layout.chains() - {DNET_USER}),
-            frozenset(settings.localnet_bridges(state, layout)),
-        )
+        return cls(tuple(state.bridges.values()), shape.traces, shape.translating)
 
     def __or__(self, other: Scope) -> Scope:
         return Scope(
             self.bridges + other.bridges,
-            self.chains | other.chains,
+            self.traces | other.traces,
             self.localnet | other.localnet,
             self.attached + other.attached,
         )

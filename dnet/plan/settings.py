@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
 
-from dnet.firewall.iptables import rules
+from dnet.firewall.traffic import filtered
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.plan.steps import Sysctl
@@ -35,7 +35,7 @@ def barriers(state: State, view: View) -> Iterator[Sysctl]:
     Traffic between two ports of a bridge meets iptables only with br_netfilter, and tagged frames
     only with the second setting: a kernel takes one with the tag 0 for untagged (CERT VU#855201).
     """
-    if any(bridge.iptables and not bridge.icc for bridge in state.bridges.values()):
+    if not all(bridge.icc for bridge in filtered(state.bridges.values())):
         for name in (BRIDGE_CALLS_IPTABLES, BRIDGE_FILTERS_TAGGED):
             if differs(view, needed := Sysctl(name, "1")):
                 yield needed
@@ -45,13 +45,6 @@ def localnet(bridges: Iterable[str], value: str) -> Iterator[Sysctl]:
     """route_localnet of devices: whether 127.0.0.1 may be translated to what lies behind."""
     for name in bridges:
         yield Sysctl(("net", "ipv4", "conf", name, "route_localnet"), value)
-
-
-def localnet_bridges(state: State, layout: rules.Layout) -> set[str]:
-    """The bridges that 127.0.0.1 has to be translated to."""
-    if rules.DNET_PREROUTING not in layout.own:
-        return set()
-    return {bridge.name for bridge in state.bridges.values() if bridge.iptables}
 
 
 def without_device(bridges: Iterable[str], view: View) -> Iterator[str]:

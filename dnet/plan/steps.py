@@ -12,7 +12,8 @@ from itertools import chain
 from typing import NamedTuple
 
 from dnet.errors import DnetError
-from dnet.firewall.iptables.rules import Commands, Finding, Rule, in_order
+from dnet.firewall.door import Change
+from dnet.firewall.none import UNCHANGED
 from dnet.plan.flow import Flow
 from dnet.values.names import for_shell
 
@@ -108,14 +109,11 @@ class Plan:
 
     Attributes:
         before: settings that close, and bridges to make or change.
-        commands: iptables commands by table.
+        rules: the change of the firewall's rules.
         ports: attachments to unplug, then those to plug in or to mend.
         after: settings that open, then bridges to remove.
         flows: connection tracking entries to delete.
-        held: rules of others that keep a chain which is to go.
-        findings: what was found to differ in the rules, where they were looked at.
         aside: what is repaired besides what was asked for, in words.
-        overruled: what others have set that keeps traffic away from dnet's, in words.
         loose: attachments that cannot be plugged in, in words.
         back: what gives newly adopted devices back what they had, should the plan fail.
         asked: the devices of attachments that were asked for: the plan fails with one of them.
@@ -124,16 +122,13 @@ class Plan:
         paired: the devices of attachments whose veth pair has been made.
     """
 
-    def __init__(self, commands: Commands | None = None) -> None:
+    def __init__(self, rules: Change = UNCHANGED) -> None:
         self.before: list[Step] = []
-        self.commands: Commands = commands or {}
+        self.rules = rules
         self.ports: list[PortSteps] = []
         self.after: list[Step] = []
         self.flows: list[Flow] = []
-        self.held: list[Rule] = []
-        self.findings: list[Finding] = []
         self.aside: list[str] = []
-        self.overruled: list[str] = []
         self.loose: list[str] = []
         self.back: list[Netlink] = []
         self.asked: set[str] = set()
@@ -143,7 +138,7 @@ class Plan:
     @property
     def moves(self) -> bool:
         """Whether anything but tracked connections is changed."""
-        return bool(self.before or self.commands or self.ports or self.after)
+        return bool(self.before or self.rules or self.ports or self.after)
 
     def __bool__(self) -> bool:
         return self.moves or bool(self.flows)
@@ -158,7 +153,7 @@ class Plan:
 
     def differences(self) -> list[str]:
         """Everything that was found to differ from what should be, in words."""
-        return [*self.repairs(), *map(str, self.findings)]
+        return [*self.repairs(), *map(str, self.rules.findings)]
 
     def repairs(self) -> list[str]:
         """What was found to differ in devices and settings, in words, but for what is blocked."""
@@ -177,22 +172,9 @@ class Plan:
     def lines(self) -> Iterator[tuple[str, str]]:
         """(kind, command line) of each step: netlink, sysctl, firewalld, iptables, conntrack."""
         yield from ((_kind(step), step.shown) for step in self.before)
-        for table, lines in in_order(self.commands):
-            for command in lines:
-                yield "iptables", iptables(table, command)
+        yield from (("iptables", line) for line in self.rules.lines())
         yield from ((_kind(step), step.shown) for step in self.behind_rules())
         yield from (("conntrack", flow.shown) for flow in self.flows)
-
-
-def iptables(table: str, command: str) -> str:
-    """The command line that changes a table, for the shell."""
-    option = "" if table == "filter" else f"-t {table} "
-    return f"iptables {option}{_quoted(command)}"
-
-
-def _quoted(command: str) -> str:
-    """A rule as iptables-save prints it, for the shell: what may need quotes are devices' names."""
-    return " ".join(word if word == "!" else for_shell(word) for word in command.split(" "))
 
 
 def _kind(step: Step) -> str:

@@ -7,7 +7,7 @@ decision depends, each answer is of the moment: a plan is made again after the k
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from dnet.model.entities import Interface
@@ -33,6 +33,9 @@ class Inner(NamedTuple):
 
 class View(Protocol):
     """The machine, as far as a plan may depend on it. Each question may raise KernelError."""
+
+    def rules(self) -> Any:
+        """The rules of the firewall, as only this firewall understands them."""
 
     def device(self, name: str) -> Device | None:
         """A network device of the host's namespace."""

@@ -13,7 +13,6 @@ from dnet.errors import (
     RulesUnreadableError,
     StateUnreadableError,
 )
-from dnet.firewall.iptables import rules
 from dnet.host.kernel import Kernel, Say
 from dnet.host.signals import uninterrupted
 from dnet.model.state import State
@@ -38,8 +37,8 @@ class Clearance(Recovery):
         with self._kernel() if dry_run else self._locked_kernel() as kernel:
             known, is_whole = self._known(self._settings.warn)
             for state in known:
-                self._settle(state, kernel, had_rules=state.uses_iptables)
-            owned = self._owned(known)
+                self._settle(state, kernel, had_rules=state.uses_firewall)
+            owned = self._owned(known, kernel)
             going = self._bearing_names(kernel, owned) if unowned else Unowned()
             left = self._unknown(kernel, owned | going.scope)
             plan = kernel.planner.converge(State(), owned | going.scope)
@@ -59,7 +58,7 @@ class Clearance(Recovery):
         with self._kernel() as kernel:
             kernel.require()
             known, _ = self._known(lambda _: None)
-            return self._bearing_names(kernel, self._owned(known))
+            return self._bearing_names(kernel, self._owned(known, kernel))
 
     def _bearing_names(self, kernel: Kernel, owned: Scope) -> Unowned:
         return find(kernel, owned) if owns_names(self._store) else Unowned()
@@ -78,17 +77,17 @@ class Clearance(Recovery):
         except KernelError:
             return Unowned()
 
-    def _owned(self, known: Iterable[State]) -> Scope:
+    def _owned(self, known: Iterable[State], kernel: Kernel) -> Scope:
         """All that these states of the store stand for."""
         owned = NOWHERE
         for state in known:
-            owned |= Scope.of(state).with_attachments(state) | self._reserved(state)
+            owned |= kernel.scope(state).with_attachments(state) | self._reserved(state, kernel)
         return owned
 
-    def _reserved(self, state: State) -> Scope:
-        """The chains with dnet's own names, where this store has anything to do with iptables."""
-        owned = state.uses_iptables and owns_names(self._store)
-        return Scope(chains=frozenset(rules.OWN)) if owned else NOWHERE
+    def _reserved(self, state: State, kernel: Kernel) -> Scope:
+        """What the firewall has by dnet's own names, where this store may have made it."""
+        owned = state.uses_firewall and owns_names(self._store)
+        return Scope(traces=kernel.firewall.own()) if owned else NOWHERE
 
     def _clear(self, known: list[State], plan: Plan, kernel: Kernel, again: str) -> None:
         kernel.require()

@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from dnet.errors import DnetError, RulesRefusedError
-from dnet.firewall.iptables import diff, rules
 from dnet.host import signals, system
 from dnet.host.kernel import Kernel
 from dnet.host.signals import uninterrupted
@@ -76,7 +75,7 @@ class Driver(Recovery):
             self._warn_of(state.remarks)
             if not moved and journal is None:
                 return outcome
-            plan = self._way_home(state, journal, kernel, Scope.of(state).with_changes(state))
+            plan = self._way_home(state, journal, kernel, kernel.scope(state).with_changes(state))
             return outcome._replace(plan=plan)
 
     def change(self, operation: Operation[T]) -> Outcome[T]:
@@ -112,16 +111,16 @@ class Driver(Recovery):
     # Deciding
 
     def _decide(self, state: State, kernel: Kernel, operation: Operation[T]) -> Outcome[T]:
-        before, scope = rules.skeleton(state), Scope.of(state)
-        had_rules = state.uses_iptables
+        before, had_rules = kernel.firewall.shape(state), state.uses_firewall
+        scope = Scope.of(state, before)
         result = operation(state, kernel.machine)
         changes = state.changes()
         plan = Plan()
         if _concerns_kernel(state, changes):
             kernel.require()
             self._settle(state, kernel, had_rules=had_rules)
-            begins = not had_rules and state.uses_iptables
-            reserved = rules.OWN if begins and owns_names(self._store) else ()
+            begins = not had_rules and state.uses_firewall
+            reserved = kernel.firewall.own() if begins and owns_names(self._store) else ()
             plan = kernel.planner.change(before, scope, state, reserved)
         plan.flows = list(flows.ended(changes, state))
         return Outcome(result, state, plan, changes)
@@ -134,7 +133,7 @@ class Driver(Recovery):
         state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
         moves = plan.moves
         again = (state.interfaces[one] for one in state.replug if one in state.interfaces)
-        scope = Scope.of(state).with_changes(state) | Scope(attached=tuple(again))
+        scope = kernel.scope(state).with_changes(state) | Scope(attached=tuple(again))
         try:
             if moves:
                 self._store.write_journal(state)
@@ -151,19 +150,19 @@ class Driver(Recovery):
         try:
             kernel.apply(outcome.plan)
         except RulesRefusedError as error:
-            if outcome.plan.findings:  # It was made with a look at the tables.
+            if outcome.plan.rules.findings:  # It was made with a look at the tables.
                 raise
             self._rebuild(outcome, kernel, error)
 
     def _rebuild(self, outcome: Outcome[T], kernel: Kernel, error: RulesRefusedError) -> None:
         """The kernel's rules are not those the plan took for granted: compare, and plan anew."""
         state = outcome.state
-        plan = kernel.planner.converge(state, Scope.of(state).with_changes(state))
+        plan = kernel.planner.converge(state, kernel.scope(state).with_changes(state))
         if not plan:
             raise error
         plan.flows, plan.asked = outcome.plan.flows, outcome.plan.asked
         kernel.apply(plan)
-        asked = diff.findings_of(outcome.plan.commands)
+        asked = outcome.plan.rules.foreseen()
         asked.update(step.why for step in outcome.plan.steps())
         self._report(plan, asked)
 

@@ -12,7 +12,7 @@ from dnet.host.kernel import Kernel
 from dnet.host.signals import uninterrupted
 from dnet.model.state import State
 from dnet.plan import report
-from dnet.plan.scope import NOWHERE, Scope
+from dnet.plan.scope import NOWHERE
 from dnet.plan.steps import Plan
 from dnet.transaction.clearance import Clearance
 from dnet.transaction.unowned import refuse_settled
@@ -44,11 +44,11 @@ class Maintenance(Clearance):
         self._elsewhere(state)
         with self._kernel() as kernel:
             kernel.require()
-            plan = self._way_home(state, journal, kernel, self._reserved(state))
+            plan = self._way_home(state, journal, kernel, self._reserved(state, kernel))
             blocked = [str(error) for error in plan.blocked.values()]
-            overruled = [*plan.overruled, *kernel.hindrances(state)]
+            overruled = [*plan.rules.overruled, *kernel.hindrances(state)]
             absent = kernel.absent(set(map(host_ip_of, state.mappings)))
-            owned = Scope.of(state) | (Scope.of(journal) if journal else NOWHERE)
+            owned = kernel.scope(state) | (kernel.scope(journal) if journal else NOWHERE)
             unknown = self._unknown(kernel, owned).differences()
             return [*blocked, *plan.differences(), *plan.loose, *overruled, *absent, *unknown]
 
@@ -66,7 +66,7 @@ class Maintenance(Clearance):
             if adopts:
                 journal = self._adopt(state, journal, kernel)
             moved = adopts or self._elsewhere(state)
-            plan = self._way_home(state, journal, kernel, self._reserved(state))
+            plan = self._way_home(state, journal, kernel, self._reserved(state, kernel))
             if not dry_run:
                 with uninterrupted():
                     self._mend(state, plan, kernel, moved=moved, adopts=adopts)
@@ -112,7 +112,7 @@ class Maintenance(Clearance):
         if not self._left_over(plan, state):
             self._note(self._store.drop_journal)
         self._store.names.renew(state)
-        for line in plan.overruled:
+        for line in plan.rules.overruled:
             self._settings.warn(line)
         with suppress(DnetError, OSError):  # It is done: nothing here is reason to fail.
             for line in kernel.hindrances(state):

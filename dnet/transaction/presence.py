@@ -16,28 +16,14 @@ from dnet.model.table import Table
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
-    from dnet.host.firewall.firewalld import Firewalld
     from dnet.host.machine import Machine
-    from dnet.host.netlink import Netlink
 
 
 def machine() -> Machine:
     """The facts that lists depend on, for which nobody is warned."""
-    from dnet.host.machine import Machine
+    from dnet.host.machine import Machine, Parts
 
-    return Machine(_netlink, _firewalld)
-
-
-def _netlink() -> Netlink:
-    from dnet.host.netlink import Netlink
-
-    return Netlink(lambda _: None)
-
-
-def _firewalld() -> Firewalld:
-    from dnet.host.firewall.firewalld import Firewalld
-
-    return Firewalld(lambda _: None)
+    return Machine(Parts(lambda _: None))
 
 
 def device_of(table: str, key: str) -> str | None:

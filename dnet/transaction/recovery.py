@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
 from typing import NamedTuple
 
-from dnet.errors import ConflictError, DamagedStateError, DnetError, ForeignStateError
+from dnet.errors import DamagedStateError, DnetError, ForeignStateError
 from dnet.host import privilege, system
 from dnet.host.kernel import Kernel, Say
 from dnet.host.signals import end_by_exception, uninterrupted
@@ -68,19 +68,15 @@ class Recovery:
             kernel.close()
 
     def _settle(self, state: State, kernel: Kernel, *, had_rules: bool) -> None:
-        """Note which iptables a store uses. Raises ConflictError when it is another one now.
+        """Note which variant of the firewall a store uses.
 
-        `had_rules` says whether there are rules of this store's already.
+        Raises ConflictError when it is another one now. `had_rules` says whether there are rules
+        of this store's already.
         """
-        if not had_rules and not state.uses_iptables:
-            return
-        variant = kernel.firewall.variant
-        if had_rules and state.variant not in (None, variant):
-            raise ConflictError(
-                f"iptables is the {variant} variant now, and dnet's rules are in {state.variant}",
-                f"update-alternatives --set iptables $(command -v iptables-{state.variant})",
-            )
-        state.variant = variant if state.uses_iptables else None
+        if had_rules:
+            kernel.rules.refuse_another(state.variant)
+        if had_rules or state.uses_firewall:
+            state.variant = kernel.rules_of(state).variant
 
     def _recover(self, state: State, kernel: Kernel) -> bool:
         """After a kill, or on another boot: make the kernel agree with the store first.
@@ -136,11 +132,11 @@ class Recovery:
 
         `beyond` is what to look at besides.
         """
-        self._settle(state, kernel, had_rules=state.uses_iptables)
-        scope = Scope.of(state).with_attachments(state) | beyond
+        self._settle(state, kernel, had_rules=state.uses_firewall)
+        scope = kernel.scope(state).with_attachments(state) | beyond
         if journal is None:
             return kernel.planner.converge(state, scope)
-        left = Scope.of(journal).with_attachments(journal)
+        left = kernel.scope(journal).with_attachments(journal)
         plan = kernel.planner.converge(state, scope | left)
         plan.flows = list(flows.left_behind(journal, state))
         return plan

@@ -5,15 +5,13 @@ Perhaps another store's, which was made with another --state-dir; perhaps one's 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from dnet.errors import ConflictError
-from dnet.firewall.iptables import rules
-from dnet.firewall.iptables.rules import Chain
-from dnet.host import system
+from dnet.firewall.door import Chain
 from dnet.host.kernel import Kernel
-from dnet.model.entities import DEFAULT_BRIDGE, DEFAULT_CHAIN, Bridge
+from dnet.model.entities import DEFAULT_BRIDGE, Bridge
 from dnet.model.state import State
 from dnet.network.facts import Device
 from dnet.plan import devices, report
@@ -26,7 +24,6 @@ HINT = (
     "if it is another store's: --state-dir or DNET_STATE_DIR; "
     "if that one is lost: dnet reset --unowned"
 )
-_CHAINS = (*rules.OWN, Chain("nat", DEFAULT_CHAIN))
 
 
 class Unowned(NamedTuple):
@@ -43,7 +40,7 @@ class Unowned(NamedTuple):
     def scope(self) -> Scope:
         """What has to go with it."""
         bridges = (self.bridge,) if self.bridge else ()
-        return Scope(bridges=bridges, chains=frozenset(self.chains))
+        return Scope(bridges=bridges, traces=frozenset(self.chains))
 
     def steps(self) -> Iterator[Netlink]:
         """What takes the attachments away."""
@@ -66,17 +63,11 @@ class Unowned(NamedTuple):
 
 def find(kernel: Kernel, owned: Scope) -> Unowned:
     """What is there, but for what is `owned`. Raises KernelError, PermissionDeniedError."""
-    there = _chains(kernel)
-    chains = tuple(one for one in _CHAINS if one in there and one not in owned.chains)
+    seen = kernel.rules.read() if kernel.rules.is_there else None
+    chains = kernel.firewall.unknown(seen, owned.traces) if seen else []
     is_owned = any(one.name == DEFAULT_BRIDGE for one in owned.bridges)
     bridge = None if is_owned else _default_bridge(kernel)
-    return Unowned(chains, bridge, tuple(_ports(kernel)) if bridge else ())
-
-
-def _chains(kernel: Kernel) -> Collection[Chain]:
-    """The chains of all tables; none where there is no iptables to make one."""
-    is_there = system.find_program("iptables-save") is not None
-    return kernel.firewall.read().chains if is_there else ()
+    return Unowned(tuple(chains), bridge, tuple(_ports(kernel)) if bridge else ())
 
 
 def _default_bridge(kernel: Kernel) -> Bridge | None:

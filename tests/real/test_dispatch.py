@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from dnet.firewall.iptables.chains import is_block_chain
-from dnet.firewall.iptables.dispatch import THRESHOLD
+from dnet.firewall.iptables.blocks import THRESHOLD, is_block_chain
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Node

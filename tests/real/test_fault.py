@@ -53,7 +53,7 @@ FAILS = {
 PLACES = {
     "deciding": "from dnet.network import portmapper; wrap(portmapper, 'add', True)",
     "devices": "from dnet.host.netlink import Netlink; wrap(Netlink, 'configure_inside', True)",
-    "rules": "from dnet.host.firewall.iptables import Firewall; wrap(Firewall, 'apply', True)",
+    "rules": "from dnet.host.firewall.iptables import Rules; wrap(Rules, 'apply', True)",
     "applied": "from dnet.host.kernel import Kernel; wrap(Kernel, 'apply', False)",
     "committing": "from dnet.store import atomic; wrap(atomic, 'keep_spare', True)",
 }

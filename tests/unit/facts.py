@@ -9,7 +9,8 @@ from typing import Any
 
 from hypothesis import settings
 
-from dnet.errors import NotFoundError
+from dnet.errors import DnetError, NotFoundError
+from dnet.firewall.iptables.backend import Iptables
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import bridge
@@ -44,6 +45,9 @@ class FakeFacts:
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     plugged: Collection[str] = ()
     zoned: Collection[str] = ()
+
+    def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
+        return Iptables().objections(state, bridge)
 
     def now(self) -> str:
         return "2026-01-01T00:00:00Z"

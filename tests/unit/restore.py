@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dnet.firewall.door import Chain
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import SHARED, TABLES, Chain, Commands, Layout
+from dnet.firewall.iptables.rules import SHARED, TABLES, Commands, Layout
 from dnet.firewall.iptables.ruletext import canonical
 
 BUILT_IN = frozenset(SHARED)

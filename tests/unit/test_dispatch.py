@@ -10,12 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dnet.firewall.door import Chain
 from dnet.firewall.iptables import delta, rules
-from dnet.firewall.iptables.chains import is_block_chain
+from dnet.firewall.iptables.blocks import THRESHOLD, Block, block_of, is_block_chain
 from dnet.firewall.iptables.diff import difference
-from dnet.firewall.iptables.dispatch import THRESHOLD, Block, block_of
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import Chain
 from dnet.model.state import State
 from dnet.model.table import ABSENT
 from dnet.network import interface, ipallocator, link, portmapper

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dnet.firewall.iptables.rules import Chain, Finding
+from dnet.firewall.door import Chain, Finding
+from dnet.firewall.iptables.change import Change
 from dnet.plan.report import few, repaired
 from dnet.plan.steps import Netlink, Plan
 
@@ -10,8 +11,7 @@ CHAIN, FORWARD = Chain("nat", "DNET"), Chain("filter", "FORWARD")
 
 
 def plan(*findings: Finding, steps: int = 0) -> Plan:
-    made = Plan()
-    made.findings = list(findings)
+    made = Plan(Change({}, findings))
     made.before = [Netlink("set_link", {}, "", f"br{number} is down") for number in range(steps)]
     return made
 

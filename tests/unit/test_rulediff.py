@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnet.firewall.door import Chain
 from dnet.firewall.iptables import rules
 from dnet.firewall.iptables.diff import difference
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import DNET_USER, ORDERED, SHARED, Chain, Layout, Rule
+from dnet.firewall.iptables.rules import DNET_USER, ORDERED, SHARED, Layout, Rule
 from dnet.firewall.iptables.ruletext import canonical
 from dnet.model.state import State
 from dnet.network import interface, link, portmapper

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+from dnet.firewall.iptables.change import Change
 from dnet.model.entities import Bridge, Interface
 from dnet.network.facts import Namespace
 from dnet.plan import devices
@@ -21,7 +22,7 @@ nsenter() { say "$1"; shift; if [ "$1" = sh ]; then eval "$3"; else "$@"; fi; }
 def test_whatever_a_name_holds_it_is_one_word() -> None:
     bridge = Bridge("a;b", "10.0.0.1/24", 1500, "")
     one = Interface("web", "a;b", "10.0.0.2", netns="/run/a place", ifname="$(e)&")
-    plan = Plan({"filter": ["-A FORWARD -i a;b ! -o a;b -j ACCEPT"]})
+    plan = Plan(Change({"filter": ["-A FORWARD -i a;b ! -o a;b -j ACCEPT"]}))
     plan.before += devices.bridge_steps(bridge, None, ())
     place = Namespace("", "/run/a place", 7)
     plan.before += devices.plug_steps(one, bridge, place)

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dnet.firewall.iptables import dispatch, rules
-from dnet.firewall.iptables.dispatch import Block
+from dnet.firewall.iptables import blocks, rules
+from dnet.firewall.iptables.blocks import Block
 from dnet.firewall.iptables.rules import Commands, Rule
 from dnet.model.entities import Link, Mapping
 from dnet.model.state import Change, State
@@ -42,7 +42,7 @@ def commands(state: State, changes: Iterable[Change]) -> Commands:
 
 def _rules(state: State, changes: list[Change]) -> Iterator[tuple[Rule, str]]:
     chains = {bridge.name: bridge.chain for bridge in state.bridges.values()}
-    dispatched = dispatch.is_dispatched(state)
+    dispatched = blocks.is_dispatched(state)
     for table, key, old, new in changes:
         for row, command in ((old, "-D"), (new, "-A")):
             if row is ABSENT:
@@ -58,7 +58,7 @@ def _rules(state: State, changes: list[Change]) -> Iterator[tuple[Rule, str]]:
 
 def _blocks(state: State, changes: list[Change]) -> tuple[list[Block], list[Block]]:
     """The blocks that get their first mapping, and those that lose their last."""
-    if not dispatch.is_dispatched(state):
+    if not blocks.is_dispatched(state):
         return [], []
     chains = {bridge.name: bridge.chain for bridge in state.bridges.values()}
     more: Counter[Block] = Counter()
@@ -66,10 +66,10 @@ def _blocks(state: State, changes: list[Change]) -> tuple[list[Block], list[Bloc
         for row, step in ((old, -1), (new, 1)):
             if table is state.mappings and row is not ABSENT:
                 mapping = Mapping.from_row(key, row)
-                block = dispatch.block_of(mapping.endpoint, chains[mapping.bridge])
+                block = blocks.block_of(mapping.endpoint, chains[mapping.bridge])
                 if block is not None:
                     more[block] += step
-    now = {block: dispatch.members(state, block) for block in more}
+    now = {block: blocks.members(state, block) for block in more}
     opened = [block for block in more if now[block] and now[block] == more[block]]
     closed = [block for block in more if not now[block] and more[block] < 0]
     return opened, closed

@@ -10,19 +10,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from itertools import takewhile
 
+from dnet.firewall.door import Chain, Finding
 from dnet.firewall.iptables import guard
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import (
-    DNET_USER,
-    ORDERED,
-    RAW,
-    SHARED,
-    Chain,
-    Commands,
-    Finding,
-    Layout,
-    Rule,
-)
+from dnet.firewall.iptables.rules import DNET_USER, ORDERED, RAW, SHARED, Commands, Layout, Rule
 from dnet.firewall.iptables.ruletext import Canonical, canonical
 
 Rules = list[tuple[str, Canonical]]
@@ -81,22 +72,6 @@ def difference(
         if one.chain not in SHARED or (one.chain.table, _target(one.text)) not in jumps
     ]
     return result
-
-
-def findings_of(commands: Commands) -> set[str]:
-    """What `difference` says where these have not been carried out yet."""
-    said = {
-        "-N": "the chain is missing",
-        "-X": "the chain is left over",
-        "-A": "missing: ",
-        "-D": "not dnet's: ",
-    }
-    split = ((table, line.split(" ", 2)) for table, lines in commands.items() for line in lines)
-    return {
-        f"{table} {chain}: {said[command]}{''.join(text)}"
-        for table, (command, chain, *text) in split
-        if command in said
-    }
 
 
 def _target(text: str) -> str:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Collection, Iterator
 
 from dnet.errors import RulesUnreadableError
-from dnet.firewall.iptables.rules import TABLES, Chain
+from dnet.firewall.door import Chain
+from dnet.firewall.iptables.rules import TABLES
 
 # xtables-save.c of iptables. "contains incompatible base-chains" is another message: chains that
 # iptables does not know are left out then, and everything else is listed.

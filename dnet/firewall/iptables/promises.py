@@ -6,22 +6,21 @@ mark neither opens nor closes a bridge. DNET-USER is the administrator's, who ma
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
+from dnet.firewall.door import Chain
 from dnet.firewall.iptables import rules
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import DNET_FORWARD, DNET_USER, FORWARD, Chain
+from dnet.firewall.iptables.rules import DNET_FORWARD, DNET_USER, FORWARD
 from dnet.firewall.iptables.ruletext import Canonical, canonical, judge, parse
-from dnet.firewall.packet import ANYWHERE, Device, Packet, Span, span
+from dnet.firewall.packet import ANYWHERE, Device, Packet, span
+from dnet.firewall.packets import Published, described
+from dnet.firewall.traffic import kept_apart
 from dnet.firewall.verdict import ACCEPT, DROP, Found, Walk
 from dnet.model.entities import Bridge
-from dnet.model.state import State
 
-_FEW, _MANY = 3, 16
-
-Published = Mapping[str, Collection[tuple[str | None, Span | None]]]
-"""The protocols and ports of containers that are published, by bridge."""
+_FEW = 3
 
 
 class Forward:
@@ -43,7 +42,7 @@ class Forward:
         if not any(self._ahead.values()):
             return
         told: dict[tuple[str, str], list[str]] = {}
-        for source, destination in rules.kept_apart(bridges):
+        for source, destination in kept_apart(bridges):
             same = source == destination
             resting = rules.between(source) if same else f"-j {DNET_FORWARD.name}"
             packet = Packet(
@@ -104,49 +103,6 @@ def decision(
     walk = Walk(rules_of, partial(judge, packet=packet, chains=is_chain), lenient=lenient)
     policy = DROP if actual.policies.get(FORWARD) == "DROP" else ACCEPT
     return walk.from_base(FORWARD.name, rules_there, policy)
-
-
-def described(
-    bridges: Collection[Bridge],
-    published: Published,
-    gateways: Collection[str | None] = (None,),
-    wires: Collection[str | None] = (None,),
-) -> Iterator[tuple[Bridge, str, list[Packet]]]:
-    """What has to get through for a bridge to work, in words too: one of the packets at least.
-
-    `gateways` are the devices towards other networks, `wires` those that somebody may come in
-    by, where they are known.
-    """
-    names = frozenset(one.name for one in bridges)
-    outward, inward = ([Device(name, names) for name in group] for group in (gateways, wires))
-    for bridge in bridges:
-        device, home = Device(bridge.name), span(bridge.subnet) or ANYWHERE
-        away = [Packet(device, one, source=home) for one in outward]
-        yield bridge, f"what comes from {bridge.name}", away
-        if ports := published.get(bridge.name):
-            yield (
-                bridge,
-                f"what is published on {bridge.name}",
-                [
-                    Packet(one, device, ANYWHERE, home, proto, span, translated=True)
-                    for one in inward
-                    for proto, span in ports
-                ],
-            )
-
-
-def published(state: State) -> Published:
-    """What is open to others than the host itself; of many ports on a bridge, only that."""
-    found: dict[str, dict[tuple[str | None, Span | None], None]] = {}
-    for key, row in state.mappings.rows.items():
-        ports = found.setdefault(row["bridge"], {})
-        if not key.startswith("127.") and len(ports) <= _MANY:
-            one = state.mappings[key]
-            ports[one.endpoint.proto, (one.container_port, one.container_end)] = None
-    return {
-        bridge: tuple(ports) if len(ports) <= _MANY else ((None, None),)
-        for bridge, ports in found.items()
-    }
 
 
 def _names(found: Found[str], bridge: Bridge) -> bool:

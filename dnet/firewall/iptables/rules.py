@@ -9,10 +9,11 @@ to chains of dnet's. Adding one more therefore never needs a look at what is the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import permutations
 from typing import NamedTuple
 
-from dnet.firewall.iptables import dispatch
+from dnet.firewall.door import Chain
+from dnet.firewall.iptables import blocks
+from dnet.firewall.traffic import filtered, isolated
 from dnet.model.entities import Bridge, Link, Mapping
 from dnet.model.state import State
 from dnet.values.names import split_port_proto
@@ -23,30 +24,11 @@ Commands = dict[str, list[str]]
 """iptables commands by table, each without `iptables -t TABLE`."""
 
 
-class Chain(NamedTuple):
-    """A chain in its table."""
-
-    table: str
-    name: str
-
-
 class Rule(NamedTuple):
     """A rule of a chain."""
 
     chain: Chain
     text: str
-
-
-class Finding(NamedTuple):
-    """What was found to differ in a chain: the chain as such, or a rule of it."""
-
-    chain: Chain
-    what: str
-    rule: str | None = None
-
-    def __str__(self) -> str:
-        rule = f": {self.rule}" if self.rule is not None else ""
-        return f"{self.chain.table} {self.chain.name}: {self.what}{rule}"
 
 
 FORWARD = Chain("filter", "FORWARD")
@@ -98,9 +80,9 @@ def skeleton(state: State, *, restricted: bool = False) -> Layout:
 
     `restricted` says whether there are rules in DNET-USER, which must not stop to apply.
     """
-    bridges = [one for one in reversed(list(state.bridges.values())) if one.iptables]
+    bridges = filtered(reversed(list(state.bridges.values())))
     translates = bool(bridges) and (bool(state.mappings) or any(state.link_endpoints()))
-    isolation = list(_isolation(bridges))
+    isolation = list(isolated(bridges))
     forwards = translates or bool(state.links or isolation or (bridges and restricted))
     shared: dict[Chain, list[str]] = {chain: [] for chain in SHARED}
     own: dict[Chain, list[str]] = {}
@@ -123,14 +105,14 @@ def skeleton(state: State, *, restricted: bool = False) -> Layout:
     for bridge in bridges:
         for rule in bridge_rules(bridge):
             shared[rule.chain].append(rule.text)
-    return Layout(shared, own, dispatch.is_dispatched(state))
+    return Layout(shared, own, blocks.is_dispatched(state))
 
 
 def layout(state: State, *, restricted: bool = False) -> Layout:
     """Everything a state stands for; see skeleton."""
     whole = skeleton(state, restricted=restricted)
     if whole.dispatched:
-        for block in dispatch.blocks(state):
+        for block in blocks.blocks(state):
             whole.own[Chain("nat", block.name)] = []
             whole.own[Chain("nat", block.chain)].append(block.jump)
     for rule in entity_rules(state):
@@ -141,7 +123,7 @@ def layout(state: State, *, restricted: bool = False) -> Layout:
 def entity_rules(state: State) -> Iterator[Rule]:
     """The rules of every mapping and link."""
     bridges = {bridge.name: bridge for bridge in state.bridges.values()}
-    dispatched = dispatch.is_dispatched(state)
+    dispatched = blocks.is_dispatched(state)
     for mapping in state.mappings.values():
         yield mapping_rule(mapping, bridges[mapping.bridge].chain, dispatched=dispatched)
     for link in state.links.values():
@@ -175,7 +157,7 @@ def mapping_rule(mapping: Mapping, chain: str, *, dispatched: bool) -> Rule:
     if at.is_range:
         ports = f"{at.port}:{at.end}"
         target = f"{mapping.container_port}-{mapping.container_end}/{at.port}"
-    block = dispatch.block_of(at, chain) if dispatched else None
+    block = blocks.block_of(at, chain) if dispatched else None
     return Rule(
         Chain("nat", block.name if block else chain),
         f"{destination}-p {at.proto} -m {at.proto} --dport {ports} "
@@ -216,13 +198,6 @@ def in_order(commands: Commands) -> list[tuple[str, list[str]]]:
     return [(table, commands[table]) for table in order if commands.get(table)]
 
 
-def kept_apart(bridges: Iterable[Bridge]) -> Iterator[tuple[Bridge, Bridge]]:
-    """The bridges between which a DROP is, in that direction; one with --no-icc and itself."""
-    ruled = [one for one in bridges if one.iptables]
-    yield from ((one, one) for one in ruled if not one.icc)
-    yield from _isolation(ruled)
-
-
 def shared_variants(bridges: Iterable[Bridge]) -> set[Rule]:
     """Whatever rule in a built-in chain dnet may have made for these bridges, now or before."""
     found: set[Rule] = set()
@@ -248,9 +223,3 @@ def _postrouting(bridges: list[Bridge]) -> Iterator[str]:
     for bridge in bridges:
         yield f"-s 127.0.0.0/8 -o {bridge.name} -j MASQUERADE"
         yield f"-s {bridge.subnet} -o {bridge.name} -m conntrack --ctstate DNAT -j MASQUERADE"
-
-
-def _isolation(bridges: list[Bridge]) -> Iterator[tuple[Bridge, Bridge]]:
-    for source, destination in permutations(bridges, 2):
-        if source.isolate or destination.isolate:
-            yield source, destination

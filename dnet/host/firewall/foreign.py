@@ -16,9 +16,9 @@ from dnet.errors import RulesUnreadableError
 from dnet.firewall import nftrules
 from dnet.firewall.iptables import promises
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.promises import Published
 from dnet.firewall.iptables.rules import FORWARD
 from dnet.firewall.packet import Packet
+from dnet.firewall.packets import Published, described
 from dnet.firewall.verdict import ACCEPT, DROP, Found, Walk
 from dnet.host import process, routes, system
 from dnet.host.firewall import nftables
@@ -61,7 +61,7 @@ def stopping(
     chains = list(_chains(variant or "nft"))
     if not chains:
         return
-    every = list(promises.described(bridges, published(), *_outside(bridges, outward())))
+    every = list(described(bridges, published(), *_outside(bridges, outward())))
     for chain in chains:
         stopped: dict[str, list[tuple[str, str]]] = {}
         for bridge, what, packets in every:

@@ -7,13 +7,23 @@ store's lock, so that one which outlives a killed dnet keeps the next one waitin
 from __future__ import annotations
 
 import os
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator
+from functools import cached_property, partial
 
-from dnet.errors import KernelError, RulesRefusedError, RulesUnreadableError, out_of_files
+from dnet.errors import (
+    ConflictError,
+    KernelError,
+    RulesRefusedError,
+    RulesUnreadableError,
+    out_of_files,
+)
+from dnet.firewall.iptables.change import Change
 from dnet.firewall.iptables.listing import Tables
 from dnet.firewall.iptables.rules import Commands, in_order
+from dnet.firewall.traffic import filtered
 from dnet.host import privilege, process, system
 from dnet.host.firewall import lookups, nftables
+from dnet.model.state import State
 
 HINT = "apt-get install iptables"
 _AS_ROOT = " (you must be root)"
@@ -21,8 +31,8 @@ _LOOK = "look at it: iptables-save"
 _LEGACY_TABLES = "/proc/self/net/ip_tables_names"
 
 
-class Firewall:
-    """The iptables of this machine.
+class Rules:
+    """The iptables of this machine; see dnet.host.firewall.door.
 
     `wait` is how long, in seconds, iptables may wait for its own lock, and for an answer.
     """
@@ -43,6 +53,19 @@ class Firewall:
                 return variant
         said = self._run(["iptables", "--version"])
         return "nft" if "nf_tables" in said else "legacy"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is an iptables to list rules with."""
+        return system.find_program("iptables-save") is not None
+
+    def refuse_another(self, noted: str | None) -> None:
+        """Raises ConflictError where the rules of a store are in the other variant."""
+        if noted not in (None, self.variant):
+            raise ConflictError(
+                f"iptables is the {self.variant} variant now, and dnet's rules are in {noted}",
+                f"update-alternatives --set iptables $(command -v iptables-{noted})",
+            )
 
     def read(self) -> Tables:
         """Everything in the tables; one that nobody has used yet has no chain at all.
@@ -73,10 +96,19 @@ class Firewall:
         except OSError:
             return set()
 
-    def apply(self, commands: Commands) -> None:
+    def apply(self, change: Change, /) -> None:
         """Carry a change out. Raises KernelError with what iptables said."""
         wait = str(max(1, round(self._wait)))
-        self._run(["iptables-restore", "--noflush", "-w", wait], restore_input(commands))
+        self._run(["iptables-restore", "--noflush", "-w", wait], restore_input(change.commands))
+
+    def foreign(self, state: State, outward: Callable[[], Collection[str]]) -> Iterator[str]:
+        """What other firewalls, and the other variant, do to what a state lets through."""
+        from dnet.firewall import packets
+        from dnet.host.firewall import foreign
+
+        bridges = filtered(state.bridges.values())
+        published = partial(packets.published, state)
+        return foreign.stopping(state.variant, bridges, published, outward)
 
     def _run(self, words: list[str], text: str = "") -> str:
         program = _program(words[0])

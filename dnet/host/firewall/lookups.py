@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dnet.firewall import nftrules
+from dnet.firewall.door import Chain
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import SHARED, Chain
+from dnet.firewall.iptables.rules import SHARED
 from dnet.firewall.iptables.ruletext import parse
 from dnet.host.firewall import nftables
 

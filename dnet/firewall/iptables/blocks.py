@@ -8,10 +8,10 @@ reaches over the edge of such a block stays in the bridge's own chain.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from dnet.firewall.iptables.chains import block_chain
 from dnet.model.ports import ports
 from dnet.model.state import State
 from dnet.values.address import ANY
@@ -21,6 +21,8 @@ THRESHOLD = 128
 """Up to so many mappings stay in one chain, which then reads as the source's does."""
 
 _SIZE = 256
+_LONGEST_PREFIX = 28 - len("-sctp-65280")
+_SUFFIX = re.compile(r"-(tcp|udp|sctp)-[0-9]{1,5}\Z")
 
 
 class Block(NamedTuple):
@@ -33,7 +35,7 @@ class Block(NamedTuple):
     @property
     def name(self) -> str:
         """The name of its chain."""
-        return block_chain(self.chain, self.proto, self.first)
+        return f"{_prefix(self.chain)}-{self.proto}-{self.first}"
 
     @property
     def jump(self) -> str:
@@ -67,3 +69,18 @@ def members(state: State, block: Block) -> int:
         block_of(mapping.endpoint, state.bridges[mapping.bridge].chain) == block
         for mapping in map(state.mappings.__getitem__, ports(state.mappings).meeting(whole))
     )
+
+
+def is_block_chain(name: str, chains: Iterable[str]) -> bool:
+    """Whether a chain is a block's of one of these bridges' chains."""
+    found = _SUFFIX.search(name)
+    return found is not None and name[: found.start()] in map(_prefix, chains)
+
+
+def _prefix(chain: str) -> str:
+    """A chain's name, as far as there is room for it: the rest is told apart by a checksum."""
+    if len(chain) <= _LONGEST_PREFIX:
+        return chain
+    from zlib import crc32
+
+    return f"{chain[: _LONGEST_PREFIX - 9]}-{crc32(chain.encode()):08x}"

@@ -1,0 +1,152 @@
+"""iptables behind the firewall's door: rules are text, as iptables-save prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from dnet.errors import ConflictError
+from dnet.firewall.door import Chain, Former
+from dnet.firewall.iptables import rules
+from dnet.firewall.iptables.blocks import is_block_chain
+from dnet.firewall.iptables.rules import DNET_FORWARD, DNET_PREROUTING, DNET_USER, FORWARD, Layout
+from dnet.firewall.traffic import filtered
+from dnet.model.entities import DEFAULT_CHAIN, Bridge
+from dnet.model.state import Change as Changed
+from dnet.model.state import State
+
+if TYPE_CHECKING:
+    from dnet.firewall.iptables.change import Change
+    from dnet.firewall.iptables.listing import Tables
+
+
+class Skeleton(NamedTuple):
+    """The shape of a state, as chains and rules; see rules.skeleton."""
+
+    layout: Layout
+    bridges: frozenset[str]
+
+    @property
+    def traces(self) -> frozenset[Chain]:
+        """Its chains, but for DNET-USER, which is the administrator's."""
+        return frozenset(self.layout.chains() - {DNET_USER})
+
+    @property
+    def translating(self) -> frozenset[str]:
+        """The bridges that 127.0.0.1 is translated to."""
+        return self.bridges if DNET_PREROUTING in self.layout.own else frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.layout.own) or any(self.layout.shared.values())
+
+
+class Iptables:
+    """How a state becomes rules of iptables; see dnet.firewall.door.Firewall."""
+
+    # What looks at others' rules, or at mappings, is loaded when it is needed.
+
+    def shape(self, state: State) -> Skeleton:
+        """What a state needs but for single mappings and links."""
+        names = frozenset(one.name for one in filtered(state.bridges.values()))
+        return Skeleton(rules.skeleton(state), names)
+
+    def delta(self, state: State, changes: Iterable[Changed]) -> Change:
+        """The rules of changed mappings and links, without a look."""
+        from dnet.firewall.iptables import delta
+        from dnet.firewall.iptables.change import Change
+
+        return Change(delta.commands(state, changes))
+
+    def compare(
+        self,
+        seen: Tables,
+        state: State,
+        former: Former,
+        *,
+        expected: Skeleton | None = None,
+        reserved: Collection[Chain] = (),
+    ) -> Change:
+        """The smallest change from what was seen to what a state needs; see the door.
+
+        Raises ConflictError.
+        """
+        from dnet.firewall.iptables import diff, promises
+        from dnet.firewall.iptables.change import Change
+        from dnet.firewall.packets import published
+
+        restricted = bool(seen.chains.get(DNET_USER))
+        desired = rules.layout(state, restricted=restricted)
+        kept = former.traces
+        if restricted and filtered(former.bridges):
+            kept |= {DNET_FORWARD}
+        if expected is not None:
+            _refuse_foreign(seen, expected.layout, (desired.chains() - kept).union(reserved))
+        chains = kept | _block_chains(seen, former, state)
+        if DNET_FORWARD in chains:
+            chains |= {DNET_USER}
+        bridges = filtered(state.bridges.values())
+        known = rules.shared_variants([*filtered(former.bridges), *bridges])
+        found = diff.difference(seen, desired, known, chains)
+        forward = promises.Forward(found.shared[FORWARD], desired.shared[FORWARD], seen)
+        overruled = (
+            *forward.stopped(bridges, lambda: published(state)),
+            *forward.opened(bridges),
+        )
+        return Change(found.commands, tuple(found.findings), overruled, tuple(found.held))
+
+    def own(self) -> frozenset[Chain]:
+        """The chains whose names nobody chooses."""
+        return frozenset(rules.OWN)
+
+    def unknown(self, seen: Tables, owned: Collection[Chain]) -> list[Chain]:
+        """The chains with dnet's names that are there and not owned."""
+        names = (*rules.OWN, Chain("nat", DEFAULT_CHAIN))
+        return [one for one in names if one in seen.chains and one not in owned]
+
+    def objections(self, state: State, bridge: Bridge) -> Iterator[ConflictError]:
+        """Where one bridge's chain is what a chain by port of another is called.
+
+        With many mappings it would be both, and the rules of one bridge would be lost.
+        """
+        for other in state.bridges.values():
+            if is_block_chain(bridge.chain, [other.chain]) or is_block_chain(
+                other.chain, [bridge.chain]
+            ):
+                yield ConflictError(
+                    f"the chain {bridge.chain} cannot be told from those of {other.name}, "
+                    f"whose chain is {other.chain}",
+                    "choose another with --chain",
+                )
+
+
+def _block_chains(actual: Tables, former: Former, state: State) -> set[Chain]:
+    """The chains by port that belong to a bridge's chain, of now or before."""
+    known = {bridge.chain for bridge in (*former.bridges, *state.bridges.values())}
+    known |= {chain.name for chain in former.traces if chain.table == "nat"}
+    return {
+        chain
+        for chain in actual.chains
+        if chain.table == "nat" and is_block_chain(chain.name, known)
+    }
+
+
+def _is_block_of(layout: Layout, chain: Chain) -> bool:
+    """Whether a chain by port is dnet's: which of them are there, a skeleton does not say."""
+    own = (one.name for one in layout.own if one.table == "nat")
+    return layout.dispatched and is_block_chain(chain.name, own)
+
+
+def _refuse_foreign(actual: Tables, before: Layout, desired: set[Chain]) -> None:
+    """Raises ConflictError for a chain that is to be made and is there already."""
+    for chain in sorted(desired - before.chains() - {DNET_USER}):
+        if chain not in actual.chains or _is_block_of(before, chain):
+            continue
+        if chain.name.startswith("DNET"):
+            raise ConflictError(
+                f"the {chain.table} table has a chain {chain.name}, unknown to this store",
+                "if it is another store's: --state-dir; if that one is lost: dnet reset --unowned",
+            )
+        raise ConflictError(
+            f"the {chain.table} table has a chain {chain.name}, which dnet did not make",
+            "choose another with --chain",
+        )
