@@ -18,6 +18,8 @@ from tests.host import Host
 from tests.lab import Lab
 
 # A property is true or not, however slow the machine: no deadline for a single example.
+# Under nohup(1) every dnet that a test starts would ignore it, as it should.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 settings.register_profile("dnet", deadline=None)
 settings.load_profile("dnet")
 
