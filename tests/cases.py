@@ -151,8 +151,15 @@ class Scene:
 class Stage:
     """One site for one case after the other."""
 
-    def __init__(self, folder: Path, variant_folders: Path, variant: str) -> None:
-        self._folder, self._variant_folders, self._variant = folder, variant_folders, variant
+    def __init__(
+        self,
+        folder: Path,
+        variant_folders: Path,
+        variant: str,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._lab = (folder, variant_folders, variant, env)
         self._stack = ExitStack()
         self._site: Site | None = None
         self._bare: View | None = None
@@ -175,8 +182,7 @@ class Stage:
     def renewed(self) -> Site:
         """A new site: after a test that failed, nobody knows what is left of the last one."""
         self.close()
-        opened = sites.opened(self._folder, self._variant_folders, self._variant)
-        self._site = self._stack.enter_context(opened)
+        self._site = self._stack.enter_context(sites.opened(*self._lab))
         self._bare = self._site.view()
         return self._site
 

@@ -156,7 +156,11 @@ class Host(Node):
 
     def snapshot(self) -> str:
         """Rules, chains, devices, addresses, routes and sysctls, to compare two moments."""
-        return snapshot.parse(self.run(snapshot.COMMAND))
+        return self._toy_rules() + snapshot.parse(self.run(snapshot.COMMAND))
+
+    def _toy_rules(self) -> str:
+        file = Path(self.env.get("DNET_TOY", "/nonexistent"))
+        return "".join(sorted(file.read_text().splitlines(True))) if file.exists() else ""
 
     def store(self) -> dict[str, str]:
         """Every file of the state folder with its contents."""

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -75,10 +75,17 @@ def sweep() -> None:
 class Lab:
     """Makes namespaces and the wires between them. Nothing of them is left after `close`."""
 
-    def __init__(self, folder: Path, variant_folders: Path, variant: str = "nft") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        variant_folders: Path,
+        variant: str = "nft",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.variant = variant
         self._variant_folders = variant_folders
+        self._env = env or {}
         self._nodes: list[Node] = []
 
     def _new_namespace(self) -> str:
@@ -98,6 +105,7 @@ class Lab:
             "LANG": "C.UTF-8",
             # The machine's own would be reached from its namespaces, too.
             "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.folder}/no-bus",
+            **self._env,
         }
 
     def node(self) -> Node:
@@ -176,9 +184,11 @@ def remove_namespaces(names: Sequence[str]) -> None:
 
 
 @contextmanager
-def opened(folder: Path, variant_folders: Path, variant: str) -> Iterator[Lab]:
-    """A Lab that is closed whatever happens."""
-    lab = Lab(folder, variant_folders, variant)
+def opened(
+    folder: Path, variant_folders: Path, variant: str, env: Mapping[str, str] | None = None
+) -> Iterator[Lab]:
+    """A Lab that is closed whatever happens; with `env` besides what its machines have."""
+    lab = Lab(folder, variant_folders, variant, env)
     try:
         yield lab
     finally:

@@ -167,7 +167,9 @@ def _is_of_mappings(chain: str) -> bool:
 
 
 @contextmanager
-def opened(folder: Path, variant_folders: Path, variant: str) -> Iterator[Site]:
+def opened(
+    folder: Path, variant_folders: Path, variant: str, env: Mapping[str, str] | None = None
+) -> Iterator[Site]:
     """A site without a store, gone with all its namespaces afterwards."""
-    with labs.opened(folder, variant_folders, variant) as lab:
+    with labs.opened(folder, variant_folders, variant, env) as lab:
         yield Site(lab)

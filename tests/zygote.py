@@ -120,6 +120,10 @@ class Child:
             if "DNET_POINT_LINKS" in env:
                 points.without_links(env["DNET_POINT_LINKS"])
             points.watch(points.Points(dict(env)))
+        if "DNET_TOY" in env:
+            from tests import toy
+
+            toy.install()
         if "DNET_REHEARSE" in env:
             rehearse()
         from dnet.cli.main import main
