@@ -122,3 +122,29 @@ class Former(NamedTuple):
 
     bridges: tuple[Bridge, ...] = ()
     traces: frozenset[Chain] = frozenset()
+
+
+class Unchanged(NamedTuple):
+    """No change: there is nothing to do, and nothing was looked at."""
+
+    findings: tuple[Finding, ...] = ()
+    overruled: tuple[str, ...] = ()
+    refusal: None = None
+
+    def lines(self) -> Iterator[str]:
+        """None."""
+        yield from ()
+
+    def parts(self) -> Iterator[Change]:
+        """None."""
+        yield from ()
+
+    def foreseen(self) -> set[str]:
+        """Nothing."""
+        return set()
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNCHANGED = Unchanged()

@@ -7,8 +7,7 @@ from contextlib import contextmanager, suppress
 
 from dnet.host import netlink, netns, routes, system
 from dnet.host.rtnl import Channel
-from dnet.network.facts import Namespace
-from dnet.plan.view import Inner
+from dnet.network.facts import Inner, Namespace
 
 _MOST_ADDRESSES = 1024
 

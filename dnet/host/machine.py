@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from dnet.host.sockets import HostPorts
     from dnet.model.entities import Bridge, Interface
     from dnet.model.state import State
-    from dnet.network.facts import Device, Namespace, Route
+    from dnet.network.facts import Device, Inner, Namespace, Route
     from dnet.plan.steps import Sysctl, Zone
-    from dnet.plan.view import Inner
 
 DEFAULT_MTU = 1500
 _GLOBAL = b"00"  # IPV6_ADDR_ANY: the scope of what is not of the link or the host, in if_inet6.

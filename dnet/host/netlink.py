@@ -19,7 +19,7 @@ from dnet.network.facts import Device, Namespace
 from dnet.plan.steps import Netlink as Step
 
 if TYPE_CHECKING:
-    from dnet.plan.view import Inner
+    from dnet.network.facts import Inner
 
 T = TypeVar("T")
 

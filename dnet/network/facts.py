@@ -49,6 +49,22 @@ class Namespace(NamedTuple):
     cookie: int | None
 
 
+class Inner(NamedTuple):
+    """A device in a container's namespace.
+
+    `peer` is the index of its other end, `default` the device of the namespace's default route,
+    `ipv6` whether the device speaks IPv6.
+    """
+
+    peer: int | None
+    mac: str | None
+    mtu: int
+    up: bool
+    addresses: tuple[str, ...]
+    default: str | None
+    ipv6: bool
+
+
 class Route(NamedTuple):
     """A route of the host, as ip-route(8) has it: to a subnet, by a device, in a table.
 

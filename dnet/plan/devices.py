@@ -14,8 +14,7 @@ from dnet.values.names import for_shell as word
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
-    from dnet.network.facts import Device, Namespace
-    from dnet.plan.view import Inner
+    from dnet.network.facts import Device, Inner, Namespace
 
 
 def bridge_steps(

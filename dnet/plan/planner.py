@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from dnet.errors import KernelError
 from dnet.firewall import traffic
-from dnet.firewall.door import Chain, Change, Firewall, Former, Shape
-from dnet.firewall.none import UNCHANGED
+from dnet.firewall.door import UNCHANGED, Chain, Change, Firewall, Former, Shape
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import Change as Changed
 from dnet.model.state import State

@@ -17,8 +17,8 @@ from dnet.values.names import for_shell
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
-    from dnet.network.facts import Device, Namespace
-    from dnet.plan.view import Inner, View
+    from dnet.network.facts import Device, Inner, Namespace
+    from dnet.plan.view import View
 
 
 def plan_all(

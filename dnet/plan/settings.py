@@ -7,12 +7,15 @@ Documentation/networking/ip-sysctl.rst.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from dnet.firewall.traffic import filtered
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.plan.steps import Sysctl
-from dnet.plan.view import View
+
+if TYPE_CHECKING:
+    from dnet.plan.view import View
 
 FORWARDING = ("net", "ipv4", "ip_forward")
 BRIDGE_CALLS_IPTABLES = ("net", "bridge", "bridge-nf-call-iptables")

@@ -12,8 +12,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from dnet.errors import DnetError
-from dnet.firewall.door import Change
-from dnet.firewall.none import UNCHANGED
+from dnet.firewall.door import UNCHANGED, Change
 from dnet.plan.flow import Flow
 from dnet.values.names import for_shell
 

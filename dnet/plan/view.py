@@ -7,28 +7,12 @@ decision depends, each answer is of the moment: a plan is made again after the k
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from dnet.model.entities import Interface
-    from dnet.network.facts import Device, Namespace
+    from dnet.network.facts import Device, Inner, Namespace
     from dnet.plan.steps import Sysctl, Zone
-
-
-class Inner(NamedTuple):
-    """A device in a container's namespace.
-
-    `peer` is the index of its other end, `default` the device of the namespace's default route,
-    `ipv6` whether the device speaks IPv6.
-    """
-
-    peer: int | None
-    mac: str | None
-    mtu: int
-    up: bool
-    addresses: tuple[str, ...]
-    default: str | None
-    ipv6: bool
 
 
 class View(Protocol):

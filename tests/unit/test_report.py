@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dnet.firewall.door import Chain, Finding
-from dnet.firewall.iptables.change import Change
+from dnet.firewall.iptables.backend import Change
 from dnet.plan.report import few, repaired
 from dnet.plan.steps import Netlink, Plan
 

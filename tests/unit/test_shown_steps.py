@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import subprocess
 
-from dnet.firewall.iptables.change import Change
+from dnet.firewall.iptables.backend import Change
 from dnet.model.entities import Bridge, Interface
-from dnet.network.facts import Namespace
+from dnet.network.facts import Inner, Namespace
 from dnet.plan import devices
 from dnet.plan.steps import Plan, Sysctl
-from dnet.plan.view import Inner
 
 # Every program says its words, and nsenter runs what it is given.
 PROGRAMS = """

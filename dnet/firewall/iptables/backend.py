@@ -5,19 +5,35 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from dnet.errors import ConflictError
-from dnet.firewall.door import Chain, Former
+from dnet.errors import ConflictError, DnetError, KernelError
+from dnet.firewall.door import Chain, Finding, Former
 from dnet.firewall.iptables import rules
 from dnet.firewall.iptables.blocks import is_block_chain
-from dnet.firewall.iptables.rules import DNET_FORWARD, DNET_PREROUTING, DNET_USER, FORWARD, Layout
+from dnet.firewall.iptables.rules import (
+    DNET_FORWARD,
+    DNET_PREROUTING,
+    DNET_USER,
+    FORWARD,
+    Commands,
+    Layout,
+    Rule,
+    in_order,
+)
 from dnet.firewall.traffic import filtered
 from dnet.model.entities import DEFAULT_CHAIN, Bridge
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
+from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
-    from dnet.firewall.iptables.change import Change
     from dnet.firewall.iptables.listing import Tables
+
+_SAID = {
+    "-N": "the chain is missing",
+    "-X": "the chain is left over",
+    "-A": "missing",
+    "-D": "not dnet's",
+}
 
 
 class Skeleton(NamedTuple):
@@ -40,6 +56,54 @@ class Skeleton(NamedTuple):
         return bool(self.layout.own) or any(self.layout.shared.values())
 
 
+class Change(NamedTuple):
+    """Commands by table; `held` are rules of others that keep a chain which is to go."""
+
+    commands: Commands
+    findings: tuple[Finding, ...] = ()
+    overruled: tuple[str, ...] = ()
+    held: tuple[Rule, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.commands)
+
+    def lines(self) -> Iterator[str]:
+        """The command lines that would do the same, for the shell."""
+        for table, commands in in_order(self.commands):
+            yield from (_shown(table, command) for command in commands)
+
+    def parts(self) -> Iterator[Change]:
+        """A table each: iptables-restore changes one as a whole, and then the next."""
+        for table, commands in in_order(self.commands):
+            yield Change({table: commands}, held=self.held)
+
+    @property
+    def refusal(self) -> DnetError | None:
+        """What iptables would say only with the words that a resource is busy."""
+        rule = next((one for one in self.held if one.chain.table in self.commands), None)
+        if rule is None:
+            return None
+        (table, chain), text = rule
+        return KernelError(
+            f"{table} {chain}: a rule that is not dnet's holds the chain "
+            f"{text.rpartition(' ')[2]}: {text}",
+            f"take it away: {_shown(table, f'-D {chain} {text}')}",
+        )
+
+    def foreseen(self) -> set[str]:
+        """What `compare` finds, in words, where this is still to be carried out."""
+        split = (
+            (table, command.split(" ", 2))
+            for table, commands in self.commands.items()
+            for command in commands
+        )
+        return {
+            str(Finding(Chain(table, name), _SAID[verb], *rule))
+            for table, (verb, name, *rule) in split
+            if verb in _SAID
+        }
+
+
 class Iptables:
     """How a state becomes rules of iptables; see dnet.firewall.door.Firewall."""
 
@@ -53,7 +117,6 @@ class Iptables:
     def delta(self, state: State, changes: Iterable[Changed]) -> Change:
         """The rules of changed mappings and links, without a look."""
         from dnet.firewall.iptables import delta
-        from dnet.firewall.iptables.change import Change
 
         return Change(delta.commands(state, changes))
 
@@ -71,8 +134,7 @@ class Iptables:
         Raises ConflictError.
         """
         from dnet.firewall.iptables import diff, promises
-        from dnet.firewall.iptables.change import Change
-        from dnet.firewall.packets import published
+        from dnet.firewall.packet import published
 
         restricted = bool(seen.chains.get(DNET_USER))
         desired = rules.layout(state, restricted=restricted)
@@ -150,3 +212,14 @@ def _refuse_foreign(actual: Tables, before: Layout, desired: set[Chain]) -> None
             f"the {chain.table} table has a chain {chain.name}, which dnet did not make",
             "choose another with --chain",
         )
+
+
+def _shown(table: str, command: str) -> str:
+    """The command line that changes a table, for the shell."""
+    option = "" if table == "filter" else f"-t {table} "
+    return f"iptables {option}{_quoted(command)}"
+
+
+def _quoted(command: str) -> str:
+    """A rule as iptables-save prints it, for the shell: what may need quotes are devices' names."""
+    return " ".join(word if word == "!" else for_shell(word) for word in command.split(" "))

@@ -14,8 +14,7 @@ from dnet.firewall.iptables import rules
 from dnet.firewall.iptables.listing import Tables
 from dnet.firewall.iptables.rules import DNET_FORWARD, DNET_USER, FORWARD
 from dnet.firewall.iptables.ruletext import Canonical, canonical, judge, parse
-from dnet.firewall.packet import ANYWHERE, Device, Packet, span
-from dnet.firewall.packets import Published, described
+from dnet.firewall.packet import ANYWHERE, Device, Packet, Published, described, span
 from dnet.firewall.traffic import kept_apart
 from dnet.firewall.verdict import ACCEPT, DROP, Found, Walk
 from dnet.model.entities import Bridge

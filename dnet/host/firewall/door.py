@@ -43,7 +43,7 @@ class Rules(Protocol):
 
 
 class NoRules:
-    """No firewall; see dnet.firewall.none."""
+    """No firewall; see dnet.firewall.door.Unchanged."""
 
     variant = None
     is_there = False

@@ -17,8 +17,7 @@ from dnet.firewall import nftrules
 from dnet.firewall.iptables import promises
 from dnet.firewall.iptables.listing import Tables
 from dnet.firewall.iptables.rules import FORWARD
-from dnet.firewall.packet import Packet
-from dnet.firewall.packets import Published, described
+from dnet.firewall.packet import Packet, Published, described
 from dnet.firewall.verdict import ACCEPT, DROP, Found, Walk
 from dnet.host import process, routes, system
 from dnet.host.firewall import nftables

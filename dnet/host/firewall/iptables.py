@@ -17,7 +17,7 @@ from dnet.errors import (
     RulesUnreadableError,
     out_of_files,
 )
-from dnet.firewall.iptables.change import Change
+from dnet.firewall.iptables.backend import Change
 from dnet.firewall.iptables.listing import Tables
 from dnet.firewall.iptables.rules import Commands, in_order
 from dnet.firewall.traffic import filtered
@@ -103,11 +103,11 @@ class Rules:
 
     def foreign(self, state: State, outward: Callable[[], Collection[str]]) -> Iterator[str]:
         """What other firewalls, and the other variant, do to what a state lets through."""
-        from dnet.firewall import packets
+        from dnet.firewall import packet
         from dnet.host.firewall import foreign
 
         bridges = filtered(state.bridges.values())
-        published = partial(packets.published, state)
+        published = partial(packet.published, state)
         return foreign.stopping(state.variant, bridges, published, outward)
 
     def _run(self, words: list[str], text: str = "") -> str:
