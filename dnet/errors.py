@@ -17,12 +17,12 @@ class DnetError(Exception):
     The classes, their exit statuses and codes are part of the command contract.
 
     Attributes:
-        device: the device that the kernel refused to change, where it was one.
+        origin: the table and the key of what in the store could not be made, where it was that.
     """
 
     status = 1
     code = "failed"
-    device: str | None = None
+    origin: tuple[str, str] | None = None
 
     def __init__(self, message: str, hint: str | None = None, near: Near | None = None) -> None:
         super().__init__(message)

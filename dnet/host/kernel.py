@@ -11,10 +11,9 @@ from dnet.errors import DnetError, PermissionDeniedError
 from dnet.host import privilege, sysctl
 from dnet.host.machine import Machine, Parts
 from dnet.model.state import State
-from dnet.plan import devices, settings
+from dnet.plan import settings
 from dnet.plan.scope import Scope
-from dnet.plan.steps import Netlink as NetlinkStep
-from dnet.plan.steps import Plan, PortSteps, Step, Zone
+from dnet.plan.steps import Plan, PortSteps, Step, Sysctl, Zone
 from dnet.values.address import ANY
 
 if TYPE_CHECKING:
@@ -118,10 +117,12 @@ class Kernel(Parts):
         self._end(plan)
 
     def _plug(self, port: PortSteps, plan: Plan) -> None:
+        from dnet.plan.devicesteps import AddVeth
+
         try:
             for step in port.steps:
                 self._take(step)
-                if step.action == "add_veth":
+                if isinstance(step, AddVeth):
                     plan.paired.add(port.device)
         except DnetError as error:
             plan.block(port.interface_id, port.device, error)
@@ -135,6 +136,8 @@ class Kernel(Parts):
 
     def _unplug(self, device: str) -> None:
         """What cannot be taken away now is mended or told by who looks at the kernel next."""
+        from dnet.plan import devices
+
         with suppress(DnetError):
             for step in devices.unplug_steps(self.netlink.device(device)):
                 self._take(step)
@@ -164,14 +167,16 @@ class Kernel(Parts):
         self._show([step.shown])
         if isinstance(step, Zone):
             self.firewalld.take(step)
-            return
-        if isinstance(step, NetlinkStep):
+        elif isinstance(step, Sysctl):
+            self._set(step)
+        else:
             try:
                 self.netlink.take(step)
             except DnetError as error:
-                error.device = step.device
+                error.origin = "bridges", step.device
                 raise
-            return
+
+    def _set(self, step: Sysctl) -> None:
         try:
             sysctl.write(step)
         except DnetError as error:

@@ -16,9 +16,25 @@ from dnet.host.rtnl import Channel, nested
 from dnet.model.entities import Interface
 from dnet.network import bridgeports
 from dnet.network.facts import Device, Namespace
-from dnet.plan.steps import Netlink as Step
+from dnet.plan.devicesteps import (
+    AddAddress,
+    AddBridge,
+    AddSubnetRoute,
+    AddVeth,
+    ConfigureInside,
+    DeleteAddress,
+    DeleteLink,
+    DeviceStep,
+    InsideStep,
+    RouteInside,
+    SetHairpin,
+    SetLink,
+    SetMacInside,
+    SetMtuInside,
+)
 
 if TYPE_CHECKING:
+    from dnet.host.inside import Inside
     from dnet.network.facts import Inner
 
 T = TypeVar("T")
@@ -102,65 +118,67 @@ class Netlink:
         with _reporting(f"asking for {one.ifname} in {netns.path}"), inside.opened(netns) as there:
             return there.inner(str(one.ifname))
 
-    # Changes, each named by a step
+    # Changes
 
-    def take(self, step: Step) -> None:
-        """Make the change a step stands for. Raises KernelError, ExhaustedError."""
+    def take(self, step: DeviceStep) -> None:
+        """Make the change a step stands for. Raises KernelError, ConflictError, ExhaustedError."""
         with _reporting(step.shown):
             try:
-                getattr(self, step.action)(**step.arguments)
+                self._take(step)
             except OSError as error:
-                if error.errno == errno.EXFULL:
-                    raise bridgeports.too_many(str(step.arguments["bridge"])) from None
+                bridge = step.master if isinstance(step, AddVeth | SetLink) else None
+                if error.errno == errno.EXFULL and bridge is not None:
+                    raise bridgeports.too_many(bridge) from None
                 raise
 
-    def add_bridge(self, name: str, mac: str) -> None:
-        """Make a bridge; with an address given it keeps that whatever its ports are.
+    def _take(self, step: DeviceStep) -> None:
+        match step:
+            case AddBridge():
+                self._add_bridge(step)
+            case SetLink():
+                self._set_link(step)
+            case DeleteLink():
+                self._delete_link(step)
+            case AddAddress():
+                self._channel.add_address(index_of(step.device), step.cidr, again=step.again)
+            case DeleteAddress():
+                self._channel.delete_address(index_of(step.device), step.cidr)
+            case AddSubnetRoute():
+                self._channel.add_subnet_route(index_of(step.device), step.subnet, step.source)
+            case AddVeth():
+                self._add_veth(step)
+            case SetHairpin():
+                self._set_hairpin(step)
+            case _:
+                self._take_inside(step)
 
-        Where the kernel can, Linux 6.7 and later, it learns only so many addresses: who sends
-        from ever new ones would fill its memory.
+    def _add_bridge(self, step: AddBridge) -> None:
+        """Where the kernel can, Linux 6.7 and later, it learns only so many addresses.
+
+        Who sends from ever new ones would fill its memory.
         """
-        self._channel.add_link(
-            ifname=name, address=mac, linkinfo=nested("IFLA_INFO", kind="bridge")
-        )
-        self._channel.limit_learning(index_of(name), _MOST_LEARNED)
+        kind = nested("IFLA_INFO", kind="bridge")
+        self._channel.add_link(ifname=step.device, address=step.mac, linkinfo=kind)
+        self._channel.limit_learning(index_of(step.device), _MOST_LEARNED)
 
-    def set_link(self, name: str, *, up: bool | None = None, **attributes: object) -> None:
-        """Set MTU or address of a device, and bring it up or down."""
-        self._channel.set_link(index_of(name), up=up, **attributes)
+    def _set_link(self, step: SetLink) -> None:
+        index, master = index_of(step.device), step.master and index_of(step.master)
+        given = {"master": master, "mtu": step.mtu, "address": step.mac}
+        attributes = {name: value for name, value in given.items() if value is not None}
+        self._channel.set_link(index, up=step.up, **attributes)
 
-    def add_subnet_route(self, name: str, subnet: str, source: str) -> None:
-        """Route a subnet to what is plugged into a device."""
-        self._channel.add_subnet_route(index_of(name), subnet, source)
-
-    def add_address(self, name: str, cidr: str) -> None:
-        """Give a device an address."""
-        self._channel.add_address(index_of(name), cidr)
-
-    def replace_address(self, name: str, cidr: str) -> None:
-        """Give a device an address that it may have already."""
-        self._channel.add_address(index_of(name), cidr, again=True)
-
-    def delete_address(self, name: str, cidr: str) -> None:
-        """Take an address away from a device."""
-        self._channel.delete_address(index_of(name), cidr)
-
-    def delete_link(self, name: str) -> None:
-        """Delete a device; one that is gone already is no error."""
-        index = find_index(name)
+    def _delete_link(self, step: DeleteLink) -> None:
+        index = find_index(step.device)
         if index is not None:
             unless_missing(lambda: self._channel.delete_link(index))
 
-    def add_veth(
-        self, name: str, bridge: str, mtu: int, peer: str, mac: str, netns: Namespace
-    ) -> None:
-        """Make a veth pair: a port of a bridge that is up, and its peer in another namespace."""
+    def _add_veth(self, step: AddVeth) -> None:
         from dnet.host.netns import opened
 
-        master = index_of(bridge)
-        with opened(netns) as descriptor:
-            inner = nested("IFLA", ifname=peer, mtu=mtu, address=mac, net_ns_fd=descriptor)
-            kind = nested("IFLA_INFO", kind="veth", data=nested("VETH_INFO", peer=inner))
+        name, mtu, master = step.device, step.mtu, index_of(step.master)
+        with opened(step.netns) as descriptor:
+            peer = nested("IFLA", ifname=step.peer, mtu=mtu, address=step.mac, net_ns_fd=descriptor)
+            kind = nested("IFLA_INFO", kind="veth", data=nested("VETH_INFO", peer=peer))
             try:
                 self._channel.add_link(ifname=name, mtu=mtu, master=master, linkinfo=kind, up=True)
             except FileExistsError:
@@ -170,68 +188,39 @@ class Netlink:
                         f"ip link delete dev {name}",
                     ) from None
                 raise ConflictError(
-                    f"there is a device {peer} in {netns.path} already",
+                    f"there is a device {step.peer} in {step.netns.path} already",
                     "choose another name with --ifname",
                 ) from None
 
-    def set_port(self, name: str, bridge: str) -> None:
-        """Make a device a port of a bridge, and bring it up."""
-        self._channel.set_link(index_of(name), master=index_of(bridge), up=True)
-
-    def set_hairpin(self, name: str) -> None:
-        """Let a bridge send a frame back to the port it came from, and take no BPDU from it.
-
-        The guard is for a bridge with STP, which a container could take over.
-        """
+    def _set_hairpin(self, step: SetHairpin) -> None:
         port = nested("IFLA_BRPORT", mode=1, guard=1)
         kind = nested("IFLA_INFO", slave_kind="bridge", slave_data=port)
-        self._channel.set_link(index_of(name), linkinfo=kind)
+        self._channel.set_link(index_of(step.device), linkinfo=kind)
 
-    def configure_inside(
-        self,
-        netns: Namespace,
-        name: str,
-        mac: str,
-        cidr: str,
-        gateway: str,
-        port: str,
-        apart: bool,
-    ) -> None:
-        """Give the device in a namespace its address, and the namespace its route.
-
-        `apart` is whether IPv6 would lead past the rules that keep siblings apart.
-        """
+    def _take_inside(self, step: InsideStep) -> None:
         from dnet.host import inside
 
-        with inside.opened(netns) as there:
-            try:
-                there.disable_ipv6(name)
-            except OSError as error:
-                self._keeps_ipv6(f"{name} in {netns.path} keeps IPv6: {error.strerror}", apart)
-            there.configure(name, cidr, gateway)
-            self._await_forwarding(port)
-            there.announce(name, mac)
+        with inside.opened(step.netns) as there:
+            match step:
+                case RouteInside():
+                    there.route(step.ifname, step.gateway)
+                case SetMtuInside():
+                    there.set_mtu(step.ifname, step.mtu)
+                case SetMacInside():
+                    there.announce(step.ifname, step.mac)
+                case _:
+                    self._configure_inside(there, step)
 
-    def route_inside(self, netns: Namespace, name: str, gateway: str) -> None:
-        """Give a namespace a default route by a device of it, where it has none."""
-        from dnet.host import inside
-
-        with inside.opened(netns) as there:
-            there.route(name, gateway)
-
-    def set_mtu_inside(self, netns: Namespace, name: str, mtu: int) -> None:
-        """Set the MTU of the device in a namespace."""
-        from dnet.host import inside
-
-        with inside.opened(netns) as there:
-            there.set_mtu(name, mtu)
-
-    def set_mac_inside(self, netns: Namespace, name: str, mac: str) -> None:
-        """Set the hardware address of the device in a namespace, and let it be known."""
-        from dnet.host import inside
-
-        with inside.opened(netns) as there:
-            there.announce(name, mac)
+    def _configure_inside(self, there: Inside, step: ConfigureInside) -> None:
+        name = step.ifname
+        try:
+            there.disable_ipv6(name)
+        except OSError as error:
+            what = f"{name} in {step.netns.path} keeps IPv6: {error.strerror}"
+            self._keeps_ipv6(what, step.apart)
+        there.configure(name, step.cidr, step.gateway)
+        self._await_forwarding(step.device)
+        there.announce(name, step.mac)
 
     def _keeps_ipv6(self, what: str, apart: bool) -> None:
         if apart:

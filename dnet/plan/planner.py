@@ -123,7 +123,7 @@ class Planner:
                     touched.add(name)
             except KernelError as error:
                 if name in needed:
-                    error.device = name
+                    error.origin = "bridges", name
                     raise
                 plan.blocked[name] = error
         if not touched:

@@ -10,7 +10,6 @@ from dnet.errors import DnetError
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import State
 from dnet.plan import devices
-from dnet.plan.steps import Netlink as NetlinkStep
 from dnet.plan.steps import Plan, PortSteps
 from dnet.values import address
 from dnet.values.names import for_shell
@@ -18,6 +17,7 @@ from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
     from dnet.network.facts import Device, Inner, Namespace
+    from dnet.plan.devicesteps import DeviceStep
     from dnet.plan.view import View
 
 
@@ -43,7 +43,6 @@ def plan_all(
         try:
             plugger.plan(interface_id, forms, view.device(device))
         except DnetError as error:
-            error.device = device
             plan.block(interface_id, device, error)
     plan.ports += [*plugger.unplugs, *plugger.plugs, *plugger.routes.values()]
 
@@ -129,7 +128,7 @@ class _Plugger:
         device: Device | None,
         inner: Inner | None,
         why: str,
-    ) -> Iterator[NetlinkStep]:
+    ) -> Iterator[DeviceStep]:
         if device is not None:
             yield from devices.port_steps(one, bridge, place, device, self._index_of(bridge))
             if inner is not None and place:

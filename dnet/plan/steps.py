@@ -7,33 +7,19 @@ guard of 127.0.0.0/8 before the setting that needs it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from dnet.errors import DnetError
 from dnet.firewall.door import UNCHANGED, Change
 from dnet.plan.flow import Flow
 from dnet.values.names import for_shell
 
+if TYPE_CHECKING:
+    from dnet.plan.devicesteps import DeviceStep
+
 TRUSTED = "trusted"
-
-
-class Netlink(NamedTuple):
-    """A change of a device, by the name of Netlink's method that makes it.
-
-    `shown` is the ip(8) command that would do the same, `why` what was found to differ.
-    """
-
-    action: str
-    arguments: dict[str, object]
-    shown: str
-    why: str = ""
-
-    @property
-    def device(self) -> str:
-        """The device of the host's that it is about, as far as that is known."""
-        return str(self.arguments.get("port", self.arguments["name"]))
 
 
 class Sysctl(NamedTuple):
@@ -77,7 +63,7 @@ class PortSteps(NamedTuple):
 
     interface_id: str
     device: str
-    steps: list[Netlink]
+    steps: Sequence[DeviceStep]
 
 
 class Zone(NamedTuple):
@@ -98,7 +84,7 @@ class Zone(NamedTuple):
         return f"{self.device} {found} in firewalld's zone {TRUSTED}: {self.shown}"
 
 
-Step = Netlink | Sysctl | Zone
+Step: TypeAlias = "DeviceStep | Sysctl | Zone"
 
 
 class Plan:
@@ -129,7 +115,7 @@ class Plan:
         self.flows: list[Flow] = []
         self.aside: list[str] = []
         self.loose: list[str] = []
-        self.back: list[Netlink] = []
+        self.back: list[DeviceStep] = []
         self.asked: set[str] = set()
         self.blocked: dict[str, DnetError] = {}
         self.paired: set[str] = set()
@@ -161,6 +147,7 @@ class Plan:
 
     def block(self, interface_id: str, device: str, error: DnetError) -> None:
         """Note why an attachment cannot be made, unless it was asked for. Raises the error then."""
+        error.origin = "interfaces", interface_id
         if device in self.asked:
             raise error
         told = error.saying(f"{interface_id}: {error}")
@@ -177,5 +164,5 @@ class Plan:
 
 
 def _kind(step: Step) -> str:
-    kinds = {Netlink: "netlink", Sysctl: "sysctl", Zone: "firewalld"}
-    return kinds[type(step)]
+    kinds: dict[type, str] = {Sysctl: "sysctl", Zone: "firewalld"}
+    return kinds.get(type(step), "netlink")

@@ -26,11 +26,6 @@ def machine() -> Machine:
     return Machine(Parts(lambda _: None))
 
 
-def device_of(table: str, key: str) -> str | None:
-    """The device of a thing in the store, where it has one that follows from its key."""
-    return {"bridges": key, "interfaces": veth_name(key)}.get(table)
-
-
 class Presence:
     """The devices of the network namespace the process is in, where that is the store's."""
 

@@ -15,8 +15,8 @@ from dnet.model.entities import DEFAULT_BRIDGE, Bridge
 from dnet.model.state import State
 from dnet.network.facts import Device
 from dnet.plan import devices, report
+from dnet.plan.devicesteps import DeleteLink
 from dnet.plan.scope import Scope
-from dnet.plan.steps import Netlink
 from dnet.values import veth
 from dnet.values.names import for_shell
 
@@ -42,7 +42,7 @@ class Unowned(NamedTuple):
         bridges = (self.bridge,) if self.bridge else ()
         return Scope(bridges=bridges, traces=frozenset(self.chains))
 
-    def steps(self) -> Iterator[Netlink]:
+    def steps(self) -> Iterator[DeleteLink]:
         """What takes the attachments away."""
         for port in self.ports:
             yield from devices.unplug_steps(port)

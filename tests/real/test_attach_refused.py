@@ -64,7 +64,7 @@ take = Netlink.take
 path, other = {path!r}, {other!r}
 
 def turned(self, step):
-    if step.action == {action!r}:
+    if type(step).__name__ == {kind!r}:
         os.remove(path)
         os.symlink(other, path)
     take(self, step)
@@ -77,19 +77,19 @@ except SystemExit as error:
 """
 
 
-@pytest.mark.parametrize("action", ["add_veth", "configure_inside"])
+@pytest.mark.parametrize("kind", ["AddVeth", "ConfigureInside"])
 def test_a_path_that_is_turned_meanwhile_leads_nowhere(
-    lab: Lab, host: Host, tmp_path: Path, action: str
+    lab: Lab, host: Host, tmp_path: Path, kind: str
 ) -> None:
     """Between the decision and a step, to the host's own namespace and to another container's."""
     node, another = lab.node(), lab.node()
-    other = "/proc/self/ns/net" if action == "add_veth" else str(another.path)
-    if action == "configure_inside":
+    other = "/proc/self/ns/net" if kind == "AddVeth" else str(another.path)
+    if kind == "ConfigureInside":
         another.ip("link add eth0 type bridge")
     path = tmp_path / "netns"
     path.symlink_to(node.path)
     before = host.everything(), another.run("ip address")
-    code = TURNED.format(path=str(path), other=other, action=action)
+    code = TURNED.format(path=str(path), other=other, kind=kind)
     assert inside(host, code) == STATUS["kernel"]
     assert (host.everything(), another.run("ip address")) == before
     assert names(node) == ["lo"]

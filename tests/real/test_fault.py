@@ -52,7 +52,7 @@ FAILS = {
 # Before and after the kernel has been changed, while the store is committed, and with the answer.
 PLACES = {
     "deciding": "from dnet.network import portmapper; wrap(portmapper, 'add', True)",
-    "devices": "from dnet.host.netlink import Netlink; wrap(Netlink, 'configure_inside', True)",
+    "devices": "from dnet.host.netlink import Netlink; wrap(Netlink, '_configure_inside', True)",
     "rules": "from dnet.host.firewall.iptables import Rules; wrap(Rules, 'apply', True)",
     "applied": "from dnet.host.kernel import Kernel; wrap(Kernel, 'apply', False)",
     "committing": "from dnet.store import atomic; wrap(atomic, 'keep_spare', True)",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dnet.firewall.door import Chain, Finding
 from dnet.firewall.iptables.backend import Change
+from dnet.plan.devicesteps import SetLink
 from dnet.plan.report import few, repaired
-from dnet.plan.steps import Netlink, Plan
+from dnet.plan.steps import Plan
 
 CHAIN, FORWARD = Chain("nat", "DNET"), Chain("filter", "FORWARD")
 
 
 def plan(*findings: Finding, steps: int = 0) -> Plan:
     made = Plan(Change({}, findings))
-    made.before = [Netlink("set_link", {}, "", f"br{number} is down") for number in range(steps)]
+    made.before = [SetLink(f"br{number}", f"br{number} is down") for number in range(steps)]
     return made
 
 

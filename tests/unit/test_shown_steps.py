@@ -23,7 +23,7 @@ def test_whatever_a_name_holds_it_is_one_word() -> None:
     one = Interface("web", "a;b", "10.0.0.2", netns="/run/a place", ifname="$(e)&")
     plan = Plan(Change({"filter": ["-A FORWARD -i a;b ! -o a;b -j ACCEPT"]}))
     plan.before += devices.bridge_steps(bridge, None, ())
-    place = Namespace("", "/run/a place", 7)
+    place = Namespace("/run/a place", "/run/a place", 7)
     plan.before += devices.plug_steps(one, bridge, place)
     inner = Inner(
         2, "02:00:00:00:00:01", 1400, up=True, addresses=("10.0.0.2/24",), default="e", ipv6=False

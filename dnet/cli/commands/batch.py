@@ -95,13 +95,11 @@ class Batch:
         self._progress.begin("applying")
 
     def blamed(self, error: DnetError) -> DnetError:
-        """The error, with the line named that asked for the device which the kernel refused."""
-        if self._state is None or error.device is None:
+        """The error, with the line named that asked for what the kernel refused."""
+        if self._state is None or error.origin is None:
             return error
-        from dnet.transaction.presence import device_of
-
         for line, since, until in reversed(self._done):
-            if any(device_of(*one) == error.device for one in self._state.written(since, until)):
+            if error.origin in self._state.written(since, until):
                 return line.blame(error)
         return error
 

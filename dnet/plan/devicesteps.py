@@ -1,0 +1,242 @@
+"""The steps that change a device of the host's, or its other end in a container's namespace.
+
+Of each, `device` is the host's device that it is about, `shown` the ip(8) command that would do
+the same, `why` what was found to differ. They are named tuples: a dozen frozen dataclasses take
+five times as long to load.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from dnet.values.names import for_shell as word
+
+if TYPE_CHECKING:
+    from dnet.network.facts import Namespace
+
+
+class AddBridge(NamedTuple):
+    """Make a bridge; with an address given it keeps that whatever its ports are."""
+
+    device: str
+    mac: str
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return f"ip link add name {word(self.device)} address {self.mac} type bridge"
+
+    @property
+    def why(self) -> str:
+        """What was found."""
+        return f"the device {self.device} is missing"
+
+
+class SetLink(NamedTuple):
+    """Change what is given of a device: its bridge, its state, its MTU, its hardware address."""
+
+    device: str
+    why: str = ""
+    master: str | None = None
+    up: bool | None = None
+    mtu: int | None = None
+    mac: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        bridge = None if self.master is None else word(self.master)
+        given = {"master": bridge, "mtu": self.mtu, "address": self.mac}
+        words = [f"{name} {value}" for name, value in given.items() if value is not None]
+        if self.up is not None:
+            words.append("up" if self.up else "down")
+        return " ".join(["ip link set dev", word(self.device), *words])
+
+
+class DeleteLink(NamedTuple):
+    """Delete a device; one that is gone already is no error."""
+
+    device: str
+    why: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return f"ip link delete dev {word(self.device)}"
+
+
+class AddAddress(NamedTuple):
+    """Give a device an address, which it may have already if it is given `again`."""
+
+    device: str
+    cidr: str
+    why: str = ""
+    again: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        verb = "replace" if self.again else "add"
+        return f"ip address {verb} {self.cidr} brd + dev {word(self.device)}"
+
+
+class DeleteAddress(NamedTuple):
+    """Take an address away from a device."""
+
+    device: str
+    cidr: str
+    why: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return f"ip address delete {self.cidr} dev {word(self.device)}"
+
+
+class AddSubnetRoute(NamedTuple):
+    """Route a subnet to what is plugged into a device."""
+
+    device: str
+    subnet: str
+    source: str
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        by = f"dev {word(self.device)} proto kernel scope link src {self.source}"
+        return f"ip route replace {self.subnet} {by}"
+
+    @property
+    def why(self) -> str:
+        """What was found."""
+        return f"{self.subnet} is not routed to {self.device}"
+
+
+class AddVeth(NamedTuple):
+    """Make a veth pair: a port of a bridge that is up, and its peer in another namespace."""
+
+    device: str
+    master: str
+    mtu: int
+    netns: Namespace
+    peer: str
+    mac: str
+    why: str
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return (
+            f"ip link add name {self.device} mtu {self.mtu} master {word(self.master)} up "
+            f"type veth peer name {word(self.peer)} address {self.mac} mtu {self.mtu} "
+            f"netns {word(self.netns.shown)}"
+        )
+
+
+class SetHairpin(NamedTuple):
+    """Let a bridge send a frame back to the port it came from, and take no BPDU from it.
+
+    The guard is for a bridge with STP, which a container could take over. It is the last step of
+    all: who has it was plugged in to the end.
+    """
+
+    device: str
+    why: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return f"bridge link set dev {self.device} hairpin on guard on"
+
+
+class ConfigureInside(NamedTuple):
+    """Give the device in a namespace its address, and the namespace its route.
+
+    `apart` is whether IPv6 would lead past the rules that keep siblings apart.
+    """
+
+    device: str
+    netns: Namespace
+    ifname: str
+    mac: str
+    cidr: str
+    gateway: str
+    apart: bool
+    why: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        # In double quotes, for the script as a whole is in single ones.
+        name = self.ifname
+        inner = name if word(name) == name else f'"{name}"'.replace("$", "\\$")
+        return (
+            f"{_inside(self.netns)} sh -c '"
+            f"sysctl -w net.ipv6.conf.{inner}.disable_ipv6=1; "
+            f"ip link set lo up; ip address add {self.cidr} brd + dev {inner}; "
+            f"ip link set {inner} up; ip route add default via {self.gateway}'"
+        )
+
+
+class RouteInside(NamedTuple):
+    """Give a namespace a default route by a device of it, where it has none."""
+
+    device: str
+    netns: Namespace
+    ifname: str
+    gateway: str
+    why: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        route = f"ip route add default via {self.gateway} dev {word(self.ifname)}"
+        return f"{_inside(self.netns)} {route}"
+
+
+class SetMtuInside(NamedTuple):
+    """Set the MTU of the device in a namespace."""
+
+    device: str
+    netns: Namespace
+    ifname: str
+    mtu: int
+    why: str
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return f"{_inside(self.netns)} ip link set dev {word(self.ifname)} mtu {self.mtu}"
+
+
+class SetMacInside(NamedTuple):
+    """Set the hardware address of the device in a namespace, and let it be known."""
+
+    device: str
+    netns: Namespace
+    ifname: str
+    mac: str
+    why: str
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return f"{_inside(self.netns)} ip link set dev {word(self.ifname)} address {self.mac}"
+
+
+InsideStep = ConfigureInside | RouteInside | SetMtuInside | SetMacInside
+DeviceStep = (
+    AddBridge
+    | SetLink
+    | DeleteLink
+    | AddAddress
+    | DeleteAddress
+    | AddSubnetRoute
+    | AddVeth
+    | SetHairpin
+    | InsideStep
+)
+
+
+def _inside(netns: Namespace) -> str:
+    return f"nsenter --net={word(netns.path)}"
