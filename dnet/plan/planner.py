@@ -15,7 +15,7 @@ from dnet.firewall.door import UNCHANGED, Chain, Change, Firewall, Former, Shape
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
-from dnet.plan import devices, plugging, report, settings
+from dnet.plan import report, settings
 from dnet.plan.scope import Scope, attached
 from dnet.plan.steps import Plan
 from dnet.values.veth import veth_name
@@ -63,7 +63,8 @@ class Planner:
             plan.aside += [
                 f"the device {name} is missing" for name in sorted(gone - plan.blocked.keys())
             ]
-        plugging.plan_all(plan, state, self._view, touched, again=state.replug)
+        if touched or state.replug:
+            self._attachments(plan, state, touched, again=state.replug)
         if settles or gone:
             self._settings(plan, state, scope, after)
         self._zones(plan, state, scope, bridges)
@@ -78,7 +79,7 @@ class Planner:
         everything = scope | Scope.of(state, shape)
         plan = Plan(self._compare(state, everything, shape))
         touched = self._devices(plan, state, everything, needed=set())
-        plugging.plan_all(plan, state, self._view, [*everything.attached, *touched])
+        self._attachments(plan, state, [*everything.attached, *touched])
         self._settings(plan, state, everything, shape)
         self._zones(plan, state, everything, {one.name for one in everything.bridges})
         return plan
@@ -104,6 +105,8 @@ class Planner:
 
         Raises KernelError for one of `needed` that cannot be made.
         """
+        from dnet.plan import devices
+
         touched = set()
         names = dict.fromkeys(
             [*(one.name for one in state.bridges.values()), *(one.name for one in scope.bridges)]
@@ -130,6 +133,13 @@ class Planner:
             return []
         return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
 
+    def _attachments(
+        self, plan: Plan, state: State, touched: Iterable[Interface], again: Iterable[str] = ()
+    ) -> None:
+        from dnet.plan import plugging  # Loaded, as devices are, by no command that only maps.
+
+        plugging.plan_all(plan, state, self._view, touched, again)
+
     def _ports_of(self, scope: Scope, bridge: str) -> Iterator[Device]:
         """The devices of attachments that were plugged into a bridge."""
         for interface_id in dict.fromkeys(one.id for one in scope.attached if one.bridge == bridge):
@@ -144,6 +154,8 @@ class Planner:
 
         Raises KernelError.
         """
+        from dnet.plan import devices
+
         steps = list(
             devices.bridge_steps(
                 bridge,

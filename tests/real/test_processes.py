@@ -11,7 +11,7 @@ from tests.host import Host
 from tests.lab import Lab
 from tests.observed import Observed
 
-FORBIDDEN = {"netaddr", "pyroute2", "rich"}
+FORBIDDEN = {"netaddr", "pyroute2", "rich", "dnet.plan.devicesteps"}
 ONE_CHANGE = ["iptables-restore"]
 
 
