@@ -25,11 +25,11 @@ def attempt(
     node: Node, *flows: Flow, path: Path | None = None, before: str = ""
 ) -> tuple[list[str], list[str]]:
     code = f"""
-from dnet.host import conntrack, ctnetlink
-from dnet.host.flow import Flow
+from dnet.host.conntrack import messages, table
+from dnet.plan.flow import Flow
 warnings = []
 {before}
-result = [conntrack.delete({list(flows)!r}, warnings.append), warnings]
+result = [table.delete({list(flows)!r}, warnings.append), warnings]
 """
     env = {"PATH": f"{path}:{node.env['PATH']}"} if path else {}
     deleted, warnings = inside(node, code, env=env)
@@ -424,11 +424,11 @@ def test_a_thousand_entries_need_one_process(host: Node, counted: Path) -> None:
 # Between the listing and the deletion something happens to the table.
 MEANWHILE = """
 import subprocess
-real = ctnetlink.destroy
+real = messages.destroy
 def destroy(*arguments):
     subprocess.run({command!r}, input={stdin!r}, text=True, check=True, capture_output=True)
     return real(*arguments)
-ctnetlink.destroy = destroy
+messages.destroy = destroy
 """
 
 
@@ -487,11 +487,11 @@ def test_a_place_that_was_taken_in_that_moment_is_taken_back(host: Node) -> None
     track(host, PUBLISHED)
     before = f"""
 import subprocess
-real = ctnetlink._hold
+real = messages._hold
 def hold(*arguments):
     subprocess.run(["conntrack", "-R", "-"], input="-I -t 600 {LATE}", text=True, check=True)
     return real(*arguments)
-ctnetlink._hold = hold
+messages._hold = hold
 """
     assert len(delete(host, Flow("udp", LOCAL, (53, 53), hold=True), before=before)) == 1
     (tracked,) = table(host)
@@ -506,7 +506,7 @@ def test_nothing_is_held_for_a_client_that_the_container_never_saw(host: Node) -
 
 def test_without_the_command_it_warns_and_deletes_nothing(host: Node) -> None:
     track(host, udp("10.0.0.9", "10.0.0.1", 53))
-    before = "conntrack.find_program = lambda name: None"
+    before = "table.find_program = lambda name: None"
     deleted, warnings = attempt(host, Flow("udp", LOCAL, (53, 53)), before=before)
     assert deleted == []
     assert warnings == [
@@ -530,11 +530,11 @@ def test_what_the_kernel_refuses_is_told(host: Node) -> None:
     before = table(host)
     code = """
 import os, socket, subprocess
-from dnet.host import ctentry, ctnetlink
+from dnet.host.conntrack import entry, messages
 listing = subprocess.run(["conntrack", "-L", "-o", "id"], capture_output=True, text=True).stdout
 os.setuid(65534)
 warnings = []
-result = [list(ctnetlink.destroy(ctentry.parse(listing), warnings.append)), warnings]
+result = [list(messages.destroy(entry.parse(listing), warnings.append)), warnings]
 """
     assert inside(host, code) == [
         [],
