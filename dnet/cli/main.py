@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from dnet import STATE_DIR, __version__
-from dnet.cli.tree import LazyGroup
+from dnet.cli.tree import COMMANDS, LazyGroup
 from dnet.errors import DnetError, UsageError
 
 if TYPE_CHECKING:
@@ -27,25 +27,6 @@ _NAMES: dict[ParameterSource | None, str] = {
 _DONE = "what was asked for is done all the same"
 
 ABOUT = "Docker's original network driver as shell commands."
-
-COMMANDS = {
-    "bridge": ("dnet.cli.commands.bridge", "Set up, show and remove bridges."),
-    "ip": ("dnet.cli.commands.ip", "Take addresses and give them back."),
-    "interface": ("dnet.cli.commands.interface", "Give ids an address, and forget them."),
-    "port": ("dnet.cli.commands.port", "Reserve ports of the host."),
-    "map": ("dnet.cli.commands.map", "Publish ports of containers on the host."),
-    "link": ("dnet.cli.commands.link", "Open ports of one container to another."),
-    "attach": ("dnet.cli.commands.attach", "Plug a network namespace into a bridge."),
-    "detach": ("dnet.cli.commands.attach", "Unplug interfaces, and release all they had."),
-    "batch": ("dnet.cli.commands.batch", "Carry out many commands at once: all, or none."),
-    "show": ("dnet.cli.commands.show", "Show the whole picture."),
-    "check": ("dnet.cli.commands.maintain", "Compare the kernel with the store."),
-    "restore": ("dnet.cli.commands.maintain", "Make the kernel match the store."),
-    "gc": ("dnet.cli.commands.maintain", "Release what belongs to namespaces that are gone."),
-    "reset": ("dnet.cli.commands.maintain", "Remove everything dnet made, then the store."),
-    "completion": ("dnet.cli.commands.completion", "Print the completion script of a shell."),
-}
-
 
 EXAMPLES = """\
 dnet bridge init --no-icc

@@ -11,6 +11,25 @@ import click
 
 from dnet.errors import UsageError
 
+COMMANDS = {
+    "bridge": ("dnet.cli.commands.bridge", "Set up, show and remove bridges."),
+    "ip": ("dnet.cli.commands.ip", "Take addresses and give them back."),
+    "interface": ("dnet.cli.commands.interface", "Give ids an address, and forget them."),
+    "port": ("dnet.cli.commands.port", "Reserve ports of the host."),
+    "map": ("dnet.cli.commands.map", "Publish ports of containers on the host."),
+    "link": ("dnet.cli.commands.link", "Open ports of one container to another."),
+    "attach": ("dnet.cli.commands.attach", "Plug a network namespace into a bridge."),
+    "detach": ("dnet.cli.commands.attach", "Unplug interfaces, and release all they had."),
+    "batch": ("dnet.cli.commands.batch", "Carry out many commands at once: all, or none."),
+    "show": ("dnet.cli.commands.show", "Show the whole picture."),
+    "check": ("dnet.cli.commands.maintain", "Compare the kernel with the store."),
+    "restore": ("dnet.cli.commands.maintain", "Make the kernel match the store."),
+    "gc": ("dnet.cli.commands.maintain", "Release what belongs to namespaces that are gone."),
+    "reset": ("dnet.cli.commands.maintain", "Remove everything dnet made, then the store."),
+    "completion": ("dnet.cli.commands.completion", "Print the completion script of a shell."),
+}
+"""Every command and group of the top, with the module that has it, and what it is for."""
+
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

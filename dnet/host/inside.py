@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from dnet.host import netlink, netns, routes, system
-from dnet.host.rtnl import Channel
+from dnet.host import netns, routes, system
+from dnet.host.rtnl import Channel, cidr, find_index, index_of, unless_missing
 from dnet.network.facts import Inner, Namespace
 
 _MOST_ADDRESSES = 1024
@@ -25,8 +25,8 @@ class Inside:
     def inner(self, name: str) -> Inner | None:
         """A device as it is, or None."""
         with netns.inside(self._descriptor):
-            index = netlink.find_index(name)
-        link = netlink.unless_missing(lambda: self._channel.link(index)) if index else None
+            index = find_index(name)
+        link = unless_missing(lambda: self._channel.link(index)) if index else None
         if index is None or link is None:
             return None
         with netns.inside(self._descriptor):
@@ -36,7 +36,7 @@ class Inside:
             mac=link.get_attr("IFLA_ADDRESS"),
             mtu=link.get_attr("IFLA_MTU"),
             up=bool(link["flags"] & 1),
-            addresses=tuple(map(netlink.cidr, self._channel.addresses(index))),
+            addresses=tuple(map(cidr, self._channel.addresses(index))),
             default=default,
             ipv6=ipv6,
         )
@@ -50,7 +50,7 @@ class Inside:
     def configure(self, name: str, cidr: str, gateway: str) -> None:
         """Bring up the loopback and a device with its address, and a route where there is none."""
         with netns.inside(self._descriptor):
-            index, loopback = netlink.index_of(name), netlink.index_of("lo")
+            index, loopback = index_of(name), index_of("lo")
         self._channel.set_link(loopback, up=True)
         self._channel.add_address(index, cidr, again=True)
         self._channel.set_link(index, up=True)
@@ -59,14 +59,14 @@ class Inside:
     def route(self, name: str, gateway: str) -> None:
         """Add a default route by a device, unless there is one."""
         with netns.inside(self._descriptor):
-            index, default = netlink.index_of(name), routes.default_device()
+            index, default = index_of(name), routes.default_device()
         if default is None:
             self._channel.add_default_route(index, gateway)
 
     def set_mtu(self, name: str, mtu: int) -> None:
         """Set the MTU of a device."""
         with netns.inside(self._descriptor):
-            index = netlink.index_of(name)
+            index = index_of(name)
         self._channel.set_link(index, mtu=mtu)
 
     def announce(self, name: str, mac: str) -> None:
@@ -77,7 +77,7 @@ class Inside:
         """
         notify = f"/proc/sys/net/ipv4/conf/{name}/arp_notify"
         with netns.inside(self._descriptor):
-            index, before = netlink.index_of(name), system.read_file(notify).decode()
+            index, before = index_of(name), system.read_file(notify).decode()
             # Where /proc/sys is read-only, the neighbours find out by themselves.
             with suppress(OSError):
                 _write(notify, "1")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import errno
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from dnet.errors import ConflictError, KernelError, out_of_files
 from dnet.host import privilege, system
-from dnet.host.rtnl import Channel, nested
+from dnet.host.rtnl import Channel, cidr, find_index, index_of, name_of, nested, unless_missing
 from dnet.model.entities import Interface
 from dnet.network import bridgeports
 from dnet.network.facts import Device, Namespace
@@ -36,8 +34,6 @@ from dnet.plan.devicesteps import (
 if TYPE_CHECKING:
     from dnet.host.inside import Inside
     from dnet.network.facts import Inner
-
-T = TypeVar("T")
 
 _FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
 _SET = "3"  # NET_ADDR_SET, include/uapi/linux/netdevice.h
@@ -279,48 +275,6 @@ def _port(message: Any, attribute: str) -> Any:
     info: Any = message.get_attr("IFLA_LINKINFO")
     port: Any = info.get_attr("IFLA_INFO_SLAVE_DATA") if info else None
     return port.get_attr(f"IFLA_BRPORT_{attribute}") if hasattr(port, "get_attr") else None
-
-
-def find_index(name: str) -> int | None:
-    """The number of a device of the network namespace the process is in, None where there is none.
-
-    By netdevice(7), in the fiftieth part of the time of a question by netlink.
-    """
-    try:
-        return _socket.if_nametoindex(name)
-    except OSError:
-        return None
-
-
-def name_of(index: int | None) -> str | None:
-    """The name of a device of the namespace the process is in, None where there is none."""
-    try:
-        return _socket.if_indextoname(index) if index else None
-    except OSError:
-        return None
-
-
-def index_of(name: str) -> int:
-    """The number of a device that has to be there. Raises OSError."""
-    index = find_index(name)
-    if index is None:
-        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-    return index
-
-
-def cidr(message: Any) -> str:
-    """The address with its prefix length in an answer of the kernel."""
-    return f"{message.get_attr('IFA_LOCAL')}/{message['prefixlen']}"
-
-
-def unless_missing(ask: Callable[[], T]) -> T | None:
-    """An answer, or None where there is no such device."""
-    try:
-        return ask()
-    except OSError as error:
-        if error.errno in (errno.ENODEV, errno.ENOENT):
-            return None
-        raise
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnet.cli.batch.lines import EXCLUDED, PlainParser, Reader, words_of
-from dnet.cli.main import COMMANDS, cli
+from dnet.cli.main import cli
 from dnet.cli.session import Request, Session
-from dnet.cli.tree import CONTEXT, LazyGroup
+from dnet.cli.tree import COMMANDS, CONTEXT, LazyGroup
 from dnet.errors import DnetError, UsageError
 from tests.unit.facts import STABLE
 

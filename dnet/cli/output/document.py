@@ -103,3 +103,16 @@ def missing(item: Item) -> str:
 def unplugged(item: Item) -> str:
     """What is wrong with an interface that was plugged in and is not."""
     return "unplugged" if item["plugged"] is False else ""
+
+
+def plain(value: Any, none: str = "-", yes: str = "yes", no: str = "no") -> str:
+    """A value of a JSON document in a table or a variable."""
+    if value is None:
+        return none
+    if isinstance(value, bool):
+        return yes if value else no
+    if isinstance(value, dict):
+        return published_text(value)
+    if isinstance(value, list):
+        return " ".join(plain(one) for one in value) or none
+    return str(value)

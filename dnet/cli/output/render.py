@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
-from dnet.cli.output.document import Branch, Column, Document, Item, published_text
+from dnet.cli.output.document import Branch, Column, Document, Item, plain
 from dnet.errors import UsageError, displayed
 
 MOST_DRAWN = 1000
@@ -151,19 +151,6 @@ def _is_drawn(things: Sized) -> bool:
 
 def _pairs(item: Item) -> list[list[str]]:
     return [[key.replace("_", " "), displayed(plain(value))] for key, value in item.items()]
-
-
-def plain(value: Any, none: str = "-", yes: str = "yes", no: str = "no") -> str:
-    """A value of a JSON document in a table or a variable."""
-    if value is None:
-        return none
-    if isinstance(value, bool):
-        return yes if value else no
-    if isinstance(value, dict):
-        return published_text(value)
-    if isinstance(value, list):
-        return " ".join(plain(one) for one in value) or none
-    return str(value)
 
 
 def widths(cells: Sequence[Sequence[str]], least: Sequence[int] = ()) -> list[int]:

@@ -13,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from dnet.cli.output.document import Branch, Column, Item
-from dnet.cli.output.render import plain
+from dnet.cli.output.document import Branch, Column, Item, plain
 from dnet.errors import displayed
 
 _GAP = 2
