@@ -10,12 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from dnet.errors import ConflictError, NotFoundError, UsageError
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import Interface, Mapping
-from dnet.model.interfaces import named
 from dnet.model.state import State
-from dnet.network import bridgeports, link, portmapper
-from dnet.network import interface as interfaces
+from dnet.network import bridgeports, interface, ipallocator, link, portmapper
 from dnet.values import address, names, nearby
 from dnet.values.endpoint import PublishSpec
 
@@ -54,7 +52,7 @@ def attach(
     """
     namespace = facts.namespace(wiring.netns)
     names.namespace(namespace.shown)  # The current folder may be part of it.
-    one = interfaces.allocate(
+    one = interface.allocate(
         state, facts, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
     )
     made = _plug(state, facts, one, namespace, wiring)
@@ -84,7 +82,7 @@ def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[I
     Raises NotFoundError for a name that is no interface.
     """
     for owner in owners:
-        named(state, owner)
+        find.interface(state, owner)
     lost = [
         one
         for one in state.interfaces.values()
@@ -97,7 +95,7 @@ def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[I
         if facts.is_another(str(one.netns), one.cookie) or not facts.stays(one.id)
     ]
     for one in gone:
-        interfaces.drop(state, one)
+        interface.drop(state, one)
     return gone
 
 
@@ -164,7 +162,7 @@ def _refuse_same_mac(state: State, facts: Facts, made: Interface) -> None:
     sibling = state.holder(ip) if ip not in (None, made.ip) else None
     if sibling and (sibling.bridge, sibling.hardware_address) == (home.name, mac):
         owners.append(sibling.id)
-    if mac == bridges.mac(facts, home):
+    if mac == ipallocator.bridge_mac(facts, home):
         owners.append(f"{home.name} itself")
     if owners:
         another = "another one, or none," if made.mac else "another one"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnet.errors import ConflictError, UsageError
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import DEFAULT_BRIDGE, Bridge
 from dnet.model.state import State
 from dnet.network import adoption, interface, ipallocator, portmapper, subnets
@@ -57,7 +57,7 @@ def remove(
     """
     if if_exists and name not in state.bridges:
         return
-    bridge = bridges.named(state, name, to_remove=True)
+    bridge = find.bridge(state, name, to_remove=True)
     if not force and (held := _held(state, bridge)):
         raise ConflictError(f"{name} still has {held}", f"{_removal(bridge)} --force")
     for one in [one for one in state.interfaces.values() if one.bridge == name]:
@@ -73,6 +73,15 @@ def remove(
     if name in state.cursors:
         state.cursors.drop(name)
     state.bridges.drop(name)
+
+
+def unenforced(state: State) -> list[str]:
+    """What a bridge was set up to be and cannot be without any rule, in words."""
+    return [
+        f"{one.name} has no rule with --no-iptables, so --no-icc keeps no containers apart"
+        for one in state.bridges.values()
+        if not one.iptables and not one.icc
+    ]
 
 
 def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bridge:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError
-from dnet.model import bridges, interfaces
+from dnet.model import find
 from dnet.model.entities import Interface
 from dnet.model.state import State
 from dnet.network import ipallocator, link, portmapper
@@ -38,7 +38,7 @@ def allocate(
     if existing is not None:
         _refuse_different(existing, bridge, ip, ports)
         return existing
-    home = bridges.for_address(state, ip, bridge) if ip else bridges.resolve(state, bridge)
+    home = find.bridge_for_address(state, ip, bridge) if ip else find.bridge(state, bridge)
     if ip is not None:
         taken = ipallocator.take(state, facts, home, ip, interface_id)
     else:
@@ -55,7 +55,7 @@ def release(state: State, _facts: Facts, *, ids: Sequence[str], if_exists: bool 
     """
     for one in dict.fromkeys(ids):
         if one in state.interfaces or not if_exists:
-            drop(state, interfaces.named(state, one))
+            drop(state, find.interface(state, one))
 
 
 def drop(state: State, interface: Interface) -> None:

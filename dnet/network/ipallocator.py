@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from dnet.errors import AddressInUseError, ConflictError, ExhaustedError, NotFoundError, UsageError
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import REUSE, Bridge
 from dnet.model.state import State
 from dnet.model.table import Table
@@ -42,14 +42,12 @@ def request(
                 "an address asked for by name is one: --ip and --count exclude each other",
                 "leave one out",
             )
-        return [take(state, facts, bridges.for_address(state, ip, bridge), ip, owner)]
-    return take_next(state, facts, bridges.resolve(state, bridge), owner, count)
+        return [take(state, facts, find.bridge_for_address(state, ip, bridge), ip, owner)]
+    return take_next(state, facts, find.bridge(state, bridge), owner, count)
 
 
 def take(state: State, facts: Facts, bridge: Bridge, ip: str, owner: str | None) -> str:
-    """Take one address by name."""
-    if not address.contains(bridge.address, ip):
-        raise bridges.elsewhere(bridge, ip)
+    """Take one address of a bridge's subnet by name. Raises AddressInUseError."""
     if ip in state.leases(bridge.name):
         raise AddressInUseError(f"{ip} is taken{whose(state, bridge.name, ip)}", "dnet ip list")
     never = _never(facts, bridge)
@@ -147,6 +145,12 @@ def reserved(bridge: Bridge) -> dict[str, str]:
     }
 
 
+def bridge_mac(facts: Facts, bridge: Bridge) -> str:
+    """The hardware address of a bridge: the one that belongs to its address, if dnet made it."""
+    found = facts.mac(bridge.name) if bridge.adopted else None
+    return found or address.mac(bridge.gateway)
+
+
 def _never(facts: Facts, bridge: Bridge) -> Mapping[str, str]:
     """The addresses that no container gets, and what each is: see `reserved`, and of the host.
 
@@ -172,7 +176,7 @@ def _kept(state: State, facts: Facts, bridge: Bridge) -> Collection[str]:
     an interface was given, or the bridge has.
     """
     given = state.interfaces_by_mac.groups()
-    macs = {mac for name, mac in given if name == bridge.name} | {bridges.mac(facts, bridge)}
+    macs = {mac for name, mac in given if name == bridge.name} | {bridge_mac(facts, bridge)}
     return {*_never(facts, bridge), *filter(None, map(address.of_mac, macs))}
 
 

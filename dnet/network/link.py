@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, NotFoundError, UsageError
-from dnet.model import interfaces
+from dnet.model import find
 from dnet.model.entities import Interface, Link
 from dnet.model.state import State
 from dnet.network import portallocator
@@ -36,7 +36,7 @@ def add(
     The same link again is confirmed. Raises NotFoundError, ConflictError where it is there
     with other ports or another alias, UsageError where no port is known.
     """
-    target = interfaces.named(state, child)
+    target = find.interface(state, child)
     link = _make(state, parent, target, ports or target.expose, alias or child)
     existing = state.links.get(link.key)
     if existing == link:
@@ -77,7 +77,7 @@ def environment(state: State, parent: str) -> dict[str, str]:
     replaced by an underscore. Raises NotFoundError for an unknown parent.
     """
     if parent != names.HOST:
-        interfaces.named(state, parent)
+        find.interface(state, parent)
     variables: dict[str, str] = {}
     for key in state.links_by_member.keys(parent):
         link = state.links[key]
@@ -105,7 +105,7 @@ def _make(state: State, parent: str, child: Interface, ports: Sequence[str], ali
         raise UsageError(f"{child.id} exposes no port", "name the ports with -p PORT/PROTO")
     parent_ip, parent_bridge = address.LOOPBACK, None
     if parent != names.HOST:
-        source = interfaces.named(state, parent)
+        source = find.interface(state, parent)
         parent_ip, parent_bridge = source.ip, source.bridge
     return Link(
         parent=parent,

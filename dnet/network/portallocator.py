@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, ExhaustedError, NotFoundError, PortInUseError, UsageError
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import Bridge, Reservation
 from dnet.model.ports import Holder, find_holder, meeting, taken_at
 from dnet.model.state import State
@@ -41,7 +41,7 @@ def allocate(
 
     Raises PortInUseError, ExhaustedError (then none is reserved), UsageError.
     """
-    home = bridges.resolve(state, bridge)
+    home = find.bridge(state, bridge)
     at = host_ip or home.binding_ip
     if ports is not None and ports[0] == ports[1]:
         if count != 1:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, NotFoundError, UsageError
-from dnet.model import interfaces, ports
+from dnet.model import find, ports
 from dnet.model.entities import Bridge, Mapping
 from dnet.model.state import State
 from dnet.network import portallocator
@@ -77,7 +77,7 @@ def drop_of(state: State, ip: str) -> None:
 def resolve(state: State, target: str) -> tuple[str, Bridge]:
     """The address of a target, and its bridge. Raises NotFoundError."""
     if not names.reads_as_address(target):
-        interface = interfaces.named(state, target)
+        interface = find.interface(state, target)
         return interface.ip, state.bridges[interface.bridge]
     ip = address.parse(target)
     bridge = state.bridge_of(ip)

@@ -14,7 +14,6 @@ from dnet.errors import DnetError, RulesRefusedError
 from dnet.host import signals, system
 from dnet.host.kernel import Kernel
 from dnet.host.signals import uninterrupted
-from dnet.model import bridges
 from dnet.model.state import Change, State
 from dnet.plan import flows
 from dnet.plan.scope import Scope, attached
@@ -97,9 +96,11 @@ class Driver(Recovery):
         """Warn of what keeps traffic away. It is done: nothing here is reason to fail."""
         with suppress(DnetError, OSError):
             if outcome.sets_up_bridge:
+                from dnet.network import bridge
+
                 found = outcome.state
                 hindrances = kernel.hindrances(found, ahead=True)
-                for warning in [*bridges.unenforced(found), *hindrances]:
+                for warning in [*bridge.unenforced(found), *hindrances]:
                     self._settings.warn(warning)
             for warning in kernel.absent(outcome.publishes_on):
                 self._settings.warn(warning)

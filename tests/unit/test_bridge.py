@@ -14,7 +14,7 @@ from dnet.errors import (
     NotFoundError,
     UsageError,
 )
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
@@ -418,7 +418,7 @@ def test_a_name_that_the_shell_would_take_apart_is_quoted_in_a_hint() -> None:
     state = State()
     make_bridge(state, "a;id", "10.0.0.1/30")
     with pytest.raises(NotFoundError) as missing:
-        bridges.named(State(), "$x")
+        find.bridge(State(), "$x")
     ipallocator.request(state, FACTS)
     hints = [missing.value.hint]
     for refused in (
@@ -461,31 +461,31 @@ def test_nothing_is_to_be_made_in_order_to_remove_it() -> None:
 def test_the_only_one_else_dnet0() -> None:
     state = State()
     with pytest.raises(NotFoundError) as error:
-        bridges.resolve(state, None)
+        find.bridge(state, None)
     assert error.value.hint == "dnet bridge init dnet0"
     make_bridge(state, "one", "10.0.0.1/24")
-    assert bridges.resolve(state, None).name == "one"
+    assert find.bridge(state, None).name == "one"
     make_bridge(state, "two", "10.0.1.1/24")
     with pytest.raises(NotFoundError) as error:
-        bridges.resolve(state, None)
+        find.bridge(state, None)
     assert error.value.hint == "name one of these: one, two"
     make_bridge(state, "dnet0", "10.0.2.1/24")
-    assert bridges.resolve(state, None).name == "dnet0"
-    assert bridges.resolve(state, "two").name == "two"
+    assert find.bridge(state, None).name == "dnet0"
+    assert find.bridge(state, "two").name == "two"
     with pytest.raises(NotFoundError):
-        bridges.resolve(state, "three")
+        find.bridge(state, "three")
 
 
 def test_an_address_tells_its_bridge() -> None:
     state = with_bridge("10.0.0.1/24")
     with pytest.raises(UsageError, match=r"10\.0\.1\.7 is not in dnet0's subnet 10\.0\.0\.0/24"):
-        bridges.for_address(state, "10.0.1.7", None)
+        find.bridge_for_address(state, "10.0.1.7", None)
     make_bridge(state, "other", "10.0.1.1/24")
-    assert bridges.for_address(state, "10.0.1.7", None).name == "other"
-    assert bridges.for_address(state, "10.0.1.7", "other").name == "other"
+    assert find.bridge_for_address(state, "10.0.1.7", None).name == "other"
+    assert find.bridge_for_address(state, "10.0.1.7", "other").name == "other"
     with pytest.raises(UsageError):
-        bridges.for_address(state, "10.0.1.7", "dnet0")
+        find.bridge_for_address(state, "10.0.1.7", "dnet0")
     with pytest.raises(UsageError, match="is in no bridge's subnet"):
-        bridges.for_address(state, "10.9.9.9", None)
+        find.bridge_for_address(state, "10.9.9.9", None)
     with pytest.raises(NotFoundError):
-        bridges.for_address(State(), "10.9.9.9", None)
+        find.bridge_for_address(State(), "10.9.9.9", None)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from dnet.errors import DnetError, ExhaustedError, PortInUseError
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.state import State
 from dnet.network import bridge, interface, portmapper
 from dnet.values import address, endpoint
@@ -49,7 +49,7 @@ def init(state: State, cidr: str, icc: str) -> None:
 
 def iface(state: State, interface_id: str, ip: str | None = None) -> dict[str, Any]:
     made = interface.allocate(state, FACTS, interface_id=interface_id, ip=ip)
-    home = bridges.named(state, made.bridge)
+    home = find.bridge(state, made.bridge)
     return {
         "Bridge": home.name,
         "Gateway": home.gateway,

@@ -13,10 +13,10 @@ from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, column, missing
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import DEFAULT_BRIDGE, REUSE, ROUND_ROBIN
 from dnet.model.state import State
-from dnet.network import bridge as bridges_of_host
+from dnet.network import bridge as operations
 from dnet.transaction.presence import Presence
 
 COLUMNS = (
@@ -118,7 +118,7 @@ def init(name: str, dry_run: bool, **given: Any) -> Request:
     chosen = {key: value for key, value in given.items() if value is not None}
     return Request(
         lambda state, made: Document(lambda: views.bridge(made, Presence(state)), values=()),
-        partial(bridges_of_host.init, name=name, options=chosen),
+        partial(operations.init, name=name, options=chosen),
         dry_run,
     )
 
@@ -146,7 +146,7 @@ def show(name: str | None) -> Request:
     """
 
     def shown(state: State, _: Any) -> Document:
-        return Document(views.bridge(bridges.resolve(state, name), Presence(state)))
+        return Document(views.bridge(find.bridge(state, name), Presence(state)))
 
     return Request(shown)
 
@@ -161,5 +161,5 @@ def remove(name: str, force: bool, if_exists: bool, dry_run: bool) -> Request:
 
     A device that was there before dnet stays.
     """
-    operation = partial(bridges_of_host.remove, name=name, force=force, if_exists=if_exists)
+    operation = partial(operations.remove, name=name, force=force, if_exists=if_exists)
     return Request(nothing, operation, dry_run)

@@ -12,11 +12,10 @@ from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, column, published_text, unplugged
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import Interface
-from dnet.model.interfaces import named
 from dnet.model.state import State
-from dnet.network import interface as interfaces
+from dnet.network import interface as operations
 from dnet.transaction.presence import Presence
 
 COLUMNS = (
@@ -51,7 +50,7 @@ def allocate(
 ) -> Request:
     """Give an id an address, and print it; again it is the same one."""
     operation = partial(
-        interfaces.allocate, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
+        operations.allocate, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
     )
     return Request(allocated, operation, dry_run)
 
@@ -65,7 +64,7 @@ def release(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
 
     All that are named, or none.
     """
-    operation = partial(interfaces.release, ids=ids, if_exists=if_exists)
+    operation = partial(operations.release, ids=ids, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
 
 
@@ -77,7 +76,7 @@ def list_(bridge: str | None) -> Request:
 
     def show(state: State, _: Any) -> Document:
         if bridge is not None:
-            bridges.named(state, bridge)
+            find.bridge(state, bridge)
         seen = Presence(state)
         items = [
             views.interface(state, one, seen)
@@ -96,7 +95,9 @@ def show(interface_id: str) -> Request:
     """Show an interface with its ports and links."""
 
     def shown(state: State, _: Any) -> Document:
-        return Document(views.interface(state, named(state, interface_id), Presence(state)))
+        return Document(
+            views.interface(state, find.interface(state, interface_id), Presence(state))
+        )
 
     return Request(shown)
 

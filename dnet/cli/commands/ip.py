@@ -13,7 +13,7 @@ from dnet.cli.output import views
 from dnet.cli.output.document import Document, Item, column
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import ipallocator
@@ -71,7 +71,7 @@ def list_(bridge: str | None, available: bool) -> Request:
     """List the addresses that are taken, with their owners."""
 
     def show(state: State, _: Any) -> Document:
-        chosen = [bridges.named(state, bridge)] if bridge else list(state.bridges.values())
+        chosen = [find.bridge(state, bridge)] if bridge else list(state.bridges.values())
         found = _available if available else _taken
         return Document(
             items=partial(found, state, chosen), columns=COLUMNS, key=lambda item: str(item["ip"])

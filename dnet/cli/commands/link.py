@@ -13,10 +13,10 @@ from dnet.cli.output.document import Document, column
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
 from dnet.errors import UsageError
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import Link
 from dnet.model.state import State
-from dnet.network import link as links
+from dnet.network import link as operations
 from dnet.values import names
 
 COLUMNS = (
@@ -70,7 +70,7 @@ def add(
     def show(_: State, made: Link) -> Document:
         return Document(views.link(made), values=())
 
-    operation = partial(links.add, parent=parent, child=child, ports=ports, alias=alias)
+    operation = partial(operations.add, parent=parent, child=child, ports=ports, alias=alias)
     return Request(show, operation, dry_run)
 
 
@@ -88,7 +88,7 @@ def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Re
     if parent != names.HOST:
         names.interface_id(parent)
     names.interface_id(child)
-    operation = partial(links.remove, parent=parent, child=child, if_exists=if_exists)
+    operation = partial(operations.remove, parent=parent, child=child, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
 
 
@@ -100,7 +100,7 @@ def list_(bridge: str | None) -> Request:
 
     def show(state: State, _: Any) -> Document:
         if bridge is not None:
-            bridges.named(state, bridge)
+            find.bridge(state, bridge)
         items = [
             views.link(one)
             for one in state.links.values()
@@ -123,7 +123,7 @@ def env(parent: str) -> Request:
     """
 
     def show(state: State, _: Any) -> Document:
-        variables = links.environment(state, parent)
+        variables = operations.environment(state, parent)
         lines = tuple(f"{name}={names.for_shell(value)}" for name, value in variables.items())
         return Document(variables, values=lines)
 

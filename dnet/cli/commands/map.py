@@ -13,7 +13,7 @@ from dnet.cli.output.document import Column, Document, column, endpoint_text, po
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
 from dnet.errors import UsageError
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import Mapping
 from dnet.model.state import State
 from dnet.network import portmapper
@@ -100,7 +100,7 @@ def list_(target: str | None, bridge: str | None) -> Request:
 
     def show(state: State, _: Any) -> Document:
         if bridge is not None:
-            bridges.named(state, bridge)
+            find.bridge(state, bridge)
         keys = list(state.mappings)
         if target is not None:
             keys = list(state.mappings_by_target.keys(portmapper.resolve(state, target)[0]))

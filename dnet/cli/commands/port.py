@@ -12,7 +12,7 @@ from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, Item, column, ports_text
 from dnet.cli.session import Request, nothing
 from dnet.cli.tree import Group
-from dnet.model import bridges
+from dnet.model import find
 from dnet.model.entities import Reservation
 from dnet.model.state import State
 from dnet.network import portallocator
@@ -89,7 +89,7 @@ def list_(bridge: str | None) -> Request:
 
     def show(state: State, _: Any) -> Document:
         if bridge is not None:
-            bridges.named(state, bridge)
+            find.bridge(state, bridge)
         return Document(views.ports(state, bridge), columns=COLUMNS, key=_key)
 
     return Request(show)

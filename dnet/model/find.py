@@ -1,0 +1,75 @@
+"""Which bridge or interface a command means."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dnet.errors import NotFoundError, UsageError
+from dnet.model.entities import DEFAULT_BRIDGE, Bridge, Interface
+from dnet.model.state import State
+from dnet.values import address, names, nearby
+
+
+def bridge(state: State, name: str | None, *, to_remove: bool = False) -> Bridge:
+    """The bridge of that name; without a name the only one there is, else dnet0.
+
+    Raises NotFoundError, whose hint makes none `to_remove`.
+    """
+    if name is None:
+        return _unnamed(state)
+    found = state.bridges.get(name)
+    if found is None:
+        make = None if to_remove else f"dnet bridge init {names.for_shell(name)}"
+        hint = "dnet bridge list" if state.bridges else make
+        near = partial(nearby.names, name, state.bridges)
+        raise NotFoundError(f"there is no bridge {name}", hint, near)
+    return found
+
+
+def bridge_for_address(state: State, ip: str, name: str | None) -> Bridge:
+    """The bridge whose subnet has the address; one asked for by name must be that one.
+
+    Raises UsageError where no subnet has it, NotFoundError.
+    """
+    if name is not None:
+        asked = bridge(state, name)
+        if address.contains(asked.address, ip):
+            return asked
+        raise _elsewhere(asked, ip)
+    found = state.bridge_of(ip)
+    if found is not None:
+        return found
+    only = _unnamed(state)
+    if len(state.bridges) == 1:
+        raise _elsewhere(only, ip)
+    raise UsageError(f"{ip} is in no bridge's subnet", "dnet bridge list")
+
+
+def interface(state: State, interface_id: str) -> Interface:
+    """The interface of that id. Raises NotFoundError, UsageError for what is no id."""
+    found = state.interfaces.get(names.interface_id(interface_id))
+    if found is None:
+        raise NotFoundError(
+            f"there is no interface {interface_id}",
+            "dnet interface list",
+            partial(nearby.names, interface_id, state.interfaces),
+        )
+    return found
+
+
+def _unnamed(state: State) -> Bridge:
+    if len(state.bridges) == 1:
+        return next(state.bridges.values())
+    if state.bridges and DEFAULT_BRIDGE not in state.bridges:
+        raise NotFoundError(
+            f"there is no bridge {DEFAULT_BRIDGE}", f"name one of these: {', '.join(state.bridges)}"
+        )
+    return bridge(state, DEFAULT_BRIDGE)
+
+
+def _elsewhere(home: Bridge, ip: str) -> UsageError:
+    """The error for an address that is not in a bridge's subnet."""
+    return UsageError(
+        f"{ip} is not in {home.name}'s subnet {home.subnet}",
+        f"dnet ip list --available --bridge {names.for_shell(home.name)}",
+    )
