@@ -14,7 +14,8 @@ from dnet.model.state import State
 from dnet.plan import settings
 from dnet.plan.scope import Scope
 from dnet.plan.steps import Plan, PortSteps, Step, Sysctl, Zone
-from dnet.values.address import ANY
+from dnet.values import address
+from dnet.values.family import V4
 
 if TYPE_CHECKING:
     from dnet.firewall.door import Change
@@ -85,7 +86,7 @@ class Kernel(Parts):
 
     def absent(self, host_ips: Iterable[str]) -> list[str]:
         """What waits for an address that the host does not have, in words."""
-        asked = sorted(one for one in host_ips if one != ANY and not one.startswith("127."))
+        asked = sorted(one for one in host_ips if one != V4.any and not address.is_loopback(one))
         if not asked:
             return []
         from dnet.host.localaddr import LocalAddresses

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from dnet.host import dump, messages
 from dnet.values import address
+from dnet.values.family import V4
 
 T = TypeVar("T")
 
@@ -32,7 +33,6 @@ _TRIES = 100
 _NEW_LINK, _DELETE_LINK, _GET_LINK = 16, 17, 18  # include/uapi/linux/rtnetlink.h
 _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 20, 21, 22
 _NEW_ROUTE, _GET_ROUTE = 24, 26
-_IPV4 = 2  # AF_INET
 _UP = 0x1  # IFF_UP
 _MAIN, _BOOT, _UNICAST = 254, 3, 1  # RT_TABLE_MAIN, RTPROT_BOOT, RTN_UNICAST
 _KERNEL, _LINK = 2, 253  # RTPROT_KERNEL, RT_SCOPE_LINK
@@ -78,7 +78,7 @@ class Channel:
     def addresses(self, index: int) -> list[Any]:
         """The IPv4 addresses of a device."""
         found = self._dump(_GET_ADDRESS, lambda: _addresses_of(index))
-        return [one for one in found if (one["family"], one["index"]) == (_IPV4, index)]
+        return [one for one in found if (one["family"], one["index"]) == (V4.number, index)]
 
     def subnets(self, index: int) -> list[str]:
         """The subnets that the main table routes to what is plugged into a device."""
@@ -97,7 +97,7 @@ class Channel:
         """
         import socket
 
-        message = _ROUTE_MESSAGE.pack(_IPV4, 32, 0, 0, 0, 0, 0, 0, 0)
+        message = _ROUTE_MESSAGE.pack(V4.number, V4.bits, 0, 0, 0, 0, 0, 0, 0)
         self._send(_GET_ROUTE, message + dump.attribute(_TO, socket.inet_aton(ip)))
         kind, answer = next(self._parts())
         has = dump.attributes(answer, _HEADER.size + _ROUTE_MESSAGE.size)
@@ -146,7 +146,7 @@ class Channel:
     def add_default_route(self, index: int, gateway: str) -> None:
         """Route everything that has no other way through a device."""
         message = messages.routing().route()
-        message.update({"family": _IPV4, "table": _MAIN, "proto": _BOOT, "type": _UNICAST})
+        message.update({"family": V4.number, "table": _MAIN, "proto": _BOOT, "type": _UNICAST})
         message |= nested("RTA", gateway=gateway, oif=index)
         self._ask(_NEW_ROUTE, message, _CREATE | _EXCLUSIVE)
 
@@ -154,7 +154,7 @@ class Channel:
         """Route a subnet to what is plugged into a device, as the kernel does for an address."""
         ip, _, length = subnet.partition("/")
         message = messages.routing().route()
-        message.update({"family": _IPV4, "table": _MAIN, "proto": _KERNEL, "type": _UNICAST})
+        message.update({"family": V4.number, "table": _MAIN, "proto": _KERNEL, "type": _UNICAST})
         message.update({"scope": _LINK, "dst_len": int(length)})
         message |= nested("RTA", dst=ip, oif=index, prefsrc=source)
         self._ask(_NEW_ROUTE, message, _CREATE | _REPLACE)
@@ -231,7 +231,7 @@ def _link(index: int, *, up: bool | None = None, **attributes: Any) -> Any:
 def _address(index: int, cidr: str) -> Any:
     ip, _, prefix = cidr.partition("/")
     message = messages.routing().address()
-    message.update({"family": _IPV4, "prefixlen": int(prefix), "index": index})
+    message.update({"family": V4.number, "prefixlen": int(prefix), "index": index})
     last = {"broadcast": address.broadcast(cidr)} if int(prefix) <= address.LONGEST_PREFIX else {}
     message |= nested("IFA", local=ip, address=ip, **last)
     return message
@@ -239,13 +239,13 @@ def _address(index: int, cidr: str) -> Any:
 
 def _addresses_of(index: int) -> Any:
     message = messages.routing().address()
-    message.update({"family": _IPV4, "index": index})
+    message.update({"family": V4.number, "index": index})
     return message
 
 
 def _routes_by(index: int) -> Any:
     message = messages.routing().route()
-    message.update({"family": _IPV4, "table": _MAIN})
+    message.update({"family": V4.number, "table": _MAIN})
     message |= nested("RTA", oif=index)
     return message
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from dnet.errors import out_of_files
 from dnet.host import dump
+from dnet.values.family import FAMILIES, Family
 
 _NETLINK_SOCK_DIAG = 4  # include/uapi/linux/netlink.h
 _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY, include/uapi/linux/sock_diag.h
@@ -48,21 +49,21 @@ def listening(proto: str) -> list[Listening] | None:
     process may open no more files.
     """
     try:
-        return [*_dump(_socket.AF_INET, 4, proto), *_dump(_socket.AF_INET6, 16, proto)]
+        return [one for family in FAMILIES for one in _dump(family, proto)]
     except OSError as error:
         if out_of_files(error):
             raise
         return None
 
 
-def _dump(family: int, length: int, proto: str) -> Iterator[Listening]:
+def _dump(family: Family, proto: str) -> Iterator[Listening]:
     number, states = _OPEN_TO_ALL[proto]
-    question = _QUESTION.pack(family, number, 0, states)
+    question = _QUESTION.pack(family.number, number, 0, states)
     for message in dump.answers(_NETLINK_SOCK_DIAG, _BY_FAMILY, question):
         port, address = _ANSWER.unpack_from(message)
         inode = _INODE.unpack_from(message, _ANSWER.size)[0]
         ipv6_only = _byte(message, _ANSWER.size + _INODE.size, _SKV6ONLY)
-        yield Listening(address[:length], port, inode, bool(ipv6_only))
+        yield Listening(address[: family.bits // 8], port, inode, bool(ipv6_only))
 
 
 def _byte(message: bytes, at: int, wanted: int) -> int:

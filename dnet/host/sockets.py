@@ -16,7 +16,8 @@ from typing import NamedTuple
 from dnet.errors import out_of_files
 from dnet.host import sockdiag
 from dnet.host.system import read_file
-from dnet.values.address import WILDCARDS
+from dnet.values.address import bracketed
+from dnet.values.family import V6, WILDCARDS
 
 _LISTEN = b"0A"  # TCP_LISTEN, include/net/tcp_states.h
 _MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291
@@ -38,8 +39,7 @@ class Listener(NamedTuple):
     inode: int
 
     def __str__(self) -> str:
-        address = f"[{self.address}]" if ":" in self.address else self.address
-        return f"{address}:{self.port}/{self.proto}"
+        return f"{bracketed(self.address)}:{self.port}/{self.proto}"
 
 
 class Listeners:
@@ -198,7 +198,7 @@ def _ipv4(hexadecimal: bytes) -> str | None:
 def _heard(raw: bytes) -> str | None:
     """The IPv4 address a socket bound to `raw` hears, `::` for all by IPv6, None for none."""
     if len(raw) == 16 and not any(raw):
-        return "::"
+        return V6.any
     if len(raw) == 16 and raw[:12] != _MAPPED:
         return None
     return ".".join(map(str, raw[-4:]))

@@ -12,6 +12,8 @@ import stat
 import struct
 import sys
 
+from dnet.values.family import FAMILIES
+
 _CHUNK = 1 << 16
 _FILES = 8
 
@@ -127,9 +129,9 @@ def nameservers(path: str = "/etc/resolv.conf") -> list[str]:
 
 
 def _is_address(text: str) -> bool:
-    for family in (_socket.AF_INET, _socket.AF_INET6):
+    for family in FAMILIES:
         try:
-            _socket.inet_pton(family, text)
+            _socket.inet_pton(family.number, text)
         except (OSError, ValueError):
             continue
         return True

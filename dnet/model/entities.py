@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Self
 
 from dnet.values import address, names
-from dnet.values.address import ANY
 from dnet.values.endpoint import Endpoint
+from dnet.values.family import V4
 
 DEFAULT_BRIDGE = "dnet0"
 DEFAULT_CHAIN = "DNET"
@@ -55,7 +55,7 @@ class Bridge(NamedTuple):
     ip_forward: bool = True
     iptables: bool = True
     isolate: bool = True
-    binding_ip: str = ANY
+    binding_ip: str = V4.any
     port_range: tuple[int, int] = DYNAMIC_PORTS
     allocation: str = ROUND_ROBIN
     adopted: bool = False
@@ -217,7 +217,7 @@ class Link(NamedTuple):
         if not self.from_host:
             return ()
         halves = (names.split_port_proto(text) for text in self.ports)
-        return tuple(Endpoint.single(address.LOOPBACK, port, proto) for port, proto in halves)
+        return tuple(Endpoint.single(self.parent_ip, port, proto) for port, proto in halves)
 
     def row(self) -> Row:
         """What stands in the store under the key."""

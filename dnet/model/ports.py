@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 from dnet.model.state import State
 from dnet.model.table import Index, Raw, Table
-from dnet.values import address, names
-from dnet.values.endpoint import Endpoint, host_ip_of
+from dnet.values import names
+from dnet.values.endpoint import Endpoint
+from dnet.values.family import V4
 
 
 class Holder(NamedTuple):
@@ -31,7 +32,7 @@ class Ports:
 
     def __init__(self, rows: Raw) -> None:
         self._rows = rows
-        self._hosts = dict.fromkeys(host_ip_of(key) for key in rows if "-" not in key)
+        self._hosts = dict.fromkeys(_host_of(key) for key in rows if "-" not in key)
         ranges = {key: row for key, row in rows.items() if "-" in key}
         self._ranges = Index(_blocks_of, ranges)
 
@@ -40,7 +41,7 @@ class Ports:
         if "-" in key:
             self._ranges.learn(key, row)
         else:
-            self._hosts[host_ip_of(key)] = None
+            self._hosts[_host_of(key)] = None
 
     def forget(self, key: str, row: Any) -> None:
         """Let go of an endpoint that goes; its address may well be used again."""
@@ -80,7 +81,7 @@ def find_holder(state: State, endpoint: Endpoint, owner: str | None = None) -> H
     if not endpoint.is_range and not _may_be_taken(state, endpoint.port, endpoint.proto):
         return None
     for kind, key, other in meeting(state, endpoint):
-        if at != other.host_ip and address.ANY not in (at, other.host_ip):
+        if at != other.host_ip and V4.any not in (at, other.host_ip):
             continue
         if kind == "reservation" and owner is not None and state.reservations[key].owner == owner:
             continue
@@ -96,7 +97,7 @@ def meeting(state: State, endpoint: Endpoint) -> Iterator[tuple[str, str, Endpoi
     links = _links(state)
     for port in range(endpoint.port, endpoint.end + 1):
         for key in links.keys(f"{port}/{endpoint.proto}"):
-            yield "link", key, Endpoint.single(address.LOOPBACK, port, endpoint.proto)
+            yield "link", key, Endpoint.single(state.links[key].parent_ip, port, endpoint.proto)
 
 
 def taken_at(state: State, host_ip: str, proto: str) -> Callable[[int], bool]:
@@ -116,6 +117,11 @@ def _may_be_taken(state: State, port: int, proto: str) -> bool:
         or ports(state.reservations).may_have(port, proto)
         or f"{port}/{proto}" in _links(state)
     )
+
+
+def _host_of(key: str) -> str:
+    """The address in a key as it stands there, be it in brackets."""
+    return key.rpartition(":")[0]
 
 
 def _blocks_of(key: str, _row: Any) -> Iterable[tuple[int, str]]:

@@ -15,7 +15,8 @@ from dnet.model import find
 from dnet.model.entities import REUSE, Bridge
 from dnet.model.state import State
 from dnet.model.table import Table
-from dnet.values import address
+from dnet.values import address, family
+from dnet.values.family import V4
 from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _never(facts: Facts, bridge: Bridge) -> Mapping[str, str]:
     if bridge.adopted:
         around = dict.fromkeys(facts.nameservers(), "a nameserver of this host")
         around |= dict.fromkeys(facts.gateways(bridge.subnet), "a gateway of this host")
-        around = {ip: what for ip, what in around.items() if ":" not in ip}
+        around = {ip: what for ip, what in around.items() if family.of(ip) is V4}
     return {**around, **own, **reserved(bridge)}
 
 

@@ -16,7 +16,7 @@ from dnet.model import find
 from dnet.model.entities import Interface, Link
 from dnet.model.state import State
 from dnet.network import portallocator
-from dnet.values import address, names, nearby
+from dnet.values import address, family, names, nearby
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
@@ -51,7 +51,7 @@ def add(
     _refuse_without_iptables(state, link)
     for endpoint in link.endpoints:
         # Its port cannot be another one, as that of a mapping can.
-        other = f"{endpoint.host_ip}::{endpoint.port}/{endpoint.proto}"
+        other = f"{address.bracketed(endpoint.host_ip)}::{endpoint.port}/{endpoint.proto}"
         advice = f"publish it on another port: dnet map add {child} {other}"
         portallocator.claim(state, facts, endpoint, owner=child, advice=advice)
     state.links.put(link.key, link)
@@ -103,7 +103,7 @@ def _make(state: State, parent: str, child: Interface, ports: Sequence[str], ali
         )
     if not ports:
         raise UsageError(f"{child.id} exposes no port", "name the ports with -p PORT/PROTO")
-    parent_ip, parent_bridge = address.LOOPBACK, None
+    parent_ip, parent_bridge = family.of(child.ip).loopback, None
     if parent != names.HOST:
         source = find.interface(state, parent)
         parent_ip, parent_bridge = source.ip, source.bridge
@@ -150,7 +150,7 @@ def prefix(alias: str) -> str:
 
 def _variables(link: Link) -> dict[str, str]:
     begin = prefix(link.alias)
-    ip = address.LOOPBACK if link.from_host else link.child_ip
+    ip = link.parent_ip if link.from_host else link.child_ip
     halves = [names.split_port_proto(text) for text in link.ports]
     port, proto = halves[0]
     variables = {f"{begin}_PORT": f"{proto}://{ip}:{port}"}

@@ -17,8 +17,9 @@ from dnet.model import find
 from dnet.model.entities import Bridge, Reservation
 from dnet.model.ports import Holder, find_holder, meeting, taken_at
 from dnet.model.state import State
-from dnet.values import address, nearby
+from dnet.values import nearby
 from dnet.values.endpoint import Endpoint, EndpointQuery
+from dnet.values.family import V4, WILDCARDS
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
@@ -83,12 +84,13 @@ def match(query: EndpointQuery, keys: Iterable[str]) -> str | None:
     Raises UsageError where several addresses have it and none is 0.0.0.0.
     """
     known = keys if isinstance(keys, dict) else dict.fromkeys(keys)
-    exact = str(Endpoint(query.host_ip or address.ANY, query.port, query.proto, query.end))
+    endpoint = query.endpoint
+    exact = str(endpoint)
     if exact in known:
         return exact
     if query.host_ip is not None:
         return None
-    tail = exact.removeprefix(address.ANY)
+    tail = f":{endpoint.ports}"
     found = [key for key in known if key.endswith(tail)]
     if len(found) > 1:
         raise UsageError(f"{query} is there on several addresses", f"name one: {', '.join(found)}")
@@ -121,7 +123,7 @@ def claim(
 def _other_choice(listened_on: Sequence[str]) -> str:
     """What to do where processes listen on these addresses: on others the port may be free."""
     other_port = "choose another host port"
-    if not address.WILDCARDS.isdisjoint(listened_on):
+    if not WILDCARDS.isdisjoint(listened_on):
         return other_port
     taken = ", ".join(listened_on[:_LISTED]) + (", …" if len(listened_on) > _LISTED else "")
     return f"{other_port}, or a HOST_IP other than {taken}"
@@ -213,9 +215,9 @@ def _belongs(state: State, endpoint: Endpoint, holder: Holder) -> tuple[str, str
 
 def _refuse_held(state: State, query: EndpointQuery) -> None:
     """Raise ConflictError for a port that a mapping or a link holds."""
-    wanted = Endpoint(query.host_ip or address.ANY, query.port, query.proto, query.end)
+    wanted = query.endpoint
     for kind, key, other in meeting(state, wanted):
-        elsewhere = query.host_ip is not None and other.host_ip not in (address.ANY, query.host_ip)
+        elsewhere = query.host_ip is not None and other.host_ip not in (V4.any, query.host_ip)
         if kind == "reservation" or elsewhere:
             continue
         command = "link" if kind == "link" else "map"

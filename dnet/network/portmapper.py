@@ -129,8 +129,7 @@ def _put(state: State, mapping: Mapping) -> Mapping:
 def _no_mapping(state: State, query: EndpointQuery) -> NotFoundError:
     """For a port inside of a range the hint is the range, which is removed whole."""
     message = f"there is no mapping {query}"
-    at = Endpoint(query.host_ip or address.ANY, query.port, query.proto, query.end)
-    holder = ports.find_holder(state, at)
+    holder = ports.find_holder(state, query.endpoint)
     if holder is not None and holder.kind == "mapping":
         return NotFoundError(
             f"{query} is part of the mapping {holder.key}, which goes whole",

@@ -9,7 +9,8 @@ from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.model.table import ABSENT
 from dnet.network.facts import DEFAULT, LOCAL, MAIN, REFUSING
-from dnet.values import address
+from dnet.values import address, family
+from dnet.values.family import V4
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts, Route
@@ -64,7 +65,7 @@ def overlapped(state: State, facts: Facts, bridge: Bridge) -> str | None:
 
     Left out are the host's own addresses, which no container gets.
     """
-    own = f"{bridge.gateway}/{address.LENGTH}"
+    own = f"{bridge.gateway}/{V4.bits}"
     found = [
         why
         for subnet, why in _nameservers(facts)
@@ -87,7 +88,11 @@ def overlapped(state: State, facts: Facts, bridge: Bridge) -> str | None:
 
 
 def _nameservers(facts: Facts) -> list[tuple[str, str]]:
-    return [(f"{ip}/32", f"the nameserver {ip}") for ip in facts.nameservers() if "." in ip]
+    return [
+        (f"{ip}/{V4.bits}", f"the nameserver {ip}")
+        for ip in facts.nameservers()
+        if family.of(ip) is V4
+    ]
 
 
 def _hides(route: Route, subnet: str) -> bool:
@@ -117,7 +122,7 @@ def _described(route: Route) -> str:
 
 
 def _is_own_address(route: Route) -> bool:
-    return route.kind == "local" and address.prefix_len(route.subnet) == address.LENGTH
+    return route.kind == "local" and address.prefix_len(route.subnet) == V4.bits
 
 
 def _leaving(state: State) -> set[str]:

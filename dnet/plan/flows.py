@@ -15,8 +15,8 @@ from dnet.model.ports import ports
 from dnet.model.state import Change, State
 from dnet.model.table import ABSENT, Table
 from dnet.plan.flow import LOCAL, Flow
-from dnet.values import address
 from dnet.values.endpoint import Endpoint
+from dnet.values.family import V4
 from dnet.values.names import split_port_proto
 
 
@@ -86,7 +86,7 @@ def _linked(now: State, parent_bridge: str, child_bridge: str) -> Iterator[Flow]
 
 
 def _destination(host_ip: str) -> str:
-    return LOCAL if host_ip == address.ANY else host_ip
+    return LOCAL if host_ip == V4.any else host_ip
 
 
 def _through(mapping: Mapping, now: Table[Any]) -> Flow:
@@ -119,7 +119,7 @@ def _along(link: Link) -> Iterator[Flow]:
         if link.from_host:
             yield Flow(
                 proto=proto,
-                orig_dst=address.LOOPBACK,
+                orig_dst=link.parent_ip,
                 orig_dports=(port, port),
                 reply_src=link.child_ip,
             )

@@ -15,6 +15,7 @@ from dnet.model.state import State
 from dnet.network import link
 from dnet.values import address
 from dnet.values.endpoint import Endpoint
+from dnet.values.family import V4
 
 
 def examine(state: State) -> None:
@@ -99,8 +100,8 @@ def _links(state: State) -> None:
 def _ends(state: State, place: str, one: Link) -> None:
     ends = [(one.child, one.child_ip, one.child_bridge)]
     if one.from_host:
-        at_host = (one.parent_ip, one.parent_bridge) == (address.LOOPBACK, None)
-        demand(at_host, place, "its parent is not at 127.0.0.1")
+        at_host = (one.parent_ip, one.parent_bridge) == (V4.loopback, None)
+        demand(at_host, place, f"its parent is not at {V4.loopback}")
     else:
         ends.append((one.parent, one.parent_ip, str(one.parent_bridge)))
     for interface_id, ip, bridge in ends:

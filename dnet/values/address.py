@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dnet.errors import UsageError
+from dnet.values import family
+from dnet.values.family import V4, V6
 from dnet.values.names import is_number, quoted
 
 if TYPE_CHECKING:
@@ -20,17 +22,12 @@ if TYPE_CHECKING:
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
     Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
-ANY = "0.0.0.0"
-WILDCARDS = frozenset({ANY, "::"})
-LOOPBACK = "127.0.0.1"
 SHORTEST_PREFIX, LONGEST_PREFIX = 8, 30
-LENGTH = 32
-"""The bits of an IPv4 address."""
 _OWN_MACS = "02:42:"
 
 
 def _supported(text: str, version: int) -> None:
-    if version != 4:
+    if version != V4.version:
         raise UsageError(
             f"{quoted(text)} is an IPv6 address; dnet manages IPv4 so far",
             "give an IPv4 address, such as 172.17.0.2",
@@ -41,9 +38,8 @@ def parse(text: str) -> str:
     """An IPv4 address in its canonical form."""
     import ipaddress
 
-    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     try:
-        address = ipaddress.ip_address(bare)
+        address = ipaddress.ip_address(unbracketed(text))
     except ValueError:
         raise UsageError(
             f"{quoted(text)} is not an IP address", "an address looks like 172.17.0.2"
@@ -60,7 +56,7 @@ def parse_host_ip(text: str) -> str:
     import ipaddress
 
     if is_localhost(text):
-        return LOOPBACK
+        return V4.loopback
     address = ipaddress.ip_address(parse(text))
     if address.is_multicast or str(address) == "255.255.255.255":
         raise UsageError(
@@ -171,7 +167,7 @@ def prefix_len(cidr: str) -> int:
 
 def to_int(address: str) -> int:
     """The number behind an address in canonical form, for arithmetic and for sorting."""
-    if ":" in address:
+    if family.of(address) is V6:
         import ipaddress
 
         return int(ipaddress.IPv6Address(address))
@@ -189,6 +185,23 @@ def ascending(first: int, last: int) -> Iterator[str]:
         lowest, highest = max(first, block << 8), min(last, block << 8 | 255)
         for byte in range(lowest & 255, (highest & 255) + 1):
             yield f"{head}{byte}"
+
+
+def bracketed(address: str) -> str:
+    """An address as it stands ahead of a port: IPv6 in brackets (RFC 3986, 3.2.2)."""
+    return f"[{address}]" if family.of(address) is V6 else address
+
+
+def unbracketed(text: str) -> str:
+    """An address without the brackets that it may stand in."""
+    return text[1:-1] if text.startswith("[") and text.endswith("]") else text
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address is one of the host's own loopback network."""
+    own = family.of(address)
+    differing = to_int(address) ^ to_int(host(own.local))
+    return differing >> own.bits - prefix_len(own.local) == 0
 
 
 def contains(cidr: str, address: str) -> bool:

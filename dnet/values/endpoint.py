@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dnet.errors import UsageError
 from dnet.values import address, names
+from dnet.values.family import V4
 
 
 class Endpoint(NamedTuple):
@@ -24,7 +25,7 @@ class Endpoint(NamedTuple):
     end: int
 
     def __str__(self) -> str:
-        return f"{self.host_ip}:{self.ports}"
+        return f"{address.bracketed(self.host_ip)}:{self.ports}"
 
     @property
     def ports(self) -> str:
@@ -44,15 +45,15 @@ class Endpoint(NamedTuple):
     @classmethod
     def from_key(cls, key: str) -> Endpoint:
         """The endpoint behind a canonical text of the store's own."""
-        host_ip, _, rest = key.rpartition(":")
+        at, _, rest = key.rpartition(":")
         ports, _, proto = rest.partition("/")
         first, _, last = ports.partition("-")
-        return cls(host_ip, int(first), proto, int(last or first))
+        return cls(address.unbracketed(at), int(first), proto, int(last or first))
 
 
 def host_ip_of(key: str) -> str:
     """The address in a canonical text of the store's own."""
-    return key.rpartition(":")[0]
+    return address.unbracketed(key.rpartition(":")[0])
 
 
 class EndpointQuery(NamedTuple):
@@ -64,8 +65,12 @@ class EndpointQuery(NamedTuple):
     proto: str
 
     def __str__(self) -> str:
-        at = Endpoint(self.host_ip or "", self.port, self.proto, self.end)
-        return str(at).removeprefix(":")
+        return str(self.endpoint) if self.host_ip else self.endpoint.ports
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """What it says, on 0.0.0.0 where it says no address."""
+        return Endpoint(self.host_ip or V4.any, self.port, self.proto, self.end)
 
 
 class PublishSpec(NamedTuple):
@@ -79,7 +84,7 @@ class PublishSpec(NamedTuple):
     proto: str
 
     def __str__(self) -> str:
-        at = f"{self.host_ip}:" if self.host_ip else ""
+        at = f"{address.bracketed(self.host_ip)}:" if self.host_ip else ""
         here = _ports(self.host_port, self.host_end) if self.host_port else ""
         colon = ":" if at or here else ""
         return f"{at}{here}{colon}{_ports(self.port, self.end)}/{self.proto}"
@@ -146,7 +151,7 @@ def _endpoint(text: str) -> EndpointQuery:
     body, proto = _split_proto(text)
     host_ip, ports = _split_host_ip(body)
     if ":" in ports:
-        at = f"{host_ip}:" if host_ip else ""
+        at = f"{address.bracketed(host_ip)}:" if host_ip else ""
         raise UsageError(
             f"{names.quoted(text)} is not a host endpoint",
             f"leave out the container's side: {at}{ports.partition(':')[0]}/{proto}",

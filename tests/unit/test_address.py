@@ -133,6 +133,17 @@ def test_the_parts_of_an_address_with_its_prefix() -> None:
     assert not address.contains("172.17.42.1/16", "172.18.0.0")
 
 
+@pytest.mark.parametrize(
+    ("text", "is_loopback"),
+    [
+        *(("127.0.0.1", True), ("127.255.255.254", True), ("128.0.0.1", False)),
+        *(("10.0.0.127", False), ("0.0.0.0", False), ("::1", True), ("::2", False), ("::", False)),
+    ],
+)
+def test_the_host_s_own_loopback_network(text: str, is_loopback: bool) -> None:
+    assert address.is_loopback(text) is is_loopback
+
+
 def test_addresses_sort_as_numbers() -> None:
     mixed = ["10.0.0.10", "9.255.255.255", "10.0.0.9", "10.0.1.0"]
     assert sorted(mixed, key=address.to_int) == [

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from dnet.errors import UsageError
-from dnet.values.endpoint import Endpoint, EndpointQuery, PublishSpec, parse_endpoint, parse_publish
+from dnet.values.endpoint import (
+    Endpoint,
+    EndpointQuery,
+    PublishSpec,
+    host_ip_of,
+    parse_endpoint,
+    parse_publish,
+)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +139,25 @@ def test_what_a_spec_asks_for(text: str, is_range: bool, picks_one: bool) -> Non
     assert (spec.is_range, spec.picks_one) == (is_range, picks_one)
 
 
-def test_an_endpoint_prints_as_the_key_it_is() -> None:
-    assert str(Endpoint.single("0.0.0.0", 8080, "tcp")) == "0.0.0.0:8080/tcp"
-    assert str(Endpoint("0.0.0.0", 8000, "udp", 8999)) == "0.0.0.0:8000-8999/udp"
-    assert Endpoint.from_key("0.0.0.0:8000-8999/udp") == Endpoint("0.0.0.0", 8000, "udp", 8999)
+@pytest.mark.parametrize(
+    ("endpoint", "key"),
+    [
+        (Endpoint.single("0.0.0.0", 8080, "tcp"), "0.0.0.0:8080/tcp"),
+        (Endpoint("10.0.0.1", 8000, "udp", 8999), "10.0.0.1:8000-8999/udp"),
+        (Endpoint.single("::1", 8080, "tcp"), "[::1]:8080/tcp"),
+        (Endpoint("2001:db8::7", 8000, "udp", 8999), "[2001:db8::7]:8000-8999/udp"),
+        (Endpoint.single("::", 53, "sctp"), "[::]:53/sctp"),
+    ],
+)
+def test_an_endpoint_prints_as_the_key_it_is(endpoint: Endpoint, key: str) -> None:
+    assert str(endpoint) == key
+    assert Endpoint.from_key(key) == endpoint
+    assert host_ip_of(key) == endpoint.host_ip
+
+
+def test_an_ipv6_address_stands_in_brackets_in_whatever_can_be_typed() -> None:
+    assert str(EndpointQuery("::1", 80, 81, "tcp")) == "[::1]:80-81/tcp"
+    assert str(PublishSpec("::1", 8080, 8080, 80, 80, "tcp")) == "[::1]:8080:80/tcp"
 
 
 @pytest.mark.parametrize(

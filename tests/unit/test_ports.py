@@ -12,8 +12,7 @@ from dnet.errors import (
     PortInUseError,
     UsageError,
 )
-from dnet.model import ports
-from dnet.model.ports import Holder
+from dnet.model.ports import Holder, find_holder
 from dnet.model.state import State
 from dnet.network import bridge, interface, link, portallocator, portmapper
 from dnet.values.endpoint import Endpoint
@@ -505,11 +504,21 @@ def test_find_holder() -> None:
     reserve(state, "80", owner="web")
     publish(state, "8000-8009:8000-8009/udp")
     port = Endpoint.single(ONE, 80, "tcp")
-    assert ports.find_holder(state, port) == Holder("reservation", "0.0.0.0:80/tcp")
-    assert ports.find_holder(state, port, owner="web") is None
+    assert find_holder(state, port) == Holder("reservation", "0.0.0.0:80/tcp")
+    assert find_holder(state, port, owner="web") is None
     inside = Endpoint(ANY, 8009, "udp", 9000)
-    assert ports.find_holder(state, inside) == Holder("mapping", "0.0.0.0:8000-8009/udp")
-    assert ports.find_holder(state, Endpoint(ANY, 8010, "udp", 9000)) is None
+    assert find_holder(state, inside) == Holder("mapping", "0.0.0.0:8000-8009/udp")
+    assert find_holder(state, Endpoint(ANY, 8010, "udp", 9000)) is None
+
+
+@pytest.mark.parametrize(
+    "known", [Endpoint.single("::1", 8080, "tcp"), Endpoint("2001:db8::7", 8000, "tcp", 8999)]
+)
+def test_an_endpoint_of_ipv6_is_found_by_its_port(known: Endpoint) -> None:
+    state = State({"reservations": {str(known): {"bridge": "dnet0"}}})
+    asked = Endpoint.single(known.host_ip, 8080, "tcp")
+    assert find_holder(state, asked) == Holder("reservation", str(known))
+    assert find_holder(state, Endpoint.single(known.host_ip, 8080, "udp")) is None
 
 
 def test_a_bridge_is_needed() -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import ipallocator
-from dnet.values import address
 from dnet.values.endpoint import Endpoint
+from dnet.values.family import V4
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
@@ -37,16 +37,16 @@ def _protocols(state: State, bridge: Bridge) -> list[str]:
 def _ports(state: State, bridge: Bridge, proto: str) -> dict[str, int]:
     low, high = bridge.port_range
     busy: set[int] = set()
-    taken: dict[str, set[int]] = {address.ANY: set()}
+    taken: dict[str, set[int]] = {V4.any: set()}
     for name, at in _endpoints(state):
         if at.proto != proto:
             continue
         if name == bridge.name:
             taken.setdefault(at.host_ip, set()).update(range(at.port, at.end + 1))
-        if address.ANY in (at.host_ip, bridge.binding_ip) or at.host_ip == bridge.binding_ip:
+        if V4.any in (at.host_ip, bridge.binding_ip) or at.host_ip == bridge.binding_ip:
             busy.update(range(max(at.port, low), min(at.end, high) + 1))
     # What an id has reserved it may have mapped as well, on all addresses or on one of them.
-    everywhere = taken.pop(address.ANY)
+    everywhere = taken.pop(V4.any)
     count = len(everywhere) + sum(len(ports - everywhere) for ports in taken.values())
     return {"taken": count, "free": high - low + 1 - len(busy)}
 

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from dnet.model.ports import ports
 from dnet.model.state import State
-from dnet.values.address import ANY
 from dnet.values.endpoint import Endpoint
+from dnet.values.family import V4
 
 THRESHOLD = 128
 """Up to so many mappings stay in one chain, which then reads as the source's does."""
@@ -64,7 +64,7 @@ def blocks(state: State) -> Iterator[Block]:
 
 def members(state: State, block: Block) -> int:
     """How many mappings are in a block."""
-    whole = Endpoint(ANY, block.first, block.proto, block.first + _SIZE - 1)
+    whole = Endpoint(V4.any, block.first, block.proto, block.first + _SIZE - 1)
     return sum(
         block_of(mapping.endpoint, state.bridges[mapping.bridge].chain) == block
         for mapping in map(state.mappings.__getitem__, ports(state.mappings).meeting(whole))

@@ -18,6 +18,8 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from dnet.host.conntrack.entry import Entry
+from dnet.values import family
+from dnet.values.family import V6
 
 if TYPE_CHECKING:
     import socket
@@ -143,15 +145,9 @@ def holding(entry: Entry, sequence: int) -> bytes:
 
 def _message(kind: int, entry: Entry, body: bytes, sequence: int, flags: int = 0) -> bytes:
     # The body is never empty: a deletion without a tuple would flush the whole table.
-    body = struct.pack("!BBH", _family(entry), 0, 0) + body
+    body = struct.pack("!BBH", family.of(entry.src).number, 0, 0) + body
     size = _HEADER.size + len(body)
     return _HEADER.pack(size, kind, _REQUEST_ACK | flags, sequence, 0) + body
-
-
-def _family(entry: Entry) -> int:
-    import socket
-
-    return socket.AF_INET6 if ":" in entry.src else socket.AF_INET
 
 
 def _asks(entry: Entry) -> bytes:
@@ -171,10 +167,10 @@ def _answers(entry: Entry) -> bytes:
 def _tuple(entry: Entry, source: str, destination: str, fields: Mapping[str, int]) -> bytes:
     import socket
 
-    family = _family(entry)
-    first = 3 if family == socket.AF_INET6 else 1  # CTA_IP_V6_SRC, CTA_IP_V4_SRC
+    own = family.of(entry.src)
+    first = 3 if own is V6 else 1  # CTA_IP_V6_SRC, CTA_IP_V4_SRC
     addresses = b"".join(
-        _attribute(kind, socket.inet_pton(family, address))
+        _attribute(kind, socket.inet_pton(own.number, address))
         for kind, address in ((first, source), (first + 1, destination))
     )
     kinds = _PROTO_V6 if entry.number == _ICMPV6 else _PROTO

@@ -18,7 +18,9 @@ from dnet.host.conntrack.entry import Entry, parse
 from dnet.host.localaddr import LocalAddresses
 from dnet.host.system import find_program, read_file
 from dnet.plan.flow import LOCAL, Flow, Ports
+from dnet.values import family
 from dnet.values.address import contains
+from dnet.values.family import V4, V6
 
 # Up to so many words are sooner looked for in a line than the line is taken apart.
 _FEW = 8
@@ -93,7 +95,8 @@ def narrow(flows: Iterable[Flow]) -> list[str]:
 
 def _family(flow: Flow) -> tuple[str, str]:
     addresses = (flow.orig_dst, flow.orig_src, flow.reply_src, flow.either)
-    return "-f", "ipv6" if any(":" in address for address in addresses if address) else "ipv4"
+    found = {family.of(one) for one in addresses if one}
+    return "-f", (V6 if V6 in found else V4).name
 
 
 def _options(flow: Flow) -> Iterator[tuple[str, str]]:

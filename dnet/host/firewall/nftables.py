@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from dnet.host import dump, process, system
+from dnet.values.family import V4
 
 PREROUTING, FORWARD = 0, 2  # NF_INET_PRE_ROUTING, NF_INET_FORWARD, include/uapi/linux/netfilter.h
-_FAMILIES = {1: "inet", 2: "ip"}  # NFPROTO_INET, NFPROTO_IPV4
-_ANY, _IPV4 = 0, 2
+_FAMILIES = {1: "inet", V4.number: V4.nft}  # NFPROTO_INET, NFPROTO_IPV4
+_ANY = 0
 _DROP = 0  # NF_DROP
 
 _NETLINK_NETFILTER = 12  # include/uapi/linux/netlink.h
@@ -46,7 +47,7 @@ def tables() -> set[str]:
 
     Raises OSError where the kernel does not tell.
     """
-    found = (_attributes(body).get(_TABLE_NAME) for _, body in _dump(_GET_TABLE, _IPV4))
+    found = (_attributes(body).get(_TABLE_NAME) for _, body in _dump(_GET_TABLE, V4.number))
     return {_text(name) for name in found if name}
 
 
@@ -55,7 +56,7 @@ def tables_with_sets() -> set[str]:
 
     Raises OSError where the kernel does not tell.
     """
-    found = (_attributes(body).get(_SET_TABLE) for _, body in _dump(_GET_SET, _IPV4))
+    found = (_attributes(body).get(_SET_TABLE) for _, body in _dump(_GET_SET, V4.number))
     return {_text(name) for name in found if name}
 
 
