@@ -39,8 +39,10 @@ def _is_up(bridge: Bridge, machine: Machine) -> bool:
         device is not None
         and device.up
         and device.master is None
-        and bridge.address in device.addresses
-        and machine.is_routed(device, bridge.subnet)
+        and all(
+            one.address in device.addresses and machine.is_routed(device, one.network)
+            for one in bridge.subnets
+        )
     )
 
 
@@ -73,7 +75,9 @@ def _doubled(state: State, bridge: Bridge, ip: str, device: str) -> str:
 
 def _containers(state: State, facts: Facts, bridge: Bridge) -> list[str]:
     """The addresses of a bridge's containers, and the next one."""
-    found = dict.fromkeys(one.ip for one in state.interfaces.values() if one.bridge == bridge.name)
+    found = dict.fromkeys(
+        ip for one in state.interfaces.values() if one.bridge == bridge.name for ip in one.addresses
+    )
     mappings = map(state.mappings.__getitem__, state.mappings_by_bridge.keys(bridge.name))
     found.update(dict.fromkeys(one.container_ip for one in mappings))
     found.update(dict.fromkeys(islice(ipallocator.available(state, facts, bridge), 1)))

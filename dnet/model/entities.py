@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Self
 
-from dnet.values import address, names
+from dnet.values import address, family, names
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import V4
+from dnet.values.family import V4, Family
 
 DEFAULT_BRIDGE = "dnet0"
 DEFAULT_CHAIN = "DNET"
@@ -35,6 +35,23 @@ def _row(entity: Any, keys: int = 1) -> Row:
         for name, value in zip(entity._fields[keys:], entity[keys:], strict=True)
         if name not in defaults or value != defaults[name]
     }
+
+
+class Subnet(NamedTuple):
+    """A network of one family, on a bridge; `address` is the bridge's own, with prefix length."""
+
+    family: Family
+    address: str
+
+    @property
+    def gateway(self) -> str:
+        """The bridge's own address, which its containers use as their router."""
+        return address.host(self.address)
+
+    @property
+    def network(self) -> str:
+        """The network of the address, such as 172.17.0.0/16."""
+        return str(address.network(self.address))
 
 
 class Bridge(NamedTuple):
@@ -63,14 +80,23 @@ class Bridge(NamedTuple):
     firewalld: bool = True
 
     @property
+    def subnets(self) -> tuple[Subnet, ...]:
+        """What its containers have addresses of: one of each family that it serves."""
+        return (Subnet(family.of(self.address), self.address),)
+
+    @property
     def gateway(self) -> str:
         """The bridge's own address, which its containers use as their router."""
-        return address.host(self.address)
+        return self.subnets[0].gateway
 
     @property
     def subnet(self) -> str:
         """The network of the address, such as 172.17.0.0/16."""
-        return str(address.network(self.address))
+        return self.subnets[0].network
+
+    def contains(self, ip: str) -> bool:
+        """Whether an address lies in one of its subnets."""
+        return any(address.contains(one.address, ip) for one in self.subnets)
 
     @property
     def trusted(self) -> bool:
@@ -114,6 +140,11 @@ class Interface(NamedTuple):
     def key(self) -> str:
         """The id."""
         return self.id
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Its addresses: one in each of the bridge's subnets."""
+        return (self.ip,)
 
     @property
     def hardware_address(self) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from dnet.errors import NotFoundError, UsageError
 from dnet.model.entities import DEFAULT_BRIDGE, Bridge, Interface
 from dnet.model.state import State
-from dnet.values import address, names, nearby
+from dnet.values import names, nearby
 
 
 def bridge(state: State, name: str | None, *, to_remove: bool = False) -> Bridge:
@@ -33,7 +33,7 @@ def bridge_for_address(state: State, ip: str, name: str | None) -> Bridge:
     """
     if name is not None:
         asked = bridge(state, name)
-        if address.contains(asked.address, ip):
+        if asked.contains(ip):
             return asked
         raise _elsewhere(asked, ip)
     found = state.bridge_of(ip)

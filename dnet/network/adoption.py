@@ -48,5 +48,6 @@ def _is_usable(cidr: str) -> bool:
 def without_others(bridge: Bridge, device: Device) -> Bridge:
     """An adopted bridge that hands out none of the further addresses of its device."""
     hosts = map(address.host, device.addresses)
-    others = (ip for ip in hosts if address.contains(bridge.address, ip) and ip != bridge.gateway)
+    own = {one.gateway for one in bridge.subnets}
+    others = (ip for ip in hosts if bridge.contains(ip) and ip not in own)
     return bridge._replace(other_ips=tuple(dict.fromkeys(others)))

@@ -207,7 +207,8 @@ def _publish(
 
 
 def _published(state: State, one: Interface) -> list[Mapping]:
-    return [state.mappings[key] for key in state.mappings_by_target.keys(one.ip)]
+    targets = state.mappings_by_target
+    return [state.mappings[key] for ip in one.addresses for key in targets.keys(ip)]
 
 
 def _fitting(has: Sequence[Mapping], spec: PublishSpec) -> Mapping | None:

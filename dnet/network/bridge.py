@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Options
 from collections.abc import Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from dnet.errors import ConflictError, UsageError
@@ -42,9 +43,8 @@ def init(
     state.bridges.put(name, made)
     is_given = options.get("address") is not None and not made.adopted
     if is_given and (existing is None or existing.address != made.address):
-        overlapped = subnets.overlapped(state, facts, made)
-        if overlapped:
-            state.remark(overlapped)
+        for line in subnets.overlapped(state, facts, made):
+            state.remark(line)
     return made
 
 
@@ -145,11 +145,12 @@ def _checked(state: State, bridge: Bridge) -> Bridge:
             raise error.saying(f"--range: {error}") from None
         bridge = bridge._replace(range=None if part == bridge.subnet else part)
     for other in state.bridges.values():
-        if other.name != bridge.name and address.overlap(other.address, bridge.address):
-            raise ConflictError(
-                f"{bridge.subnet} overlaps the subnet {other.subnet} of {other.name}",
-                "choose another with --address",
-            )
+        for own, its in product(bridge.subnets, other.subnets):
+            if other.name != bridge.name and address.overlap(own.address, its.address):
+                raise ConflictError(
+                    f"{own.network} overlaps the subnet {its.network} of {other.name}",
+                    "choose another with --address",
+                )
     return bridge
 
 

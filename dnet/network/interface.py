@@ -60,12 +60,14 @@ def release(state: State, _facts: Facts, *, ids: Sequence[str], if_exists: bool 
 
 def drop(state: State, interface: Interface) -> None:
     """Drop an interface and everything that hangs on it."""
-    portmapper.drop_of(state, interface.ip)
+    for ip in interface.addresses:
+        portmapper.drop_of(state, ip)
     for key in state.reservations_by_owner.keys(interface.id):
         state.reservations.drop(key)
     link.drop_of(state, interface.id)
     state.interfaces.drop(interface.id)
-    ipallocator.give_back(state, interface.bridge, interface.ip)
+    for ip in interface.addresses:
+        ipallocator.give_back(state, interface.bridge, ip)
 
 
 def _refuse_different(

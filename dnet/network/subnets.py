@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from dnet.errors import ExhaustedError
-from dnet.model.entities import Bridge
+from dnet.model.entities import Bridge, Subnet
 from dnet.model.state import State
 from dnet.model.table import ABSENT
 from dnet.network.facts import DEFAULT, LOCAL, MAIN, REFUSING
 from dnet.values import address, family
-from dnet.values.family import V4
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts, Route
@@ -39,7 +40,11 @@ def choose(state: State, facts: Facts) -> str:
     ExhaustedError, whose hint names what is in the way.
     """
     leaving, obstacles = _leaving(state), dict[str, str]()
-    there = [(one.subnet, f"the bridge {one.name}") for one in state.bridges.values()]
+    there = [
+        (one.network, f"the bridge {bridge.name}")
+        for bridge in state.bridges.values()
+        for one in bridge.subnets
+    ]
     for subnet, why in [*_nameservers(facts), *there]:
         for candidate in CANDIDATES:
             if address.overlap(candidate, subnet):
@@ -60,39 +65,36 @@ def choose(state: State, facts: Facts) -> str:
     )
 
 
-def overlapped(state: State, facts: Facts, bridge: Bridge) -> str | None:
-    """Which of the host's networks a bridge's subnet overlaps, in words; None where none does.
+def overlapped(state: State, facts: Facts, bridge: Bridge) -> Iterator[str]:
+    """Which of the host's networks a bridge's subnets overlap, in words for each.
 
     Left out are the host's own addresses, which no container gets.
     """
-    own = f"{bridge.gateway}/{V4.bits}"
-    found = [
-        why
-        for subnet, why in _nameservers(facts)
-        if subnet != own and address.overlap(subnet, bridge.subnet)
-    ]
     leaving = _leaving(state) | {bridge.name}
-    for route in facts.routes([bridge.subnet]):
-        if len(found) > _MOST_NAMED:
-            break
+    for one in bridge.subnets:
+        found = list(islice(_obstacles(facts, one, leaving), _MOST_NAMED + 1))
+        if found:
+            named = found if len(found) <= _MOST_NAMED else [*found[:_MOST_NAMED], "others"]
+            yield (
+                f"{one.network} of {bridge.name} overlaps {', '.join(named)}: "
+                "at an address that is in both, only one of them is reached"
+            )
+
+
+def _obstacles(facts: Facts, subnet: Subnet, leaving: set[str]) -> Iterator[str]:
+    """What a subnet overlaps, but for routes by devices that are leaving."""
+    own = f"{subnet.gateway}/{subnet.family.bits}"
+    for nameserver, why in _nameservers(facts):
+        if nameserver != own and address.overlap(nameserver, subnet.network):
+            yield why
+    for route in facts.routes([subnet.network]):
         counts = route.device not in leaving and not _is_own_address(route)
-        if counts and _hides(route, bridge.subnet):
-            found.append(_described(route))
-    if not found:
-        return None
-    named = found if len(found) <= _MOST_NAMED else [*found[:_MOST_NAMED], "others"]
-    return (
-        f"{bridge.subnet} of {bridge.name} overlaps {', '.join(named)}: "
-        "at an address that is in both, only one of them is reached"
-    )
+        if counts and _hides(route, subnet.network):
+            yield _described(route)
 
 
 def _nameservers(facts: Facts) -> list[tuple[str, str]]:
-    return [
-        (f"{ip}/{V4.bits}", f"the nameserver {ip}")
-        for ip in facts.nameservers()
-        if family.of(ip) is V4
-    ]
+    return [(f"{ip}/{family.of(ip).bits}", f"the nameserver {ip}") for ip in facts.nameservers()]
 
 
 def _hides(route: Route, subnet: str) -> bool:
@@ -122,7 +124,8 @@ def _described(route: Route) -> str:
 
 
 def _is_own_address(route: Route) -> bool:
-    return route.kind == "local" and address.prefix_len(route.subnet) == V4.bits
+    length, own = address.prefix_len(route.subnet), family.of(route.subnet)
+    return route.kind == "local" and length == own.bits
 
 
 def _leaving(state: State) -> set[str]:

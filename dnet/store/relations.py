@@ -46,10 +46,11 @@ def _bridges(state: State) -> None:
             wrong(place, str(error))
         demand(pool == bridge.range, place, f"range is not {pool}")
     # In this order, a subnet that overlaps any other overlaps its neighbour.
-    ordered = sorted(state.bridges.values(), key=lambda one: address.network(one.address))
-    for one, other in pairwise(ordered):
+    subnets = [(one, bridge.name) for bridge in state.bridges.values() for one in bridge.subnets]
+    subnets.sort(key=lambda of: (of[0].family.version, address.network(of[0].address)))
+    for (one, name), (other, other_name) in pairwise(subnets):
         apart = not address.overlap(one.address, other.address)
-        demand(apart, f"bridges {other.name}", f"its subnet overlaps that of {one.name}")
+        demand(apart, f"bridges {other_name}", f"its subnet overlaps that of {name}")
 
 
 def _on_bridge(state: State, place: str, name: str) -> Bridge:
