@@ -1,4 +1,4 @@
-"""The IPv4 routing tables of the network namespace the process is in, and what leads to them.
+"""The routing tables of the network namespace the process is in, and what leads to them.
 
 By rtnetlink(7), a row at a time: a router that knows the whole internet has a million of them,
 and is to wait a second at most.
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from dnet.host import dump
 from dnet.network.facts import Route
 from dnet.values import address
+from dnet.values.family import V4, Family
 
 _GET_ROUTE, _GET_RULE = 26, 34  # RTM_GETROUTE, RTM_GETRULE, include/uapi/linux/rtnetlink.h
 _EVERY_TABLE, _DEFAULT, _MAIN, _LOCAL = 0, 253, 254, 255  # RT_TABLE_UNSPEC, …
@@ -30,8 +31,9 @@ _TO_TABLE, _INVERTED = 1, 0x2  # FR_ACT_TO_TBL, FIB_RULE_INVERT
 
 _QUESTION = struct.Struct("=BBBBBBBBI")  # struct rtmsg, and struct fib_rule_hdr, which is as long
 # Of struct rtmsg the length of the destination, the type and the flags. RTA_TABLE comes next, and
-# then RTA_DST: fib_dump_info (net/ipv4/fib_semantics.c) has never put them otherwise.
-_ROW = struct.Struct("=xB5xBI 4xI 2xH4s")
+# then RTA_DST: fib_dump_info (net/ipv4/fib_semantics.c) and rt6_fill_node (net/ipv6/route.c) have
+# never put them otherwise.
+_ROW = "=xB5xBI 4xI 2xH{}s"
 _RULE = struct.Struct("=xB5xBI")  # The length of the destination, the action and the flags.
 _NUMBER = struct.Struct("=I")
 _PATH = struct.Struct("=HBBi")  # struct rtnexthop: length, flags, hops, device
@@ -47,7 +49,6 @@ table, and its other attributes. As bytes, since of a million nearly all are pas
 
 _EVERYWHERE: Prefix = (0, 0)
 _EVERY_OCTET = range(256)
-_NO_ADDRESS = bytes(4)
 
 
 class _Rule(NamedTuple):
@@ -86,13 +87,26 @@ def gateways(subnet: str) -> set[str]:
     """The addresses in a subnet that routes of the tables in use go through. Raises OSError."""
     inside = prefix(subnet)
     found = {gateway for way in _ways(_tables(_rules())) for _, gateway in _hops(way) if gateway}
-    return {dotted(one) for one in found if meet((one, 32), inside)}
+    return {dotted(one) for one in found if meet((one, V4.bits), inside)}
 
 
 def devices() -> list[str]:
     """The devices by which routes of the main table lead anywhere. Raises OSError."""
     found = dict.fromkeys(index for way in _ways([_MAIN]) for index, _ in _hops(way))
     return [name for name in map(_name, found) if name is not None]
+
+
+def defaults(family: Family = V4) -> Iterator[str | None]:
+    """The device of each default route of the main table, None of one that refuses everything.
+
+    Raises OSError.
+    """
+    for network, length, kind, _, way in _rows(_MAIN, family=family):
+        if length == 0:
+            first = next((index for index, _ in _hops(way) if index), 0)
+            yield None if kind in _REFUSING else _name(first)
+        elif family is V4 and any(network):
+            return  # They come by their destinations: fib_table_dump, net/ipv4/fib_trie.c.
 
 
 def to_host() -> Iterator[tuple[Prefix, str]]:
@@ -124,7 +138,7 @@ def dotted(number: int) -> str:
 
 def _rules() -> Iterator[_Rule]:
     """The rules; where the kernel has none, those that it would begin with."""
-    question = _QUESTION.pack(_socket.AF_INET, *[0] * 8)
+    question = _QUESTION.pack(V4.number, *[0] * 8)
     try:
         for message in dump.answers(dump.ROUTE, _GET_RULE, question):
             length, action, flags = _RULE.unpack_from(message)
@@ -149,27 +163,31 @@ def _tables(rules: Iterable[_Rule]) -> list[int]:
     return sorted(found, key=lambda table: (table == _LOCAL, table != _MAIN, table))
 
 
-def _rows(table: int, kind: int = 0, octets: Container[int] = _EVERY_OCTET) -> Iterator[Row]:
+def _rows(
+    table: int, kind: int = 0, octets: Container[int] = _EVERY_OCTET, family: Family = V4
+) -> Iterator[Row]:
     """The routes of a table; none where it is not there.
 
     Those of one table and of a kind alone, where the kernel cares to tell them apart; with `octets`
     those networks alone whose address begins with one of them, and what is no network.
     """
-    question = _QUESTION.pack(_socket.AF_INET, 0, 0, 0, 0, 0, 0, kind, 0)
+    size = family.bits // 8
+    row, nowhere = struct.Struct(_ROW.format(size)), bytes(size)
+    question = _QUESTION.pack(family.number, 0, 0, 0, 0, 0, 0, kind, 0)
     if table != _EVERY_TABLE:
         question += dump.attribute(_TABLE, _NUMBER.pack(table))
     answers = dump.places(dump.ROUTE, _GET_ROUTE, question)
     try:
         for data, at, end in answers:
-            length, own_kind, flags, own_table, second, network = _ROW.unpack_from(data, at)
+            length, own_kind, flags, own_table, second, network = row.unpack_from(data, at)
             if length >= _SHORTEST_NETWORK and network[0] not in octets:
                 continue
             if flags & _CLONED or table not in (_EVERY_TABLE, own_table):
                 continue
             if second == _TO:
-                yield network, length, own_kind, own_table, data[at + _ROW.size : end]
+                yield network, length, own_kind, own_table, data[at + row.size : end]
             else:
-                yield _NO_ADDRESS, 0, own_kind, own_table, data[at + _ROW.size - 8 : end]
+                yield nowhere, 0, own_kind, own_table, data[at + row.size - size - 4 : end]
     except OSError as error:
         if error.errno != errno.ENOENT:
             raise
@@ -215,7 +233,7 @@ def _cidr(prefix: Prefix) -> str:
 
 def _masked(number: int, length: int) -> int:
     """The network that an address is in."""
-    return number >> 32 - length << 32 - length
+    return number >> V4.bits - length << V4.bits - length
 
 
 def _meets_any(one: Prefix, others: Iterable[Prefix]) -> bool:

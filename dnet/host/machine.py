@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnet.host import system
 from dnet.model.entities import MTUS
+from dnet.values.family import V6
 
 if TYPE_CHECKING:
     from dnet.errors import DnetError
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from dnet.plan.steps import Sysctl, Zone
 
 DEFAULT_MTU = 1500
-_GLOBAL = b"00"  # IPV6_ADDR_ANY: the scope of what is not of the link or the host, in if_inet6.
 # Once for all that is asked about: as a rule it takes a few hundredths.
 _CLEANUP_SECONDS = 1.0
 _PAUSE_SECONDS = 0.02
@@ -124,13 +124,10 @@ class Machine:
         return sysctl.value(setting)
 
     def has_global_ipv6(self, name: str) -> bool:
-        """Whether a device has an IPv6 address beyond that of the link (proc_net(5))."""
-        try:
-            rows = system.read_file("/proc/self/net/if_inet6").splitlines()
-        except OSError:
-            return False
-        fields = (row.split() for row in rows)
-        return any(scope == _GLOBAL and of.decode() == name for _, _, _, scope, _, of in fields)
+        """Whether a device has an IPv6 address beyond that of the link."""
+        from dnet.host import localaddr
+
+        return localaddr.has_global(name, V6)
 
     def joining(self, bridges: Collection[str]) -> Iterator[Zone]:
         """What lets firewalld, where it runs, trust bridges."""

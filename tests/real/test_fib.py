@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnet.host import bridgeports, dump, fib, netns
+from dnet.host import bridgeports, dump, fib, localaddr, netns, routes
 from dnet.host.localaddr import LocalAddresses
 from dnet.network.facts import Route
+from dnet.values.family import V4, V6
 from tests.host import Host
 from tests.lab import Lab
 
@@ -150,6 +151,41 @@ def test_what_the_host_takes_for_itself(host: Host) -> None:
     assert local.within("10.9.0.0/30") == {f"10.9.0.{n}": "lo" for n in range(4)}
     for ip, is_local in {"10.3.0.5": True, "10.9.7.7": True, "10.4.0.1": False}.items():
         assert (ip in local) is is_local
+
+
+@pytest.mark.usefixtures("inside")
+def test_where_it_leads_to_by_default(host: Host) -> None:
+    assert (routes.default_device(), routes.default_devices()) == (None, [])
+    host.ip(
+        "route add 0.0.0.0/1 via 10.99.0.2",
+        "route add 198.51.100.0/24 via 10.99.0.2",
+        "route add default via 10.99.0.2 table 100",
+    )
+    assert (routes.default_device(), routes.default_devices()) == (None, [])
+    host.ip("route add unreachable default metric 7")
+    assert (routes.default_device(), routes.default_devices()) == ("*", [])
+    host.ip("route add default metric 1 nexthop via 10.99.0.2 nexthop via 10.99.0.3")
+    assert (routes.default_device(), routes.default_devices()) == ("eth0", ["eth0"])
+
+
+@pytest.mark.usefixtures("inside")
+def test_where_ipv6_leads_to_by_default(host: Host) -> None:
+    host.ip("address add 2001:db8::1/64 dev eth0 nodad", "route add 2001:db8:1::/48 dev eth0")
+    assert list(fib.defaults(V6)) == []
+    host.ip("route add default via 2001:db8::2")
+    assert list(fib.defaults(V6)) == ["eth0"]
+    host.run("ip", "-6", "route", "add", "unreachable", "default", "metric", "1")
+    assert set(fib.defaults(V6)) == {None, "eth0"}
+
+
+@pytest.mark.usefixtures("inside")
+def test_which_device_has_an_address_that_is_good_beyond_the_link(host: Host) -> None:
+    host.ip("link add a0 up type veth peer name a1", "link set a1 up")
+    assert not localaddr.has_global("a0", V4)
+    host.ip("address add 10.1.0.1/24 dev a0", "address add 2001:db8::1/64 dev a1 nodad")
+    host.ip("address add fe80::7/64 dev a0 nodad", "address add 10.1.0.2/24 dev a1 scope link")
+    assert [localaddr.has_global(name, V4) for name in ("a0", "a1", "gone")] == [True, False, False]
+    assert [localaddr.has_global(name, V6) for name in ("a0", "a1", "lo")] == [False, True, False]
 
 
 @pytest.mark.usefixtures("inside")
