@@ -11,6 +11,8 @@ from typing import NamedTuple
 from dnet.firewall.verdict import NO, SOME, UNKNOWN, YES
 from dnet.model.entities import Bridge
 from dnet.model.state import State
+from dnet.values.address import is_loopback
+from dnet.values.endpoint import host_ip_of
 
 Span = tuple[int, int]
 """The first and the last of a range of ports, or of addresses as numbers."""
@@ -162,7 +164,7 @@ def published(state: State) -> Published:
     found: dict[str, dict[tuple[str | None, Span | None], None]] = {}
     for key, row in state.mappings.rows.items():
         ports = found.setdefault(row["bridge"], {})
-        if not key.startswith("127.") and len(ports) <= _MANY:
+        if len(ports) <= _MANY and not is_loopback(host_ip_of(key)):
             one = state.mappings[key]
             ports[one.endpoint.proto, (one.container_port, one.container_end)] = None
     return {

@@ -15,6 +15,7 @@ from dnet.model.state import State
 from dnet.network import ipallocator
 from dnet.plan import settings
 from dnet.plan.steps import Sysctl
+from dnet.values.family import V4
 from dnet.values.names import for_shell as word
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _silent_uplinks(state: State, machine: Machine) -> list[str]:
 
 
 def _forwards(name: str) -> Sysctl:
-    return Sysctl(("net", "ipv4", "conf", name, "forwarding"), "1")
+    return Sysctl(("net", V4.name, "conf", name, "forwarding"), "1")
 
 
 def _silent(name: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dnet.errors import KernelError
 from dnet.firewall.traffic import filtered
-from dnet.model.entities import Bridge, Interface
+from dnet.model.entities import Bridge, Interface, Subnet
 from dnet.plan.devicesteps import (
     AddAddress,
     AddBridge,
@@ -38,14 +38,13 @@ def bridge_steps(
     device: Device | None,
     former: Iterable[str],
     settings: Iterable[Sysctl] = (),
-    *,
-    is_routed: bool = True,
+    unrouted: Iterable[Subnet] = (),
 ) -> Iterator[DeviceStep | Sysctl]:
     """Make the device, or mend what differs; `former` addresses of the bridge are taken away.
 
     An adopted device keeps them: they were there before dnet. `settings` are made before it is up,
-    and `is_routed` is whether its subnet leads to it. Raises KernelError for a device that is no
-    bridge, or only has its name besides, and for an adopted one that is gone.
+    and `unrouted` are its subnets that do not lead to it. Raises KernelError for a device that is
+    no bridge, or only has its name besides, and for an adopted one that is gone.
     """
     _refuse_unfit(bridge, device)
     name, mac = bridge.name, address.mac(bridge.gateway)
@@ -56,8 +55,8 @@ def bridge_steps(
     if device is None or not device.up:
         yield SetLink(name, f"{name} is down" if device else "", up=True)
     yield from _addresses(bridge, device, () if bridge.adopted else former)
-    if not is_routed:
-        yield AddSubnetRoute(name, bridge.subnet, bridge.gateway)
+    for one in unrouted:
+        yield AddSubnetRoute(name, one.network, one.gateway)
 
 
 def _refuse_unfit(bridge: Bridge, device: Device | None) -> None:
@@ -81,9 +80,10 @@ def _refuse_unfit(bridge: Bridge, device: Device | None) -> None:
 def _addresses(
     bridge: Bridge, device: Device | None, former: Iterable[str]
 ) -> Iterator[AddAddress | DeleteAddress]:
-    """Let the bridge have its address, none of its former ones, and whatever else it has."""
+    """Let the bridge have its addresses, none of its former ones, and whatever else it has."""
     has, name = device.addresses if device else (), bridge.name
-    leaving = [cidr for cidr in dict.fromkeys(former) if cidr in has and cidr != bridge.address]
+    own = [one.address for one in bridge.subnets]
+    leaving = [cidr for cidr in dict.fromkeys(former) if cidr in has and cidr not in own]
     for cidr in leaving:
         yield DeleteAddress(name, cidr, f"{name} has the address {cidr}")
     # The other addresses of a subnet go with its first one, but where promote_secondaries is set
@@ -92,9 +92,10 @@ def _addresses(
     for cidr in has:
         if cidr not in leaving and shaken and address.network(cidr) in shaken:
             yield AddAddress(name, cidr, again=True)
-    if bridge.address not in has:
-        why = f"{name} has no address {bridge.address}" if device else ""
-        yield AddAddress(name, bridge.address, why)
+    for cidr in own:
+        if cidr not in has:
+            why = f"{name} has no address {cidr}" if device else ""
+            yield AddAddress(name, cidr, why)
 
 
 def _attributes(bridge: Bridge, device: Device | None, mac: str) -> Iterator[SetLink]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dnet.errors import KernelError
 from dnet.firewall import traffic
 from dnet.firewall.door import UNCHANGED, Chain, Change, Firewall, Former, Shape
-from dnet.model.entities import Bridge, Interface
+from dnet.model.entities import Bridge, Interface, Subnet
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
 from dnet.plan import report, settings
@@ -160,9 +160,9 @@ class Planner:
             devices.bridge_steps(
                 bridge,
                 device,
-                (one.address for one in former),
+                (subnet.address for one in former for subnet in one.subnets),
                 settings.ipv6(bridge, self._view),
-                is_routed=device is None or self._is_routed(bridge, device),
+                self._unrouted(bridge, device) if device else (),
             )
         )
         plan.before += steps
@@ -172,15 +172,15 @@ class Planner:
             plan.back += devices.giving_back_steps(bridge, device)
         return bool(steps)
 
-    def _is_routed(self, bridge: Bridge, device: Device) -> bool:
-        """Whether the kernel has the route that comes with an address, as far as it ought to.
+    def _unrouted(self, bridge: Bridge, device: Device) -> Iterator[Subnet]:
+        """The subnets to which the kernel lacks the route that comes with an address.
 
         It comes when the address or the device does; a port of another device has none in the
         main table, but in that of its VRF (Documentation/networking/vrf.rst).
         """
-        if not device.up or device.master or bridge.address not in device.addresses:
-            return True
-        return self._view.is_routed(device, bridge.subnet)
+        for one in bridge.subnets if device.up and not device.master else ():
+            if one.address in device.addresses and not self._view.is_routed(device, one.network):
+                yield one
 
     def _settings(self, plan: Plan, state: State, scope: Scope, shape: Shape) -> None:
         """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""

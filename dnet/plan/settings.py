@@ -13,6 +13,7 @@ from dnet.firewall.traffic import filtered
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.plan.steps import Sysctl
+from dnet.values.family import V4
 
 if TYPE_CHECKING:
     from dnet.plan.view import View
@@ -77,7 +78,7 @@ def forwarding(state: State, blocked: Container[str], view: View) -> Iterator[Sy
         yield everywhere
         return
     for name in routed:
-        of_device = Sysctl(("net", "ipv4", "conf", name, "forwarding"), "1", _UNREACHED)
+        of_device = Sysctl(("net", V4.name, "conf", name, "forwarding"), "1", _UNREACHED)
         if name not in blocked and _will_be(view, of_device) != "1":
             yield of_device
 

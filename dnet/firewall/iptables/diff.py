@@ -15,6 +15,7 @@ from dnet.firewall.iptables import guard
 from dnet.firewall.iptables.listing import Tables
 from dnet.firewall.iptables.rules import DNET_USER, ORDERED, RAW, SHARED, Commands, Layout, Rule
 from dnet.firewall.iptables.ruletext import Canonical, canonical
+from dnet.values.family import V4
 
 Rules = list[tuple[str, Canonical]]
 
@@ -161,7 +162,7 @@ def _shared(
     if found == wanted and exposed is None:
         return actual
     if found == wanted:
-        result.found(chain, "ahead of the guard of 127.0.0.0/8", exposed)
+        result.found(chain, f"ahead of the guard of {V4.local}", exposed)
     else:
         _explain(result, chain, list(zip(desired, wanted, strict=True)), present)
     standing = _standing(found, wanted) if exposed is None else 0

@@ -11,8 +11,9 @@ from functools import partial
 from dnet.firewall.iptables.ruletext import judge
 from dnet.firewall.packet import Device, Packet, span
 from dnet.firewall.verdict import ACCEPT, DROP, Walk
+from dnet.values.family import V4
 
-_LOOPBACK = span("127.0.0.0/8") or (0, 0)
+_LOOPBACK = span(V4.local) or (0, 0)
 _WIRE = Device(None, frozenset({"lo"}))
 _GUARDED = (
     Packet(_WIRE, Device(""), destination=_LOOPBACK, tracked=False),

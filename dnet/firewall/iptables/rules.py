@@ -16,6 +16,7 @@ from dnet.firewall.iptables import blocks
 from dnet.firewall.traffic import filtered, isolated
 from dnet.model.entities import Bridge, Link, Mapping
 from dnet.model.state import State
+from dnet.values.family import V4
 from dnet.values.names import split_port_proto
 
 TABLES = ("raw", "filter", "nat")
@@ -94,14 +95,14 @@ def skeleton(state: State, *, restricted: bool = False) -> Layout:
     if translates:
         shared[RAW].append("-j DNET-PREROUTING")
         shared[POSTROUTING].append("-j DNET-POSTROUTING")
-        own[DNET_PREROUTING] = [f"{side} 127.0.0.0/8 ! -i lo -j DROP" for side in ("-d", "-s")]
+        own[DNET_PREROUTING] = [f"{side} {V4.local} ! -i lo -j DROP" for side in ("-d", "-s")]
         own[DNET_POSTROUTING] = list(_postrouting(bridges))
     for chain in dict.fromkeys(one.chain for one in bridges):
         own[Chain("nat", chain)] = []
         shared[PREROUTING].append(f"{_LOCAL} -j {chain}")
         if translates:
-            shared[OUTPUT].append(f"-d 127.0.0.0/8 {_LOCAL} -j {chain}")
-        shared[OUTPUT].append(f"! -d 127.0.0.0/8 {_LOCAL} -j {chain}")
+            shared[OUTPUT].append(f"-d {V4.local} {_LOCAL} -j {chain}")
+        shared[OUTPUT].append(f"! -d {V4.local} {_LOCAL} -j {chain}")
     for bridge in bridges:
         for rule in bridge_rules(bridge):
             shared[rule.chain].append(rule.text)
@@ -152,7 +153,7 @@ def mapping_rule(mapping: Mapping, chain: str, *, dispatched: bool) -> Rule:
     containers reach it too.
     """
     at = mapping.endpoint
-    destination = "" if at.host_ip == "0.0.0.0" else f"-d {at.host_ip}/32 "
+    destination = "" if at.host_ip == V4.any else f"-d {at.host_ip}/{V4.bits} "
     ports, target = f"{at.port}", f"{mapping.container_port}"
     if at.is_range:
         ports = f"{at.port}:{at.end}"
@@ -177,12 +178,13 @@ def link_rules(link: Link, chain: str) -> Iterator[Rule]:
         if link.from_host:
             yield Rule(
                 Chain("nat", chain),
-                f"-d 127.0.0.1/32 {match} -j DNAT --to-destination {link.child_ip}:{port}",
+                f"-d {link.parent_ip}/{V4.bits} {match} "
+                f"-j DNAT --to-destination {link.child_ip}:{port}",
             )
         else:
             yield Rule(
                 DNET_LINK,
-                f"-s {link.parent_ip}/32 -d {link.child_ip}/32 "
+                f"-s {link.parent_ip}/{V4.bits} -d {link.child_ip}/{V4.bits} "
                 f"-i {link.parent_bridge} -o {link.child_bridge} {match} -j ACCEPT",
             )
 
@@ -221,5 +223,5 @@ def _forward(
 
 def _postrouting(bridges: list[Bridge]) -> Iterator[str]:
     for bridge in bridges:
-        yield f"-s 127.0.0.0/8 -o {bridge.name} -j MASQUERADE"
+        yield f"-s {V4.local} -o {bridge.name} -j MASQUERADE"
         yield f"-s {bridge.subnet} -o {bridge.name} -m conntrack --ctstate DNAT -j MASQUERADE"
