@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from benchmarks.clock import BASE, Ran, Way, bare_interpreter, progress, take_turns
 from benchmarks.ground import DNET, Host, containers, host
-from dnet.cli.tree import COMMANDS
+from dnet.cli.define import COMMANDS
 from dnet.host import netns
 
 LINES = [f"map add web {port}:80" for port in range(10000, 20000)]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import click
 
-from dnet.cli.tree import COMMANDS
+from dnet.cli.define import COMMANDS
 from generate.tree import Node, walk
 
 

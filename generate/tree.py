@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import click
 
-from dnet.cli.main import cli
+from dnet.cli.tree import root
 
 
 class Node(NamedTuple):
@@ -37,7 +37,7 @@ class Node(NamedTuple):
         return [one for one in self.command.params if isinstance(one, click.Argument)]
 
 
-ROOT = Node((), cli)
+ROOT = Node((), root())
 
 
 def walk(node: Node = ROOT) -> Iterator[Node]:

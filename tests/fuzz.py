@@ -17,7 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from dnet.cli.main import cli, main
+from dnet.cli.main import main
+from dnet.cli.tree import root
 from tests.contract import STATUS
 from tests.fuzzlines import Lines
 from tests.fuzzstores import mutated
@@ -125,7 +126,7 @@ def bare() -> None:
 
 def fuzz_lines(count: int, chance: Random, wrong: Callable[[str], None]) -> None:
     """Generated command lines on a store that changes under them."""
-    lines = Lines(cli, chance)
+    lines = Lines(root(), chance)
     Path("lines").write_bytes(os.fsencode("\n".join(BATCH)))
     for number in range(count):
         if number % 1000 == 500:

@@ -1,4 +1,4 @@
-"""The type of what is one of a few words. By itself: a script of a shell needs no other type."""
+"""Click's type of what is one of a few words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ else:  # click 8.1 has no type parameter here
     _Choice = click.Choice
 
 
-class Choice(_Choice):
+class ChoiceType(_Choice):
     """One of a few words, with the one that was perhaps meant in the hint."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dnet.cli.tree import COMMANDS
+from dnet.cli.define import COMMANDS
 from dnet.errors import DnetError
 from dnet.values.names import for_shell
 

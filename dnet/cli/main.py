@@ -1,4 +1,4 @@
-"""The entry point: global options, and the one place where errors become exit statuses."""
+"""The entry point, and the one place where errors become exit statuses."""
 
 from __future__ import annotations
 
@@ -6,80 +6,15 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import click
-from click.core import ParameterSource
-
-from dnet import STATE_DIR, __version__
-from dnet.cli.tree import COMMANDS, LazyGroup
-from dnet.errors import DnetError, UsageError
+from dnet import __version__
+from dnet.errors import DnetError
 
 if TYPE_CHECKING:
-    from dnet.cli.output.document import Document
-    from dnet.cli.session import Session
+    from dnet.cli.session import Request, Session
 
-_OPTION, _VARIABLE = "--state-dir", "DNET_STATE_DIR"
-_NAMES: dict[ParameterSource | None, str] = {
-    ParameterSource.COMMANDLINE: _OPTION,
-    ParameterSource.ENVIRONMENT: _VARIABLE,
-}
 _DONE = "what was asked for is done all the same"
-
-ABOUT = "Docker's original network driver as shell commands."
-
-EXAMPLES = """\
-dnet bridge init --no-icc
-dnet attach web --netns web -p 8080:80
-dnet attach db --netns db --expose 5432
-dnet link add web db
-dnet show"""
-
-
-@click.group(cls=LazyGroup, lazy=COMMANDS, help=ABOUT, epilog=EXAMPLES)
-@click.option(
-    _OPTION,
-    metavar="DIR",
-    envvar=_VARIABLE,
-    show_envvar=True,
-    default=STATE_DIR,
-    show_default=True,
-    help="Where the store is.",
-)
-@click.option(
-    "--lock-timeout",
-    metavar="SECONDS",
-    envvar="DNET_LOCK_TIMEOUT",
-    show_envvar=True,
-    default="30",
-    show_default=True,
-    help="How long to wait for the store, and for iptables.",
-)
-@click.option("-v", "--verbose", is_flag=True, help="Say each kernel step on stderr.")
-@click.version_option(__version__, prog_name="dnet", message="%(prog)s %(version)s")
-@click.pass_context
-def cli(ctx: click.Context, state_dir: str, lock_timeout: str, verbose: bool) -> None:
-    """Take the global options; what follows is the command's own."""
-    from dnet.cli.session import Session
-
-    begun: list[Session] = ctx.obj
-    named_by = _NAMES.get(ctx.get_parameter_source("state_dir"))
-    ctx.obj = Session(state_dir, _seconds(lock_timeout), verbose=verbose, named_by=named_by)
-    begun.append(ctx.obj)
-
-
-@cli.result_callback()
-@click.pass_obj
-def carry_out(session: Any, /, request: Any, **_: Any) -> tuple[Iterable[str], int]:
-    """Run what a command asks for: the text it has to say, and the exit status."""
-    document: Document = session.carry_out(request)
-    if document.items is None:
-        from dnet.cli.output.render import render
-
-        return [render(document, session.form, quiet=session.quiet)], document.status
-    from dnet.cli.stream import pieces
-
-    return pieces(document, session.form, quiet=session.quiet), document.status
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -131,21 +66,73 @@ def _discard_output() -> None:
 
 def _run(words: list[str], begun: list[Session]) -> tuple[Iterable[str], int]:
     """The text that a command has to say, and the exit status; its session goes into `begun`."""
+    if words == ["--version"]:
+        return [f"dnet {__version__}\n"], 0
     try:
-        result = cli.main(args=words, prog_name="dnet", standalone_mode=False, obj=begun)
-        return result if isinstance(result, tuple) else ((), int(result or 0))
-    except click.UsageError as error:
-        from dnet.cli.usage import as_usage
-
-        return (), _fail(as_usage(error, cli, words), words, begun)
-    except click.ClickException as error:
-        return (), _fail(DnetError(error.format_message()), words, begun)
-    except (KeyboardInterrupt, click.Abort):
+        request = _plainly(words, begun)
+        return _carry_out(begun[0], request) if request else _by_click(words, begun)
+    except KeyboardInterrupt:
         return (), 130
     except BrokenPipeError:
         raise
     except Exception as error:
         return (), _fail(_known(error, words, begun), words, begun)
+
+
+def _plainly(words: list[str], begun: list[Session]) -> Request | None:
+    """What is asked for, where the line is in the plain way."""
+    from dnet.cli import plain
+    from dnet.cli.define import GLOBAL, STATE_DIR_OPTION, STATE_DIR_VARIABLE
+
+    own = plain.Parser(GLOBAL)
+    at = own.leading(words)
+    found, read = plain.find(words[at:]), own.read(words[:at])
+    if found is None or read is None:
+        return None
+    from dnet.cli.session import Session
+
+    named_by = STATE_DIR_VARIABLE if os.environ.get(STATE_DIR_VARIABLE) else None
+    session = Session.of(read[0], STATE_DIR_OPTION if STATE_DIR_OPTION in words[:at] else named_by)
+    begun.append(session)
+    command, rest = found
+    request = plain.request(command, plain.Parser(command.parameters), rest, session)
+    if request is None:
+        begun.clear()
+    return request
+
+
+def _by_click(words: list[str], begun: list[Session]) -> tuple[Iterable[str], int]:
+    """The same as Click reads it, which has more to say of what is wrong."""
+    import click
+
+    from dnet.cli.tree import root
+
+    dnet = root()
+    try:
+        found = dnet.main(args=words, prog_name="dnet", standalone_mode=False, obj=begun)
+    except click.UsageError as error:
+        from dnet.cli.usage import as_usage
+
+        raise as_usage(error, dnet, words) from None
+    except click.ClickException as error:
+        raise DnetError(error.format_message()) from None
+    except click.Abort:
+        return (), 130
+    from dnet.cli.session import Request
+
+    return _carry_out(begun[0], found) if isinstance(found, Request) else ((), int(found or 0))
+
+
+def _carry_out(session: Session, request: Request) -> tuple[Iterable[str], int]:
+    """Run what is asked for: the text it has to say, and the exit status."""
+    document = session.carry_out(request)
+    if document.items is None:
+        from dnet.cli.output.render import render
+
+        return [render(document, session.form, quiet=session.quiet)], document.status
+    from dnet.cli.stream import pieces
+
+    return pieces(document, session.form, quiet=session.quiet), document.status
 
 
 def _known(error: Exception, words: list[str], begun: list[Session]) -> DnetError:
@@ -191,13 +178,3 @@ def _looks_like_json(words: list[str]) -> bool:
         or (word, after) == ("--format", "json")
         for word, after in pairs
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text) if text.isascii() else -1
-    except ValueError:
-        seconds = -1
-    if not 0 <= seconds <= 86400:
-        raise UsageError(f"--lock-timeout: '{text}' is not a number of seconds", "give 0 to 86400")
-    return seconds

@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-import click
-
-from dnet.cli.choice import Choice
+from dnet.cli import define
+from dnet.cli.define import Checked, Choice, F
 from dnet.errors import UsageError
 from dnet.model.entities import MTUS
 from dnet.values import address, endpoint, names
 
-F = TypeVar("F", bound=Callable[..., Any])
-Decorator = Callable[[F], F]
-
-
 if TYPE_CHECKING:
-    _ParamType = click.ParamType[Any]
-else:  # click 8.1 has no type parameter here
-    _ParamType = click.ParamType
-
-
-class Checked(_ParamType):
-    """A value that a pure function checks and brings into its canonical form.
-
-    `completes` is what a shell offers for it: words, and in <> kinds of names, which
-    generate/grammar.py lists.
-    """
-
-    def __init__(self, name: str, check: Callable[[str], Any], *completes: str) -> None:
-        self.name = name
-        self.check = check
-        self.completes = completes
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The canonical value. Raises UsageError that names the option."""
-        if not isinstance(value, str):
-            return value
-        try:
-            return self.check(value)
-        except UsageError as error:
-            if isinstance(param, click.Option):
-                name = max(param.opts, key=len)
-                raise UsageError(f"{name}: {error}", error.hint) from None
-            raise
+    from dnet.cli.session import Session
 
 
 def _mapping(text: str) -> endpoint.EndpointQuery:
@@ -84,34 +51,36 @@ def _reserved(text: str) -> tuple[int, int]:
     return names.port_range(text)
 
 
-ID = Checked("id", names.interface_id, "<id>")
+ID = Checked("id", names.interface_id, ("<id>",))
 NEW_ID = Checked("id", names.interface_id)
 PARENT = Checked(
-    "parent", lambda text: text if text == names.HOST else names.interface_id(text), "<id>", "host"
+    "parent",
+    lambda text: text if text == names.HOST else names.interface_id(text),
+    ("<id>", "host"),
 )
-LINK = Checked("link", str, "<parent>", "<link>")
-LINK_CHILD = Checked("child", names.interface_id, "<child>")
-LINK_PARENT = Checked("parent", PARENT.check, "<parent>")
-TARGET = Checked("target", str, "<id>", "<address>")
-BRIDGE = Checked("bridge", names.device, "<bridge>")
+LINK = Checked("link", str, ("<parent>", "<link>"))
+LINK_CHILD = Checked("child", names.interface_id, ("<child>",))
+LINK_PARENT = Checked("parent", PARENT.check, ("<parent>",))
+TARGET = Checked("target", str, ("<id>", "<address>"))
+BRIDGE = Checked("bridge", names.device, ("<bridge>",))
 DEVICE = Checked("device", names.device)
-NETNS = Checked("netns", names.namespace, "<netns>")
+NETNS = Checked("netns", names.namespace, ("<netns>",))
 CHAIN = Checked("chain", names.chain)
 ADDRESS = Checked("address", address.parse)
-TAKEN_ADDRESS = Checked("address", address.parse, "<address>")
+TAKEN_ADDRESS = Checked("address", address.parse, ("<address>",))
 HOST_IP = Checked("ip", address.parse_host_ip)
 CIDR = Checked("cidr", address.parse_cidr)
-PROTO = Checked("proto", names.protocol, *names.PROTOCOLS)
+PROTO = Checked("proto", names.protocol, tuple(names.PROTOCOLS))
 PORTS = Checked("port", names.port_range)
 RESERVED = Checked("port", _reserved)
 EXPOSED = Checked("port/proto", names.port_proto)
-MAPPING = Checked("endpoint", _mapping, "<mapping>")
-RESERVED_PORT = Checked("endpoint", endpoint.parse_endpoint, "<port>")
+MAPPING = Checked("endpoint", _mapping, ("<mapping>",))
+RESERVED_PORT = Checked("endpoint", endpoint.parse_endpoint, ("<port>",))
 PUBLISH = Checked("spec", endpoint.parse_publish)
 SPEC = Checked("spec", _spec)
-FILE = Checked("file", str, "<file>")
+FILE = Checked("file", str, ("<file>",))
 MAC = Checked("mac", address.parse_mac)
-LINKED = Checked("link", names.child_alias, "<id>")
+LINKED = Checked("link", names.child_alias, ("<id>",))
 COUNT = Checked("n", lambda text: _whole(text, 1, 1 << 24))
 MTU = Checked("n", lambda text: _whole(text, MTUS[0], MTUS[-1]))
 
@@ -125,7 +94,7 @@ def _whole(text: str, low: int, high: int) -> int:
 
 def bridge(command: F) -> F:
     """--bridge, for what is made or listed."""
-    return click.option(
+    return define.option(
         "--bridge",
         metavar="NAME",
         type=BRIDGE,
@@ -137,21 +106,21 @@ def bridge(command: F) -> F:
 
 def listed_bridge(command: F) -> F:
     """--bridge, for lists, which show every bridge without it."""
-    return click.option(
+    return define.option(
         "--bridge", metavar="NAME", type=BRIDGE, help="Only this bridge's; else every bridge's."
     )(command)
 
 
 def if_exists(command: F) -> F:
     """--if-exists, for what is removed."""
-    return click.option(
+    return define.option(
         "--if-exists", is_flag=True, help="Removing what is not there is no error."
     )(command)
 
 
 def dry_run(command: F) -> F:
     """--dry-run, for what changes something."""
-    return click.option("--dry-run", is_flag=True, help="Print every step, and change nothing.")(
+    return define.option("--dry-run", is_flag=True, help="Print every step, and change nothing.")(
         command
     )
 
@@ -159,44 +128,35 @@ def dry_run(command: F) -> F:
 def output(command: F) -> F:
     """--format and --json, for everything; noted in the session at once, for errors too."""
     help_text = "Output as text (the default), json, or env for the shell's eval."
-    return _formats(command, ["text", "json", "env"], help_text)
+    return _formats(command, ("text", "json", "env"), help_text)
 
 
 def drawing(command: F) -> F:
     """--format and --json, for what can be drawn."""
     help_text = "Output as text (the default), json, or dot for Graphviz."
-    return _formats(command, ["text", "json", "dot"], help_text)
+    return _formats(command, ("text", "json", "dot"), help_text)
 
 
-def _formats(command: F, forms: list[str], help_text: str) -> F:
-    command = click.option(
-        "--format",
-        "form",
-        type=Choice(forms),
-        expose_value=False,
-        is_eager=True,
-        callback=_note_form,
-        help=help_text,
+def _formats(command: F, forms: tuple[str, ...], help_text: str) -> F:
+    command = define.option(
+        "--format", "form", type=Choice(forms), note=_note_form, help=help_text
     )(command)
-    return click.option(
+    return define.option(
         "-j",
         "--json",
         is_flag=True,
-        expose_value=False,
-        is_eager=True,
-        callback=_note_json,
+        note=_note_json,
         help="The same as --format json.",
     )(command)
 
 
 def quiet(command: F) -> F:
     """--quiet, for lists."""
-    return click.option(
+    return define.option(
         "-q",
         "--quiet",
         is_flag=True,
-        expose_value=False,
-        callback=_note_quiet,
+        note=_note_quiet,
         help="Only the keys, one a line.",
     )(command)
 
@@ -211,17 +171,15 @@ def lists(command: F) -> F:
     return quiet(output(command))
 
 
-def _note_form(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
-    ctx.obj.is_form_known = True
+def _note_form(session: Session, value: str | None) -> None:
+    session.is_form_known = True
     if value:
-        ctx.obj.form = value
+        session.form = value
 
 
-def _note_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    ctx.obj.is_form_known = True
-    if value:
-        ctx.obj.form = "json"
+def _note_json(session: Session, value: bool) -> None:
+    _note_form(session, "json" if value else None)
 
 
-def _note_quiet(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
-    ctx.obj.quiet = value
+def _note_quiet(session: Session, value: bool) -> None:
+    session.quiet = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -79,6 +79,13 @@ class Session:
         self.is_form_known = False
         self.quiet = False
         self.has_changed = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], named_by: str | None) -> Session:
+        """The session of the global options' values. Raises UsageError."""
+        timeout = _seconds(values["lock_timeout"])
+        verbose = bool(values["verbose"])
+        return cls(values["state_dir"], timeout, verbose=verbose, named_by=named_by)
 
     def carry_out(self, request: Request) -> Document:
         """Carry a request out, and give what it has to say.
@@ -199,3 +206,13 @@ def steps(plan: Plan, changes: Iterable[Change] = ()) -> Document:
     data += [{"kind": "store", "step": line} for line in kept]
     texts = [line for _, line in lines] + [f"# store: {line}" for line in kept]
     return Document(data, tuple(texts), _STEPS)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text) if text.isascii() else -1
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds <= 86400:
+        raise UsageError(f"--lock-timeout: '{text}' is not a number of seconds", "give 0 to 86400")
+    return seconds

@@ -1,34 +1,32 @@
-"""The command tree: which module a command is in, so that only the one that runs is loaded."""
+"""Click's commands, made of how they are defined: for help, completion, mistakes and odd lines.
+
+Only the module of the command that is asked for is loaded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
+from dnet import __version__
+from dnet.cli import define
+from dnet.cli.choice import ChoiceType
+from dnet.cli.session import Session
 from dnet.errors import UsageError
 
-COMMANDS = {
-    "bridge": ("dnet.cli.commands.bridge", "Set up, show and remove bridges."),
-    "ip": ("dnet.cli.commands.ip", "Take addresses and give them back."),
-    "interface": ("dnet.cli.commands.interface", "Give ids an address, and forget them."),
-    "port": ("dnet.cli.commands.port", "Reserve ports of the host."),
-    "map": ("dnet.cli.commands.map", "Publish ports of containers on the host."),
-    "link": ("dnet.cli.commands.link", "Open ports of one container to another."),
-    "attach": ("dnet.cli.commands.attach", "Plug a network namespace into a bridge."),
-    "detach": ("dnet.cli.commands.attach", "Unplug interfaces, and release all they had."),
-    "batch": ("dnet.cli.commands.batch", "Carry out many commands at once: all, or none."),
-    "show": ("dnet.cli.commands.show", "Show the whole picture."),
-    "check": ("dnet.cli.commands.maintain", "Compare the kernel with the store."),
-    "restore": ("dnet.cli.commands.maintain", "Make the kernel match the store."),
-    "gc": ("dnet.cli.commands.maintain", "Release what belongs to namespaces that are gone."),
-    "reset": ("dnet.cli.commands.maintain", "Remove everything dnet made, then the store."),
-    "completion": ("dnet.cli.commands.completion", "Print the completion script of a shell."),
+_NAMES: dict[ParameterSource | None, str] = {
+    ParameterSource.COMMANDLINE: define.STATE_DIR_OPTION,
+    ParameterSource.ENVIRONMENT: define.STATE_DIR_VARIABLE,
 }
-"""Every command and group of the top, with the module that has it, and what it is for."""
+
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:  # click 8.1 has no type parameter here
+    _ParamType = click.ParamType
 
 CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -176,30 +174,93 @@ def _words(ctx: click.Context) -> list[str]:
 
 
 class LazyGroup(Group):
-    """A group whose commands are imported when they are asked for.
-
-    `lazy` names the module of each, which has it under the command's own name, and the line
-    that the help shows for it.
-    """
-
-    def __init__(self, *args: Any, lazy: dict[str, tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._lazy = lazy
+    """All of dnet's commands, each made when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
-        return list(self._lazy)
+        return list(define.COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return one command."""
-        if cmd_name not in self._lazy:
-            return None
-        module = import_module(self._lazy[cmd_name][0])
-        found: click.Command = getattr(module, cmd_name)
-        return found
+        """Make and return one command."""
+        found = define.top(cmd_name)
+        return made(found) if found else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table, without importing a command for its first line."""
-        rows = [(name, line) for name, (_, line) in self._lazy.items()]
+        rows = [(name, line) for name, (_, line) in define.COMMANDS.items()]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+class CheckedType(_ParamType):
+    """Click's type of what is checked by a function."""
+
+    def __init__(self, checked: define.Checked) -> None:
+        self.name = checked.name
+        self.check = checked.check
+        self.completes = checked.completes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The canonical value. Raises UsageError that names the option."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.check(value)
+        except UsageError as error:
+            if isinstance(param, click.Option):
+                name = max(param.opts, key=len)
+                raise UsageError(f"{name}: {error}", error.hint) from None
+            raise
+
+
+def made(found: define.Command | define.Group) -> click.Command:
+    """A command as Click has it."""
+    if isinstance(found, define.Group):
+        commands = {name: made(one) for name, one in found.commands.items()}
+        return Group(found.name, commands=commands, help=found.callback.__doc__, **found.settings)
+    return Command(
+        found.name,
+        callback=found.callback,
+        params=[*map(_parameter, found.parameters)],
+        help=found.callback.__doc__,
+        **found.settings,
+    )
+
+
+def root() -> LazyGroup:
+    """`dnet` itself; its context's object is a list that the session goes into."""
+    version = click.version_option(__version__, prog_name="dnet", message="%(prog)s %(version)s")
+    return version(
+        LazyGroup(
+            "dnet",
+            params=[*map(_parameter, define.GLOBAL)],
+            callback=_begin,
+            help=define.ABOUT,
+            epilog=define.EXAMPLES,
+        )
+    )
+
+
+@click.pass_context
+def _begin(ctx: click.Context, /, **values: Any) -> None:
+    """Take the global options; what follows is the command's own."""
+    begun: list[Session] = ctx.obj
+    source = ctx.get_parameter_source("state_dir")
+    ctx.obj = Session.of(values, _NAMES.get(source))
+    begun.append(ctx.obj)
+
+
+def _parameter(one: define.Parameter) -> click.Parameter:
+    settings, note = dict(one.settings), one.note
+    kind = settings.get("type")
+    if isinstance(kind, define.Checked):
+        settings["type"] = CheckedType(kind)
+    elif isinstance(kind, define.Choice):
+        settings["type"] = ChoiceType(kind.words)
+    if note is not None:
+        settings |= {"expose_value": False, "is_eager": True, "callback": partial(_note, note)}
+    return (click.Argument if one.is_argument else click.Option)(one.names, **settings)
+
+
+def _note(note: define.Note, ctx: click.Context, _: click.Parameter, value: Any) -> None:
+    note(ctx.obj, value)

@@ -41,6 +41,11 @@ class Recovery:
         self._settings = settings
         self._store = Store(settings.state_dir)
 
+    @property
+    def state_dir(self) -> str:
+        """Where the store is."""
+        return self._settings.state_dir
+
     @contextmanager
     def _locked_kernel(self, *, writes: bool = True) -> Iterator[Kernel]:
         end_by_exception()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import shlex
-from collections.abc import Iterator
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -13,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnet.cli.batch.lines import EXCLUDED, PlainParser, Reader, words_of
-from dnet.cli.main import cli
+from dnet.cli import plain
+from dnet.cli.batch.lines import EXCLUDED, Reader, words_of
+from dnet.cli.define import COMMANDS, Command, Group, Parameter, top
 from dnet.cli.session import Request, Session
-from dnet.cli.tree import COMMANDS, CONTEXT, LazyGroup
+from dnet.cli.tree import CONTEXT, made
 from dnet.errors import DnetError, UsageError
 from tests.unit.facts import STABLE
 
@@ -27,62 +27,56 @@ VALUES = st.sampled_from(TEXTS + MORE)
 
 
 @cache
-def commands() -> dict[str, click.Command]:
-    """Every command that a batch may hold, by its name."""
-
-    def below(group: click.Group) -> Iterator[tuple[str, click.Command]]:
-        context = click.Context(group, **CONTEXT)
-        for name in group.list_commands(context):
-            found = group.get_command(context, name)
-            if isinstance(found, click.Group):
-                yield from ((f"{name} {rest}", one) for rest, one in below(found))
-            elif found is not None and name not in EXCLUDED:
-                yield name, found
-
-    return dict(below(cli))
-
-
-def noting(command: click.Command) -> tuple[click.Command, list[dict[str, Any]]]:
-    """A command that does nothing but note the values it was called with."""
-    noted: list[dict[str, Any]] = []
-
-    def note(**values: Any) -> Request:
-        noted.append(values)
-        return Request()
-
-    double = copy.copy(command)
-    double.callback = note
-    return double, noted
+def commands() -> dict[str, Command]:
+    """Every command, by its name, but for the one that asks and the one that reads others."""
+    found: dict[str, Command] = {}
+    for name in COMMANDS:
+        one = top(name)
+        if isinstance(one, Group):
+            found |= {f"{name} {rest}": below for rest, below in one.commands.items()}
+        elif one is not None:
+            found[name] = one
+    return found
 
 
 def session() -> Session:
     return Session("/nowhere", 1)
 
 
-def by_click(command: click.Command, words: list[str]) -> dict[str, Any] | None:
-    """The values Click finds in a line; None where it refuses it."""
+def noted(begun: Session) -> tuple[object, ...]:
+    return begun.form, begun.is_form_known, begun.quiet
+
+
+def by_click(command: Command, words: list[str]) -> object:
+    """The values Click finds in a line, and what the session is told; None where it refuses it."""
+    begun = session()
     try:
-        with command.make_context("dnet", list(words), obj=session(), **CONTEXT) as context:
-            return dict(context.params)
-    except (click.UsageError, DnetError):
+        with made(command).make_context("dnet", list(words), obj=begun, **CONTEXT) as context:
+            return dict(context.params), noted(begun)
+    except (click.UsageError, click.exceptions.Exit, DnetError):
         return None
 
 
-def plainly(command: click.Command, words: list[str]) -> dict[str, Any] | str:
-    """The values the quick reader finds, or "declined"."""
-    double, noted = noting(command)
-    parser = PlainParser.of(double)
-    if parser is None:
+def plainly(command: Command, words: list[str]) -> object:
+    """The values the quick reader finds, and what the session is told, or "declined"."""
+    begun, values = session(), list[dict[str, Any]]()
+
+    def note(**given: Any) -> Request:
+        values.append(given)
+        return Request()
+
+    double = command._replace(callback=note)
+    if plain.request(double, plain.Parser(command.parameters), words, begun) is None:
         return "declined"
-    request = parser.read(list(words))
-    return "declined" if request is None else noted[0]
+    return values[0], noted(begun)
 
 
 @st.composite
-def lines(draw: st.DrawFn, command: click.Command) -> list[str]:
+def lines(draw: st.DrawFn, command: Command) -> list[str]:
     """The words after a command's name: some of its options and arguments, in any order."""
     parts: list[list[str]] = []
-    options = [one for one in command.params if isinstance(one, click.Option)]
+    parameters = made(command).params
+    options = [one for one in parameters if isinstance(one, click.Option)]
     for option in draw(st.lists(st.sampled_from(options), max_size=4)) if options else ():
         name = draw(st.sampled_from([*option.opts, *option.secondary_opts]))
         if option.is_flag:
@@ -91,7 +85,7 @@ def lines(draw: st.DrawFn, command: click.Command) -> list[str]:
         value = draw(VALUES)
         forms = [[name, value], [name, value], [f"{name}={value}"], [f"{name}{value}"], [name]]
         parts.append(draw(st.sampled_from(forms)))
-    plain = draw(st.lists(VALUES, max_size=len(command.params) + 1))
+    plain = draw(st.lists(VALUES, max_size=len(parameters) + 1))
     parts += [[text] for text in plain]
     if draw(st.integers(0, 9)) == 0:
         parts.append([draw(st.sampled_from(["--", "-", "--nope", "-h", "--help=1"]))])
@@ -130,27 +124,36 @@ def test_what_a_batch_is_made_of_is_read_without_click(line: str) -> None:
     name = next(name for name in commands() if f"{line} ".startswith(f"{name} "))
     command, words = commands()[name], line.removeprefix(name).split()
     found = plainly(command, words)
-    assert isinstance(found, dict), found
+    assert found != "declined"
     assert found == by_click(command, words)
 
 
 def test_a_command_is_taken_apart_once_for_all_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[click.Command] = []
-    monkeypatch.setattr(PlainParser, "of", taken.append)
-    reader = Reader(LazyGroup("dnet", lazy=COMMANDS), session())
+    taken: list[object] = []
+    real = plain.Parser.__init__
+
+    def counted(self: plain.Parser, parameters: Sequence[Parameter]) -> None:
+        taken.append(parameters)
+        real(self, parameters)
+
+    monkeypatch.setattr(plain.Parser, "__init__", counted)
+    reader = Reader(session())
     for line in ("detach web", "detach db", "map add web 80", "map add db 81", "map remove 82"):
         reader.read(line.split())
-    assert taken == [commands()[name] for name in ("detach", "map add", "map remove")]
+    assert taken == [commands()[name].parameters for name in ("detach", "map add", "map remove")]
 
 
-def test_a_value_that_the_environment_may_give_is_left_to_click(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("words", [[], ["--bridge", "br8"], ["--count", "2"]])
+@pytest.mark.parametrize("value", ["br7", "", "no/bridge"])
+def test_the_environment_gives_values(
+    monkeypatch: pytest.MonkeyPatch, value: str, words: list[str]
 ) -> None:
     command = commands()["ip request"]
-    monkeypatch.setenv("DNET_BRIDGE", "br7")
-    assert plainly(command, []) == "declined"
-    given_one = plainly(command, ["--bridge", "br8"])
-    assert given_one == by_click(command, ["--bridge", "br8"])
+    monkeypatch.setenv("DNET_BRIDGE", value)
+    found = plainly(command, words)
+    assert found == (
+        "declined" if value == "no/bridge" and "br8" not in words else by_click(command, words)
+    )
 
 
 @settings(STABLE)
@@ -173,13 +176,13 @@ def test_a_quote_that_does_not_end_is_refused() -> None:
 @pytest.mark.parametrize("name", sorted(EXCLUDED))
 def test_what_is_no_part_of_a_transaction_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=name):
-        Reader(LazyGroup("dnet", lazy=COMMANDS), session()).read([name])
+        Reader(session()).read([name])
 
 
 @pytest.mark.parametrize("words", [["map"], ["map", "nope"], ["nope"], ["map", "add"]])
 def test_what_click_refuses_is_refused(words: list[str]) -> None:
     with pytest.raises((UsageError, click.UsageError)):
-        Reader(LazyGroup("dnet", lazy=COMMANDS), session()).read(words)
+        Reader(session()).read(words)
 
 
 @pytest.mark.parametrize(
@@ -191,13 +194,13 @@ def test_what_would_print_help_is_not_a_whole_command(
 ) -> None:
     """Each answer of a batch is one line."""
     with pytest.raises(UsageError, match=f"^{line} is not a whole command$"):
-        Reader(LazyGroup("dnet", lazy=COMMANDS), session()).read(line.split())
+        Reader(session()).read(line.split())
     assert capfd.readouterr() == ("", "")
 
 
 def test_the_version_is_no_line_of_a_batch(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match="--version"):
-        Reader(LazyGroup("dnet", lazy=COMMANDS), session()).read(["--version"])
+        Reader(session()).read(["--version"])
     assert capfd.readouterr() == ("", "")
 
 
@@ -212,7 +215,7 @@ def test_the_version_is_no_line_of_a_batch(capfd: pytest.CaptureFixture[str]) ->
     ],
 )
 def test_what_is_no_line_hints_what_can_be_typed(line: str, hint: str) -> None:
-    reader = Reader(LazyGroup("dnet", lazy=COMMANDS), session())
+    reader = Reader(session())
     with pytest.raises(UsageError) as error:
         reader.read(line.split())
     assert error.value.hint == hint

@@ -25,7 +25,7 @@ def lab() -> State:
 
 
 def shown(form: str) -> str:
-    request = show.callback()  # type: ignore[misc]
+    request = show.callback()
     return render(request.show(lab(), None), form)
 
 

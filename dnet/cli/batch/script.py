@@ -71,6 +71,5 @@ def lines(stream: IO[str]) -> Iterator[Line]:
 def reader_of(session: Session, *, each: bool = False) -> Reader:
     """Who reads lines against the whole command tree, each for itself or all for a batch."""
     from dnet.cli.batch.lines import Reader
-    from dnet.cli.tree import COMMANDS, LazyGroup
 
-    return Reader(LazyGroup("dnet", lazy=COMMANDS), session, each=each)
+    return Reader(session, each=each)

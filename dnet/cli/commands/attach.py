@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-import click
-
-from dnet.cli import options
+from dnet.cli import define, options
 from dnet.cli.commands.interface import allocated
 from dnet.cli.output.document import Document
 from dnet.cli.session import Request, nothing
-from dnet.cli.tree import Command
 from dnet.model.entities import Interface, Mapping
 from dnet.model.state import State
 from dnet.network import attachment, interface
@@ -21,9 +18,9 @@ dnet attach web --netns web -p 8080:80 --link db
 dnet attach db --netns /run/netns/db --expose 5432"""
 
 
-@click.command(cls=Command, epilog=EXAMPLES, instead=["-p"])
-@click.argument("interface_id", metavar="ID", type=options.ID)
-@click.option(
+@define.command(epilog=EXAMPLES, instead=["-p"])
+@define.argument("interface_id", metavar="ID", type=options.ID)
+@define.option(
     "--netns",
     metavar="NAME|PATH|PID",
     type=options.NETNS,
@@ -31,7 +28,7 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     help="The network namespace: a path where there is a '/', else a name, else a pid.",
 )
 @options.bridge
-@click.option(
+@define.option(
     "--ifname",
     metavar="NAME",
     type=options.DEVICE,
@@ -39,21 +36,23 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     show_default=True,
     help="The interface's name inside.",
 )
-@click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
-@click.option(
+@define.option(
+    "--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one."
+)
+@define.option(
     "--mac",
     metavar="MAC",
     type=options.MAC,
     help="This MAC; else one that follows from the address.",
 )
-@click.option(
+@define.option(
     "--expose",
     metavar="PORT/PROTO",
     multiple=True,
     type=options.EXPOSED,
     help="A port that links open when they name none; any number of times.",
 )
-@click.option(
+@define.option(
     "-p",
     "--publish",
     metavar="SPEC",
@@ -61,7 +60,7 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     type=options.PUBLISH,
     help="A port to publish, as in dnet map add; any number of times.",
 )
-@click.option(
+@define.option(
     "--link",
     "links",
     metavar="CHILD[:ALIAS]",
@@ -110,8 +109,8 @@ def _published(mapping: Mapping) -> str:
     return f"published {endpoint} -> {inside.ports}"
 
 
-@click.command(cls=Command)
-@click.argument("ids", metavar="ID...", nargs=-1, required=True, type=options.ID)
+@define.command()
+@define.argument("ids", metavar="ID...", nargs=-1, required=True, type=options.ID)
 @options.if_exists
 @options.changes
 def detach(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:

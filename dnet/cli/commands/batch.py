@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-import click
-
-from dnet.cli import options
+from dnet.cli import define, options
 from dnet.cli.batch import script
 from dnet.cli.output.document import Document
 from dnet.cli.output.render import bare, render
 from dnet.cli.session import Request, Session, steps
-from dnet.cli.tree import Command
 from dnet.errors import DnetError, UsageError
 from dnet.model.state import State
 from dnet.network.facts import Facts
@@ -21,10 +18,10 @@ if TYPE_CHECKING:
     from dnet.cli.batch.progress import Part, Progress
 
 
-@click.command(cls=Command)
-@click.argument("file", required=False, default="-", type=options.FILE)
-@click.option("--keep-going", is_flag=True, help="Leave out the lines that are refused.")
-@click.option(
+@define.command()
+@define.argument("file", required=False, default="-", type=options.FILE)
+@define.option("--keep-going", is_flag=True, help="Leave out the lines that are refused.")
+@define.option(
     "--each",
     is_flag=True,
     help="Carry out each line for itself, and answer it by one line at once.",

@@ -5,14 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import click
-
-from dnet.cli import options
-from dnet.cli.choice import Choice
+from dnet.cli import define, options
+from dnet.cli.define import Choice
 from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, column, missing
 from dnet.cli.session import Request, nothing
-from dnet.cli.tree import Group
 from dnet.model import find
 from dnet.model.entities import DEFAULT_BRIDGE, REUSE, ROUND_ROBIN
 from dnet.model.state import State
@@ -34,77 +31,77 @@ dnet bridge init
 dnet bridge init lab0 --address 10.9.0.1/24 --no-icc"""
 
 
-@click.group("bridge", cls=Group, unsaid=["show", "init"])
+@define.group(unsaid=["show", "init"])
 def bridge() -> None:
     """Set up, show and remove bridges."""
 
 
 @bridge.command(epilog=EXAMPLES, instead=["--address"])
-@click.argument("name", type=options.BRIDGE, default=DEFAULT_BRIDGE)
-@click.option(
+@define.argument("name", type=options.BRIDGE, default=DEFAULT_BRIDGE)
+@define.option(
     "--address",
     "--ip",
     metavar="CIDR",
     type=options.CIDR,
     help="Its own address, such as 172.17.42.1/16; else the first of twelve that is free.",
 )
-@click.option(
+@define.option(
     "--range",
     metavar="CIDR",
     help="The part of the subnet that addresses are taken from; else all of it.",
 )
-@click.option(
+@define.option(
     "--mtu", metavar="N", type=options.MTU, help="The MTU; else that of the default route's device."
 )
-@click.option(
+@define.option(
     "--chain",
     metavar="NAME",
     type=options.CHAIN,
     help="The chain of its mappings in the nat table.  [default: DNET]",
 )
-@click.option(
+@define.option(
     "--icc/--no-icc", default=None, help="Whether containers reach one another.  [default: icc]"
 )
-@click.option(
+@define.option(
     "--masquerade/--no-masquerade",
     default=None,
     help="Whether they reach other networks under the host's address.  [default: masquerade]",
 )
-@click.option(
+@define.option(
     "--ip-forward/--no-ip-forward",
     default=None,
     help="Whether to switch IP forwarding on.  [default: ip-forward]",
 )
-@click.option(
+@define.option(
     "--iptables/--no-iptables",
     default=None,
     help="Whether to make any rule for it.  [default: iptables]",
 )
-@click.option(
+@define.option(
     "--isolate/--no-isolate",
     default=None,
     help="Whether other bridges' containers are kept out.  [default: isolate]",
 )
-@click.option(
+@define.option(
     "--firewalld/--no-firewalld",
     default=None,
     help="Whether it is in firewalld's zone trusted while firewalld runs.  [default: firewalld]",
 )
-@click.option(
+@define.option(
     "--binding-ip",
     metavar="IP",
     type=options.HOST_IP,
     help="The host address of published ports.  [default: 0.0.0.0]",
 )
-@click.option(
+@define.option(
     "--port-range",
     metavar="LO-HI",
     type=options.PORTS,
     help="The host ports that are chosen from where none is named.  [default: 49153-65535]",
 )
-@click.option(
+@define.option(
     "--allocation",
-    type=Choice([ROUND_ROBIN, REUSE]),
+    type=Choice((ROUND_ROBIN, REUSE)),
     help="Which address is next: each rests as long as possible, or released ones first.  "
     "[default: round-robin]",
 )
@@ -137,7 +134,7 @@ def list_() -> Request:
 
 
 @bridge.command()
-@click.argument("name", type=options.BRIDGE, required=False)
+@define.argument("name", type=options.BRIDGE, required=False)
 @options.output
 def show(name: str | None) -> Request:
     """Show a bridge with all its options.
@@ -152,8 +149,8 @@ def show(name: str | None) -> Request:
 
 
 @bridge.command()
-@click.argument("name", type=options.BRIDGE)
-@click.option("--force", is_flag=True, help="Release everything that is allocated on it first.")
+@define.argument("name", type=options.BRIDGE)
+@define.option("--force", is_flag=True, help="Release everything that is allocated on it first.")
 @options.if_exists
 @options.changes
 def remove(name: str, force: bool, if_exists: bool, dry_run: bool) -> Request:

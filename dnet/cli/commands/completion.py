@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 
-import click
-
-from dnet.cli.choice import Choice
+from dnet.cli import define
+from dnet.cli.define import Choice
 from dnet.cli.output.document import Document
 from dnet.cli.session import Request, Session
-from dnet.cli.tree import Command
 from dnet.errors import DnetError
 
 SCRIPTS = {"bash": "dnet.bash", "zsh": "_dnet", "fish": "dnet.fish"}
@@ -17,8 +15,8 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
 _FOLDER = os.path.join(_PACKAGE, "completions")
 
 
-@click.command(cls=Command)
-@click.argument("shell", metavar="bash|zsh|fish", type=Choice(list(SCRIPTS)))
+@define.command()
+@define.argument("shell", metavar="bash|zsh|fish", type=Choice(tuple(SCRIPTS)))
 def completion(shell: str) -> Request:
     """Print the script with which a shell completes commands, options and names.
 

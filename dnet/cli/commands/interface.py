@@ -5,13 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import click
-
-from dnet.cli import options
+from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, column, published_text, unplugged
 from dnet.cli.session import Request, nothing
-from dnet.cli.tree import Group
 from dnet.model import find
 from dnet.model.entities import Interface
 from dnet.model.state import State
@@ -28,16 +25,18 @@ COLUMNS = (
 )
 
 
-@click.group("interface", cls=Group, unsaid=["show", "allocate"])
+@define.group(unsaid=["show", "allocate"])
 def interface() -> None:
     """Give ids an address, and forget them."""
 
 
 @interface.command(instead=["--ip"])
-@click.argument("interface_id", metavar="ID", type=options.NEW_ID)
+@define.argument("interface_id", metavar="ID", type=options.NEW_ID)
 @options.bridge
-@click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
-@click.option(
+@define.option(
+    "--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one."
+)
+@define.option(
     "--expose",
     metavar="PORT/PROTO",
     multiple=True,
@@ -56,7 +55,7 @@ def allocate(
 
 
 @interface.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True, type=options.ID)
+@define.argument("ids", metavar="ID...", nargs=-1, required=True, type=options.ID)
 @options.if_exists
 @options.changes
 def release(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
@@ -89,7 +88,7 @@ def list_(bridge: str | None) -> Request:
 
 
 @interface.command()
-@click.argument("interface_id", metavar="ID", type=options.ID)
+@define.argument("interface_id", metavar="ID", type=options.ID)
 @options.output
 def show(interface_id: str) -> Request:
     """Show an interface with its ports and links."""

@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import click
-
-from dnet.cli import options
+from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Document, Item, column
 from dnet.cli.session import Request, nothing
-from dnet.cli.tree import Group
 from dnet.model import find
 from dnet.model.entities import Bridge
 from dnet.model.state import State
@@ -22,16 +19,18 @@ from dnet.transaction.presence import machine
 COLUMNS = (column("ip", "ADDRESS"), column("owner", folds=True), column("bridge"))
 
 
-@click.group("ip", cls=Group, unsaid=["request --ip"])
+@define.group(unsaid=["request --ip"])
 def ip() -> None:
     """Take addresses and give them back."""
 
 
 @ip.command(instead=["--ip"])
 @options.bridge
-@click.option("--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one.")
-@click.option("--owner", metavar="ID", type=options.ID, help="Whose it is, for the lists.")
-@click.option("--count", metavar="N", type=options.COUNT, help="How many.  [default: 1]")
+@define.option(
+    "--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one."
+)
+@define.option("--owner", metavar="ID", type=options.ID, help="Whose it is, for the lists.")
+@define.option("--count", metavar="N", type=options.COUNT, help="How many.  [default: 1]")
 @options.changes
 def request(
     bridge: str | None, ip: str | None, owner: str | None, count: int | None, dry_run: bool
@@ -54,7 +53,9 @@ def request(
 
 
 @ip.command()
-@click.argument("addresses", metavar="ADDR...", nargs=-1, required=True, type=options.TAKEN_ADDRESS)
+@define.argument(
+    "addresses", metavar="ADDR...", nargs=-1, required=True, type=options.TAKEN_ADDRESS
+)
 @options.if_exists
 @options.changes
 def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
@@ -65,7 +66,7 @@ def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Reque
 
 @ip.command("list", instead=["--bridge", "dnet ip list | grep -wF {}"])
 @options.listed_bridge
-@click.option("--available", is_flag=True, help="List those that are still free instead.")
+@define.option("--available", is_flag=True, help="List those that are still free instead.")
 @options.lists
 def list_(bridge: str | None, available: bool) -> Request:
     """List the addresses that are taken, with their owners."""

@@ -5,13 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import click
-
-from dnet.cli import options
+from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Document, column
 from dnet.cli.session import Request, nothing
-from dnet.cli.tree import Group
 from dnet.errors import UsageError
 from dnet.model import find
 from dnet.model.entities import Link
@@ -34,15 +31,15 @@ dnet link add web db --port 6379/tcp --alias cache
 dnet link add host db"""
 
 
-@click.group("link", cls=Group, unsaid=["add", "env"])
+@define.group(unsaid=["add", "env"])
 def link() -> None:
     """Open ports of one container to another."""
 
 
 @link.command(epilog=EXAMPLES, instead=["-p"])
-@click.argument("parent", type=options.PARENT)
-@click.argument("child", type=options.ID)
-@click.option(
+@define.argument("parent", type=options.PARENT)
+@define.argument("child", type=options.ID)
+@define.option(
     "-p",
     "--port",
     "ports",
@@ -51,7 +48,7 @@ def link() -> None:
     type=options.EXPOSED,
     help="A port of CHILD; any number of times. Without it what CHILD exposes.",
 )
-@click.option(
+@define.option(
     "--alias",
     metavar="NAME",
     type=options.NEW_ID,
@@ -75,8 +72,8 @@ def add(
 
 
 @link.command()
-@click.argument("parent", type=options.LINK)
-@click.argument("child", required=False, type=options.LINK_CHILD)
+@define.argument("parent", type=options.LINK)
+@define.argument("child", required=False, type=options.LINK_CHILD)
 @options.if_exists
 @options.changes
 def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Request:
@@ -114,7 +111,7 @@ def list_(bridge: str | None) -> Request:
 
 
 @link.command()
-@click.argument("parent", type=options.LINK_PARENT)
+@define.argument("parent", type=options.LINK_PARENT)
 @options.output
 def env(parent: str) -> Request:
     """Print the variables that tell PARENT of its children.

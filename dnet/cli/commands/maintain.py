@@ -6,12 +6,9 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-import click
-
-from dnet.cli import options
+from dnet.cli import define, options
 from dnet.cli.output.document import NOTHING, Document
 from dnet.cli.session import Request, steps
-from dnet.cli.tree import Command
 from dnet.errors import DnetError, UsageError, on_one_line
 from dnet.model.entities import Interface
 from dnet.model.state import State
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     from dnet.transaction.unowned import Unowned
 
 
-@click.command(cls=Command)
+@define.command()
 @options.output
 def check() -> Request:
     """Compare the kernel with the store.
@@ -38,8 +35,8 @@ def check() -> Request:
     return Request(maintain=compare)
 
 
-@click.command(cls=Command)
-@click.option(
+@define.command()
+@define.option(
     "--adopt", is_flag=True, help="Also a store of another network namespace, which is gone."
 )
 @options.changes
@@ -55,8 +52,8 @@ def restore(adopt: bool, dry_run: bool) -> Request:
     return Request(maintain=mend)
 
 
-@click.command(cls=Command, instead=["--owner"])
-@click.option(
+@define.command(instead=["--owner"])
+@define.option(
     "--owner",
     "owners",
     metavar="ID",
@@ -75,9 +72,9 @@ def gc(owners: tuple[str, ...], dry_run: bool) -> Request:
     return Request(show, operation, dry_run, finds=True, many=True)
 
 
-@click.command(cls=Command)
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
+@define.command()
+@define.option("--yes", is_flag=True, help="Do not ask.")
+@define.option(
     "--unowned",
     is_flag=True,
     help="Also remove what has dnet's names and belongs to no known store.",
@@ -85,13 +82,12 @@ def gc(owners: tuple[str, ...], dry_run: bool) -> Request:
 @options.changes
 def reset(yes: bool, unowned: bool, dry_run: bool) -> Request:
     """Remove everything dnet made, then the store."""
-    state_dir = click.get_current_context().obj.state_dir
     if not yes and not dry_run and not sys.stdin.isatty():
         raise UsageError("this removes everything dnet made, and nobody can be asked", "add --yes")
 
     def clear(maintenance: Maintenance) -> Document:
         if not yes and not dry_run:
-            _confirm(state_dir, maintenance.unowned() if unowned else None)
+            _confirm(maintenance.state_dir, maintenance.unowned() if unowned else None)
         plan = maintenance.reset(unowned=unowned, dry_run=dry_run)
         return steps(plan) if dry_run else NOTHING
 
@@ -105,6 +101,8 @@ def _confirm(state_dir: str, unowned: Unowned | None) -> None:
 
 
 def _agreed(question: str) -> bool:
+    import click
+
     try:
         return click.confirm(on_one_line(question), err=True)
     except click.Abort:  # The end of the input: Ctrl-C ends the process itself here.

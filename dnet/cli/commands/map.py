@@ -5,13 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import click
-
-from dnet.cli import options
+from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, column, endpoint_text, ports_text
 from dnet.cli.session import Request, nothing
-from dnet.cli.tree import Group
 from dnet.errors import UsageError
 from dnet.model import find
 from dnet.model.entities import Mapping
@@ -34,14 +31,14 @@ dnet map add web 80
 dnet map add web 127.0.0.1::9000 7000-7009:7000-7009/udp"""
 
 
-@click.group("map", cls=Group, unsaid=["add"])
+@define.group(unsaid=["add"])
 def map() -> None:  # noqa: A001 - the command's name
     """Publish ports of containers on the host."""
 
 
 @map.command(epilog=EXAMPLES)
-@click.argument("target", type=options.TARGET)
-@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=options.SPEC)
+@define.argument("target", type=options.TARGET)
+@define.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=options.SPEC)
 @options.changes
 def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
     """Publish ports of a target, and print each host endpoint.
@@ -62,8 +59,8 @@ def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
 
 
 @map.command()
-@click.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1, type=options.MAPPING)
-@click.option(
+@define.argument("endpoints", metavar="[ENDPOINT]...", nargs=-1, type=options.MAPPING)
+@define.option(
     "--all",
     "target",
     metavar="TARGET",
@@ -92,7 +89,7 @@ def remove(
 
 
 @map.command("list")
-@click.argument("target", required=False, type=options.TARGET)
+@define.argument("target", required=False, type=options.TARGET)
 @options.listed_bridge
 @options.lists
 def list_(target: str | None, bridge: str | None) -> Request:

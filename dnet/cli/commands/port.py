@@ -5,13 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-import click
-
-from dnet.cli import options
+from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, Item, column, ports_text
 from dnet.cli.session import Request, nothing
-from dnet.cli.tree import Group
 from dnet.model import find
 from dnet.model.entities import Reservation
 from dnet.model.state import State
@@ -26,33 +23,33 @@ COLUMNS = (
 )
 
 
-@click.group("port", cls=Group, unsaid=["allocate --port"])
+@define.group(unsaid=["allocate --port"])
 def port() -> None:
     """Reserve ports of the host."""
 
 
 @port.command(instead=["--port"])
 @options.bridge
-@click.option(
+@define.option(
     "--host-ip",
     metavar="IP",
     type=options.HOST_IP,
     help="The host address; else the bridge's binding address.",
 )
-@click.option(
+@define.option(
     "--proto", type=options.PROTO, default="tcp", show_default=True, help="tcp, udp or sctp."
 )
-@click.option(
+@define.option(
     "--port",
     "ports",
     metavar="N|LO-HI",
     type=options.RESERVED,
     help="This port, or a free one of a range; else the next dynamic one.",
 )
-@click.option(
+@define.option(
     "--owner", metavar="ID", type=options.ID, help="Whose it is: an interface's id may map it."
 )
-@click.option("--count", metavar="N", type=options.COUNT, help="How many.  [default: 1]")
+@define.option("--count", metavar="N", type=options.COUNT, help="How many.  [default: 1]")
 @options.changes
 def allocate(count: int | None, dry_run: bool, **request: Any) -> Request:
     """Reserve ports, and print each."""
@@ -67,7 +64,7 @@ def allocate(count: int | None, dry_run: bool, **request: Any) -> Request:
 
 
 @port.command()
-@click.argument(
+@define.argument(
     "endpoints", metavar="ENDPOINT...", nargs=-1, required=True, type=options.RESERVED_PORT
 )
 @options.if_exists

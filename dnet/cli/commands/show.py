@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import click
-
-from dnet.cli import options
+from dnet.cli import define, options
 from dnet.cli.output import occupancy, views
 from dnet.cli.output.document import Branch, Document, Item, missing, published_text, unplugged
 from dnet.cli.session import Request
-from dnet.cli.tree import Command
 from dnet.model.entities import Link
 from dnet.model.state import State
 from dnet.transaction.presence import Presence, machine
 from dnet.values.names import HOST
 
 
-@click.command(cls=Command, instead=["dnet interface show {}"])
+@define.command(instead=["dnet interface show {}"])
 @options.drawing
 def show() -> Request:
     """Show every bridge with its interfaces, their ports and links."""

@@ -1,0 +1,181 @@
+"""How a command is defined: in Click's words, which are kept until somebody reads them.
+
+Click takes longer to load than dnet needs for a command. A line in the plain way is read by what
+stands here (dnet.cli.plain); for help, completion, mistakes and every other line Click's own
+command is made of it (dnet.cli.tree).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from dnet import STATE_DIR
+
+if TYPE_CHECKING:
+    from dnet.cli.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+Check = Callable[[str], Any]
+Note = Callable[["Session", Any], None]
+
+ABOUT = "Docker's original network driver as shell commands."
+EXAMPLES = """\
+dnet bridge init --no-icc
+dnet attach web --netns web -p 8080:80
+dnet attach db --netns db --expose 5432
+dnet link add web db
+dnet show"""
+COMMANDS = {
+    "bridge": ("dnet.cli.commands.bridge", "Set up, show and remove bridges."),
+    "ip": ("dnet.cli.commands.ip", "Take addresses and give them back."),
+    "interface": ("dnet.cli.commands.interface", "Give ids an address, and forget them."),
+    "port": ("dnet.cli.commands.port", "Reserve ports of the host."),
+    "map": ("dnet.cli.commands.map", "Publish ports of containers on the host."),
+    "link": ("dnet.cli.commands.link", "Open ports of one container to another."),
+    "attach": ("dnet.cli.commands.attach", "Plug a network namespace into a bridge."),
+    "detach": ("dnet.cli.commands.attach", "Unplug interfaces, and release all they had."),
+    "batch": ("dnet.cli.commands.batch", "Carry out many commands at once: all, or none."),
+    "show": ("dnet.cli.commands.show", "Show the whole picture."),
+    "check": ("dnet.cli.commands.maintain", "Compare the kernel with the store."),
+    "restore": ("dnet.cli.commands.maintain", "Make the kernel match the store."),
+    "gc": ("dnet.cli.commands.maintain", "Release what belongs to namespaces that are gone."),
+    "reset": ("dnet.cli.commands.maintain", "Remove everything dnet made, then the store."),
+    "completion": ("dnet.cli.commands.completion", "Print the completion script of a shell."),
+}
+"""Every command and group of the top, with the module that has it, and what it is for."""
+
+
+class Checked(NamedTuple):
+    """A value that a pure function checks and brings into its canonical form.
+
+    `completes` is what a shell offers for it: words, and in <> kinds of names, which
+    generate/grammar.py lists. The function raises UsageError.
+    """
+
+    name: str
+    check: Check
+    completes: tuple[str, ...] = ()
+
+
+class Choice(NamedTuple):
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+
+class Parameter(NamedTuple):
+    """An option or an argument, as click.option or click.argument would be told.
+
+    A `note` tells the session of the value, in place of the command.
+    """
+
+    names: tuple[str, ...]
+    settings: dict[str, Any]
+    is_argument: bool
+    note: Note | None = None
+
+
+STATE_DIR_OPTION, STATE_DIR_VARIABLE = "--state-dir", "DNET_STATE_DIR"
+GLOBAL = (
+    Parameter(
+        (STATE_DIR_OPTION,),
+        {
+            "metavar": "DIR",
+            "envvar": STATE_DIR_VARIABLE,
+            "show_envvar": True,
+            "default": STATE_DIR,
+            "show_default": True,
+            "help": "Where the store is.",
+        },
+        is_argument=False,
+    ),
+    Parameter(
+        ("--lock-timeout",),
+        {
+            "metavar": "SECONDS",
+            "envvar": "DNET_LOCK_TIMEOUT",
+            "show_envvar": True,
+            "default": "30",
+            "show_default": True,
+            "help": "How long to wait for the store, and for iptables.",
+        },
+        is_argument=False,
+    ),
+    Parameter(
+        ("-v", "--verbose"),
+        {"is_flag": True, "help": "Say each kernel step on stderr."},
+        is_argument=False,
+    ),
+)
+"""What stands ahead of every command."""
+
+
+class Command(NamedTuple):
+    """A command: its function returns a Request, and its docstring is the help."""
+
+    name: str
+    callback: Callable[..., Any]
+    parameters: tuple[Parameter, ...]
+    settings: dict[str, Any]
+
+
+class Group(NamedTuple):
+    """A command that is nothing without one of its sub-commands."""
+
+    name: str
+    callback: Callable[..., Any]
+    settings: dict[str, Any]
+    commands: dict[str, Command]
+
+    def command(self, name: str = "", **settings: Any) -> Callable[[Callable[..., Any]], Command]:
+        """Define a sub-command, by its function's name or another one."""
+
+        def defined(callback: Callable[..., Any]) -> Command:
+            made = command(name, **settings)(callback)
+            self.commands[made.name] = made
+            return made
+
+        return defined
+
+
+def command(name: str = "", **settings: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Define a command; `settings` are for dnet.cli.tree.Command."""
+
+    def defined(callback: Callable[..., Any]) -> Command:
+        parameters = tuple(reversed(vars(callback).get("parameters", ())))
+        return Command(name or callback.__name__, callback, parameters, settings)
+
+    return defined
+
+
+def group(**settings: Any) -> Callable[[Callable[..., Any]], Group]:
+    """Define a group; `settings` are for dnet.cli.tree.Group."""
+    return lambda callback: Group(callback.__name__, callback, settings, {})
+
+
+def argument(*names: str, **settings: Any) -> Callable[[F], F]:
+    """Define an argument of the command below."""
+    return _parameter(Parameter(names, settings, is_argument=True))
+
+
+def option(*names: str, note: Note | None = None, **settings: Any) -> Callable[[F], F]:
+    """Define an option of the command below."""
+    return _parameter(Parameter(names, settings, is_argument=False, note=note))
+
+
+def _parameter(one: Parameter) -> Callable[[F], F]:
+    def defined(callback: F) -> F:
+        vars(callback).setdefault("parameters", []).append(one)
+        return callback
+
+    return defined
+
+
+def top(word: str) -> Command | Group | None:
+    """The command or group that a command line begins with, from its module."""
+    if word not in COMMANDS:
+        return None
+    found: Command | Group = getattr(import_module(COMMANDS[word][0]), word)
+    return found
