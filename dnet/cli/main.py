@@ -67,7 +67,8 @@ def _discard_output() -> None:
 def _run(words: list[str], begun: list[Session]) -> tuple[Iterable[str], int]:
     """The text that a command has to say, and the exit status; its session goes into `begun`."""
     if words == ["--version"]:
-        return [f"dnet {__version__}\n"], 0
+        print(f"dnet {__version__}")
+        return (), 0
     try:
         request = _plainly(words, begun)
         return _carry_out(begun[0], request) if request else _by_click(words, begun)

@@ -14,8 +14,6 @@ from click.core import ParameterSource
 
 from dnet import __version__
 from dnet.cli import define
-from dnet.cli.choice import ChoiceType
-from dnet.cli.session import Session
 from dnet.errors import UsageError
 
 _NAMES: dict[ParameterSource | None, str] = {
@@ -24,6 +22,8 @@ _NAMES: dict[ParameterSource | None, str] = {
 }
 
 if TYPE_CHECKING:
+    from dnet.cli.session import Session
+
     _ParamType = click.ParamType[Any]
 else:  # click 8.1 has no type parameter here
     _ParamType = click.ParamType
@@ -244,6 +244,8 @@ def root() -> LazyGroup:
 @click.pass_context
 def _begin(ctx: click.Context, /, **values: Any) -> None:
     """Take the global options; what follows is the command's own."""
+    from dnet.cli.session import Session
+
     begun: list[Session] = ctx.obj
     source = ctx.get_parameter_source("state_dir")
     ctx.obj = Session.of(values, _NAMES.get(source))
@@ -256,6 +258,8 @@ def _parameter(one: define.Parameter) -> click.Parameter:
     if isinstance(kind, define.Checked):
         settings["type"] = CheckedType(kind)
     elif isinstance(kind, define.Choice):
+        from dnet.cli.choice import ChoiceType
+
         settings["type"] = ChoiceType(kind.words)
     if note is not None:
         settings |= {"expose_value": False, "is_eager": True, "callback": partial(_note, note)}

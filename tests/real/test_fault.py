@@ -195,7 +195,7 @@ tempfile.mkstemp = mkstemp
 
 def test_where_dnet_is_installed_by_half(web: Host) -> None:
     place = "sys.modules['click'] = None"
-    refusal = read_refusal(faulty(web, place, "pass", "map", "list"))
+    refusal = read_refusal(faulty(web, place, "pass", "map", "list", "--help"))
     assert refusal.status == STATUS["failed"]
     assert "click" in refusal.message
     assert "see whether all of dnet is installed" in str(refusal.hint)
@@ -208,7 +208,7 @@ def test_where_not_even_the_report_can_be_thought_of(web: Host) -> None:
 
 
 def test_the_module_as_well_as_the_command(web: Host) -> None:
-    words = [sys.executable, "-m", "dnet", "map", "list"]
+    words = [sys.executable, "-m", "dnet", "map", "list", "--help"]
     (web.state_dir.parent / "click.py").write_text("1 / 0")
     env = {"PYTHONPATH": str(web.state_dir.parent), "TMPDIR": str(web.state_dir.parent)}
     refusal = read_refusal(web.try_run(*words, env=env))
