@@ -119,9 +119,9 @@ def _by_click(words: list[str], begun: list[Session]) -> tuple[Iterable[str], in
         raise DnetError(error.format_message()) from None
     except click.Abort:
         return (), 130
-    from dnet.cli.session import Request
-
-    return _carry_out(begun[0], found) if isinstance(found, Request) else ((), int(found or 0))
+    if isinstance(found, int):  # It was help that was asked for.
+        return (), found
+    return _carry_out(begun[0], found)
 
 
 def _carry_out(session: Session, request: Request) -> tuple[Iterable[str], int]:
