@@ -1,7 +1,8 @@
 """The sessions of a document in Markdown: what it shows must be what comes.
 
 A block marked `console` is a session; further words of its mark name the programs that it needs
-beside those of the suite. A block marked `bash` is a file, under the name in its second line.
+beside those of the suite. A block marked `bash` or `python` is a file, under the name in the first
+comment of it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dnet.store.lock import held
 from tests import session
 from tests.host import Host
 
-_BLOCK = re.compile(r"^```(console|bash)\b([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(console|bash|python)\b([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Typed faster than by hand: a server that was just started may not listen yet.
 _CURLRC = 'retry = 30\nretry-delay = 1\nretry-connrefused\nnoproxy = "*"\n'
 
@@ -56,7 +57,7 @@ def play(host: Host, told: Sequence[Block], folder: Path) -> tuple[str, str]:
     """
     (Path(host.env["HOME"]) / ".curlrc").write_text(_CURLRC)
     for block in told:
-        if block.kind == "bash":
+        if block.kind in ("bash", "python"):
             _save(block.text, folder)
     shown = [block.text for block in told if block.kind == "console" and not missing([block])]
     with ExitStack() as alone:
@@ -68,7 +69,7 @@ def play(host: Host, told: Sequence[Block], folder: Path) -> tuple[str, str]:
 
 
 def _save(script: str, folder: Path) -> None:
-    """Write a script under the name that its second line gives it."""
+    """Write a script under the name that its first comment gives it."""
     name = re.search(r"^# (\S+):", script, re.MULTILINE)
     assert name, script
     (folder / name[1]).write_text(script)

@@ -14,7 +14,7 @@ from dnet.errors import DnetError, NotFoundError, UsageError, on_one_line
 if TYPE_CHECKING:
     from dnet.model.state import Change, State
     from dnet.plan.steps import Plan
-    from dnet.transaction.driver import Operation, Outcome
+    from dnet.transaction.driver import Decide, Outcome
     from dnet.transaction.maintenance import Maintenance
     from dnet.transaction.recovery import Settings
 
@@ -40,7 +40,7 @@ class Request(NamedTuple):
     """
 
     show: Show = nothing
-    operation: Operation[Any] | None = None
+    operation: Decide[Any] | None = None
     dry_run: bool = False
     maintain: Callable[[Maintenance], Document] | None = None
     run: Callable[[Session], Document] | None = None
@@ -141,7 +141,7 @@ class Session:
         document = request.show(outcome.state, outcome.result)
         return document._replace(status=outcome.status) if outcome.status else document
 
-    def change(self, operation: Operation[Any], *, dry_run: bool) -> Outcome[Any]:
+    def change(self, operation: Decide[Any], *, dry_run: bool) -> Outcome[Any]:
         """Carry an operation out, or only see what it would come to."""
         from dnet.transaction.driver import Driver
 
@@ -154,11 +154,20 @@ class Session:
 
     def settings(self) -> Settings:
         """What a driver needs to know."""
+        from dnet.host.signals import end_by_exception
         from dnet.transaction.recovery import Settings
 
         trace = self.trace if self._verbose else None
         notice = self.tell if sys.stderr.isatty() else None
-        return Settings(self.state_dir, self._lock_timeout, self.warn, self.tell, trace, notice)
+        return Settings(
+            self.state_dir,
+            self._lock_timeout,
+            self.warn,
+            self.tell,
+            trace,
+            notice,
+            begin=end_by_exception,
+        )
 
     def warn(self, line: str) -> None:
         """A warning: the command goes on."""

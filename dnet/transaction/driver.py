@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from dnet.network.facts import Facts
 
 T = TypeVar("T")
-Operation = Callable[[State, "Facts"], T]
+Decide = Callable[[State, "Facts"], T]
+"""What an operation is: an Operation, or any function of a state and the facts."""
 
 
 class Outcome(NamedTuple, Generic[T]):
@@ -64,7 +65,7 @@ class Driver(Recovery):
         """The committed state, without a lock."""
         return self._store.load()
 
-    def rehearse(self, operation: Operation[T]) -> Outcome[T]:
+    def rehearse(self, operation: Decide[T]) -> Outcome[T]:
         """Decide and plan as `change` would, and change nothing."""
         state = self._store.load()
         moved = self._elsewhere(state)
@@ -77,7 +78,7 @@ class Driver(Recovery):
             plan = self._way_home(state, journal, kernel, kernel.scope(state).with_changes(state))
             return outcome._replace(plan=plan)
 
-    def change(self, operation: Operation[T]) -> Outcome[T]:
+    def change(self, operation: Decide[T]) -> Outcome[T]:
         """Carry a command out: all of it, or nothing."""
         with self._locked_kernel() as kernel:
             state = self._store.load()
@@ -111,7 +112,7 @@ class Driver(Recovery):
 
     # Deciding
 
-    def _decide(self, state: State, kernel: Kernel, operation: Operation[T]) -> Outcome[T]:
+    def _decide(self, state: State, kernel: Kernel, operation: Decide[T]) -> Outcome[T]:
         before, had_rules = kernel.firewall.shape(state), state.uses_firewall
         scope = Scope.of(state, before)
         result = operation(state, kernel.machine)

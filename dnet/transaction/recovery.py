@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
 from typing import NamedTuple
 
+from dnet import STATE_DIR
 from dnet.errors import DamagedStateError, DnetError, ForeignStateError
 from dnet.host import privilege, system
 from dnet.host.kernel import Kernel, Say
-from dnet.host.signals import end_by_exception, uninterrupted
+from dnet.host.signals import uninterrupted
 from dnet.model.state import State
 from dnet.plan import flows, report
 from dnet.plan.scope import NOWHERE, Scope
@@ -19,19 +20,29 @@ from dnet.store.folder import Store
 from dnet.values.veth import veth_name
 
 
+def _drop(_line: str) -> None:
+    """Let nobody hear it."""
+
+
+def _begin() -> None:
+    """Nothing needs to be made ready."""
+
+
 class Settings(NamedTuple):
-    """What the global options say: `lock_timeout` is in seconds.
+    """Which store, and who hears of it: `lock_timeout` is in seconds.
 
     `warn`, `tell`, `trace` and `notice` take a line: a warning, what was done, a step of it, what
-    is waited for. The last two are None where nobody wants to see them.
+    is waited for. The last two are None where nobody wants to see them. `begin` is called ahead of
+    whatever may change something.
     """
 
-    state_dir: str
-    lock_timeout: float
-    warn: Say
-    tell: Say
-    trace: Say | None
+    state_dir: str = STATE_DIR
+    lock_timeout: float = 30
+    warn: Say = _drop
+    tell: Say = _drop
+    trace: Say | None = None
     notice: Say | None = None
+    begin: Callable[[], None] = _begin
 
 
 class Recovery:
@@ -48,7 +59,7 @@ class Recovery:
 
     @contextmanager
     def _locked_kernel(self, *, writes: bool = True) -> Iterator[Kernel]:
-        end_by_exception()
+        self._settings.begin()
         begin = monotonic()
         with self._locked(writes=writes) as lock:
             left = self._settings.lock_timeout - (monotonic() - begin)

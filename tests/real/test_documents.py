@@ -26,3 +26,9 @@ def test_the_restrictions_do_what_the_document_says(lab: Lab, tmp_path: Path) ->
     told = documents.blocks((DOCS / "security.md").read_text())
     shown, came = documents.play(lab.host(), told, tmp_path)
     assert came == shown
+
+
+def test_what_a_python_program_does(lab: Lab, tmp_path: Path) -> None:
+    told = documents.blocks((DOCS / "python.md").read_text())
+    shown, came = documents.play(lab.host(), told, tmp_path)
+    assert came == shown

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from dnet.cli import define, options
 from dnet.cli.commands.interface import allocated
 from dnet.cli.output.document import Document
@@ -11,6 +9,7 @@ from dnet.cli.session import Request, nothing
 from dnet.model.entities import Interface, Mapping
 from dnet.model.state import State
 from dnet.network import attachment, interface
+from dnet.transaction.operation import Operation
 from dnet.values.endpoint import PublishSpec
 
 EXAMPLES = """\
@@ -86,7 +85,7 @@ def attach(
     It gets an interface, an address, a route, published ports and links, or nothing at all.
     Again with the same arguments it is plugged in again where it had come loose.
     """
-    operation = partial(
+    operation = Operation(
         attachment.attach,
         interface_id=interface_id,
         wiring=attachment.Wiring(netns, ifname, mac, publish, links),
@@ -118,5 +117,5 @@ def detach(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
 
     All that are named, or none.
     """
-    operation = partial(interface.release, ids=ids, if_exists=if_exists)
+    operation = Operation(interface.release, ids=ids, if_exists=if_exists)
     return Request(nothing, operation, dry_run)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from dnet.cli import define, options
@@ -14,6 +13,7 @@ from dnet.model import find
 from dnet.model.entities import DEFAULT_BRIDGE, REUSE, ROUND_ROBIN
 from dnet.model.state import State
 from dnet.network import bridge as operations
+from dnet.transaction.operation import Operation
 from dnet.transaction.presence import Presence
 
 COLUMNS = (
@@ -115,7 +115,7 @@ def init(name: str, dry_run: bool, **given: Any) -> Request:
     chosen = {key: value for key, value in given.items() if value is not None}
     return Request(
         lambda state, made: Document(lambda: views.bridge(made, Presence(state)), values=()),
-        partial(operations.init, name=name, options=chosen),
+        Operation(operations.init, name=name, options=chosen),
         dry_run,
     )
 
@@ -158,5 +158,5 @@ def remove(name: str, force: bool, if_exists: bool, dry_run: bool) -> Request:
 
     A device that was there before dnet stays.
     """
-    operation = partial(operations.remove, name=name, force=force, if_exists=if_exists)
+    operation = Operation(operations.remove, name=name, force=force, if_exists=if_exists)
     return Request(nothing, operation, dry_run)

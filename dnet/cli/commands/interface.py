@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from dnet.cli import define, options
@@ -13,6 +12,7 @@ from dnet.model import find
 from dnet.model.entities import Interface
 from dnet.model.state import State
 from dnet.network import interface as operations
+from dnet.transaction.operation import Operation
 from dnet.transaction.presence import Presence
 
 COLUMNS = (
@@ -48,7 +48,7 @@ def allocate(
     interface_id: str, bridge: str | None, ip: str | None, expose: tuple[str, ...], dry_run: bool
 ) -> Request:
     """Give an id an address, and print it; again it is the same one."""
-    operation = partial(
+    operation = Operation(
         operations.allocate, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
     )
     return Request(allocated, operation, dry_run)
@@ -63,7 +63,7 @@ def release(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
 
     All that are named, or none.
     """
-    operation = partial(operations.release, ids=ids, if_exists=if_exists)
+    operation = Operation(operations.release, ids=ids, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
 
 

@@ -14,6 +14,7 @@ from dnet.model import find
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import ipallocator
+from dnet.transaction.operation import Operation
 from dnet.transaction.presence import machine
 
 COLUMNS = (column("ip", "ADDRESS"), column("owner", folds=True), column("bridge"))
@@ -46,7 +47,7 @@ def request(
 
         return Document(items, values=tuple(taken))
 
-    operation = partial(
+    operation = Operation(
         ipallocator.request, bridge=bridge, ip=ip, owner=owner, count=count if count else 1
     )
     return Request(show, operation, dry_run, many=dry_run or count is not None)
@@ -60,7 +61,7 @@ def request(
 @options.changes
 def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
     """Give addresses back: all of them, or none."""
-    operation = partial(ipallocator.release, ips=addresses, if_exists=if_exists)
+    operation = Operation(ipallocator.release, ips=addresses, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from dnet.cli import define, options
@@ -14,6 +13,7 @@ from dnet.model import find
 from dnet.model.entities import Link
 from dnet.model.state import State
 from dnet.network import link as operations
+from dnet.transaction.operation import Operation
 from dnet.values import names
 
 COLUMNS = (
@@ -67,7 +67,7 @@ def add(
     def show(_: State, made: Link) -> Document:
         return Document(views.link(made), values=())
 
-    operation = partial(operations.add, parent=parent, child=child, ports=ports, alias=alias)
+    operation = Operation(operations.add, parent=parent, child=child, ports=ports, alias=alias)
     return Request(show, operation, dry_run)
 
 
@@ -85,7 +85,7 @@ def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Re
     if parent != names.HOST:
         names.interface_id(parent)
     names.interface_id(child)
-    operation = partial(operations.remove, parent=parent, child=child, if_exists=if_exists)
+    operation = Operation(operations.remove, parent=parent, child=child, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 from dnet.cli import define, options
@@ -13,6 +12,7 @@ from dnet.errors import DnetError, UsageError, on_one_line
 from dnet.model.entities import Interface
 from dnet.model.state import State
 from dnet.network import attachment
+from dnet.transaction.operation import Operation
 
 if TYPE_CHECKING:
     from dnet.transaction.maintenance import Maintenance
@@ -68,7 +68,7 @@ def gc(owners: tuple[str, ...], dry_run: bool) -> Request:
     def show(_: State, gone: list[Interface]) -> Document:
         return Document([one.id for one in gone], values=tuple(one.id for one in gone))
 
-    operation = partial(attachment.collect, owners=owners)
+    operation = Operation(attachment.collect, owners=owners)
     return Request(show, operation, dry_run, finds=True, many=True)
 
 

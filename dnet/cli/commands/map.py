@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from dnet.cli import define, options
@@ -14,6 +13,7 @@ from dnet.model import find
 from dnet.model.entities import Mapping
 from dnet.model.state import State
 from dnet.network import portmapper
+from dnet.transaction.operation import Operation
 from dnet.values.endpoint import EndpointQuery, PublishSpec
 
 COLUMNS = (
@@ -54,7 +54,7 @@ def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
 
         return Document(items, values=tuple(one.key for one in made))
 
-    operation = partial(portmapper.add, target=target, specs=specs)
+    operation = Operation(portmapper.add, target=target, specs=specs)
     return Request(show, operation, dry_run, many=dry_run or len(specs) > 1)
 
 
@@ -81,9 +81,9 @@ def remove(
             "name the endpoints to remove, or a target with --all", "dnet map list shows them"
         )
     operation = (
-        partial(portmapper.remove, queries=endpoints, if_exists=if_exists)
+        Operation(portmapper.remove, queries=endpoints, if_exists=if_exists)
         if target is None
-        else partial(portmapper.remove_all, target=target, if_exists=if_exists)
+        else Operation(portmapper.remove_all, target=target, if_exists=if_exists)
     )
     return Request(nothing, operation, dry_run)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from dnet.cli import define, options
@@ -13,6 +12,7 @@ from dnet.model import find
 from dnet.model.entities import Reservation
 from dnet.model.state import State
 from dnet.network import portallocator
+from dnet.transaction.operation import Operation
 from dnet.values.endpoint import EndpointQuery
 
 COLUMNS = (
@@ -59,7 +59,7 @@ def allocate(count: int | None, dry_run: bool, **request: Any) -> Request:
         values = tuple(str(one.endpoint.port) for one in made)
         return Document(items if count is not None else items[0], values=values)
 
-    operation = partial(portallocator.allocate, count=count if count else 1, **request)
+    operation = Operation(portallocator.allocate, count=count if count else 1, **request)
     return Request(show, operation, dry_run, many=dry_run or count is not None)
 
 
@@ -74,7 +74,7 @@ def release(endpoints: tuple[EndpointQuery, ...], if_exists: bool, dry_run: bool
 
     ENDPOINT is [HOST_IP:]PORT[/PROTO].
     """
-    operation = partial(portallocator.release, queries=endpoints, if_exists=if_exists)
+    operation = Operation(portallocator.release, queries=endpoints, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
 
 
