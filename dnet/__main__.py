@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import _signal as signal  # type: ignore[import-not-found]  # Loaded ten times as fast.
 import gc
 import os
-import signal
 import sys
 from contextlib import suppress
 from typing import NoReturn

@@ -2,14 +2,15 @@
 
 Click takes longer to load than dnet needs for a command. A line in the plain way is read by what
 stands here (dnet.cli.plain); for help, completion, mistakes and every other line Click's own
-command is made of it (dnet.cli.tree).
+command is made of it (dnet.cli.tree). These are no named tuples, which take ten times as long to
+define.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dnet import STATE_DIR
 
@@ -47,34 +48,50 @@ COMMANDS = {
 """Every command and group of the top, with the module that has it, and what it is for."""
 
 
-class Checked(NamedTuple):
+class Checked:
     """A value that a pure function checks and brings into its canonical form.
 
     `completes` is what a shell offers for it: words, and in <> kinds of names, which
     generate/grammar.py lists. The function raises UsageError.
     """
 
-    name: str
-    check: Check
-    completes: tuple[str, ...] = ()
+    __slots__ = ("check", "completes", "name")
+
+    def __init__(self, name: str, check: Check, completes: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.check = check
+        self.completes = completes
 
 
-class Choice(NamedTuple):
+class Choice:
     """One of a few words."""
 
-    words: tuple[str, ...]
+    __slots__ = ("words",)
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
 
 
-class Parameter(NamedTuple):
+class Parameter:
     """An option or an argument, as click.option or click.argument would be told.
 
     A `note` tells the session of the value, in place of the command.
     """
 
-    names: tuple[str, ...]
-    settings: dict[str, Any]
-    is_argument: bool
-    note: Note | None = None
+    __slots__ = ("is_argument", "names", "note", "settings")
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        settings: dict[str, Any],
+        *,
+        is_argument: bool = False,
+        note: Note | None = None,
+    ) -> None:
+        self.names = names
+        self.settings = settings
+        self.is_argument = is_argument
+        self.note = note
 
 
 STATE_DIR_OPTION, STATE_DIR_VARIABLE = "--state-dir", "DNET_STATE_DIR"
@@ -89,7 +106,6 @@ GLOBAL = (
             "show_default": True,
             "help": "Where the store is.",
         },
-        is_argument=False,
     ),
     Parameter(
         ("--lock-timeout",),
@@ -101,33 +117,43 @@ GLOBAL = (
             "show_default": True,
             "help": "How long to wait for the store, and for iptables.",
         },
-        is_argument=False,
     ),
     Parameter(
         ("-v", "--verbose"),
         {"is_flag": True, "help": "Say each kernel step on stderr."},
-        is_argument=False,
     ),
 )
 """What stands ahead of every command."""
 
 
-class Command(NamedTuple):
+class Command:
     """A command: its function returns a Request, and its docstring is the help."""
 
-    name: str
-    callback: Callable[..., Any]
-    parameters: tuple[Parameter, ...]
-    settings: dict[str, Any]
+    __slots__ = ("callback", "name", "parameters", "settings")
+
+    def __init__(
+        self,
+        name: str,
+        callback: Callable[..., Any],
+        parameters: tuple[Parameter, ...],
+        settings: dict[str, Any],
+    ) -> None:
+        self.name = name
+        self.callback = callback
+        self.parameters = parameters
+        self.settings = settings
 
 
-class Group(NamedTuple):
+class Group:
     """A command that is nothing without one of its sub-commands."""
 
-    name: str
-    callback: Callable[..., Any]
-    settings: dict[str, Any]
-    commands: dict[str, Command]
+    __slots__ = ("callback", "commands", "name", "settings")
+
+    def __init__(self, callback: Callable[..., Any], settings: dict[str, Any]) -> None:
+        self.name = callback.__name__
+        self.callback = callback
+        self.settings = settings
+        self.commands: dict[str, Command] = {}
 
     def command(self, name: str = "", **settings: Any) -> Callable[[Callable[..., Any]], Command]:
         """Define a sub-command, by its function's name or another one."""
@@ -152,7 +178,7 @@ def command(name: str = "", **settings: Any) -> Callable[[Callable[..., Any]], C
 
 def group(**settings: Any) -> Callable[[Callable[..., Any]], Group]:
     """Define a group; `settings` are for dnet.cli.tree.Group."""
-    return lambda callback: Group(callback.__name__, callback, settings, {})
+    return lambda callback: Group(callback, settings)
 
 
 def argument(*names: str, **settings: Any) -> Callable[[F], F]:
@@ -162,7 +188,7 @@ def argument(*names: str, **settings: Any) -> Callable[[F], F]:
 
 def option(*names: str, note: Note | None = None, **settings: Any) -> Callable[[F], F]:
     """Define an option of the command below."""
-    return _parameter(Parameter(names, settings, is_argument=False, note=note))
+    return _parameter(Parameter(names, settings, note=note))
 
 
 def _parameter(one: Parameter) -> Callable[[F], F]:

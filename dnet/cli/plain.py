@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from dnet.cli.define import Checked, Choice, Command, Group, Note, Parameter, top
 from dnet.errors import UsageError
@@ -18,22 +18,29 @@ if TYPE_CHECKING:
     from dnet.cli.session import Request, Session
 
 
-class Option(NamedTuple):
+class Option:
     """An option as a line names it; `is_on` is the value of a flag, None where a value follows."""
 
-    name: str
-    is_on: bool | None
-    convert: Callable[[str], Any]
-    multiple: bool
+    __slots__ = ("convert", "is_on", "multiple", "name")
+
+    def __init__(self, one: Parameter, *, is_on: bool | None) -> None:
+        self.name = name_of(one)
+        self.is_on = is_on
+        self.convert = _convert(one)
+        self.multiple = bool(one.settings.get("multiple"))
 
 
-class Argument(NamedTuple):
+class Argument:
     """An argument at its place."""
 
-    name: str
-    convert: Callable[[str], Any]
-    required: bool
-    takes_rest: bool
+    __slots__ = ("convert", "name", "required", "takes_rest")
+
+    def __init__(self, one: Parameter) -> None:
+        self.name = name_of(one)
+        self.convert = _convert(one)
+        self.takes_rest = one.settings.get("nargs") == -1
+        needs = not self.takes_rest and "default" not in one.settings
+        self.required = bool(one.settings.get("required", needs))
 
 
 class Parser:
@@ -46,7 +53,7 @@ class Parser:
             if not one.is_argument
             for word, option in _options(one)
         }
-        self._arguments = [_argument(one) for one in parameters if one.is_argument]
+        self._arguments = [Argument(one) for one in parameters if one.is_argument]
         self._defaults = {name_of(one): _default(one) for one in parameters}
         self._environment = [one for one in parameters if "envvar" in one.settings]
         self._required = [
@@ -166,19 +173,11 @@ def _words(parameter: Parameter) -> list[str]:
 
 
 def _options(parameter: Parameter) -> Iterator[tuple[str, Option]]:
-    name, multiple = name_of(parameter), bool(parameter.settings.get("multiple"))
     off = [word.partition("/")[2] for word in parameter.names if "/" in word]
     is_flag = bool(off) or bool(parameter.settings.get("is_flag"))
-    option = Option(name, True if is_flag else None, _convert(parameter), multiple)
-    yield from ((word, option) for word in _words(parameter))
-    yield from ((word, option._replace(is_on=False)) for word in off)
-
-
-def _argument(parameter: Parameter) -> Argument:
-    settings = parameter.settings
-    takes_rest = settings.get("nargs") == -1
-    required = settings.get("required", not takes_rest and "default" not in settings)
-    return Argument(name_of(parameter), _convert(parameter), required, takes_rest)
+    on = Option(parameter, is_on=True if is_flag else None)
+    yield from ((word, on) for word in _words(parameter))
+    yield from ((word, Option(parameter, is_on=False)) for word in off)
 
 
 def _convert(parameter: Parameter) -> Callable[[str], Any]:

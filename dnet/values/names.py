@@ -26,16 +26,17 @@ _TARGETS = (
     "TCPOPTSTRIP TEE TOS TPROXY TRACE TTL ULOG"
 )
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z")
-_CHAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,27}\Z")
-_DEVICE = re.compile(r"[A-Za-z0-9_.@=,;~^#&$()\[\]{}<>?|*+-]{1,15}\Z")
+# Compiled when they are first needed: most commands need one or two.
+_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z"
+_CHAIN = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,27}\Z"
+_DEVICE = r"[A-Za-z0-9_.@=,;~^#&$()\[\]{}<>?|*+-]{1,15}\Z"
 _PLAIN = frozenset(  # What shlex.quote leaves as it is.
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-"
 )
-_VERBATIM = re.compile(r"[ !-$&(-\[\]-~]")  # ASCII but for % ' and \
-_CONTROLS = re.compile(r"[\0-\x1f\x7f-\x9f\u2028\u2029]")
-_DIGITS = re.compile(r"[0-9]{1,5}\Z")
-_ADDRESS_LIKE = re.compile(r"[0-9.]+\Z|[0-9a-fA-F]*:[0-9a-fA-F:.]*\Z")
+_VERBATIM = r"[ !-$&(-\[\]-~]"  # ASCII but for % ' and \
+_CONTROLS = r"[\0-\x1f\x7f-\x9f\u2028\u2029]"
+_DIGITS = r"[0-9]{1,5}\Z"
+_ADDRESS_LIKE = r"[0-9.]+\Z|[0-9a-fA-F]*:[0-9a-fA-F:.]*\Z"
 
 
 def quoted(text: str) -> str:
@@ -68,7 +69,7 @@ def for_shell(word: str) -> str:
 
 def _printed(word: str) -> str:
     """A word with what would not print in it, by printf(1): every shell has that, and few $'…'."""
-    shown = "".join(one if _VERBATIM.match(one) else _octal(one) for one in word)
+    shown = "".join(one if re.match(_VERBATIM, one) else _octal(one) for one in word)
     return f"\"$(printf -- '{shown}')\""
 
 
@@ -78,7 +79,7 @@ def _octal(one: str) -> str:
 
 def interface_id(text: str) -> str:
     """An interface id: not `host`, which is the machine itself, and nothing like an address."""
-    if not _ID.match(text):
+    if not re.match(_ID, text):
         raise UsageError(
             f"{quoted(text)} is not an interface id",
             "an id has 1 to 128 letters, digits, '_', '.' and '-'; first a letter or digit",
@@ -95,7 +96,7 @@ def interface_id(text: str) -> str:
 
 def reads_as_address(text: str) -> bool:
     """Whether a target is meant as an address: digits with dots, or anything with a colon."""
-    return bool(_ADDRESS_LIKE.match(text)) and ("." in text or ":" in text)
+    return bool(re.match(_ADDRESS_LIKE, text)) and ("." in text or ":" in text)
 
 
 def device(text: str) -> str:
@@ -108,7 +109,7 @@ def device(text: str) -> str:
         raise UsageError(
             f"{quoted(text)} is a name that the kernel keeps for itself", "choose another name"
         )
-    if not _DEVICE.match(text) or text in (".", ".."):
+    if not re.match(_DEVICE, text) or text in (".", ".."):
         raise UsageError(
             f"{quoted(text)} is not a device name",
             "a device name has 1 to 15 bytes, without '/', ':', '%', quotes and white space",
@@ -133,7 +134,7 @@ def namespace(text: str) -> str:
     """
     if not text:
         raise UsageError("'' is no network namespace's name, path or pid", "ip netns list")
-    if _CONTROLS.search(text):
+    if re.search(_CONTROLS, text):
         raise UsageError(
             f"{quoted(text)} has a control character in it",
             "name the namespace by another path, such as /proc/PID/ns/net",
@@ -143,7 +144,7 @@ def namespace(text: str) -> str:
 
 def chain(text: str) -> str:
     """The name of an iptables chain of a bridge's own (XT_EXTENSION_MAXNAMELEN less one)."""
-    if not _CHAIN.match(text):
+    if not re.match(_CHAIN, text):
         raise UsageError(
             f"{quoted(text)} is not a chain name",
             "a chain name has 1 to 28 letters, digits, '_' and '-', and does not begin with '-'",
@@ -162,7 +163,7 @@ def is_number(text: str) -> bool:
 
 def port(text: str) -> int:
     """A port number, 1 to 65535, in plain decimal digits."""
-    if not _DIGITS.match(text) or not 1 <= int(text) <= 65535:
+    if not re.match(_DIGITS, text) or not 1 <= int(text) <= 65535:
         raise UsageError(f"{quoted(text)} is not a port number", "ports go from 1 to 65535")
     return int(text)
 

@@ -65,7 +65,7 @@ def plainly(command: Command, words: list[str]) -> object:
         values.append(given)
         return Request()
 
-    double = command._replace(callback=note)
+    double = Command(command.name, note, command.parameters, command.settings)
     if plain.request(double, plain.Parser(command.parameters), words, begun) is None:
         return "declined"
     return values[0], noted(begun)
