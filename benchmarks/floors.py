@@ -20,7 +20,7 @@ def floors(folder: Path, rounds: int) -> Iterator[Figure]:
             return lambda: made.run(sys.executable, "-c", code).seconds
 
         ways: dict[str, Way] = {
-            "loading click, as every command does": load("import click"),
+            "loading click, as help and mistakes do": load("import click"),
             "loading pyroute2's messages, as `attach` does": load(
                 "from dnet.host import messages; messages.routing()"
             ),

@@ -137,7 +137,7 @@ class Clearance(Recovery):
             is_whole = False
         states += _readable(self._store.journal, warn)
         for state in states:
-            self._elsewhere(state)
+            self._bring_here(state)
         return states, is_whole
 
 

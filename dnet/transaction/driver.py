@@ -68,7 +68,7 @@ class Driver(Recovery):
     def rehearse(self, operation: Decide[T]) -> Outcome[T]:
         """Decide and plan as `change` would, and change nothing."""
         state = self._store.load()
-        moved = self._elsewhere(state)
+        moved = self._bring_here(state)
         journal = self._left_journal(state, moved=moved)
         with self._kernel() as kernel:
             outcome = self._decide(state, kernel, operation)
@@ -181,7 +181,7 @@ class Driver(Recovery):
         kernel.close()  # An answer that was waited for may still come in there.
         try:
             former = self._store.load()
-            self._elsewhere(former)
+            self._bring_here(former)
             kernel.unpair(outcome.plan)
             plan = kernel.planner.converge(former, scope)
             plan.flows = list(flows.ended(back, former))

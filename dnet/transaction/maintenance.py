@@ -41,7 +41,7 @@ class Maintenance(Clearance):
 
     def _differences(self, journal: State | None) -> list[str]:
         state = self._store.load()
-        self._elsewhere(state)
+        self._bring_here(state)
         with self._kernel() as kernel:
             kernel.require()
             plan = self._way_home(state, journal, kernel, self._reserved(state, kernel))
@@ -65,7 +65,7 @@ class Maintenance(Clearance):
             adopts = adopt and self._is_foreign(state)
             if adopts:
                 journal = self._adopt(state, journal, kernel)
-            moved = adopts or self._elsewhere(state)
+            moved = adopts or self._bring_here(state)
             plan = self._way_home(state, journal, kernel, self._reserved(state, kernel))
             if not dry_run:
                 with uninterrupted():

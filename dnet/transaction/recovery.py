@@ -99,7 +99,7 @@ class Recovery:
 
         Raises ForeignStateError for a store of another network namespace.
         """
-        moved = self._elsewhere(state)
+        moved = self._bring_here(state)
         journal = self._left_journal(state, moved=moved)
         if journal is None:
             self._store.drop_journal()
@@ -157,10 +157,10 @@ class Recovery:
         plan.flows = list(flows.left_behind(journal, state))
         return plan
 
-    def _elsewhere(self, state: State) -> bool:
-        """Whether this is another boot than the store's kernel side was made on.
+    def _bring_here(self, state: State) -> bool:
+        """Let a state that was made on another boot forget that one; whether it was.
 
-        Raises ForeignStateError.
+        Raises ForeignStateError for one of another network namespace.
         """
         if not state.bridges or state.boot_id is None:
             return False
