@@ -15,12 +15,12 @@ DNET_POINT_LINKS an errno's name, with which every link(2) fails: a file system 
 
 from __future__ import annotations
 
+import _socket
 import builtins
 import errno
 import io
 import os
 import signal
-import socket
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -101,8 +101,14 @@ def _is_creating(_path: Any, flags: int, *_: Any, **__: Any) -> bool:
     return bool(flags & os.O_CREAT)
 
 
-def _is_netlink(one: socket.socket, *_: Any) -> bool:
-    return one.family == socket.AF_NETLINK
+def _is_netlink(one: _socket.socket, *_: Any) -> bool:
+    return one.family == _socket.AF_NETLINK
+
+
+class Socket(_socket.socket):
+    """A socket whose methods can be wrapped: those of its base cannot."""
+
+    __slots__ = ()
 
 
 def _is_setting(file: Any, mode: str = "r", *_: Any, **__: Any) -> bool:
@@ -143,8 +149,9 @@ def watch(points: Points) -> None:
     for name in ("fsync", "rename", "link", "unlink", "mkdir"):
         wrap(os, name, FILE, points, only=_always)
     wrap(os, "open", FILE, points, only=_is_creating)
+    setattr(_socket, "socket", Socket)  # noqa: B010 - which mypy would not have
     for name in ("send", "sendto", "sendmsg"):
-        wrap(socket.socket, name, NETLINK, points, only=_is_netlink)
+        wrap(Socket, name, NETLINK, points, only=_is_netlink)
     wrap(os, "posix_spawn", PROCESS, points, only=_always)
     wrap(os, "waitpid", ANSWER, points, only=_always)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import struct
 
-from dnet.host import dump
+from dnet.host import nlsocket
 
 _GET_LINK = 18  # RTM_GETLINK, include/uapi/linux/rtnetlink.h
 _NAME, _MASTER, _MASK = 3, 10, 29  # IFLA_IFNAME, IFLA_MASTER, IFLA_EXT_MASK
@@ -24,11 +24,11 @@ def names(bridge: str) -> frozenset[str]:
     except OSError:
         return frozenset()
     question = _LINK.pack(_socket.AF_UNSPEC, 0, 0, 0, 0)
-    question += dump.attribute(_MASTER, index)
-    question += dump.attribute(_MASK, _NUMBER.pack(_WITHOUT_STATISTICS))
+    question += nlsocket.attribute(_MASTER, index)
+    question += nlsocket.attribute(_MASK, _NUMBER.pack(_WITHOUT_STATISTICS))
     found = set()
-    for message in dump.answers(dump.ROUTE, _GET_LINK, question):
-        has = dump.attributes(message, _LINK.size)
+    for message in nlsocket.dump(nlsocket.ROUTE, _GET_LINK, question):
+        has = nlsocket.attributes(message, _LINK.size)
         if has.get(_MASTER) == index:
             found.add(has[_NAME].rstrip(b"\0").decode(errors="surrogateescape"))
     return frozenset(found)

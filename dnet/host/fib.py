@@ -13,7 +13,7 @@ import sys
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from dnet.host import dump
+from dnet.host import nlsocket
 from dnet.network.facts import Route
 from dnet.values import address
 from dnet.values.family import V4, Family
@@ -140,9 +140,9 @@ def _rules() -> Iterator[_Rule]:
     """The rules; where the kernel has none, those that it would begin with."""
     question = _QUESTION.pack(V4.number, *[0] * 8)
     try:
-        for message in dump.answers(dump.ROUTE, _GET_RULE, question):
+        for message in nlsocket.dump(nlsocket.ROUTE, _GET_RULE, question):
             length, action, flags = _RULE.unpack_from(message)
-            has = dump.attributes(message, _RULE.size)
+            has = nlsocket.attributes(message, _RULE.size)
             is_for = _RULE_TO in has and not flags & _INVERTED
             to = int.from_bytes(has[_RULE_TO], "big") if is_for else 0
             # One for VRFs leads to the table of whichever device, and names none.
@@ -175,8 +175,8 @@ def _rows(
     row, nowhere = struct.Struct(_ROW.format(size)), bytes(size)
     question = _QUESTION.pack(family.number, 0, 0, 0, 0, 0, 0, kind, 0)
     if table != _EVERY_TABLE:
-        question += dump.attribute(_TABLE, _NUMBER.pack(table))
-    answers = dump.places(dump.ROUTE, _GET_ROUTE, question)
+        question += nlsocket.attribute(_TABLE, _NUMBER.pack(table))
+    answers = nlsocket.places(nlsocket.ROUTE, _GET_ROUTE, question)
     try:
         for data, at, end in answers:
             length, own_kind, flags, own_table, second, network = row.unpack_from(data, at)
@@ -207,12 +207,12 @@ def _ways(tables: Iterable[int]) -> Iterator[bytes]:
 
 def _hops(way: bytes) -> Iterator[tuple[int, int]]:
     """The device's number and the IPv4 gateway of each path of a route; 0 for none."""
-    has = dump.attributes(way)
+    has = nlsocket.attributes(way)
     yield _hop(int.from_bytes(has.get(_BY, b""), sys.byteorder), has)
     paths, at = has.get(_PATHS, b""), 0
     while at + _PATH.size <= len(paths):
         length, _, _, index = _PATH.unpack_from(paths, at)
-        yield _hop(index, dump.attributes(paths[at : at + length], _PATH.size))
+        yield _hop(index, nlsocket.attributes(paths[at : at + length], _PATH.size))
         at += max(length, _PATH.size) + 3 & ~3
 
 

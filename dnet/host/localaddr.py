@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterable
 from contextlib import suppress
 
-from dnet.host import dump, fib
+from dnet.host import fib, nlsocket
 from dnet.values import address, family
 from dnet.values.family import V4, Family
 
@@ -77,7 +77,7 @@ def has_global(device: str, of: Family) -> bool:
     with suppress(OSError):
         index = _socket.if_nametoindex(device)
         question = _ADDRESS.pack(of.number, 0, index)
-        answers = dump.answers(dump.ROUTE, _GET_ADDRESS, question)
+        answers = nlsocket.dump(nlsocket.ROUTE, _GET_ADDRESS, question)
         return (of.number, _EVERYWHERE, index) in map(_ADDRESS.unpack_from, answers)
     return False
 

@@ -1,7 +1,4 @@
-"""Requests by rtnetlink(7): pyroute2's messages over a socket of dnet's own.
-
-Its own sockets take ten times as long for most requests as the kernel does.
-"""
+"""Requests by rtnetlink(7): pyroute2's messages over a socket of dnet's own."""
 
 from __future__ import annotations
 
@@ -9,25 +6,17 @@ import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import errno
 import os
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any, TypeVar
 
-from dnet.host import dump, messages
+from dnet.host import messages, nlsocket
+from dnet.host.nlsocket import CREATE, EXCLUSIVE, REPLACE, attribute, attributes
 from dnet.values import address
 from dnet.values.family import V4
 
 T = TypeVar("T")
 
-_ROUTE = 0  # NETLINK_ROUTE, include/uapi/linux/netlink.h
-_ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
-_REQUEST, _ACKNOWLEDGE, _DUMP = 0x1, 0x4, 0x300  # NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP
-_INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
-_CREATE, _EXCLUSIVE, _REPLACE = 0x400, 0x200, 0x100  # NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
-_HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 _NUMBER = struct.Struct("=i")
-_RECEIVE = 1 << 17
-_NETLINK, _STRICT = 270, 12  # SOL_NETLINK, NETLINK_GET_STRICT_CHK, of Linux 4.20
 _TRIES = 100
 
 _NEW_LINK, _DELETE_LINK, _GET_LINK = 16, 17, 18  # include/uapi/linux/rtnetlink.h
@@ -51,15 +40,8 @@ class Channel:
     """
 
     def __init__(self, most: int | None = None) -> None:
-        import socket
-
-        kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-        self._socket = socket.socket(socket.AF_NETLINK, kind, _ROUTE)
-        with suppress(OSError):  # An older kernel tells more than is asked for.
-            self._socket.setsockopt(_NETLINK, _STRICT, 1)
+        self._socket = nlsocket.Socket(nlsocket.ROUTE)
         self._most = most
-        self._sequence = 0
-        self._was_interrupted = False
 
     def close(self) -> None:
         """Close it."""
@@ -73,16 +55,16 @@ class Channel:
 
     def links(self) -> list[Any]:
         """Every device."""
-        return self._dump(_GET_LINK, lambda: _link(0))
+        return self._dump(_GET_LINK, _link(0))
 
     def addresses(self, index: int) -> list[Any]:
         """The IPv4 addresses of a device."""
-        found = self._dump(_GET_ADDRESS, lambda: _addresses_of(index))
+        found = self._dump(_GET_ADDRESS, _addresses_of(index))
         return [one for one in found if (one["family"], one["index"]) == (V4.number, index)]
 
     def subnets(self, index: int) -> list[str]:
         """The subnets that the main table routes to what is plugged into a device."""
-        found = self._dump(_GET_ROUTE, lambda: _routes_by(index))
+        found = self._dump(_GET_ROUTE, _routes_by(index))
         return [
             f"{one.get_attr('RTA_DST')}/{one['dst_len']}"
             for one in found
@@ -95,19 +77,17 @@ class Channel:
 
         Its message is put together by hand: there may be a thousand addresses to ask for.
         """
-        import socket
-
         message = _ROUTE_MESSAGE.pack(V4.number, V4.bits, 0, 0, 0, 0, 0, 0, 0)
-        self._send(_GET_ROUTE, message + dump.attribute(_TO, socket.inet_aton(ip)))
-        kind, answer = next(self._parts())
-        has = dump.attributes(answer, _HEADER.size + _ROUTE_MESSAGE.size)
-        return None if kind == _ERROR or _BY not in has else int(_NUMBER.unpack(has[_BY])[0])
+        message += attribute(_TO, _socket.inet_aton(ip))
+        refusal, answers = self._socket.attempt(_GET_ROUTE, message)
+        device = None if refusal else attributes(answers[0], _ROUTE_MESSAGE.size).get(_BY)
+        return None if device is None else int(_NUMBER.unpack(device)[0])
 
     # Changes
 
     def add_link(self, *, up: bool | None = None, **attributes: Any) -> None:
         """Make a device, and bring it up."""
-        self._ask(_NEW_LINK, _link(0, up=up, **attributes), _CREATE | _EXCLUSIVE)
+        self._ask(_NEW_LINK, _link(0, up=up, **attributes), CREATE | EXCLUSIVE)
 
     def set_link(self, index: int, *, up: bool | None = None, **attributes: Any) -> None:
         """Change a device, and bring it up or down."""
@@ -118,12 +98,10 @@ class Channel:
 
         By hand, because pyroute2 does not know IFLA_BR_FDB_MAX_LEARNED.
         """
-        limit = dump.attribute(_BRIDGE_DATA, dump.attribute(_MAX_LEARNED, _NUMBER.pack(most)))
-        kind = dump.attribute(_KIND, b"bridge\0")
-        message = _LINK_MESSAGE.pack(0, 0, index, 0, 0) + dump.attribute(_LINK_INFO, kind + limit)
-        self._send(_NEW_LINK, message, _ACKNOWLEDGE)
-        _, answer = next(self._parts())
-        _accept(answer[_HEADER.size :])
+        limit = attribute(_BRIDGE_DATA, attribute(_MAX_LEARNED, _NUMBER.pack(most)))
+        kind = attribute(_KIND, b"bridge\0")
+        message = _LINK_MESSAGE.pack(0, 0, index, 0, 0) + attribute(_LINK_INFO, kind + limit)
+        self._socket.request(_NEW_LINK, message)
 
     def delete_link(self, index: int) -> None:
         """Delete a device."""
@@ -135,9 +113,7 @@ class Channel:
         With the broadcast address of its subnet, which programs ask for (SIOCGIFBRDADDR,
         netdevice(7)).
         """
-        self._ask(
-            _NEW_ADDRESS, _address(index, cidr), _CREATE | (_REPLACE if again else _EXCLUSIVE)
-        )
+        self._ask(_NEW_ADDRESS, _address(index, cidr), CREATE | (REPLACE if again else EXCLUSIVE))
 
     def delete_address(self, index: int, cidr: str) -> None:
         """Take an IPv4 address away from a device."""
@@ -148,7 +124,7 @@ class Channel:
         message = messages.routing().route()
         message.update({"family": V4.number, "table": _MAIN, "proto": _BOOT, "type": _UNICAST})
         message |= nested("RTA", gateway=gateway, oif=index)
-        self._ask(_NEW_ROUTE, message, _CREATE | _EXCLUSIVE)
+        self._ask(_NEW_ROUTE, message, CREATE | EXCLUSIVE)
 
     def add_subnet_route(self, index: int, subnet: str, source: str) -> None:
         """Route a subnet to what is plugged into a device, as the kernel does for an address."""
@@ -157,52 +133,31 @@ class Channel:
         message.update({"family": V4.number, "table": _MAIN, "proto": _KERNEL, "type": _UNICAST})
         message.update({"scope": _LINK, "dst_len": int(length)})
         message |= nested("RTA", dst=ip, oif=index, prefsrc=source)
-        self._ask(_NEW_ROUTE, message, _CREATE | _REPLACE)
+        self._ask(_NEW_ROUTE, message, CREATE | REPLACE)
 
-    def _dump(self, kind: int, question: Callable[[], Any]) -> list[Any]:
+    def _dump(self, kind: int, question: Any) -> list[Any]:
         """All there is, asked for again where it changed in the middle of the answer."""
-        for _ in range(_TRIES):
-            found = self._ask(kind, question(), _DUMP)
-            if not self._was_interrupted:
-                return found
-        raise OSError(errno.EAGAIN, "it changes faster than it can be read")
+        body = _body(question)
+        found = self._socket.dump(kind, body, most=self._most, tries=_TRIES)
+        if self._socket.changed:
+            raise OSError(errno.EAGAIN, "it changes faster than it can be read")
+        return [_read(question, one) for one in found]
 
     def _ask(self, kind: int, message: Any, flags: int = 0) -> list[Any]:
-        self._sequence += 1
-        self._was_interrupted = False
-        header = message["header"]
-        header["type"], header["sequence_number"] = kind, self._sequence
-        header["flags"] = _REQUEST | flags | (0 if flags == _DUMP else _ACKNOWLEDGE)
-        message.encode()
-        self._socket.send(message.data)
-        found: list[Any] = []
-        for answer, data in self._parts():
-            if answer in (_ERROR, _DONE):
-                _accept(data[_HEADER.size :])
-                return found
-            if len(found) == self._most:
-                raise OSError(errno.E2BIG, f"there are more than {self._most}")
-            one = type(message)(data)
-            one.decode()
-            found.append(one)
-        return found
+        found = self._socket.request(kind, _body(message), flags)
+        return [_read(message, one) for one in found]
 
-    def _send(self, kind: int, message: bytes, flags: int = 0) -> None:
-        self._sequence += 1
-        size = _HEADER.size + len(message)
-        self._socket.send(_HEADER.pack(size, kind, _REQUEST | flags, self._sequence, 0) + message)
 
-    def _parts(self) -> Iterator[tuple[int, bytes]]:
-        """The kinds and the messages that answer the last request, for as long as they are read."""
-        while True:
-            data = self._socket.recv(_RECEIVE)
-            at = 0
-            while at < len(data):
-                length, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
-                if sequence == self._sequence:
-                    self._was_interrupted |= bool(flags & _INTERRUPTED)
-                    yield kind, data[at : at + length]
-                at += length + 3 & ~3
+def _body(message: Any) -> bytes:
+    message.encode()
+    return bytes(message.data[nlsocket.HEADER.size :])
+
+
+def _read(question: Any, body: bytes) -> Any:
+    """An answer, which is a message of the same type as its question."""
+    answer = type(question)(nlsocket.message(body))
+    answer.decode()
+    return answer
 
 
 def nested(prefix: str, **attributes: Any) -> dict[str, Any]:
@@ -211,12 +166,6 @@ def nested(prefix: str, **attributes: Any) -> dict[str, Any]:
     `prefix` is what the kernel's names of them begin with, such as IFLA.
     """
     return {"attrs": [(f"{prefix}_{name.upper()}", one) for name, one in attributes.items()]}
-
-
-def _accept(result: bytes) -> None:
-    number = -_NUMBER.unpack_from(result)[0] if result else 0
-    if number:
-        raise OSError(number, os.strerror(number))
 
 
 def _link(index: int, *, up: bool | None = None, **attributes: Any) -> Any:

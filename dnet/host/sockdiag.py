@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dnet.errors import out_of_files
-from dnet.host import dump
+from dnet.host import nlsocket
 from dnet.values.family import FAMILIES, Family
 
-_NETLINK_SOCK_DIAG = 4  # include/uapi/linux/netlink.h
 _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY, include/uapi/linux/sock_diag.h
 # What a socket that anybody may send to is, include/net/tcp_states.h: a UDP one without a peer is
 # TCP_CLOSE, a TCP one TCP_LISTEN.
@@ -26,7 +25,6 @@ _QUESTION = struct.Struct("=BBBxI48x")
 # struct inet_diag_msg: … source port, destination port, source, … and at its end the inode.
 _ANSWER = struct.Struct("!4x H2x 16s 44x")
 _INODE = struct.Struct("=I")
-_ATTRIBUTE = struct.Struct("=HH")  # struct nlattr: length, type
 _SKV6ONLY = 11  # INET_DIAG_SKV6ONLY, include/uapi/linux/inet_diag.h
 
 
@@ -59,18 +57,9 @@ def listening(proto: str) -> list[Listening] | None:
 def _dump(family: Family, proto: str) -> Iterator[Listening]:
     number, states = _OPEN_TO_ALL[proto]
     question = _QUESTION.pack(family.number, number, 0, states)
-    for message in dump.answers(_NETLINK_SOCK_DIAG, _BY_FAMILY, question):
+    for message in nlsocket.dump(nlsocket.SOCK_DIAG, _BY_FAMILY, question):
         port, address = _ANSWER.unpack_from(message)
         inode = _INODE.unpack_from(message, _ANSWER.size)[0]
-        ipv6_only = _byte(message, _ANSWER.size + _INODE.size, _SKV6ONLY)
-        yield Listening(address[: family.bits // 8], port, inode, bool(ipv6_only))
-
-
-def _byte(message: bytes, at: int, wanted: int) -> int:
-    """The attribute of that type, which is one byte; 0 where there is none."""
-    while at < len(message):
-        length, kind = _ATTRIBUTE.unpack_from(message, at)
-        if kind == wanted:
-            return message[at + _ATTRIBUTE.size]
-        at += length + 3 & ~3
-    return 0
+        has = nlsocket.attributes(message, _ANSWER.size + _INODE.size)
+        ipv6_only = has.get(_SKV6ONLY, b"\0") != b"\0"
+        yield Listening(address[: family.bits // 8], port, inode, ipv6_only)

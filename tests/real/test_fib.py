@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnet.host import bridgeports, dump, fib, localaddr, netns, routes
+from dnet.host import bridgeports, fib, localaddr, netns, nlsocket, routes
 from dnet.host.localaddr import LocalAddresses
 from dnet.network.facts import Route
 from dnet.values.family import V4, V6
@@ -21,7 +21,7 @@ OF_LOOPBACK = ((0x7F000000, 8), "lo"), ((0x7F000001, 32), "lo")
 def host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, lab: Lab) -> Host:
     """A machine with a wire; its kernel narrows its answers down, or does not."""
     if request.param != "strict":
-        monkeypatch.setattr(dump, "_STRICT", 999)
+        monkeypatch.setattr(nlsocket, "_STRICT", 999)
     host = lab.host()
     lab.outside(host)
     return host

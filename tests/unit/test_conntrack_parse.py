@@ -229,10 +229,10 @@ def test_a_flow_as_commands(flow: Flow, line: str) -> None:
 
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: f"{entry.proto}-{entry.src}")
 def test_every_message_names_a_tuple(entry: Entry) -> None:
-    # Without a tuple, nested, behind both headers the kernel would flush the whole table.
-    for message, kind in ((deletion, 2), (eviction, 1), (holding, 1)):
-        sent = message(entry, 1)
-        assert int.from_bytes(sent[22:24], sys.byteorder) == kind | 1 << 15
+    # Without a tuple, nested, behind its header the kernel would flush the whole table.
+    for body, kind in ((deletion, 2), (eviction, 1), (holding, 1)):
+        sent = body(entry)
+        assert int.from_bytes(sent[6:8], sys.byteorder) == kind | 1 << 15
         assert len(sent) % 4 == 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import socket
 import struct
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ DONE, INTERRUPTED = 3, 0x10  # NLMSG_DONE, NLM_F_DUMP_INTR
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """The other end of the socket of every channel."""
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    monkeypatch.setattr(socket, "socket", lambda *_: near)
+    monkeypatch.setattr(_socket, "socket", lambda *_: near)
     near.setblocking(False)
     far.setblocking(False)
     with near, far:

@@ -11,15 +11,14 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from dnet.host import dump, process, system
+from dnet.host import nlsocket, process, system
 from dnet.values.family import V4
 
 PREROUTING, FORWARD = 0, 2  # NF_INET_PRE_ROUTING, NF_INET_FORWARD, include/uapi/linux/netfilter.h
-_FAMILIES = {1: "inet", V4.number: V4.nft}  # NFPROTO_INET, NFPROTO_IPV4
+_FAMILIES = {1: "inet", V4.number: V4.nft}  # NFPROTO_INET, NFPROTOV4.number
 _ANY = 0
 _DROP = 0  # NF_DROP
 
-_NETLINK_NETFILTER = 12  # include/uapi/linux/netlink.h
 _SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
 # NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETSET
 _GET_TABLE, _GET_CHAIN, _GET_SET = _SUBSYSTEM | 1, _SUBSYSTEM | 4, _SUBSYSTEM | 10
@@ -27,8 +26,6 @@ _TABLE_NAME, _SET_TABLE = 1, 1  # NFTA_TABLE_NAME, NFTA_SET_TABLE
 # NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_HOOK_HOOKNUM
 _CHAIN_TABLE, _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _HOOK_NUMBER = 1, 3, 4, 5, 1
 _FAMILY = struct.Struct("=BBH")  # struct nfgenmsg: family, version, resource
-_ATTRIBUTE = struct.Struct("=HH")
-_TYPE = 0x3FFF  # NLA_TYPE_MASK
 _NUMBER = struct.Struct("!I")
 
 
@@ -47,7 +44,7 @@ def tables() -> set[str]:
 
     Raises OSError where the kernel does not tell.
     """
-    found = (_attributes(body).get(_TABLE_NAME) for _, body in _dump(_GET_TABLE, V4.number))
+    found = (nlsocket.attributes(body).get(_TABLE_NAME) for _, body in _dump(_GET_TABLE, V4.number))
     return {_text(name) for name in found if name}
 
 
@@ -56,15 +53,15 @@ def tables_with_sets() -> set[str]:
 
     Raises OSError where the kernel does not tell.
     """
-    found = (_attributes(body).get(_SET_TABLE) for _, body in _dump(_GET_SET, V4.number))
+    found = (nlsocket.attributes(body).get(_SET_TABLE) for _, body in _dump(_GET_SET, V4.number))
     return {_text(name) for name in found if name}
 
 
 def base_chains() -> Iterator[BaseChain]:
     """The chains at a hook that IPv4 packets meet. Raises OSError where the kernel has none."""
     for family, body in _dump(_GET_CHAIN, _ANY):
-        found = _attributes(body)
-        hook = _attributes(found.get(_CHAIN_HOOK, b"")).get(_HOOK_NUMBER)
+        found = nlsocket.attributes(body)
+        hook = nlsocket.attributes(found.get(_CHAIN_HOOK, b"")).get(_HOOK_NUMBER)
         if hook and family in _FAMILIES:
             policy = found.get(_CHAIN_POLICY)
             yield BaseChain(
@@ -78,17 +75,8 @@ def base_chains() -> Iterator[BaseChain]:
 
 def _dump(kind: int, family: int) -> Iterator[tuple[int, bytes]]:
     """The family and the attributes of each thing of a kind."""
-    for message in dump.answers(_NETLINK_NETFILTER, kind, _FAMILY.pack(family, 0, 0)):
+    for message in nlsocket.dump(nlsocket.NETFILTER, kind, _FAMILY.pack(family, 0, 0)):
         yield _FAMILY.unpack_from(message)[0], message[_FAMILY.size :]
-
-
-def _attributes(data: bytes) -> dict[int, bytes]:
-    found, at = {}, 0
-    while at < len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, at)
-        found[kind & _TYPE] = data[at + _ATTRIBUTE.size : at + length]
-        at += length + 3 & ~3
-    return found
 
 
 def _text(value: bytes) -> str:
