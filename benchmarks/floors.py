@@ -21,10 +21,6 @@ def floors(folder: Path, rounds: int) -> Iterator[Figure]:
 
         ways: dict[str, Way] = {
             "loading click, as help and mistakes do": load("import click"),
-            "loading pyroute2's messages, as `attach` does": load(
-                "from dnet.host import messages; messages.routing()"
-            ),
-            "loading all of pyroute2, as no command does": load("import pyroute2"),
             "`iptables-restore` of 10,000 rules, and nothing else": lambda: (
                 made.run("iptables-restore", text=rules).seconds
             ),

@@ -48,7 +48,7 @@ def machine() -> str:
         ("dnet", __version__),
         ("iptables", _said("iptables", "--version")),
         *((name, version) for name in _PEERS if (version := _debian(name))),
-        *((name, _library(name)) for name in ("click", "pyroute2")),
+        *((name, _library(name)) for name in ("click",)),
         ("load when it began", f"{os.getloadavg()[0]:.1f}"),
     ]
     return table(("", ""), rows)

@@ -33,7 +33,7 @@ PURE = set().union(*FLOORS[: FLOORS.index({"host"})])
 
 # A pure part takes values and gives values: no clock, file, environment, process or socket.
 EFFECTS = {
-    *("click", "rich", "pyroute2"),
+    *("click", "rich"),
     *("asyncio", "concurrent", "ctypes", "datetime", "fcntl", "getpass", "glob", "http", "io"),
     *("locale", "logging", "multiprocessing", "os", "pathlib", "platform", "random", "secrets"),
     *("select", "selectors", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys"),
@@ -45,7 +45,7 @@ EFFECTFUL_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "brea
 DRAWS = "dnet.cli.output.terminal"
 
 # What takes several times as long to import as a bare interpreter takes to start.
-HEAVY = {"netaddr", "pyroute2", "rich", "socket", "subprocess"}
+HEAVY = {"netaddr", "rich", "socket", "subprocess"}
 
 
 @dataclass(frozen=True)
@@ -150,9 +150,6 @@ def test_a_pure_part_has_no_effects(module: str) -> None:
 def test_what_touches_the_machine_is_imported_by_the_host_s_room_alone(module: str) -> None:
     for imported in imports(module):
         place = f"{module}:{imported.line} imports {imported.name}"
-        if imported.top == "pyroute2":
-            assert module == "dnet.host.messages", place
-            assert imported.in_function, place
         if imported.top == "subprocess":
             assert room(module) == "host", place
         if imported.top == "click":

@@ -18,7 +18,7 @@ from tests.observed import Observed
 from tests.unit.facts import FACTS, specs, with_bridge
 
 # Each takes as long to load as a good part of everything else.
-HEAVY = {"asyncio", "ctypes", "email", "importlib.metadata", "logging", "netaddr", "pyroute2"}
+HEAVY = {"asyncio", "ctypes", "email", "importlib.metadata", "logging", "netaddr"}
 HEAVY |= {"rich", "socket", "subprocess", "tempfile", "unittest", "urllib"}
 
 

@@ -197,12 +197,10 @@ def send_after(pid: int, seconds: float, number: int) -> None:
 def load() -> None:
     """Load all that any command would, in the way that it would."""
     import dnet
-    from dnet.host import messages
 
     for module in walk_packages(dnet.__path__, "dnet."):
         if module.name != "dnet.__main__":
             import_module(module.name)
-    messages.routing()
     for name in ("netaddr", "tests.points"):
         import_module(name)
 

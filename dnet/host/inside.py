@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from dnet.host import netns, routes, system
-from dnet.host.rtnl import Channel, cidr, find_index, index_of, unless_missing
+from dnet.host import netns, routes, rtnl, system
+from dnet.host.rtnl import Channel, find_index, index_of, unless_missing
 from dnet.network.facts import Inner, Namespace
 
 _MOST_ADDRESSES = 1024
@@ -32,11 +32,11 @@ class Inside:
         with netns.inside(self._descriptor):
             default, ipv6 = routes.default_device(), _speaks_ipv6(name)
         return Inner(
-            peer=link.get_attr("IFLA_LINK"),
-            mac=link.get_attr("IFLA_ADDRESS"),
-            mtu=link.get_attr("IFLA_MTU"),
-            up=bool(link["flags"] & 1),
-            addresses=tuple(map(cidr, self._channel.addresses(index))),
+            peer=link.peer,
+            mac=link.mac,
+            mtu=link.mtu,
+            up=link.up,
+            addresses=tuple(self._channel.addresses(index)),
             default=default,
             ipv6=ipv6,
         )
@@ -67,7 +67,7 @@ class Inside:
         """Set the MTU of a device."""
         with netns.inside(self._descriptor):
             index = index_of(name)
-        self._channel.set_link(index, mtu=mtu)
+        self._channel.set_link(index, attributes={rtnl.MTU: mtu})
 
     def announce(self, name: str, mac: str) -> None:
         """Let the kernel tell the neighbours whose address it is: an announcement (RFC 5227, 2.3).
@@ -82,7 +82,7 @@ class Inside:
             with suppress(OSError):
                 _write(notify, "1")
             try:
-                self._channel.set_link(index, address=mac)
+                self._channel.set_link(index, attributes={rtnl.MAC: mac})
             finally:
                 with suppress(OSError):
                     _write(notify, before)

@@ -6,11 +6,11 @@ import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, KernelError, out_of_files
-from dnet.host import privilege, system
-from dnet.host.rtnl import Channel, cidr, find_index, index_of, name_of, nested, unless_missing
+from dnet.host import privilege, rtnl, system
+from dnet.host.rtnl import Channel, Link, find_index, index_of, name_of, unless_missing
 from dnet.model.entities import Interface
 from dnet.network import bridgeports
 from dnet.network.facts import Device, Namespace
@@ -68,7 +68,7 @@ class Netlink:
             found = unless_missing(lambda: self._channel.link(index))
             if found is None:
                 return None
-            return _device(found, tuple(map(cidr, self._channel.addresses(index))))
+            return _device(found, tuple(self._channel.addresses(index)))
 
     def ports(self, name: str) -> list[Device]:
         """The ports of a bridge, without their addresses."""
@@ -76,7 +76,7 @@ class Netlink:
         if bridge is None:
             return []
         with _reporting("asking for the ports"):
-            return [_device(one, ()) for one in self._channel.links() if _master(one) == bridge]
+            return [_device(one, ()) for one in self._channel.links() if one.master == bridge]
 
     def keeps_mac(self, device: Device) -> bool | None:
         """Whether a bridge has a hardware address that somebody set, and so keeps it.
@@ -153,15 +153,14 @@ class Netlink:
 
         Who sends from ever new ones would fill its memory.
         """
-        kind = nested("IFLA_INFO", kind="bridge")
-        self._channel.add_link(ifname=step.device, address=step.mac, linkinfo=kind)
+        self._channel.add_bridge({rtnl.NAME: step.device, rtnl.MAC: step.mac})
         self._channel.limit_learning(index_of(step.device), _MOST_LEARNED)
 
     def _set_link(self, step: SetLink) -> None:
         index, master = index_of(step.device), step.master and index_of(step.master)
-        given = {"master": master, "mtu": step.mtu, "address": step.mac}
-        attributes = {name: value for name, value in given.items() if value is not None}
-        self._channel.set_link(index, up=step.up, **attributes)
+        given = {rtnl.MASTER: master, rtnl.MTU: step.mtu, rtnl.MAC: step.mac}
+        attributes = {kind: value for kind, value in given.items() if value is not None}
+        self._channel.set_link(index, up=step.up, attributes=attributes)
 
     def _delete_link(self, step: DeleteLink) -> None:
         index = find_index(step.device)
@@ -173,10 +172,11 @@ class Netlink:
 
         name, mtu, master = step.device, step.mtu, index_of(step.master)
         with opened(step.netns) as descriptor:
-            peer = nested("IFLA", ifname=step.peer, mtu=mtu, address=step.mac, net_ns_fd=descriptor)
-            kind = nested("IFLA_INFO", kind="veth", data=nested("VETH_INFO", peer=peer))
+            port: rtnl.Attributes = {rtnl.NAME: name, rtnl.MTU: mtu, rtnl.MASTER: master}
+            peer: rtnl.Attributes = {rtnl.NAME: step.peer, rtnl.MTU: mtu, rtnl.MAC: step.mac}
+            peer[rtnl.NETNS] = descriptor
             try:
-                self._channel.add_link(ifname=name, mtu=mtu, master=master, linkinfo=kind, up=True)
+                self._channel.add_veth(port, peer)
             except FileExistsError:
                 if find_index(name) is not None:
                     raise ConflictError(
@@ -189,9 +189,7 @@ class Netlink:
                 ) from None
 
     def _set_hairpin(self, step: SetHairpin) -> None:
-        port = nested("IFLA_BRPORT", mode=1, guard=1)
-        kind = nested("IFLA_INFO", slave_kind="bridge", slave_data=port)
-        self._channel.set_link(index_of(step.device), linkinfo=kind)
+        self._channel.set_hairpin(index_of(step.device))
 
     def _take_inside(self, step: InsideStep) -> None:
         from dnet.host import inside
@@ -236,10 +234,10 @@ class Netlink:
         index = index_of(port)
         for _ in range(100):
             found = self._channel.link(index)
-            if _port(found, "STATE") == _FORWARDING:
+            if found.state == _FORWARDING:
                 return
             time.sleep(0.001)
-        bridge = name_of(_master(found)) or "the bridge"
+        bridge = name_of(found.master) or "the bridge"
         if bridge not in self._waiting:
             self._waiting.add(bridge)
             self._warn(
@@ -248,33 +246,19 @@ class Netlink:
             )
 
 
-def _device(message: Any, addresses: tuple[str, ...]) -> Device:
-    info = message.get_attr("IFLA_LINKINFO")
-    kind = info.get_attr("IFLA_INFO_KIND") if info else None
+def _device(link: Link, addresses: tuple[str, ...]) -> Device:
     return Device(
-        name=message.get_attr("IFLA_IFNAME"),
-        ifindex=message["index"],
-        kind=kind,
-        mac=message.get_attr("IFLA_ADDRESS"),
-        mtu=message.get_attr("IFLA_MTU"),
-        up=bool(message["flags"] & 1),
+        name=link.name,
+        ifindex=link.ifindex,
+        kind=link.kind,
+        mac=link.mac,
+        mtu=link.mtu,
+        up=link.up,
         addresses=addresses,
-        master=_master(message),
-        hairpin=bool(_port(message, "MODE")),
-        guarded=bool(_port(message, "GUARD")),
+        master=link.master,
+        hairpin=link.hairpin,
+        guarded=link.guarded,
     )
-
-
-def _master(message: Any) -> int | None:
-    master: int | None = message.get_attr("IFLA_MASTER")
-    return master
-
-
-def _port(message: Any, attribute: str) -> Any:
-    """What a device is as a port of its bridge; None where it is no port."""
-    info: Any = message.get_attr("IFLA_LINKINFO")
-    port: Any = info.get_attr("IFLA_INFO_SLAVE_DATA") if info else None
-    return port.get_attr(f"IFLA_BRPORT_{attribute}") if hasattr(port, "get_attr") else None
 
 
 @contextmanager

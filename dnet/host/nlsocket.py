@@ -1,7 +1,7 @@
 """Requests by netlink(7), each acknowledged, and all that the kernel has of a kind.
 
-By hand. Of pyroute2 a command that changes no device needs nothing, and its sockets take ten times
-as long for most requests as the kernel does. What an answer means is for whoever asked.
+By hand: the sockets of a library take ten times as long for most requests as the kernel does. What
+an answer means is for whoever asked.
 """
 
 from __future__ import annotations
