@@ -1,42 +1,105 @@
-"""What is understood of a listing of the connection tracking table, and what is chosen from it."""
+"""What is understood of the connection tracking table, and what is chosen from it."""
 
 from __future__ import annotations
 
+import socket
+import struct
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dnet.host.conntrack.entry import Entry, parse
+from dnet.host.conntrack.entry import Entry, read
 from dnet.host.conntrack.messages import deletion, eviction, holding
 from dnet.host.conntrack.table import delete, narrow, select
 from dnet.host.fib import Prefix
 from dnet.host.localaddr import LocalAddresses
+from dnet.host.nlsocket import NESTED, attribute, attributes
 from dnet.plan.flow import LOCAL, Flow
 from tests.unit.facts import STABLE
 
-# Printed by conntrack 1.4.7 with -o id.
-LISTING = """\
-udp      17 29 src=10.0.0.9 dst=10.0.0.1 sport=1000 dport=53 [UNREPLIED] src=172.17.0.2 \
-dst=10.0.0.9 sport=5353 dport=1000 mark=0 zone=5 use=1 id=1833118012
-udp      17 src=10.0.0.9 dst=10.0.0.1 sport=1001 dport=53 packets=1 bytes=29 src=10.0.0.1 \
-dst=10.0.0.9 sport=53 dport=1001 packets=2 bytes=58 [OFFLOAD] mark=0 use=2 id=1900545601
-udp      17 29 src=127.0.0.1 dst=127.0.0.1 sport=50620 dport=5353 zone-orig=7 [UNREPLIED] \
-src=127.0.0.1 dst=127.0.0.1 sport=5353 dport=50620 zone-reply=8 mark=0 use=1 id=11
-icmp     1 59 src=10.0.0.9 dst=10.0.0.1 type=8 code=0 id=77 [UNREPLIED] src=10.0.0.1 \
-dst=10.0.0.9 type=0 code=0 id=77 mark=0 use=1 id=1291607345
-sctp     132 59 ESTABLISHED src=10.0.0.9 dst=10.0.0.1 sport=1000 dport=53 [UNREPLIED] \
-src=10.0.0.1 dst=10.0.0.9 sport=53 dport=1000 mark=0 use=1 id=3993151925
-tcp      6 431999 ESTABLISHED src=10.0.0.9 dst=10.0.0.1 sport=1000 dport=53 src=10.0.0.1 \
-dst=10.0.0.9 sport=53 dport=1000 [ASSURED] mark=0 secctx=a:b:c use=1 id=4137022412
-gre      47 59 src=10.0.0.9 dst=10.0.0.1 srckey=0x1 dstkey=0x2 [UNREPLIED] src=10.0.0.1 \
-dst=10.0.0.9 srckey=0x2 dstkey=0x1 mark=0 use=1 id=3930188558
-unknown  89 59 src=10.0.0.9 dst=10.0.0.1 [UNREPLIED] src=10.0.0.1 dst=10.0.0.9 mark=0 use=1 id=1
-udp      17 59 src=fe80::9 dst=fe80::1 sport=1 dport=2 [UNREPLIED] src=fe80::1 dst=fe80::9 \
-sport=2 dport=1 mark=0 use=1 id=12
-"""
+FIELDS = {
+    "proto": (1, "!B"),
+    "sport": (2, "!H"),
+    "dport": (3, "!H"),
+    "id": (4, "!H"),
+    "type": (5, "!B"),
+    "code": (6, "!B"),
+    "id6": (7, "!H"),
+    "type6": (8, "!B"),
+    "code6": (9, "!B"),
+}
+
+
+def one_way(kind: int, src: str, dst: str, zone: int | None = None, **fields: int) -> bytes:
+    """The tuple of a direction, as the kernel tells it (ctnetlink_dump_tuples)."""
+    ip = attribute(1, packed(src)) + attribute(2, packed(dst))
+    if ":" in src:
+        ip = attribute(3, packed(src)) + attribute(4, packed(dst))
+    proto = b"".join(
+        attribute(FIELDS[name][0], struct.pack(FIELDS[name][1], value))
+        for name, value in fields.items()
+    )
+    parts = attribute(1 | NESTED, ip) + attribute(2 | NESTED, proto)
+    parts += b"" if zone is None else attribute(3, struct.pack("!H", zone))
+    return attribute(kind | NESTED, parts)
+
+
+def packed(ip: str) -> bytes:
+    return socket.inet_pton(socket.AF_INET6 if ":" in ip else socket.AF_INET, ip)
+
+
+def told(
+    asks: dict[str, Any],
+    answers: dict[str, Any],
+    ident: int,
+    timeout: int | None = 29,
+    zone: int | None = None,
+) -> bytes:
+    """The attributes of an entry, in the order of ctnetlink_fill_info."""
+    answers = {"src": asks["dst"], "dst": asks["src"]} | answers
+    # The protocol comes first.
+    asks, answers = (
+        {"src": way["src"], "dst": way["dst"], "proto": asks["proto"]} | way
+        for way in (asks, answers)
+    )
+    found = one_way(1, **asks) + one_way(2, **answers)
+    found += b"" if zone is None else attribute(18, struct.pack("!H", zone))
+    found += attribute(3, bytes(4))
+    found += b"" if timeout is None else attribute(7, struct.pack("!I", timeout))
+    return found + attribute(12, struct.pack("!I", ident)) + attribute(11, bytes(4))
+
+
+def asked(
+    proto: int, src: str = "10.0.0.9", dst: str = "10.0.0.1", **fields: int
+) -> dict[str, Any]:
+    return {"src": src, "dst": dst, "proto": proto, **fields}
+
+
+ENTRIES = [
+    told(
+        asked(17, sport=1000, dport=53),
+        {"src": "172.17.0.2", "sport": 5353, "dport": 1000},
+        1833118012,
+        zone=5,
+    ),
+    told(asked(17, sport=1001, dport=53), {"sport": 53, "dport": 1001}, 1900545601, timeout=None),
+    told(
+        asked(17, "127.0.0.1", "127.0.0.1", sport=50620, dport=5353, zone=7),
+        {"sport": 5353, "dport": 50620, "zone": 8},
+        11,
+    ),
+    told(asked(1, id=77, type=8, code=0), {"id": 77, "type": 0, "code": 0}, 1291607345),
+    told(asked(132, sport=1000, dport=53), {"sport": 53, "dport": 1000}, 3993151925),
+    told(asked(6, sport=1000, dport=53), {"sport": 53, "dport": 1000}, 4137022412, 431999),
+    told(asked(47, sport=1, dport=0x20), {"sport": 0x20, "dport": 1}, 3930188558),
+    told(asked(89), {}, 1),
+    told(asked(17, "fe80::9", "fe80::1", sport=1, dport=2), {"sport": 2, "dport": 1}, 12),
+    told(asked(58, "fe80::9", "fe80::7", id6=7, type6=128, code6=0), {"id6": 7}, 13),
+]
 
 
 class Here(LocalAddresses):
@@ -47,61 +110,53 @@ class Here(LocalAddresses):
 
 
 def entries() -> list[Entry]:
-    return list(parse(LISTING))
+    return list(map(read, ENTRIES))
 
 
-def chosen(*flows: Flow, listing: str = LISTING) -> list[int | None]:
-    return [entry.ident() for entry in select(parse(listing), flows, Here())]
+def ident(entry: Entry) -> int:
+    return int.from_bytes(attributes(entry.told)[12], "big")
 
 
-def test_every_line_is_an_entry() -> None:
+def chosen(*flows: Flow, there: Iterable[bytes] = ENTRIES) -> list[int]:
+    return [ident(entry) for entry in select(map(read, there), flows, Here())]
+
+
+def test_the_protocols_of_entries() -> None:
     assert [entry.proto for entry in entries()] == [
-        *("udp", "udp", "udp", "icmp", "sctp", "tcp", "gre", "unknown", "udp")
+        *("udp", "udp", "udp", "icmp", "sctp", "tcp", "gre", "unknown", "udp", "icmpv6")
     ]
-    assert [entry.number for entry in entries()] == [17, 17, 17, 1, 132, 6, 47, 89, 17]
+    assert [entry.number for entry in entries()] == [17, 17, 17, 1, 132, 6, 47, 89, 17, 58]
 
 
 def test_a_translated_entry() -> None:
     entry = entries()[0]
     assert (entry.src, entry.dst, entry.dport) == ("10.0.0.9", "10.0.0.1", 53)
     assert (entry.reply_src, entry.reply_dst, entry.reply_sport) == ("172.17.0.2", "10.0.0.9", 5353)
-    assert entry.reply_fields() == {"sport": 5353, "dport": 1000}
-    assert (entry.zone(), entry.ident()) == ((5, None), 1833118012)
-    assert str(entry) == "udp src=10.0.0.9 dst=10.0.0.1 sport=1000 dport=53, answered by 172.17.0.2"
 
 
-def test_counters_do_not_identify_an_entry() -> None:
-    assert entries()[1].reply_fields() == {"sport": 53, "dport": 1001}
-    assert entries()[1].ident() == 1900545601
+def test_protocols_without_ports_have_none() -> None:
+    for number in (3, 6, 7, 9):
+        assert (entries()[number].dport, entries()[number].reply_sport) == (None, None)
 
 
-def test_a_zone_of_one_direction() -> None:
-    assert entries()[2].zone() == (None, 8)
+@pytest.mark.parametrize(("number", "port"), [(2, 5353), (8, 2)])
+def test_a_zone_of_one_direction_and_ipv6_are_of_another_length(number: int, port: int) -> None:
+    assert (entries()[number].dport, entries()[number].reply_sport) == (port, port)
 
 
-def test_an_echo_request_has_an_identifier_besides_the_entrys() -> None:
-    entry = entries()[3]
-    assert (entry.dport, entry.reply_sport) == (None, None)
-    assert entry.reply_fields() == {"type": 0, "code": 0, "id": 77}
-    assert entry.ident() == 1291607345
-
-
-def test_keys_of_gre_are_hexadecimal() -> None:
-    assert entries()[6].reply_fields() == {"srckey": 2, "dstkey": 1}
-
-
-def test_a_protocol_without_a_name_has_a_number_and_addresses() -> None:
-    assert (entries()[7].number, entries()[7].reply_fields()) == (89, {})
-
-
-def test_without_an_identity_that_of_an_echo_request_is_not_taken_for_it() -> None:
-    listing = LISTING.splitlines()[3].replace(" id=1291607345", "")
-    assert next(parse(listing)).ident() is None
-
-
-@pytest.mark.parametrize("junk", ["", "\n\n", "conntrack v1.4.7: 0 flow entries", "udp 17 29"])
-def test_what_is_no_entry_is_passed_over(junk: str) -> None:
-    assert list(parse(junk)) == []
+def test_entries_as_text() -> None:
+    assert [str(entry) for entry in entries()] == [
+        "udp src=10.0.0.9 dst=10.0.0.1 sport=1000 dport=53, answered by 172.17.0.2",
+        "udp src=10.0.0.9 dst=10.0.0.1 sport=1001 dport=53, answered by 10.0.0.1",
+        "udp src=127.0.0.1 dst=127.0.0.1 sport=50620 dport=5353, answered by 127.0.0.1",
+        "icmp src=10.0.0.9 dst=10.0.0.1 type=8 code=0 id=77, answered by 10.0.0.1",
+        "sctp src=10.0.0.9 dst=10.0.0.1 sport=1000 dport=53, answered by 10.0.0.1",
+        "tcp src=10.0.0.9 dst=10.0.0.1 sport=1000 dport=53, answered by 10.0.0.1",
+        "gre src=10.0.0.9 dst=10.0.0.1 srckey=0x1 dstkey=0x20, answered by 10.0.0.1",
+        "unknown src=10.0.0.9 dst=10.0.0.1, answered by 10.0.0.1",
+        "udp src=fe80::9 dst=fe80::1 sport=1 dport=2, answered by fe80::1",
+        "icmpv6 src=fe80::9 dst=fe80::7 type=128 code=0 id=7, answered by fe80::7",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -135,8 +190,9 @@ def test_an_address_stands_for_every_protocol() -> None:
 
 
 def test_a_destination_elsewhere_is_not_local() -> None:
-    listing = LISTING.replace("dst=10.0.0.1 ", "dst=93.184.216.34 ")
-    assert chosen(Flow("udp", LOCAL, (53, 53)), listing=listing) == []
+    there = told(asked(17, dst="93.184.216.34", sport=1, dport=53), {"sport": 53, "dport": 1}, 1)
+    assert chosen(Flow("udp", None, (53, 53)), there=[there]) == [1]
+    assert chosen(Flow("udp", LOCAL, (53, 53)), there=[there]) == []
 
 
 FLOWS = st.builds(
@@ -160,33 +216,57 @@ def test_many_flows_stand_for_what_each_stands_for(flows: list[Flow]) -> None:
     assert len(together) == len(each)
 
 
+UDP = {"proto": 17}
+
+
 @pytest.mark.parametrize(
-    ("flows", "options"),
+    ("flows", "family", "asks", "answers"),
     [
-        (
-            [Flow("udp", LOCAL, (53, 53))],
-            "-f ipv4 -p udp --orig-port-dst 53",
-        ),
+        ([Flow("udp", LOCAL, (53, 53))], 2, UDP | {"dport": 53}, UDP),
         (
             [Flow("udp", "10.0.0.1", (53, 54), "10.0.0.9", "172.17.0.2", (5353, 5353))],
-            "-f ipv4 -p udp -s 10.0.0.9 -d 10.0.0.1 -r 172.17.0.2 --reply-port-src 5353",
+            2,
+            {"src": "10.0.0.9", "dst": "10.0.0.1"} | UDP,
+            {"src": "172.17.0.2"} | UDP | {"sport": 5353},
         ),
-        (
-            [Flow("udp", LOCAL, (53, 53)), Flow("udp", LOCAL, (54, 54))],
-            "-f ipv4 -p udp",
-        ),
-        (
-            [Flow("udp", LOCAL, (53, 53)), Flow("sctp", LOCAL, (53, 53))],
-            "-f ipv4",
-        ),
-        ([Flow(orig_dports=(53, 53))], "-f ipv4"),
-        ([Flow(either="10.0.0.9")], "-f ipv4"),
-        ([Flow(either="fd00::9")], "-f ipv6"),
-        ([Flow(either="fd00::9"), Flow(either="10.0.0.9")], ""),
+        ([Flow("udp", LOCAL, (53, 53)), Flow("udp", LOCAL, (54, 54))], 2, UDP, UDP),
+        ([Flow("udp", LOCAL, (53, 53)), Flow("sctp", LOCAL, (53, 53))], 2, {}, {}),
+        ([Flow(orig_src="172.17.0.0/16", orig_dst="172.18.0.0/16")], 2, {}, {}),
+        ([Flow(orig_dports=(53, 53))], 2, {}, {}),
+        ([Flow(either="10.0.0.9")], 2, {}, {}),
+        ([Flow(either="fd00::9")], 10, {}, {}),
+        ([Flow(orig_src="fd00::9")], 10, {"src": "fd00::9"}, {}),
+        ([Flow(either="fd00::9"), Flow(either="10.0.0.9")], 0, {}, {}),
     ],
 )
-def test_the_listing_is_narrowed_to_what_all_flows_share(flows: list[Flow], options: str) -> None:
-    assert narrow(flows) == options.split()
+def test_the_question_is_narrowed_to_what_all_flows_share(
+    flows: list[Flow], family: int, asks: dict[str, Any], answers: dict[str, Any]
+) -> None:
+    question = narrow(flows)
+    assert struct.unpack_from("!BBH", question) == (family, 0, 0)
+    has = attributes(question, 4)
+    assert [terms(has.get(way, b"")) for way in (1, 2)] == [asks, answers]
+    flags = attributes(has.get(25, b""))
+    wanted = [sum(FLAGS[name] for name in way) for way in (asks, answers)]
+    assert [int.from_bytes(flags.get(way, b""), sys.byteorder) for way in (1, 2)] == wanted
+
+
+# CTA_FILTER_F_CTA_IP_SRC, …, net/netfilter/nf_internals.h
+FLAGS = {"src": 1 << 0, "dst": 1 << 1, "proto": 1 << 3, "sport": 1 << 4, "dport": 1 << 5}
+
+
+def terms(way: bytes) -> dict[str, Any]:
+    """What a direction has to have, by the names of `one_way`."""
+    has = attributes(way)
+    names = {number: name for name, (number, _) in FIELDS.items()}
+    found: dict[str, Any] = {
+        ("src", "dst")[1 - kind % 2]: socket.inet_ntop(
+            socket.AF_INET if len(ip) == 4 else socket.AF_INET6, ip
+        )
+        for kind, ip in attributes(has.get(1, b"")).items()
+    }
+    proto = attributes(has.get(2, b""))
+    return found | {names[kind]: int.from_bytes(value, "big") for kind, value in proto.items()}
 
 
 @pytest.mark.parametrize("flow", [Flow(), Flow("udp")])
@@ -230,10 +310,27 @@ def test_a_flow_as_commands(flow: Flow, line: str) -> None:
 @pytest.mark.parametrize("entry", entries(), ids=lambda entry: f"{entry.proto}-{entry.src}")
 def test_every_message_names_a_tuple(entry: Entry) -> None:
     # Without a tuple, nested, behind its header the kernel would flush the whole table.
-    for body, kind in ((deletion, 2), (eviction, 1), (holding, 1)):
+    held = ((holding, 1),) if entry.proto in ("tcp", "udp") else ()
+    for body, kind in ((deletion, 2), (eviction, 1), *held):
         sent = body(entry)
-        assert int.from_bytes(sent[6:8], sys.byteorder) == kind | 1 << 15
+        assert int.from_bytes(sent[6:8], sys.byteorder) == kind | NESTED
         assert len(sent) % 4 == 0
+
+
+def test_an_entry_is_deleted_by_what_was_told_of_it() -> None:
+    entry = entries()[2]
+    has, sent = attributes(entry.told), attributes(deletion(entry), 4)
+    assert sent == {kind: has[kind] for kind in (2, 12)}
+    assert attributes(deletion(entries()[0]), 4)[18] == struct.pack("!H", 5)
+
+
+def test_a_place_is_held_without_a_translation_as_long_as_it_was_left() -> None:
+    sent = attributes(holding(entries()[0]), 4)
+    assert terms(sent[1]) == asked(17, sport=1000, dport=53)
+    assert terms(sent[2]) == asked(17, "10.0.0.1", "10.0.0.9", sport=53, dport=1000)
+    assert sent[7] == struct.pack("!I", 29)
+    assert attributes(holding(entries()[1]), 4)[7] == struct.pack("!I", 30)
+    assert 3 not in attributes(attributes(holding(entries()[2]), 4)[1])
 
 
 def test_all_of_the_loopback_network_is_local() -> None:

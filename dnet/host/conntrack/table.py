@@ -4,26 +4,56 @@ The rules of the nat table see only the first packet of a flow. A UDP client tha
 one port stays with the translation, or the lack of one, that its entry was made with, for as long
 as it sends.
 
-The entries are listed by `conntrack` of conntrack-tools and deleted one by one through netlink:
-each `conntrack -D` walks the kernel's whole table, 10 ms and more, where netlink takes the very
-entry from its hash chain.
+The kernel is asked for its whole table once, and tells of it what all flows have in common: of a
+hundred thousand entries a few in 30 ms, all in 250. They are deleted one by one, each of which it
+takes from its hash chain.
 """
 
 from __future__ import annotations
 
+import _socket  # Under `socket`, and loaded in a thirtieth of its time.
+import struct
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeGuard
 
-from dnet.host import process
-from dnet.host.conntrack.entry import Entry, parse
+from dnet.host import nlsocket
+from dnet.host.conntrack.entry import (
+    ANSWERS,
+    ASKS,
+    DESTINATION_PORT,
+    IP,
+    NAMES,
+    NUMBER,
+    PROTO,
+    SOURCE_PORT,
+    SOURCES,
+    SUBSYSTEM,
+    Entry,
+    direction,
+    read,
+)
 from dnet.host.localaddr import LocalAddresses
-from dnet.host.system import find_program, read_file
+from dnet.host.nlsocket import NESTED, attribute
+from dnet.host.system import read_file
 from dnet.plan.flow import LOCAL, Flow, Ports
 from dnet.values import family
 from dnet.values.address import contains
-from dnet.values.family import V4, V6
+from dnet.values.family import V4, V6, Family
 
-# Up to so many words are sooner looked for in a line than the line is taken apart.
+Term = tuple[int, int, int]
+"""A direction, a part of its tuple, and an attribute of that part."""
+
+_CT_GET = SUBSYSTEM | 1  # IPCTNL_MSG_CT_GET
+_ABOUT = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource
+_PORT = struct.Struct("!H")
+# Up to so many signs are sooner looked for in an entry than the entry is taken apart.
 _FEW = 8
+_FILTER = 25  # CTA_FILTER; in it the flags of a direction are numbered as the directions are
+_FLAGS = struct.Struct("=I")
+# CTA_FILTER_F_CTA_IP_SRC, …, net/netfilter/nf_internals.h
+_FLAG = {(IP, kind + at): 1 << at for kind in SOURCES.values() for at in (0, 1)}
+_FLAG |= {(PROTO, NUMBER): 1 << 3, (PROTO, SOURCE_PORT): 1 << 4, (PROTO, DESTINATION_PORT): 1 << 5}
+_NUMBERS: dict[str | None, int] = {name: number for number, name in NAMES.items()}
 # Of which an entry can be made that needs to know nothing of the one before.
 _HELD = ("tcp", "udp")
 
@@ -33,8 +63,8 @@ def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
 
     Where a flow says so, an entry that translates nothing takes the place of what it deletes.
 
-    Starts `conntrack` once, or not at all when there is no flow or the table is empty. What
-    cannot be done is told to `warn` and left: the rules are right already, and an entry that stays
+    Reads the table once, or not at all when there is no flow or the table is empty. What cannot
+    be done is told to `warn` and left: the rules are right already, and an entry that stays
     affects no more than the flow it stands for. An entry that ends by itself meanwhile is no error.
 
     Raises ValueError for a flow that names neither an address nor a port, before anything is
@@ -46,8 +76,15 @@ def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
             raise ValueError("a flow needs an address or a port")
     if not wanted or _is_table_empty():
         return []
-    listing, local = _telling(_listing(wanted, warn), wanted), LocalAddresses()
-    matched = list(select(parse(listing), wanted, local))
+    local = LocalAddresses()
+    try:
+        matched = list(select(_listing(wanted), wanted, local))
+    except OSError as error:
+        warn(
+            "cannot list connection tracking entries, established flows keep their old way: "
+            f"{error.strerror}"
+        )
+        return []
     if not matched:
         return []
     from dnet.host.conntrack import messages
@@ -67,61 +104,95 @@ def _is_table_empty() -> bool:
         return False
 
 
-def _listing(flows: tuple[Flow, ...], warn: Callable[[str], None]) -> str:
-    program = find_program("conntrack")
-    if program is None:
-        warn("no conntrack command (conntrack-tools): established flows keep their old way")
-        return ""
-    done = process.run([program, "-L", "-o", "id", *narrow(flows)])
-    if done.status:
-        reason = done.errors.strip().partition("\n")[0]
-        warn(f"conntrack -L failed, established flows keep their old way: {reason}")
-        return ""
-    return done.output
+def _listing(flows: tuple[Flow, ...]) -> Iterator[Entry]:
+    """The entries that can agree with a flow, as far as that is quick to tell."""
+    signs = _signs(flows)
+    for data, at, end in nlsocket.places(nlsocket.NETFILTER, _CT_GET, narrow(flows)):
+        if not signs or any(data.find(sign, at, end) >= 0 for sign in signs):
+            yield read(data[at + _ABOUT.size : end])
 
 
-def narrow(flows: Iterable[Flow]) -> list[str]:
-    """The options of `conntrack -L` that all `flows` have in common.
+def narrow(flows: Iterable[Flow]) -> bytes:
+    """The question for the entries that have what all `flows` have in common.
 
-    They only spare the output: what they cannot say, `select` sees to.
+    It only spares answers: what it cannot say, or a kernel before Linux 5.8 passes over, `select`
+    sees to.
     """
-    common, *others = ([_family(flow), *_options(flow)] for flow in flows)
-    kept = [option for option in common if all(option in other for other in others)]
-    # conntrack takes the options of ports only beside a protocol.
-    if not any(option == "-p" for option, _ in kept):
-        kept = [(option, value) for option, value in kept if "-port-" not in option]
-    return [word for option in kept for word in option]
+    first, *others = map(_terms, flows)
+    common = {
+        term: value
+        for term, value in first.items()
+        if all(other.get(term) == value for other in others)
+    }
+    families = {_family(flow).number for flow in flows}
+    question = _ABOUT.pack(families.pop() if len(families) == 1 else 0, 0, 0)
+    flags = b""
+    for way in (ASKS, ANSWERS):
+        ip, proto = _part(common, way, IP), _part(common, way, PROTO)
+        # The kernel takes ports only beside a protocol.
+        if NUMBER not in proto:
+            proto = {}
+        asked = [(IP, kind) for kind in ip] + [(PROTO, kind) for kind in proto]
+        if asked:
+            question += direction(way, ip, proto)
+            flags += attribute(way, _FLAGS.pack(sum(_FLAG[one] for one in asked)))
+    return question + attribute(_FILTER | NESTED, flags) if flags else question
 
 
-def _family(flow: Flow) -> tuple[str, str]:
+def _part(terms: dict[Term, bytes], way: int, part: int) -> dict[int, bytes]:
+    return {term[2]: value for term, value in terms.items() if term[:2] == (way, part)}
+
+
+def _family(flow: Flow) -> Family:
     addresses = (flow.orig_dst, flow.orig_src, flow.reply_src, flow.either)
     found = {family.of(one) for one in addresses if one}
-    return "-f", (V6 if V6 in found else V4).name
+    return V6 if V6 in found else V4
 
 
-def _options(flow: Flow) -> Iterator[tuple[str, str]]:
-    if flow.proto:
-        yield "-p", flow.proto
-    if flow.orig_src:
-        yield "-s", flow.orig_src
-    if flow.orig_dst and flow.orig_dst != LOCAL:
-        yield "-d", flow.orig_dst
-    if flow.reply_src:
-        yield "-r", flow.reply_src
-    if flow.orig_dports and flow.orig_dports[0] == flow.orig_dports[1]:
-        yield "--orig-port-dst", str(flow.orig_dports[0])
-    if flow.reply_sports and flow.reply_sports[0] == flow.reply_sports[1]:
-        yield "--reply-port-src", str(flow.reply_sports[0])
+def _terms(flow: Flow) -> dict[Term, bytes]:
+    """What every entry has that agrees with a flow, as far as a question can say it."""
+    terms = {}
+    source = SOURCES[_family(flow)]
+    for way, kind, ip in (
+        (ASKS, source, flow.orig_src),
+        (ASKS, source + 1, flow.orig_dst),
+        (ANSWERS, source, flow.reply_src),
+    ):
+        if _is_one(ip):
+            terms[way, IP, kind] = _packed(ip)
+    if flow.proto in _NUMBERS:
+        number = bytes([_NUMBERS[flow.proto]])
+        terms |= {(ASKS, PROTO, NUMBER): number, (ANSWERS, PROTO, NUMBER): number}
+    for way, kind, ports in (
+        (ASKS, DESTINATION_PORT, flow.orig_dports),
+        (ANSWERS, SOURCE_PORT, flow.reply_sports),
+    ):
+        if ports and ports[0] == ports[1]:
+            terms[way, PROTO, kind] = _PORT.pack(ports[0])
+    return terms
 
 
-def _telling(listing: str, flows: tuple[Flow, ...]) -> str:
-    """The lines of `listing` that can agree with a flow, as far as that is quick to tell."""
-    addresses = {_key(flow) for flow in flows}
-    if len(addresses) > _FEW or not all(isinstance(address, str) for address in addresses):
-        return listing
-    words = [f"={address} " for address in addresses]
-    lines = (line for line in listing.splitlines() if any(word in line for word in words))
-    return "\n".join(lines)
+def _is_one(ip: str | None) -> TypeGuard[str]:
+    """Whether it is a single address."""
+    return ip is not None and ip != LOCAL and "/" not in ip
+
+
+def _packed(ip: str) -> bytes:
+    return _socket.inet_pton(family.of(ip).number, ip)
+
+
+def _signs(flows: tuple[Flow, ...]) -> list[bytes]:
+    """Some bytes of which one is in every entry that can agree with a flow; none if unknown."""
+    keys = {_key(flow) for flow in flows}
+    if len(keys) > _FEW or None in keys:
+        return []
+    return [_sign(key) for key in keys if key is not None]
+
+
+def _sign(key: str | int) -> bytes:
+    if isinstance(key, int):
+        return attribute(DESTINATION_PORT, _PORT.pack(key))
+    return _packed(key)
 
 
 def select(
@@ -157,7 +228,7 @@ class _Index:
 
 def _key(flow: Flow) -> str | int | None:
     found = (flow.either, flow.reply_src, flow.orig_src, flow.orig_dst)
-    address = next((one for one in found if one and one != LOCAL and "/" not in one), None)
+    address = next(filter(_is_one, found), None)
     if address is None and flow.orig_dports and flow.orig_dports[0] == flow.orig_dports[1]:
         return flow.orig_dports[0]
     return address
