@@ -103,11 +103,9 @@ class _Plugger:
 
     def _plug(self, one: Interface, others: Collection[str], device: Device | None) -> None:
         """`others` are addresses that it had, or was to have."""
-        bridge, place = (
-            self._state.bridges[one.bridge],
-            self._view.locate(str(one.netns), one.cookie),
-        )
-        if place is None and (device is None or self._view.is_another(str(one.netns), one.cookie)):
+        bridge = self._state.bridges[one.bridge]
+        place = self._view.locate(str(one.netns), one.cookie)
+        if place is None and self._is_gone(one, device):
             self._plan.loose.append(_disconnected(one))
             return
         inner = self._view.inner(one, place) if device is not None and place else None
@@ -119,6 +117,14 @@ class _Plugger:
         steps = list(self._plug_steps(one, bridge, place, device, inner, why))
         if steps:
             self.plugs.append(PortSteps(one.id, veth_name(one.id), steps))
+
+    def _is_gone(self, one: Interface, device: Device | None) -> bool:
+        """Whether an attachment went with its namespace, of which only the name may be gone."""
+        return (
+            device is None
+            or self._view.is_another(str(one.netns), one.cookie)
+            or not self._view.stays(one.id)
+        )
 
     def _plug_steps(
         self,

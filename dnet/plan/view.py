@@ -36,6 +36,9 @@ class View(Protocol):
     def is_another(self, shown: str, cookie: int | None) -> bool:
         """Whether a name of the store stands for another namespace now."""
 
+    def stays(self, interface_id: str) -> bool:
+        """Whether the host's end of its pair is there, and does not go with its namespace."""
+
     def inner(self, one: Interface, netns: Namespace) -> Inner | None:
         """An interface's device as it is in a namespace."""
 

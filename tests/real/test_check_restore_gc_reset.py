@@ -526,3 +526,17 @@ def test_reset_that_cannot_remove_everything_can_be_given_again(machine: Machine
     host.quiet("reset", "--yes")
     assert host.store() == {}
     assert "DNET" not in host.snapshot()
+
+
+def test_a_namespace_that_has_just_gone_is_missed_at_once(lab: Lab) -> None:
+    """The kernel takes its devices away only a moment later."""
+    host = lab.host()
+    host.ok("bridge", "init")
+    for number in range(5):
+        node = lab.node()
+        host.ok("attach", f"c{number}", "--netns", node.netns)
+        host.run(f"ip netns delete {node.netns}")
+        found = host.dnet("check")
+        assert found.returncode == STATUS["drift"]
+        assert found.stdout.startswith(f"c{number} is unplugged: ")
+        host.ok("gc")
