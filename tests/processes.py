@@ -41,16 +41,16 @@ def stopped(pid: int) -> Iterator[None]:
     """A process that is there and does nothing; a signal alone stops some threads later."""
     os.kill(pid, signal.SIGSTOP)
     try:
-        while not all(_is_stopped(stat) for stat in Path("/proc", str(pid)).glob("task/*/stat")):
+        while not all(map(_is_stopped, _tasks(str(pid)))):
             time.sleep(POLL_SECONDS)
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
 
 
-def _is_stopped(stat: Path) -> bool:
+def _is_stopped(task: Path) -> bool:
     # "1234 (name) T …", where the name may hold whatever it likes (proc_pid_stat(5)).
-    return stat.read_text().rpartition(") ")[2].startswith("T")
+    return (task / "stat").read_text().rpartition(") ")[2].startswith("T")
 
 
 def let_go_on() -> None:
@@ -61,11 +61,19 @@ def let_go_on() -> None:
 
 
 def _descendants(pid: str) -> Iterator[str]:
-    for children in Path("/proc", pid).glob("task/*/children"):
+    for task in _tasks(pid):
         with suppress(OSError):  # It has ended meanwhile.
-            for child in children.read_text().split():
+            for child in (task / "children").read_text().split():
                 yield child
                 yield from _descendants(child)
+
+
+def _tasks(pid: str) -> list[Path]:
+    """Those of a process; none once it has ended. A glob raises where one ends under it."""
+    folder = f"/proc/{pid}/task"
+    with suppress(OSError):
+        return [Path(folder, task) for task in os.listdir(folder)]
+    return []
 
 
 def is_inside(pid: int, namespace: Path) -> bool:
@@ -79,7 +87,7 @@ def is_inside(pid: int, namespace: Path) -> bool:
 def kill_inside(namespaces: Collection[Path]) -> None:
     """Kills every process in one of some network namespaces."""
     inside = {path.stat().st_ino for path in namespaces if path.exists()}
-    for path in Path("/proc").glob("[0-9]*/ns/net"):
-        with suppress(OSError):
-            if path.stat().st_ino in inside:
-                os.kill(int(path.parts[2]), signal.SIGKILL)
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        with suppress(OSError):  # It has ended meanwhile.
+            if os.stat(f"/proc/{pid}/ns/net").st_ino in inside:
+                os.kill(int(pid), signal.SIGKILL)
