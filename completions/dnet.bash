@@ -29,8 +29,10 @@ _dnet_grammar() {
                 --icc,--no-icc
                 --masquerade,--no-masquerade
                 --ip-forward,--no-ip-forward
-                --iptables,--no-iptables
+                --firewall=auto|iptables|nftables
+                --iptables,--no-iptables,--no-firewall
                 --isolate,--no-isolate
+                --direct-access,--no-direct-access
                 --firewalld,--no-firewalld
                 --binding-ip=
                 --port-range=

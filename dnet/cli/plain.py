@@ -162,7 +162,7 @@ def request(
 
 def name_of(parameter: Parameter) -> str:
     """The name of a value, by Click's rule: of the longest option, unless one is given."""
-    plain = [name for name in parameter.names if not name.startswith("-")]
+    plain = [name for name in parameter.names if not name.lstrip(" /").startswith("-")]
     name = plain[0] if plain else max(_words(parameter), key=lambda word: word.count("-", 0, 2))
     return name.lstrip("-").replace("-", "_").lower()
 

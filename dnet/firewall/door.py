@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 
 
 class Chain(NamedTuple):
-    """A chain in its table, or whatever else in it a firewall makes by a name."""
+    """A chain in its table, or `what` else of it a firewall makes by a name."""
 
     table: str
     name: str
+    what: str = "chain"
+
+
+class Trace(NamedTuple):
+    """What a firewall, by its name, may have made."""
+
+    firewall: str
+    chain: Chain
 
 
 class Finding(NamedTuple):

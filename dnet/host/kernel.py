@@ -18,7 +18,7 @@ from dnet.values import address
 from dnet.values.family import V4
 
 if TYPE_CHECKING:
-    from dnet.firewall.door import Change
+    from dnet.firewall.door import Change, Shape
     from dnet.host.firewall.door import Rules
     from dnet.plan.planner import Planner
 
@@ -50,14 +50,18 @@ class Kernel(Parts):
     def rules_of(self, state: State) -> Rules:
         """The rules of a state; none where it has no bridge with a firewall."""
         if state.uses_firewall:
-            return self.rules
+            return self.rules(state.firewall)
         from dnet.host.firewall.door import NoRules
 
         return NoRules()
 
     def scope(self, state: State) -> Scope:
         """What a state may have left in the kernel, but what single mappings and links need."""
-        return Scope.of(state, self.firewall.shape(state))
+        return Scope.of(state, self.shape(state))
+
+    def shape(self, state: State) -> Shape:
+        """What a state needs of its firewall but for single mappings and links."""
+        return self.firewall(state.firewall).shape(state)
 
     def close(self) -> None:
         """Give back what is held open."""
@@ -105,14 +109,16 @@ class Kernel(Parts):
         Raises what the first refused one raises; that of an attachment which nobody asked for is
         noted in the plan as blocked, and the others go on.
         """
-        if plan.rules.refusal:
-            raise plan.rules.refusal
+        for change in (plan.rules, *(change for _, change in plan.former)):
+            if change.refusal:
+                raise change.refusal
         for step in plan.before:
             self._take(step)
-        if plan.rules:
-            self._change(plan.rules)
+        self._change(plan.rules, plan.firewall)
         for port in plan.ports:
             self._plug(port, plan)
+        for firewall, change in plan.former:
+            self._change(change, firewall)
         for step in plan.after:
             self._take(step)
         self._end(plan)
@@ -148,8 +154,14 @@ class Kernel(Parts):
         failures = []
         for take in (
             *(partial(self._take, step) for step in plan.before),
-            *(partial(self._change, part) for part in plan.rules.parts()),
-            *(partial(self._take, step) for step in plan.behind_rules()),
+            *(partial(self._change, part, plan.firewall) for part in plan.rules.parts()),
+            *(partial(self._take, step) for port in plan.ports for step in port.steps),
+            *(
+                partial(self._change, part, firewall)
+                for firewall, change in plan.former
+                for part in change.parts()
+            ),
+            *(partial(self._take, step) for step in plan.after),
         ):
             try:
                 take()
@@ -158,11 +170,12 @@ class Kernel(Parts):
         self._end(plan)
         return failures
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: Change, firewall: str) -> None:
         if change.refusal:
             raise change.refusal
-        self._show(change.lines())
-        self.rules.apply(change)
+        if change:
+            self._show(change.lines())
+            self.rules(firewall).apply(change)
 
     def _take(self, step: Step) -> None:
         self._show([step.shown])

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dnet.host import system
-from dnet.model.entities import MTUS
+from dnet.model.entities import FIREWALLS, MTUS, NFTABLES
 from dnet.values.family import V6
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Parts:
         self._warn = warn
         self._wait = wait
         self._inherit = inherit
+        self._firewalls: dict[str, Firewall] = {}
+        self._rules: dict[str, Rules] = {}
 
     @cached_property
     def netlink(self) -> Netlink:
@@ -52,19 +54,17 @@ class Parts:
 
         return Netlink(self._warn)
 
-    @cached_property
-    def firewall(self) -> Firewall:
-        """How a state becomes rules."""
-        from dnet.firewall.iptables.backend import Iptables
+    def firewall(self, name: str) -> Firewall:
+        """How a state becomes rules, with one of FIREWALLS."""
+        if name not in self._firewalls:
+            self._firewalls[name] = _firewall(name)
+        return self._firewalls[name]
 
-        return Iptables()
-
-    @cached_property
-    def rules(self) -> Rules:
-        """The rules that are in the kernel."""
-        from dnet.host.firewall.iptables import Rules
-
-        return Rules(self._wait, self._inherit)
+    def rules(self, name: str) -> Rules:
+        """The rules that are in the kernel, of one of FIREWALLS."""
+        if name not in self._rules:
+            self._rules[name] = _rules(name, self._wait, self._inherit)
+        return self._rules[name]
 
     @cached_property
     def firewalld(self) -> Firewalld:
@@ -72,6 +72,26 @@ class Parts:
         from dnet.host.firewall.firewalld import Firewalld
 
         return Firewalld(self._warn)
+
+
+def _firewall(name: str) -> Firewall:
+    if name == NFTABLES:
+        from dnet.firewall.nftables.backend import Nftables
+
+        return Nftables()
+    from dnet.firewall.iptables.backend import Iptables
+
+    return Iptables()
+
+
+def _rules(name: str, wait: float, inherit: tuple[int, ...]) -> Rules:
+    if name == NFTABLES:
+        from dnet.host.firewall.nftables import Rules as OfNftables
+
+        return OfNftables(wait, inherit)
+    from dnet.host.firewall.iptables import Rules as OfIptables
+
+    return OfIptables(wait, inherit)
 
 
 class Machine:
@@ -95,11 +115,15 @@ class Machine:
 
     def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
         """Why the firewall cannot have a bridge beside those of a state, if it cannot."""
-        return self._parts.firewall.objections(state, bridge)
+        return self._parts.firewall(state.firewall).objections(state, bridge)
 
-    def rules(self) -> Any:
-        """The rules of the firewall, as they are now."""
-        return self._parts.rules.read()
+    def firewalls(self) -> Iterator[str]:
+        """Those whose programs are on this machine, in the order of FIREWALLS."""
+        return (name for name in FIREWALLS if self._parts.rules(name).is_there)
+
+    def rules(self, firewall: str) -> Any:
+        """The rules of a firewall, as they are now."""
+        return self._parts.rules(firewall).read()
 
     def device(self, name: str) -> Device | None:
         """A network device."""

@@ -20,6 +20,7 @@ DYNAMIC_PORTS = (49153, 65535)
 MTUS = range(68, 0xFFFF + 1)
 GONE = 0  # The kernel's cookies begin at 1.
 ROUND_ROBIN, REUSE = "round-robin", "reuse"
+IPTABLES, NFTABLES = FIREWALLS = "iptables", "nftables"
 
 Row = dict[str, Any]
 
@@ -59,6 +60,8 @@ class Bridge(NamedTuple):
 
     `address` is the gateway with its prefix length. `adopted` is a device that was there
     before dnet: it is never deleted. `other_ips` are its further addresses in the subnet.
+    `direct_access` is whether what comes from elsewhere may go straight to a container's own
+    address, None where nobody said.
     """
 
     name: str
@@ -78,6 +81,7 @@ class Bridge(NamedTuple):
     adopted: bool = False
     other_ips: tuple[str, ...] = ()
     firewalld: bool = True
+    direct_access: bool | None = None
 
     @property
     def subnets(self) -> tuple[Subnet, ...]:

@@ -7,6 +7,7 @@ without what is new stay as they were, and older versions go on with them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
@@ -15,11 +16,17 @@ from dnet.values import names
 # What came after the first version, with the number that a reader has to know for it: a field of
 # a table's rows, or with None a part of the head, such as a table. All of them are left out of
 # the store where they are not used.
-SINCE: dict[tuple[str, str | None], int] = {("bridges", "firewalld"): 2}
+SINCE: dict[tuple[str, str | None], int] = {
+    ("bridges", "firewalld"): 2,
+    ("bridges", "direct_access"): 3,
+    ("settings", None): 3,
+    ("settings", "firewall"): 3,
+}
 
 FIRST = 1
 SCHEMA = max(SINCE.values(), default=FIRST)
 FIELDS = {
+    "settings": frozenset({"firewall"}),
     "bridges": frozenset(Bridge._fields[1:]),
     "cursors": frozenset((*names.PROTOCOLS, "last_ip", "highest")),
     "interfaces": frozenset(Interface._fields[1:]),
@@ -36,7 +43,7 @@ def stamp(document: dict[str, Any]) -> dict[str, Any]:
 
     Only tables that have new fields are looked through.
     """
-    used = {table: _used(document[table]) for table, field in SINCE if field}
+    used = {table: _used(table, document.get(table, {})) for table, field in SINCE if field}
     new = {
         (part, field): number
         for (part, field), number in SINCE.items()
@@ -61,16 +68,23 @@ def unknown(document: dict[str, Any]) -> str | None:
             return names.quoted(part)
     for table, known in FIELDS.items():
         rows = document.get(table, {})
-        if not known.issuperset(_used(rows)):
+        if not known.issuperset(_used(table, rows)):
             return next(
-                f"{names.quoted(field)} of {table} {key}"
-                for key, row in rows.items()
+                f"{names.quoted(field)} of {place}"
+                for place, row in _rows(table, rows)
                 for field in row
                 if field not in known
             )
     return None
 
 
-def _used(rows: dict[str, dict[str, Any]]) -> set[str]:
-    """The fields that any row has."""
-    return set().union(*rows.values())
+def _used(table: str, rows: dict[str, Any]) -> set[str]:
+    """The fields that any row has; the settings are a row of their own."""
+    return set(rows) if table == "settings" else set().union(*rows.values())
+
+
+def _rows(table: str, rows: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    if table == "settings":
+        yield table, rows
+    else:
+        yield from ((f"{table} {key}", row) for key, row in rows.items())

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from dnet.model import fields
-from dnet.model.entities import GONE, Bridge, Interface, Link, Mapping, Reservation
+from dnet.model.entities import GONE, IPTABLES, Bridge, Interface, Link, Mapping, Reservation
 from dnet.model.table import ABSENT, Index, Raw, Table
 from dnet.values import address
 from dnet.values.endpoint import Endpoint
@@ -22,7 +22,7 @@ _EMPTY: dict[str, Any] = {
     "netns": None,
     "variant": None,
 }
-_TABLES = ("bridges", "cursors", "interfaces", "reservations", "mappings", "links")
+_TABLES = ("settings", "bridges", "cursors", "interfaces", "reservations", "mappings", "links")
 _TABLES_OF_BRIDGES = ("leases", "released")
 
 T = TypeVar("T")
@@ -60,6 +60,7 @@ class State:
         self.reservations = self._table("reservations", Reservation)
         self.mappings = self._table("mappings", Mapping)
         self.links = self._table("links", Link)
+        self.settings: Table[str] = Table("settings", self._rows["settings"], self._log)
         self.cursors: Table[Raw] = Table("cursors", self._rows["cursors"], self._log)
         self._tables_of_bridges: dict[tuple[str, str], Table[Any]] = {}
         self.confirmed = False
@@ -108,6 +109,18 @@ class State:
             rows = self._rows_of_bridges[name].setdefault(bridge, {})
             self._tables_of_bridges[key] = Table(name, rows, self._log)
         return self._tables_of_bridges[key]
+
+    @property
+    def firewall(self) -> str:
+        """Which firewall has the rules of its bridges: one of FIREWALLS."""
+        return self.settings.get("firewall") or IPTABLES
+
+    def use_firewall(self, name: str) -> None:
+        """Let another firewall have them."""
+        if name != IPTABLES:
+            self.settings.put("firewall", name)
+        elif "firewall" in self.settings:
+            self.settings.drop("firewall")
 
     # What was changed
 

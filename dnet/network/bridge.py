@@ -15,7 +15,7 @@ from dnet.errors import ConflictError, UsageError
 from dnet.model import find
 from dnet.model.entities import DEFAULT_BRIDGE, Bridge
 from dnet.model.state import State
-from dnet.network import adoption, interface, ipallocator, portmapper, subnets
+from dnet.network import adoption, firewalls, interface, ipallocator, portmapper, subnets
 from dnet.values import address, names
 from dnet.values.names import for_shell
 
@@ -28,11 +28,14 @@ def init(
 ) -> Bridge:
     """Set a bridge up, or change exactly the given options of one that is there.
 
-    `options` holds what was given, by the names of Bridge's fields. Raises ConflictError,
-    ExhaustedError where no subnet is free, UsageError.
+    `options` holds what was given, by the names of Bridge's fields, and `firewall`, which the first
+    bridge of a store decides. Raises ConflictError, ExhaustedError where no subnet is free,
+    KernelError where no firewall is on this machine, UsageError.
     """
     existing = state.bridges.get(name)
     given = dict(options)
+    has_rules = given.get("iptables", existing.iptables if existing else True)
+    firewalls.choose(state, facts, given.pop("firewall", None), is_needed=has_rules)
     if existing is None:
         made = _create(state, facts, name, given)
     else:

@@ -87,6 +87,9 @@ class Facts(Protocol):
     def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
         """Why the firewall cannot have a bridge beside those of a state, if it cannot."""
 
+    def firewalls(self) -> Iterator[str]:
+        """Those whose programs are on this machine, in the order of FIREWALLS."""
+
     def device(self, name: str) -> Device | None:
         """A network device of the host's namespace."""
 

@@ -6,12 +6,12 @@ are added and deleted without a look. Otherwise, and to repair, the rules are re
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dnet.errors import KernelError
 from dnet.firewall import traffic
-from dnet.firewall.door import UNCHANGED, Chain, Change, Firewall, Former, Shape
+from dnet.firewall.door import Chain, Change, Firewall, Former, Shape
 from dnet.model.entities import Bridge, Interface, Subnet
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class Planner:
-    """Plans for a firewall, against the machine as a view shows it."""
+    """Plans for the firewall of a state, against the machine as a view shows it."""
 
-    def __init__(self, firewall: Firewall, view: View) -> None:
-        self._firewall = firewall
+    def __init__(self, firewalls: Callable[[str], Firewall], view: View) -> None:
+        self._firewalls = firewalls
         self._view = view
 
     def change(
@@ -43,14 +43,15 @@ class Planner:
         changes = state.changes()
         bridges = {key for table, key, _, _ in changes if table is state.bridges}
         bridges |= state.confirmed_bridges
-        after = self._firewall.shape(state)
+        firewall = self._firewalls(state.firewall)
+        after = firewall.shape(state)
         settles = bool(bridges or before != after or state.confirmed)
         if before != after or state.confirmed:
-            plan = Plan(self._compare(state, scope, after, before, reserved))
+            plan = self._rules(state, scope, after, before, reserved)
             if before == after and not _changes_rules(state, changes):
                 plan.aside += report.by_chain(plan.rules.findings)
         else:
-            plan = Plan(self._firewall.delta(state, changes))
+            plan = Plan(firewall.delta(state, changes), state.firewall)
         touched = list(attached(state, changes))
         asked = dict.fromkeys([*(one.id for one in touched), *state.replug])
         plan.asked = set(map(veth_name, asked))
@@ -75,29 +76,49 @@ class Planner:
 
         A bridge that cannot be made does not keep the rest from being done.
         """
-        shape = self._firewall.shape(state)
+        shape = self._firewalls(state.firewall).shape(state)
         everything = scope | Scope.of(state, shape)
-        plan = Plan(self._compare(state, everything, shape))
+        plan = self._rules(state, everything, shape)
         touched = self._devices(plan, state, everything, needed=set())
         self._attachments(plan, state, [*everything.attached, *touched])
         self._settings(plan, state, everything, shape)
         self._zones(plan, state, everything, {one.name for one in everything.bridges})
         return plan
 
-    def _compare(
+    def _rules(
         self,
         state: State,
         scope: Scope,
         shape: Shape,
         expected: Shape | None = None,
         reserved: Collection[Chain] = (),
+    ) -> Plan:
+        """A plan with the change of the rules after a look at them, as far as any are there.
+
+        What another firewall has, as where a store has changed over, goes once they are.
+        """
+        plan = Plan(firewall=state.firewall)
+        if shape or scope.traces_of(state.firewall):
+            plan.rules = self._compare(state.firewall, state, scope, expected, reserved)
+        for name in sorted(scope.firewalls - {state.firewall}):
+            if change := self._compare(name, State(), scope):
+                plan.former.append((name, change))
+        return plan
+
+    def _compare(
+        self,
+        name: str,
+        state: State,
+        scope: Scope,
+        expected: Shape | None = None,
+        reserved: Collection[Chain] = (),
     ) -> Change:
-        """The change of the rules after a look at them, if there is anything to look for."""
-        if not shape and not scope.traces:
-            return UNCHANGED
-        former = Former(scope.bridges, scope.traces)
-        return self._firewall.compare(
-            self._view.rules(), state, former, expected=expected, reserved=reserved
+        return self._firewalls(name).compare(
+            self._view.rules(name),
+            state,
+            Former(scope.bridges, scope.traces_of(name)),
+            expected=expected,
+            reserved=reserved,
         )
 
     def _devices(self, plan: Plan, state: State, scope: Scope, needed: set[str]) -> list[Interface]:

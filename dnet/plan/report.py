@@ -13,7 +13,7 @@ _HANDFUL, _MANY = 5, 10
 def repaired(plan: Plan, asked: Container[str] = ()) -> list[str]:
     """What a plan repairs, but for what was `asked` for: beyond a handful by chain, or counted."""
     steps = [one for one in plan.repairs() if one not in asked]
-    findings = [one for one in plan.rules.findings if str(one) not in asked]
+    findings = [one for one in plan.findings if str(one) not in asked]
     return [*few(steps, "devices and settings"), *by_chain(findings)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from dnet.firewall.door import Chain, Shape
+from dnet.firewall.door import Chain, Shape, Trace
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import Change, State
 from dnet.model.table import ABSENT
@@ -14,19 +14,29 @@ from dnet.model.table import ABSENT
 class Scope(NamedTuple):
     """What a change may have left in the kernel, on either of its sides.
 
-    `traces` are of the firewall's; `localnet` are the bridges that 127.0.0.1 was translated to;
+    `traces` are of firewalls; `localnet` are the bridges that 127.0.0.1 was translated to;
     `attached` the interfaces that were plugged in.
     """
 
     bridges: tuple[Bridge, ...] = ()
-    traces: frozenset[Chain] = frozenset()
+    traces: frozenset[Trace] = frozenset()
     localnet: frozenset[str] = frozenset()
     attached: tuple[Interface, ...] = ()
 
     @classmethod
     def of(cls, state: State, shape: Shape) -> Scope:
         """Everything a state stands for, but what single mappings and links need."""
-        return cls(tuple(state.bridges.values()), shape.traces, shape.translating)
+        traces = frozenset(Trace(state.firewall, one) for one in shape.traces)
+        return cls(tuple(state.bridges.values()), traces, shape.translating)
+
+    @property
+    def firewalls(self) -> set[str]:
+        """Those of which something may be there."""
+        return {one.firewall for one in self.traces}
+
+    def traces_of(self, firewall: str) -> frozenset[Chain]:
+        """What one of them may have made."""
+        return frozenset(one.chain for one in self.traces if one.firewall == firewall)
 
     def __or__(self, other: Scope) -> Scope:
         return Scope(

@@ -12,7 +12,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from dnet.errors import DnetError
-from dnet.firewall.door import UNCHANGED, Change
+from dnet.firewall.door import UNCHANGED, Change, Finding
+from dnet.model.entities import IPTABLES
 from dnet.plan.flow import Flow
 from dnet.values.names import for_shell
 
@@ -90,26 +91,30 @@ Step: TypeAlias = "DeviceStep | Sysctl | Zone"
 class Plan:
     """Everything a command does to the kernel.
 
-    The steps are taken in the order of the first four attributes.
+    The steps are taken in the order of the first five attributes.
 
     Attributes:
         before: settings that close, and bridges to make or change.
         rules: the change of the firewall's rules.
         ports: attachments to unplug, then those to plug in or to mend.
+        former: what takes the rules of another firewall away, by its name.
         after: settings that open, then bridges to remove.
         flows: connection tracking entries to delete.
         aside: what is repaired besides what was asked for, in words.
         loose: attachments that cannot be plugged in, in words.
         back: what gives newly adopted devices back what they had, should the plan fail.
+        firewall: the name of the firewall that the rules are of.
         asked: the devices of attachments that were asked for: the plan fails with one of them.
         blocked: why a bridge or an attachment cannot be made, by its device; the rest is
             planned and made without it.
         paired: the devices of attachments whose veth pair has been made.
     """
 
-    def __init__(self, rules: Change = UNCHANGED) -> None:
+    def __init__(self, rules: Change = UNCHANGED, firewall: str = IPTABLES) -> None:
         self.before: list[Step] = []
         self.rules = rules
+        self.firewall = firewall
+        self.former: list[tuple[str, Change]] = []
         self.ports: list[PortSteps] = []
         self.after: list[Step] = []
         self.flows: list[Flow] = []
@@ -123,7 +128,7 @@ class Plan:
     @property
     def moves(self) -> bool:
         """Whether anything but tracked connections is changed."""
-        return bool(self.before or self.rules or self.ports or self.after)
+        return bool(self.before or self.rules or self.ports or self.former or self.after)
 
     def __bool__(self) -> bool:
         return self.moves or bool(self.flows)
@@ -138,7 +143,13 @@ class Plan:
 
     def differences(self) -> list[str]:
         """Everything that was found to differ from what should be, in words."""
-        return [*self.repairs(), *map(str, self.rules.findings)]
+        return [*self.repairs(), *map(str, self.findings)]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found to differ in rules."""
+        found = [change.findings for _, change in self.former]
+        return [*self.rules.findings, *chain(*found)]
 
     def repairs(self) -> list[str]:
         """What was found to differ in devices and settings, in words, but for what is blocked."""
@@ -156,10 +167,17 @@ class Plan:
         )
 
     def lines(self) -> Iterator[tuple[str, str]]:
-        """(kind, command line) of each step: netlink, sysctl, firewalld, iptables, conntrack."""
+        """(kind, command line) of each step.
+
+        A kind is netlink, sysctl, firewalld, iptables, nftables or conntrack.
+        """
         yield from ((_kind(step), step.shown) for step in self.before)
-        yield from (("iptables", line) for line in self.rules.lines())
-        yield from ((_kind(step), step.shown) for step in self.behind_rules())
+        yield from ((self.firewall, line) for line in self.rules.lines())
+        ports = chain(*(port.steps for port in self.ports))
+        yield from ((_kind(step), step.shown) for step in ports)
+        for firewall, change in self.former:
+            yield from ((firewall, line) for line in change.lines())
+        yield from ((_kind(step), step.shown) for step in self.after)
         yield from (("conntrack", flow.shown) for flow in self.flows)
 
 

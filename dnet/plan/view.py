@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class View(Protocol):
     """The machine, as far as a plan may depend on it. Each question may raise KernelError."""
 
-    def rules(self) -> Any:
-        """The rules of the firewall, as only this firewall understands them."""
+    def rules(self, firewall: str) -> Any:
+        """The rules of a firewall, as only it understands them."""
 
     def device(self, name: str) -> Device | None:
         """A network device of the host's namespace."""

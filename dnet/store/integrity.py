@@ -33,6 +33,7 @@ def verify(document: object) -> None:
         for key, row in top.get(name, {}).items():
             _check_key(name, key, kind.key)
             _fields(f"{name} {key}", row, kind.fields, kind.required)
+    _fields("settings", top.get("settings", {}), schema.SETTINGS, ())
     # A state adds empty tables to what it is given; the document is to stay as it is.
     state = State(top | {name: dict(top[name]) for name in ("leases", "released")})
     for name, check in (("leases", schema.OWNER), ("released", schema.NOTHING)):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from dnet.errors import UsageError
 from dnet.model.entities import (
     MTUS,
+    NFTABLES,
     REUSE,
     ROUND_ROBIN,
     Bridge,
@@ -135,6 +136,7 @@ _BRIDGE: dict[str, Check] = {
     "port_range": Check("a list of the first and the last port", _is_span),
     "allocation": _one_of(ROUND_ROBIN, REUSE),
     "other_ips": Check("a list of addresses", _are_addresses),
+    "direct_access": _or_none(_FLAG),
 }
 _INTERFACE = {
     "bridge": _DEVICE,
@@ -164,6 +166,7 @@ KINDS = {
     "mappings": _kind(Mapping, _ENDPOINT, _MAPPING),
     "links": _kind(Link, _canonical("PARENT:CHILD", _pair), _LINK),
 }
+SETTINGS = {"firewall": _one_of(NFTABLES)}
 CURSOR = dict.fromkeys(names.PROTOCOLS, _PORT) | dict.fromkeys(("last_ip", "highest"), ADDRESS)
 HEAD = {
     "schema": _COUNT,
@@ -171,5 +174,5 @@ HEAD = {
     "boot_id": _or_none(TEXT),
     "netns": _or_none(_COUNT),
     "variant": _or_none(_one_of("nft", "legacy")),
-    **dict.fromkeys((*KINDS, "cursors", "leases", "released"), _TABLE),
+    **dict.fromkeys((*KINDS, "settings", "cursors", "leases", "released"), _TABLE),
 }

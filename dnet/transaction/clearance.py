@@ -13,6 +13,7 @@ from dnet.errors import (
     RulesUnreadableError,
     StateUnreadableError,
 )
+from dnet.firewall.door import Trace
 from dnet.host.kernel import Kernel, Say
 from dnet.host.signals import uninterrupted
 from dnet.model.state import State
@@ -87,7 +88,10 @@ class Clearance(Recovery):
     def _reserved(self, state: State, kernel: Kernel) -> Scope:
         """What the firewall has by dnet's own names, where this store may have made it."""
         owned = state.uses_firewall and owns_names(self._store)
-        return Scope(traces=kernel.firewall.own()) if owned else NOWHERE
+        if not owned:
+            return NOWHERE
+        chains = kernel.firewall(state.firewall).own()
+        return Scope(traces=frozenset(Trace(state.firewall, one) for one in chains))
 
     def _clear(self, known: list[State], plan: Plan, kernel: Kernel, again: str) -> None:
         kernel.require()

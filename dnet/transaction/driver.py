@@ -113,16 +113,21 @@ class Driver(Recovery):
     # Deciding
 
     def _decide(self, state: State, kernel: Kernel, operation: Decide[T]) -> Outcome[T]:
-        before, had_rules = kernel.firewall.shape(state), state.uses_firewall
+        firewall, before, had_rules = state.firewall, kernel.shape(state), state.uses_firewall
         scope = Scope.of(state, before)
         result = operation(state, kernel.machine)
         changes = state.changes()
+        if state.firewall != firewall:
+            if had_rules:
+                kernel.rules(firewall).refuse_another(state.variant)
+            before, had_rules = kernel.firewall(state.firewall).shape(State()), False
         plan = Plan()
         if _concerns_kernel(state, changes):
             kernel.require()
             self._settle(state, kernel, had_rules=had_rules)
             begins = not had_rules and state.uses_firewall
-            reserved = kernel.firewall.own() if begins and owns_names(self._store) else ()
+            owned = begins and owns_names(self._store)
+            reserved = kernel.firewall(state.firewall).own() if owned else ()
             plan = kernel.planner.change(before, scope, state, reserved)
         plan.flows = list(flows.ended(changes, state))
         return Outcome(result, state, plan, changes)
@@ -204,7 +209,7 @@ def answered() -> None:
 
 def _concerns_kernel(state: State, changes: list[Change]) -> bool:
     """Whether anything but allocations changed, or the kernel is to be looked at."""
-    tables = (state.bridges, state.mappings, state.links)
+    tables = (state.settings, state.bridges, state.mappings, state.links)
     return (
         bool(state.confirmed or state.replug)
         or any(table in tables for table, *_ in changes)

@@ -90,7 +90,7 @@ class Recovery:
         of this store's already.
         """
         if had_rules:
-            kernel.rules.refuse_another(state.variant)
+            kernel.rules(state.firewall).refuse_another(state.variant)
         if had_rules or state.uses_firewall:
             state.variant = kernel.rules_of(state).variant
 

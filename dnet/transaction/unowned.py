@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dnet.errors import ConflictError
-from dnet.firewall.door import Chain
+from dnet.firewall.door import Trace
 from dnet.host.kernel import Kernel
-from dnet.model.entities import DEFAULT_BRIDGE, Bridge
+from dnet.model.entities import DEFAULT_BRIDGE, FIREWALLS, Bridge
 from dnet.model.state import State
 from dnet.network.facts import Device
 from dnet.plan import devices, report
@@ -27,20 +27,20 @@ HINT = (
 
 
 class Unowned(NamedTuple):
-    """Chains, the bridge, and the host's ends of the attachments on it."""
+    """What is of firewalls, the bridge, and the host's ends of the attachments on it."""
 
-    chains: tuple[Chain, ...] = ()
+    traces: tuple[Trace, ...] = ()
     bridge: Bridge | None = None
     ports: tuple[Device, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.chains or self.bridge)
+        return bool(self.traces or self.bridge)
 
     @property
     def scope(self) -> Scope:
         """What has to go with it."""
         bridges = (self.bridge,) if self.bridge else ()
-        return Scope(bridges=bridges, traces=frozenset(self.chains))
+        return Scope(bridges=bridges, traces=frozenset(self.traces))
 
     def steps(self) -> Iterator[DeleteLink]:
         """What takes the attachments away."""
@@ -49,13 +49,13 @@ class Unowned(NamedTuple):
 
     def differences(self) -> Iterator[str]:
         """What `dnet check` says of it."""
-        for chain in self.chains:
-            yield f"{chain.table} {chain.name}: the chain is unknown to this store; {HINT}"
+        for _, (table, name, what) in self.traces:
+            yield f"{table} {name}: the {what} is unknown to this store; {HINT}"
         if self.bridge:
             yield f"the device {self.bridge.name} is unknown to this store; {HINT}"
 
     def __str__(self) -> str:
-        found = [f"the chain {chain.name} of {chain.table}" for chain in self.chains]
+        found = [f"the {what} {name} of {table}" for _, (table, name, what) in self.traces]
         if self.bridge:
             found.append(f"the bridge {self.bridge.name}")
         return ", ".join([*found, *report.few([one.name for one in self.ports], "of its ports")])
@@ -63,11 +63,18 @@ class Unowned(NamedTuple):
 
 def find(kernel: Kernel, owned: Scope) -> Unowned:
     """What is there, but for what is `owned`. Raises KernelError, PermissionDeniedError."""
-    seen = kernel.rules.read() if kernel.rules.is_there else None
-    chains = kernel.firewall.unknown(seen, owned.traces) if seen else []
+    traces = [one for name in FIREWALLS for one in _unknown(kernel, name, owned)]
     is_owned = any(one.name == DEFAULT_BRIDGE for one in owned.bridges)
     bridge = None if is_owned else _default_bridge(kernel)
-    return Unowned(tuple(chains), bridge, tuple(_ports(kernel)) if bridge else ())
+    return Unowned(tuple(traces), bridge, tuple(_ports(kernel)) if bridge else ())
+
+
+def _unknown(kernel: Kernel, firewall: str, owned: Scope) -> Iterator[Trace]:
+    """What of a firewall is there and not owned."""
+    rules = kernel.rules(firewall)
+    if rules.is_there and (seen := rules.read()):
+        for one in kernel.firewall(firewall).unknown(seen, owned.traces_of(firewall)):
+            yield Trace(firewall, one)
 
 
 def _default_bridge(kernel: Kernel) -> Bridge | None:

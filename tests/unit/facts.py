@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from dnet.errors import DnetError, NotFoundError
 from dnet.firewall.iptables.backend import Iptables
-from dnet.model.entities import Bridge
+from dnet.model.entities import FIREWALLS, Bridge
 from dnet.model.state import State
 from dnet.network import bridge
 from dnet.network.facts import Device, Namespace, Route
@@ -45,9 +45,13 @@ class FakeFacts:
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     plugged: Collection[str] = ()
     zoned: Collection[str] = ()
+    firewalls_there: Collection[str] = FIREWALLS
 
     def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
         return Iptables().objections(state, bridge)
+
+    def firewalls(self) -> Iterator[str]:
+        yield from self.firewalls_there
 
     def now(self) -> str:
         return "2026-01-01T00:00:00Z"

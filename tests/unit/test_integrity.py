@@ -74,7 +74,8 @@ def test_every_field_has_its_check() -> None:
     for table, names in entities.items():
         assert set(schema.KINDS[table].fields) == set(names) == fields.FIELDS[table]
     assert schema.CURSOR.keys() == fields.FIELDS["cursors"]
-    assert {*snapshot(State())} == {*schema.HEAD}
+    assert schema.SETTINGS.keys() == fields.FIELDS["settings"]
+    assert {*snapshot(State()), "settings"} == {*schema.HEAD}
 
 
 # Damage of the document itself

@@ -10,7 +10,7 @@ from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, column, missing
 from dnet.cli.session import Request, nothing
 from dnet.model import find
-from dnet.model.entities import DEFAULT_BRIDGE, REUSE, ROUND_ROBIN
+from dnet.model.entities import DEFAULT_BRIDGE, FIREWALLS, REUSE, ROUND_ROBIN
 from dnet.model.state import State
 from dnet.network import bridge as operations
 from dnet.transaction.operation import Operation
@@ -73,7 +73,15 @@ def bridge() -> None:
     help="Whether to switch IP forwarding on.  [default: ip-forward]",
 )
 @define.option(
+    "--firewall",
+    type=Choice(("auto", *FIREWALLS)),
+    envvar="DNET_FIREWALL",
+    show_envvar=True,
+    help="What the rules of all bridges are made with; the first bridge decides.  [default: auto]",
+)
+@define.option(
     "--iptables/--no-iptables",
+    " /--no-firewall",
     default=None,
     help="Whether to make any rule for it.  [default: iptables]",
 )
@@ -81,6 +89,11 @@ def bridge() -> None:
     "--isolate/--no-isolate",
     default=None,
     help="Whether other bridges' containers are kept out.  [default: isolate]",
+)
+@define.option(
+    "--direct-access/--no-direct-access",
+    default=None,
+    help="Whether other networks reach its containers' own addresses.  [default: direct-access]",
 )
 @define.option(
     "--firewalld/--no-firewalld",

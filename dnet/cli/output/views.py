@@ -37,6 +37,7 @@ def bridge(one: Bridge, seen: Seen) -> View:
         "masquerade": one.masquerade,
         "ip_forward": one.ip_forward,
         "iptables": one.iptables,
+        "direct_access": one.direct_access is not False,
         "isolate": one.isolate,
         "firewalld": one.firewalld,
         "binding_ip": one.binding_ip,

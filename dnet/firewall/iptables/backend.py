@@ -83,7 +83,7 @@ class Change(NamedTuple):
         rule = next((one for one in self.held if one.chain.table in self.commands), None)
         if rule is None:
             return None
-        (table, chain), text = rule
+        (table, chain, _), text = rule
         return KernelError(
             f"{table} {chain}: a rule that is not dnet's holds the chain "
             f"{text.rpartition(' ')[2]}: {text}",

@@ -56,8 +56,8 @@ class Rules:
 
     @property
     def is_there(self) -> bool:
-        """Whether there is an iptables to list rules with."""
-        return system.find_program("iptables-save") is not None
+        """Whether there is an iptables."""
+        return system.find_program("iptables") is not None
 
     def refuse_another(self, noted: str | None) -> None:
         """Raises ConflictError where the rules of a store are in the other variant."""

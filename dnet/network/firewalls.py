@@ -1,0 +1,40 @@
+"""Which firewall has the rules of a store's bridges: one for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnet.errors import ConflictError, KernelError
+from dnet.model.state import State
+
+if TYPE_CHECKING:
+    from dnet.network.facts import Facts
+
+AUTO = "auto"
+
+
+def choose(state: State, facts: Facts, asked: str | None, *, is_needed: bool) -> None:
+    """Let the first bridge with rules decide: by name, else the first whose programs are there.
+
+    Raises ConflictError where the store has another one, KernelError where one `is_needed` and
+    there is none.
+    """
+    named = asked if asked != AUTO else None
+    if not state.uses_firewall:
+        _decide(state, facts, named, is_needed=is_needed)
+    elif named not in (None, state.firewall):
+        raise ConflictError(
+            f"the rules of this store are in {state.firewall}", f"dnet firewall use {named}"
+        )
+
+
+def _decide(state: State, facts: Facts, named: str | None, *, is_needed: bool) -> None:
+    if named is None and is_needed:
+        named = next(facts.firewalls(), None)
+        if named is None:
+            raise KernelError(
+                "neither iptables nor nft is there",
+                "apt-get install iptables, or: apt-get install nftables",
+            )
+    if named is not None:
+        state.use_firewall(named)
