@@ -86,7 +86,7 @@ class Lab:
         self.variant = variant
         self._variant_folders = variant_folders
         self._env = env or {}
-        self._nodes: list[Node] = []
+        self.nodes: list[Node] = []
 
     def _new_namespace(self) -> str:
         name = f"{_PREFIX}-{os.getpid()}-{next(_numbers)}"
@@ -111,7 +111,7 @@ class Lab:
     def node(self) -> Node:
         """A namespace by itself: a client outside, a container not yet plugged in."""
         node = Node(self._new_namespace(), self._environment(self.variant))
-        self._nodes.append(node)
+        self.nodes.append(node)
         node.ip(_LOOPBACK_UP)
         return node
 
@@ -124,7 +124,7 @@ class Lab:
         netns = self._new_namespace()
         folder = self.folder / netns
         host = Host(netns, self._environment(variant), folder, variant, resolv_conf)
-        self._nodes.append(host)
+        self.nodes.append(host)
         host.run(_FRESH_SYSCTLS)
         return host
 
@@ -152,7 +152,7 @@ class Lab:
     ) -> Node:
         """A namespace plugged into a bridge by hand, with an address and a default route."""
         container = Node(self._new_namespace(), self._environment(self.variant))
-        self._nodes.append(container)
+        self.nodes.append(container)
         port = host.device("veth")
         host.ip(
             f"link add {port} type veth peer name eth0 netns {container.netns}",
@@ -168,11 +168,11 @@ class Lab:
 
     def close(self) -> None:
         """Ends every process and removes every namespace, whatever state they are in."""
-        for node in self._nodes:
+        for node in self.nodes:
             node.close()
-        processes.kill_inside([node.path for node in self._nodes])
-        remove_namespaces([node.netns for node in self._nodes])
-        self._nodes.clear()
+        processes.kill_inside([node.path for node in self.nodes])
+        remove_namespaces([node.netns for node in self.nodes])
+        self.nodes.clear()
 
 
 def remove_namespaces(names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from dnet.errors import ConflictError, DnetError, RulesRefusedError
 from dnet.firewall.door import Chain, Finding, Former
 from dnet.firewall.traffic import filtered, kept_apart
 from dnet.host.machine import Parts
-from dnet.model.entities import Bridge
+from dnet.model.entities import IPTABLES, Bridge
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
 from dnet.model.table import ABSENT, Table
@@ -153,8 +153,14 @@ class Rules:
 def install() -> None:
     """Put it in the place of the real one, in this process."""
     file = Path(os.environ[VARIABLE])
-    for name, part in (("firewall", Toy()), ("rules", Rules(file))):
-        setattr(Parts, name, lambda _self, _name, part=part: part)
+    for name, toy in (("firewall", Toy()), ("rules", Rules(file))):
+        setattr(Parts, name, _instead_of_iptables(toy, getattr(Parts, name)))
+
+
+def _instead_of_iptables(
+    toy: object, real: Callable[[Parts, str], object]
+) -> Callable[[Parts, str], object]:
+    return lambda parts, name: toy if name == IPTABLES else real(parts, name)
 
 
 def _trace(line: str) -> Chain:

@@ -20,6 +20,15 @@ def filtered(bridges: Iterable[Bridge]) -> list[Bridge]:
     return [one for one in bridges if one.iptables]
 
 
+def closed(bridges: Iterable[Bridge]) -> Iterator[tuple[Bridge, list[Bridge]]]:
+    """Those that other networks do not reach directly, with the bridges that do all the same."""
+    every = list(bridges)
+    for one in filtered(every):
+        if one.direct_access is False:
+            others = (other for other in every if other.name != one.name)
+            yield one, [other for other in others if not (one.isolate or other.isolate)]
+
+
 def isolated(bridges: Iterable[Bridge]) -> Iterator[tuple[Bridge, Bridge]]:
     """Those of kept_apart that are two."""
     for source, destination in permutations(bridges, 2):

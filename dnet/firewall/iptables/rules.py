@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from dnet.firewall.door import Chain
 from dnet.firewall.iptables import blocks
-from dnet.firewall.traffic import filtered, isolated
+from dnet.firewall.traffic import closed, filtered, isolated
 from dnet.model.entities import Bridge, Link, Mapping
 from dnet.model.state import State
 from dnet.values.family import V4
@@ -84,12 +84,13 @@ def skeleton(state: State, *, restricted: bool = False) -> Layout:
     bridges = filtered(reversed(list(state.bridges.values())))
     translates = bool(bridges) and (bool(state.mappings) or any(state.link_endpoints()))
     isolation = list(isolated(bridges))
-    forwards = translates or bool(state.links or isolation or (bridges and restricted))
+    direct = list(closed(state.bridges.values()))
+    forwards = translates or bool(state.links or isolation or direct or (bridges and restricted))
     shared: dict[Chain, list[str]] = {chain: [] for chain in SHARED}
     own: dict[Chain, list[str]] = {}
     if forwards:
         shared[FORWARD].append("-j DNET-FORWARD")
-        own[DNET_FORWARD] = list(_forward(bridges, bool(state.links), isolation))
+        own[DNET_FORWARD] = [*_forward(bridges, bool(state.links), isolation), *_closed(direct)]
         if state.links:
             own[DNET_LINK] = []
     if translates:
@@ -219,6 +220,14 @@ def _forward(
         yield "-j DNET-LINK"
     for source, destination in isolation:
         yield f"-i {source.name} -o {destination.name} -j DROP"
+
+
+def _closed(direct: Iterable[tuple[Bridge, list[Bridge]]]) -> Iterator[str]:
+    """What keeps other networks from containers' own addresses, and dnet's bridges in."""
+    for bridge, others in direct:
+        for other in others:
+            yield f"-i {other.name} -o {bridge.name} -j RETURN"
+        yield f"! -i {bridge.name} -o {bridge.name} -j DROP"
 
 
 def _postrouting(bridges: list[Bridge]) -> Iterator[str]:
