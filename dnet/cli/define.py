@@ -30,6 +30,10 @@ dnet link add web db
 dnet show"""
 COMMANDS = {
     "bridge": ("dnet.cli.commands.bridge", "Set up, show and remove bridges."),
+    "firewall": (
+        "dnet.cli.commands.firewall",
+        "Show and change what the rules are made with.",
+    ),
     "ip": ("dnet.cli.commands.ip", "Take addresses and give them back."),
     "interface": ("dnet.cli.commands.interface", "Give ids an address, and forget them."),
     "port": ("dnet.cli.commands.port", "Reserve ports of the host."),

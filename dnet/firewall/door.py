@@ -74,6 +74,10 @@ class Change(Protocol):
         """What others have set that keeps traffic away from dnet's rules, in words."""
 
     @property
+    def left(self) -> Sequence[str]:
+        """What stays of the administrator's where dnet's rules go, in words."""
+
+    @property
     def refusal(self) -> DnetError | None:
         """Why it cannot be carried out, if that is known beforehand."""
 
@@ -126,10 +130,14 @@ class Firewall(Protocol):
 
 
 class Former(NamedTuple):
-    """What may have been made before: for bridges, and by names."""
+    """What may have been made before: for bridges, and by names.
+
+    `goes_on` is whether another firewall has the rules now, for bridges that stay.
+    """
 
     bridges: tuple[Bridge, ...] = ()
     traces: frozenset[Chain] = frozenset()
+    goes_on: bool = False
 
 
 class Unchanged(NamedTuple):
@@ -137,6 +145,7 @@ class Unchanged(NamedTuple):
 
     findings: tuple[Finding, ...] = ()
     overruled: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
     refusal: None = None
 
     def lines(self) -> Iterator[str]:

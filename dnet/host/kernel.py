@@ -86,7 +86,11 @@ class Kernel(Parts):
             *reach.hindrances(state, self.machine, self.netlink),
             *reach.advertised(state, self.machine, ahead=ahead),
         ]
-        return [*found, *self.rules_of(state).foreign(state, lambda: self.machine.outward)]
+        return [*found, *self.foreign(state)]
+
+    def foreign(self, state: State) -> list[str]:
+        """What other firewalls do to traffic that a state lets through, in words."""
+        return [*self.rules_of(state).foreign(state, lambda: self.machine.outward)]
 
     def absent(self, host_ips: Iterable[str]) -> list[str]:
         """What waits for an address that the host does not have, in words."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, KernelError
+from dnet.model.entities import IPTABLES, NFTABLES
 from dnet.model.state import State
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
 
 AUTO = "auto"
+PROGRAMS = {IPTABLES: ("iptables", "iptables"), NFTABLES: ("nft", "nftables")}
+"""Of each, the program and the package that has it."""
 
 
 def choose(state: State, facts: Facts, asked: str | None, *, is_needed: bool) -> None:
@@ -26,6 +29,18 @@ def choose(state: State, facts: Facts, asked: str | None, *, is_needed: bool) ->
         raise ConflictError(
             f"the rules of this store are in {state.firewall}", f"dnet firewall use {named}"
         )
+
+
+def use(state: State, facts: Facts, *, name: str) -> None:
+    """Let another firewall have the rules of all bridges.
+
+    Raises KernelError where its programs are not on this machine.
+    """
+    if name not in facts.firewalls():
+        program, package = PROGRAMS[name]
+        raise KernelError(f"the command {program} is not there", f"apt-get install {package}")
+    state.use_firewall(name)
+    state.confirm()
 
 
 def _decide(state: State, facts: Facts, named: str | None, *, is_needed: bool) -> None:

@@ -101,7 +101,7 @@ class Planner:
         if shape or scope.traces_of(state.firewall):
             plan.rules = self._compare(state.firewall, state, scope, expected, reserved)
         for name in sorted(scope.firewalls - {state.firewall}):
-            if change := self._compare(name, State(), scope):
+            if change := self._compare(name, State(), scope, goes_on=state.uses_firewall):
                 plan.former.append((name, change))
         return plan
 
@@ -112,11 +112,13 @@ class Planner:
         scope: Scope,
         expected: Shape | None = None,
         reserved: Collection[Chain] = (),
+        *,
+        goes_on: bool = False,
     ) -> Change:
         return self._firewalls(name).compare(
             self._view.rules(name),
             state,
-            Former(scope.bridges, scope.traces_of(name)),
+            Former(scope.bridges, scope.traces_of(name), goes_on),
             expected=expected,
             reserved=reserved,
         )

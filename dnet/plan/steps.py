@@ -151,6 +151,11 @@ class Plan:
         found = [change.findings for _, change in self.former]
         return [*self.rules.findings, *chain(*found)]
 
+    @property
+    def left(self) -> list[str]:
+        """What stays of the administrator's where dnet's rules go, in words."""
+        return [*self.rules.left, *chain(*(change.left for _, change in self.former))]
+
     def repairs(self) -> list[str]:
         """What was found to differ in devices and settings, in words, but for what is blocked."""
         ports = (port.steps for port in self.ports if port.device not in self.blocked)

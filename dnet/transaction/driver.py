@@ -89,7 +89,7 @@ class Driver(Recovery):
             for line in outcome.plan.aside:
                 self._settings.warn(f"repaired: {line}")
             self._warn_of_blocked(outcome.plan)
-            self._warn_of(state.remarks)
+            self._warn_of([*state.remarks, *outcome.plan.left])
             self._remark(outcome, kernel)
             return outcome
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import NamedTuple
 
 from dnet.errors import ConflictError, DamagedStateError, DnetError
 from dnet.host import nsholder, system
@@ -22,8 +23,31 @@ from dnet.values.names import for_shell
 _LEFT_BEHIND = "a command was killed half-way; the next change, or dnet restore, mends it"
 
 
+class FirewallView(NamedTuple):
+    """The firewall of a store.
+
+    `icc_by` is how --no-icc is kept: `none`, `isolated-ports` or `br-netfilter`. `overruled_by` is
+    what others have set that keeps traffic away from its rules, in words.
+    """
+
+    backend: str
+    variant: str | None
+    icc_by: str
+    overruled_by: list[str]
+
+
 class Maintenance(Clearance):
     """What can be done to a store and its kernel side as a whole."""
+
+    def firewall(self) -> FirewallView:
+        """The firewall in use, and what of others overrules it. Changes nothing."""
+        state = self._store.load()
+        self._bring_here(state)
+        with self._kernel() as kernel:
+            kernel.require()
+            plan = self._way_home(state, None, kernel)
+            overruled = [*plan.rules.overruled, *kernel.foreign(state)]
+            return FirewallView(state.firewall, state.variant, kernel.icc_by(state), overruled)
 
     def check(self) -> list[str]:
         """Every difference between the store and the kernel, in words. Changes nothing.

@@ -66,7 +66,7 @@ def test_a_tunnel_and_a_bridge_of_somebody_else_are_outside_too(both: Lab, host:
     guest.reaches("far", "tcp", FAR, 80)
 
 
-def test_it_is_opened_again(both: Lab, host: Host, client: Node) -> None:
+def test_it_is_opened_again(host: Host, client: Node) -> None:
     assert not host.json("bridge", "show", "dnet0")["direct_access"]
     host.ok("bridge", "init", "dnet0", "--direct-access")
     client.reaches("web", "tcp", WEB, 80)
@@ -74,7 +74,7 @@ def test_it_is_opened_again(both: Lab, host: Host, client: Node) -> None:
     host.quiet("check")
 
 
-def test_it_holds_without_any_mapping(both: Lab, host: Host, client: Node) -> None:
+def test_it_holds_without_any_mapping(host: Host, client: Node) -> None:
     host.ok("map", "remove", "--all", "web")
     client.misses("tcp", WEB, 80)
     host.reaches("web", "tcp", WEB, 80)
@@ -90,6 +90,6 @@ def test_an_isolated_bridge_is_closed_to_everybody(both: Lab, host: Host, client
     client.reaches("web", "tcp", "10.99.0.1", 8080)
 
 
-def test_an_administrators_rule_lets_somebody_in(both: Lab, host: Host, client: Node) -> None:
+def test_an_administrators_rule_lets_somebody_in(host: Host, client: Node) -> None:
     host.run("iptables -A DNET-USER -s 10.99.0.2 -j ACCEPT")
     client.reaches("web", "tcp", WEB, 80)

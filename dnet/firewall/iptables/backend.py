@@ -14,6 +14,7 @@ from dnet.firewall.iptables.rules import (
     DNET_PREROUTING,
     DNET_USER,
     FORWARD,
+    KEPT,
     Commands,
     Layout,
     Rule,
@@ -62,6 +63,7 @@ class Change(NamedTuple):
     commands: Commands
     findings: tuple[Finding, ...] = ()
     overruled: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
     held: tuple[Rule, ...] = ()
 
     def __bool__(self) -> bool:
@@ -138,6 +140,8 @@ class Iptables:
 
         restricted = bool(seen.chains.get(DNET_USER))
         desired = rules.layout(state, restricted=restricted)
+        if restricted and former.goes_on:
+            desired.shared[FORWARD].append(KEPT)
         kept = former.traces
         if restricted and filtered(former.bridges):
             kept |= {DNET_FORWARD}
@@ -154,7 +158,8 @@ class Iptables:
             *forward.stopped(bridges, lambda: published(state)),
             *forward.opened(bridges),
         )
-        return Change(found.commands, tuple(found.findings), overruled, tuple(found.held))
+        left = tuple(_left(former)) if restricted and not bridges else ()
+        return Change(found.commands, tuple(found.findings), overruled, left, tuple(found.held))
 
     def own(self) -> frozenset[Chain]:
         """The chains whose names nobody chooses."""
@@ -190,6 +195,20 @@ def _block_chains(actual: Tables, former: Former, state: State) -> set[Chain]:
         for chain in actual.chains
         if chain.table == "nat" and is_block_chain(chain.name, known)
     }
+
+
+def _left(former: Former) -> Iterator[str]:
+    """What is said of DNET-USER where it has rules and dnet has none."""
+    if former.goes_on:
+        yield (
+            "the rules in DNET-USER go on to drop what they drop; what they accept is no longer "
+            "decided by them: nft add rule inet dnet user …"
+        )
+    elif filtered(former.bridges):
+        yield (
+            "the chain DNET-USER stays, for it has rules of yours: "
+            "iptables -F DNET-USER && iptables -X DNET-USER"
+        )
 
 
 def _is_block_of(layout: Layout, chain: Chain) -> bool:

@@ -47,6 +47,9 @@ DNET_PREROUTING = Chain("raw", "DNET-PREROUTING")
 ORDERED = frozenset({DNET_FORWARD, DNET_POSTROUTING, DNET_PREROUTING})
 """The chains of dnet's own in which the order matters: elsewhere no packet meets two rules."""
 
+KEPT = f"-m comment --comment dnet -j {DNET_USER.name}"
+"""In FORWARD, where another firewall has dnet's rules: what the administrator drops stays so."""
+
 OWN = (DNET_FORWARD, DNET_LINK, DNET_POSTROUTING, DNET_PREROUTING)
 
 _GUARDING = (f"-I {RAW.name} ", f"-A {DNET_PREROUTING.name} ")
@@ -203,7 +206,7 @@ def in_order(commands: Commands) -> list[tuple[str, list[str]]]:
 
 def shared_variants(bridges: Iterable[Bridge]) -> set[Rule]:
     """Whatever rule in a built-in chain dnet may have made for these bridges, now or before."""
-    found: set[Rule] = set()
+    found = {Rule(FORWARD, KEPT)}
     for bridge in bridges:
         for icc in (True, False):
             found.update(bridge_rules(bridge._replace(icc=icc, masquerade=True)))

@@ -1,0 +1,47 @@
+"""`dnet firewall`: what the rules of all bridges are made with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dnet.cli import define, options
+from dnet.cli.define import Choice
+from dnet.cli.output.document import Document
+from dnet.cli.session import Request, nothing
+from dnet.model.entities import FIREWALLS
+from dnet.network import firewalls
+from dnet.transaction.operation import Operation
+
+if TYPE_CHECKING:
+    from dnet.transaction.maintenance import Maintenance
+
+EXAMPLES = """\
+dnet firewall show
+dnet firewall use nftables"""
+
+
+@define.group(unsaid=["use"])
+def firewall() -> None:
+    """Show and change what the rules are made with."""
+
+
+@firewall.command()
+@options.output
+def show() -> Request:
+    """Show the firewall in use, and what of others overrules it."""
+    return Request(maintain=_shown)
+
+
+def _shown(maintenance: Maintenance) -> Document:
+    return Document(maintenance.firewall()._asdict())
+
+
+@firewall.command(epilog=EXAMPLES)
+@define.argument("name", type=Choice(FIREWALLS))
+@options.changes
+def use(name: str, dry_run: bool) -> Request:
+    """Move the rules of all bridges over to another firewall.
+
+    No connection is lost, new or old, and nothing is more open meanwhile than before.
+    """
+    return Request(nothing, Operation(firewalls.use, name=name), dry_run)
