@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from dnet.errors import NotFoundError, UsageError
+from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.model.entities import DEFAULT_BRIDGE, Bridge, Interface
 from dnet.model.state import State
 from dnet.values import names, nearby
@@ -43,6 +43,20 @@ def bridge_for_address(state: State, ip: str, name: str | None) -> Bridge:
     if len(state.bridges) == 1:
         raise _elsewhere(only, ip)
     raise UsageError(f"{ip} is in no bridge's subnet", "dnet bridge list")
+
+
+def filtered(state: State, name: str, what: str) -> Bridge:
+    """The bridge of that name, for something of it that needs rules, such as a mapping.
+
+    Raises ConflictError for one that has none.
+    """
+    found = state.bridges[name]
+    if not found.iptables:
+        raise ConflictError(
+            f"{name} was set up with --no-iptables, so it can have no {what}",
+            f"dnet bridge init {names.for_shell(name)} --iptables",
+        )
+    return found
 
 
 def interface(state: State, interface_id: str) -> Interface:

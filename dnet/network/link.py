@@ -48,7 +48,8 @@ def add(
             f"dnet link remove {link.key}",
         )
     _refuse_same_alias(state, link)
-    _refuse_without_iptables(state, link)
+    for bridge in filter(None, (link.parent_bridge, link.child_bridge)):
+        find.filtered(state, bridge, "link")
     for endpoint in link.endpoints:
         # Its port cannot be another one, as that of a mapping can.
         other = f"{address.bracketed(endpoint.host_ip)}::{endpoint.port}/{endpoint.proto}"
@@ -126,15 +127,6 @@ def _refuse_same_alias(state: State, link: Link) -> None:
             raise ConflictError(
                 f"{link.parent} has a link with the alias {other.alias} already: {key}",
                 "choose another with --alias",
-            )
-
-
-def _refuse_without_iptables(state: State, link: Link) -> None:
-    for name in (link.parent_bridge, link.child_bridge):
-        if name is not None and not state.bridges[name].iptables:
-            raise ConflictError(
-                f"{name} was set up with --no-iptables, so it can have no link",
-                f"dnet bridge init {names.for_shell(name)} --iptables",
             )
 
 

@@ -34,11 +34,7 @@ def add(
     ExhaustedError, and ConflictError on a bridge that has no iptables.
     """
     ip, home = _resolve_taken(state, target)
-    if not home.iptables:
-        raise ConflictError(
-            f"{home.name} was set up with --no-iptables, so it can have no mapping",
-            f"dnet bridge init {names.for_shell(home.name)} --iptables",
-        )
+    find.filtered(state, home.name, "mapping")
     return [_add_one(state, facts, home, ip, spec) for spec in specs]
 
 

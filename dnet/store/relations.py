@@ -53,6 +53,10 @@ def _bridges(state: State) -> None:
         demand(apart, f"bridges {other_name}", f"its subnet overlaps that of {name}")
 
 
+def _filtered(state: State, place: str, name: str) -> None:
+    demand(_on_bridge(state, place, name).iptables, place, f"{name} has no iptables")
+
+
 def _on_bridge(state: State, place: str, name: str) -> Bridge:
     bridge = state.bridges.get(name)
     if bridge is None:
@@ -81,8 +85,7 @@ def _reservations(state: State) -> None:
 def _mappings(state: State) -> None:
     for one in state.mappings.values():
         place = f"mappings {one.key}"
-        bridge = _on_bridge(state, place, one.bridge)
-        demand(bridge.iptables, place, f"{bridge.name} has no iptables")
+        _filtered(state, place, one.bridge)
         demand(one.container_ip in state.leases(one.bridge), place, f"{one.container_ip} is free")
         demand(one.container_end <= 65535, place, "it ends above port 65535 in the container")
 
@@ -110,7 +113,7 @@ def _ends(state: State, place: str, one: Link) -> None:
         if end is None:
             wrong(place, f"there is no interface {interface_id}")
         demand((end.ip, end.bridge) == (ip, bridge), place, f"{end.id} is elsewhere")
-        demand(_on_bridge(state, place, bridge).iptables, place, f"{bridge} has no iptables")
+        _filtered(state, place, bridge)
 
 
 def _ports(state: State) -> None:
