@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnet.errors import ConflictError, NotFoundError, UsageError
+from dnet.errors import NotFoundError, UsageError
 from dnet.model import find, ports
 from dnet.model.entities import Bridge, Mapping
 from dnet.model.state import State
