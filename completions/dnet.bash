@@ -10,7 +10,7 @@ _dnet_grammar() {
     commands='' options='' arguments=''
     case $path in
         '')
-            commands='bridge|ip|interface|port|map|link|attach|detach|batch|show|check|restore|gc|reset|completion'
+            commands='bridge|firewall|ip|interface|port|map|link|attach|detach|batch|show|check|restore|gc|reset|completion'
             options='--state-dir=<folder>
                 --lock-timeout=
                 -v,--verbose
@@ -63,6 +63,22 @@ _dnet_grammar() {
                 --format=text|json|env
                 -h,--help'
             arguments='<bridge>'
+            ;;
+        'firewall')
+            commands='show|use'
+            options='-h,--help'
+            ;;
+        'firewall show')
+            options='-j,--json
+                --format=text|json|env
+                -h,--help'
+            ;;
+        'firewall use')
+            options='--dry-run
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            arguments='iptables|nftables'
             ;;
         'ip')
             commands='request|release|list'

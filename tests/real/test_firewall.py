@@ -1,0 +1,193 @@
+"""`dnet firewall`: which one it is, and changing over under load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests import caller
+from tests.contract import STATUS
+from tests.host import Host
+from tests.lab import Lab
+from tests.node import Node
+
+WEB, FAR = "172.17.0.2", "172.18.0.2"
+SECONDS, RATE = 4, 200
+OTHER = {"iptables": "nftables", "nftables": "iptables"}
+DROP = {
+    "iptables": "iptables -A DNET-USER -p tcp -d 172.17.0.2 --dport 81 -j DROP",
+    "nftables": "nft add rule inet dnet user ip daddr 172.17.0.2 tcp dport 81 drop",
+}
+
+
+class Town(NamedTuple):
+    """A host whose rules are in a firewall, with somebody everywhere that packets come from."""
+
+    host: Host
+    client: Node
+    web: Node
+    sibling: Node
+    far: Node
+
+
+@pytest.fixture(params=OTHER)
+def town(request: pytest.FixtureRequest, both: Lab) -> Town:
+    host = both.host()
+    host.env["DNET_FIREWALL"] = str(request.param)
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16", "--no-icc")
+    del host.env["DNET_FIREWALL"]
+    host.ok("bridge", "init", "dnet1", "--address", "172.18.42.1/16")
+    client = both.outside(host)
+    client.ip("route add 172.16.0.0/12 via 10.99.0.1", "route add 127.0.0.53 via 10.99.0.1")
+    nodes = []
+    for name, bridge in (("web", "dnet0"), ("sibling", "dnet0"), ("far", "dnet1")):
+        node = both.node()
+        host.ok("attach", name, "--netns", node.netns, "--bridge", bridge)
+        nodes.append(node)
+    for port in (80, 81, 82, 9003, 9105):
+        nodes[0].listen("tcp", port, "web")
+    host.ok("map", "add", "web", "8080:80", "8081:81", "9000-9009", "8000-8009:9100-9109")
+    host.ok("link", "add", "sibling", "web", "-p", "82/tcp")
+    return Town(host, client, *nodes)
+
+
+def firewall(host: Host) -> str:
+    return str(host.json("firewall", "show")["backend"])
+
+
+@contextmanager
+def called(node: Node, *places: tuple[str, int]) -> Iterator[list[list[int]]]:
+    """How often places answer and do not, to be read once the block has ended."""
+    words = [str(word) for place in places for word in place]
+    command = [sys.executable, "-I", str(Path(caller.__file__)), str(SECONDS), str(RATE), "web"]
+    counts: list[list[int]] = []
+    with subprocess.Popen(
+        node.argv(*command, *words), stdout=subprocess.PIPE, text=True, env=node.env
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield counts
+        counts += json.loads(process.stdout.read())
+
+
+def changed_over(host: Host, there: str) -> None:
+    """Back and forth, as long as there are callers."""
+    for name in (OTHER[there], there, OTHER[there]):
+        host.ok("firewall", "use", name)
+
+
+def test_no_connection_is_lost_and_none_gets_in(town: Town) -> None:
+    there = firewall(town.host)
+    idle = [town.client.open("tcp", "10.99.0.1", 8080) for _ in range(20)]
+    published = ("10.99.0.1", 8080), ("10.99.0.1", 9003), ("10.99.0.1", 8005)
+    open_ones: Sequence[tuple[Node, Sequence[tuple[str, int]]]] = (
+        (town.client, published),
+        (town.host, [("127.0.0.1", 8080), ("10.99.0.1", 8080)]),
+        (town.web, [("10.99.0.1", 8080), ("172.17.42.1", 9003)]),
+        (town.sibling, [("10.99.0.1", 8080), (WEB, 82)]),
+    )
+    closed = ((town.sibling, [(WEB, 80), (WEB, 81)]), (town.far, [(WEB, 80), (WEB, 82)]))
+    with ExitStack() as stack:
+        counts = [stack.enter_context(called(node, *places)) for node, places in open_ones]
+        leaks = [stack.enter_context(called(node, *places)) for node, places in closed]
+        changed_over(town.host, there)
+    for count in counts:
+        assert all(answered > 100 and not missed for answered, missed in count), counts
+    assert not any(answered for count in leaks for answered, _ in count), leaks
+    assert [one.say() for one in idle].count(None) == 0
+    assert firewall(town.host) == OTHER[there]
+    town.host.quiet("check")
+
+
+def test_nothing_of_the_former_one_is_left(town: Town) -> None:
+    there = firewall(town.host)
+    before = town.host.snapshot()
+    town.host.ok("firewall", "use", OTHER[there])
+    rules = town.host.run("iptables-save" if there == "iptables" else "nft list tables")
+    assert "dnet" not in rules.lower()
+    town.host.ok("firewall", "use", there)
+    assert town.host.snapshot() == before
+    town.host.quiet("check")
+
+
+def test_what_an_administrator_drops_stays_dropped(town: Town) -> None:
+    host, there = town.host, firewall(town.host)
+    host.run("sh", "-c", DROP[there])
+    town.client.misses("tcp", "10.99.0.1", 8081)
+    done = host.dnet("firewall", "use", OTHER[there])
+    assert done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if "user" in line.lower()], done
+    town.client.misses("tcp", "10.99.0.1", 8081)
+    town.client.reaches("web", "tcp", "10.99.0.1", 8080)
+    host.quiet("check")
+    host.ok("firewall", "use", there)
+    town.client.misses("tcp", "10.99.0.1", 8081)
+    host.quiet("check")
+    done = host.dnet("reset", "--yes")
+    assert done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if "user" in line.lower()], done
+
+
+def test_a_dry_run_shows_both_and_changes_nothing(town: Town) -> None:
+    host, there = town.host, firewall(town.host)
+    before = host.everything()
+    lines = host.ok("firewall", "use", OTHER[there], "--dry-run").splitlines()
+    assert any(line.startswith("nft ") for line in lines)
+    assert any(line.startswith("iptables ") for line in lines)
+    assert host.everything() == before
+
+
+def test_the_same_one_is_confirmed_and_repaired(town: Town) -> None:
+    host, there = town.host, firewall(town.host)
+    host.quiet("firewall", "use", there)
+    host.run("sh", "-c", "nft flush ruleset; iptables -F; iptables -t nat -F")
+    done = host.dnet("firewall", "use", there)
+    assert "repaired" in done.stderr
+    town.client.reaches("web", "tcp", "10.99.0.1", 8080)
+
+
+def test_another_one_by_bridge_init_is_a_conflict(town: Town) -> None:
+    host, there = town.host, firewall(town.host)
+    before = host.everything()
+    refusal = host.fails(STATUS["conflict"], "bridge", "init", "dnet2", "--firewall", OTHER[there])
+    assert refusal.hint == f"dnet firewall use {OTHER[there]}"
+    assert host.everything() == before
+    host.ok("bridge", "init", "dnet2", "--firewall", "auto", "--address", "10.5.0.1/24")
+    assert firewall(host) == there
+
+
+def test_what_is_not_there_cannot_be_used(both: Lab) -> None:
+    host = both.host()
+    host.env["PATH"] = host.env["PATH"].split(":")[1]
+    before = host.everything()
+    for name, program in (("nftables", "nft"), ("iptables", "iptables")):
+        refusal = host.fails(STATUS["kernel"], "firewall", "use", name)
+        assert program in refusal.message
+    refusal = host.fails(STATUS["kernel"], "bridge", "init")
+    assert "iptables" in refusal.message
+    assert "nft" in refusal.message
+    assert host.everything() == before
+    host.fails(STATUS["usage"], "firewall", "use", "pf")
+    host.fails(STATUS["usage"], "bridge", "init", "--firewall", "pf")
+
+
+def test_without_iptables_it_is_nftables(both: Lab, tmp_path: Path) -> None:
+    host = both.host()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "nft").symlink_to("/usr/sbin/nft")
+    host.env["PATH"] = f"{tmp_path}/bin:{host.env['PATH'].split(':')[1]}"
+    host.ok("bridge", "init", "--address", "172.17.42.1/16")
+    shown = host.json("firewall", "show")
+    assert shown == {
+        "backend": "nftables",
+        "variant": None,
+        "icc_by": "none",
+        "overruled_by": [],
+    }
