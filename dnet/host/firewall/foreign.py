@@ -20,8 +20,8 @@ from dnet.firewall.iptables.rules import FORWARD
 from dnet.firewall.packet import Packet, Published, described
 from dnet.firewall.verdict import ACCEPT, DROP, Found, Walk
 from dnet.host import process, routes, system
-from dnet.host.firewall import nftables
-from dnet.host.firewall.nftables import BaseChain
+from dnet.host.firewall import nf_tables
+from dnet.host.firewall.nf_tables import BaseChain
 from dnet.model.entities import Bridge
 from dnet.values.names import for_shell
 
@@ -89,7 +89,7 @@ def _outside(
 def _chains(variant: str) -> Iterator[_Chain]:
     """Those that are not of the iptables in use."""
     try:
-        found = [one for one in nftables.base_chains() if _concerns(one, variant)]
+        found = [one for one in nf_tables.base_chains() if _concerns(one, variant)]
     except OSError:
         found = []  # A kernel without nftables, where nothing of the kind can be.
     for place, group in groupby(sorted(found), lambda one: _place(one)):
@@ -100,7 +100,7 @@ def _chains(variant: str) -> Iterator[_Chain]:
                 yield _Chain("chain FORWARD of iptables-nft", partial(_end_in_text, saved))
                 continue
             name = f"nftables chain {one.family} {one.table} {one.name}"
-            early = one.hook != nftables.FORWARD
+            early = one.hook != nf_tables.FORWARD
             yield _Chain(name, partial(_end_in_nft, one, listing), allow, early)
     if variant == "nft" and (saved := _saved("legacy")):
         yield _Chain("chain FORWARD of iptables-legacy", partial(_end_in_text, saved))
@@ -109,7 +109,7 @@ def _chains(variant: str) -> Iterator[_Chain]:
 def _concerns(one: BaseChain, variant: str) -> bool:
     if variant == "nft" and one[:3] == _IPTABLES:
         return False
-    return one.hook == nftables.FORWARD or (one.hook == nftables.PREROUTING and one.drops)
+    return one.hook == nf_tables.FORWARD or (one.hook == nf_tables.PREROUTING and one.drops)
 
 
 def _place(one: BaseChain) -> tuple[str, ...]:
@@ -124,9 +124,9 @@ def _listed(*place: str) -> nftrules.Listing | None:
     """
     kind = "table" if len(place) == 2 else "chain"
     try:
-        listing = nftrules.Listing(nftables.listed("-t", "list", kind, *place))
+        listing = nftrules.Listing(nf_tables.listed("-t", "list", kind, *place))
         for name, what in listing.untold.items():
-            listing.add(nftables.listed("list", what, *place[:2], name))
+            listing.add(nf_tables.listed("list", what, *place[:2], name))
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
     return listing

@@ -22,7 +22,7 @@ from dnet.firewall.iptables.listing import Tables
 from dnet.firewall.iptables.rules import Commands, in_order
 from dnet.firewall.traffic import filtered
 from dnet.host import privilege, process, system
-from dnet.host.firewall import lookups, nftables
+from dnet.host.firewall import lookups, nf_tables
 from dnet.model.state import State
 
 HINT = "apt-get install iptables"
@@ -92,7 +92,7 @@ class Rules:
         try:
             if self.variant == "legacy":
                 return set(system.read_file(_LEGACY_TABLES).decode().split())
-            return nftables.tables()
+            return nf_tables.tables()
         except OSError:
             return set()
 

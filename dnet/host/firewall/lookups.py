@@ -13,7 +13,7 @@ from dnet.firewall.door import Chain
 from dnet.firewall.iptables.listing import Tables
 from dnet.firewall.iptables.rules import SHARED
 from dnet.firewall.iptables.ruletext import parse
-from dnet.host.firewall import nftables
+from dnet.host.firewall import nf_tables
 
 _MARK = "--lookup"  # No option of iptables': what it asks for, nobody can tell.
 _DNET = "DNET-"
@@ -22,7 +22,7 @@ _DNET = "DNET-"
 def mark(tables: Tables) -> None:
     """Mark such rules of others in the built-in chains, and in those that these lead to."""
     try:
-        with_sets = nftables.tables_with_sets()
+        with_sets = nf_tables.tables_with_sets()
         for chain in SHARED:
             if chain.table in with_sets:
                 for one in _reached(tables, chain):
@@ -44,7 +44,7 @@ def _reached(tables: Tables, first: Chain) -> Iterator[Chain]:
 
 
 def _mark(tables: Tables, chain: Chain) -> None:
-    listing = nftrules.Listing(nftables.listed("-t", "list", "chain", "ip", *chain))
+    listing = nftrules.Listing(nf_tables.listed("-t", "list", "chain", "ip", *chain))
     found, texts = listing.rules(chain.name), tables.chains.get(chain, [])
     if len(found) != len(texts):
         return
