@@ -162,6 +162,17 @@ def attribute(kind: int, value: bytes) -> bytes:
     return _ATTRIBUTE.pack(length, kind) + value + bytes(-length % 4)
 
 
+def values(message: bytes) -> Iterator[bytes]:
+    """The values of attributes that are all of one type."""
+    at = 0
+    while at + _ATTRIBUTE.size <= len(message):
+        length, _ = _ATTRIBUTE.unpack_from(message, at)
+        if length < _ATTRIBUTE.size:
+            break
+        yield message[at + _ATTRIBUTE.size : at + length]
+        at += length + 3 & ~3
+
+
 def attributes(message: bytes, at: int = 0) -> dict[int, bytes]:
     """The values of the attributes from a place on, by their types."""
     found = {}

@@ -10,23 +10,16 @@ import os
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property, partial
 
-from dnet.errors import (
-    ConflictError,
-    KernelError,
-    RulesRefusedError,
-    RulesUnreadableError,
-    out_of_files,
-)
+from dnet.errors import ConflictError, RulesUnreadableError
 from dnet.firewall.iptables.backend import Change
 from dnet.firewall.iptables.listing import Tables
 from dnet.firewall.iptables.rules import Commands, in_order
 from dnet.firewall.traffic import filtered
-from dnet.host import privilege, process, system
-from dnet.host.firewall import lookups, nf_tables
+from dnet.host import system
+from dnet.host.firewall import lookups, nf_tables, program
 from dnet.model.state import State
 
 HINT = "apt-get install iptables"
-_AS_ROOT = " (you must be root)"
 _LOOK = "look at it: iptables-save"
 _LEGACY_TABLES = "/proc/self/net/ip_tables_names"
 
@@ -47,7 +40,7 @@ class Rules:
 
         By what the command is a link to, which needs no process; else by what it says.
         """
-        real = os.path.basename(os.path.realpath(_program("iptables")))
+        real = os.path.basename(os.path.realpath(program.found("iptables", HINT)))
         for variant in ("nft", "legacy"):
             if variant in real:
                 return variant
@@ -111,35 +104,10 @@ class Rules:
         return foreign.stopping(state.variant, bridges, published, outward)
 
     def _run(self, words: list[str], text: str = "") -> str:
-        program = _program(words[0])
-        try:
-            done = process.run([program, *words[1:]], text, self._wait + 5, self._inherit)
-        except OSError as error:
-            refused = KernelError(f"{program} cannot be started: {error.strerror}")
-            raise out_of_files(error) or refused from None
-        if done.status == 0:
-            return done.output
-        said = f"{words[0]} refused: {_first_line(done.errors) or f'status {done.status}'}"
-        if not privilege.has(privilege.NET_ADMIN):
-            raise privilege.denied(said, privilege.NET_ADMIN)
-        raise RulesRefusedError(said)
+        return program.run(words, HINT, text, self._wait + 5, self._inherit)
 
 
 def restore_input(commands: Commands) -> str:
     """What iptables-restore reads."""
     parts = (f"*{table}\n" + "\n".join(lines) + "\nCOMMIT\n" for table, lines in in_order(commands))
     return "".join(parts)
-
-
-def _program(name: str) -> str:
-    found = system.find_program(name)
-    if found is None:
-        raise KernelError(f"the command {name} is not there", HINT)
-    return found
-
-
-def _first_line(errors: str) -> str:
-    """What went wrong, without the version in front, and without advice: dnet has its own."""
-    lines = [line.strip() for line in errors.replace(_AS_ROOT, "").splitlines() if line.strip()]
-    telling = [line for line in lines if "Try `" not in line and not line.startswith("#")]
-    return " ".join(telling[:2])

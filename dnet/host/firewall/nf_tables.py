@@ -11,20 +11,27 @@ import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from dnet.firewall.nftables.wire import Raw
 from dnet.host import nlsocket, process, system
 from dnet.values.family import V4
 
 PREROUTING, FORWARD = 0, 2  # NF_INET_PRE_ROUTING, NF_INET_FORWARD, include/uapi/linux/netfilter.h
-_FAMILIES = {1: "inet", V4.number: V4.nft}  # NFPROTO_INET, NFPROTOV4.number
+_INET = 1  # NFPROTO_INET
+_FAMILIES = {_INET: "inet", V4.number: V4.nft}
 _ANY = 0
 _DROP = 0  # NF_DROP
 
 _SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
-# NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETSET
+# NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETSET, NFT_MSG_GETSETELEM
 _GET_TABLE, _GET_CHAIN, _GET_SET = _SUBSYSTEM | 1, _SUBSYSTEM | 4, _SUBSYSTEM | 10
+_GET_ELEMENTS = _SUBSYSTEM | 13
 _TABLE_NAME, _SET_TABLE = 1, 1  # NFTA_TABLE_NAME, NFTA_SET_TABLE
 # NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_HOOK_HOOKNUM
 _CHAIN_TABLE, _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _HOOK_NUMBER = 1, 3, 4, 5, 1
+# NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS
+_OF_TABLE, _OF_SET, _ELEMENTS = 1, 2, 3
+# NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_DATA, NFTA_SET_ELEM_FLAGS, NFTA_SET_ELEM_KEY_END, NFTA_DATA_VALUE
+_KEY, _DATA, _FLAGS, _KEY_END, _VALUE = 1, 2, 3, 10, 1
 _FAMILY = struct.Struct("=BBH")  # struct nfgenmsg: family, version, resource
 _NUMBER = struct.Struct("!I")
 
@@ -71,6 +78,62 @@ def base_chains() -> Iterator[BaseChain]:
                 _NUMBER.unpack(hook)[0],
                 policy is not None and _NUMBER.unpack(policy)[0] == _DROP,
             )
+
+
+def elements(table: str, name: str) -> list[Raw]:
+    """The elements of a set or map in a table of the family inet. Raises OSError.
+
+    A thousandth of the time that nft(8) takes to print them goes into each.
+    """
+    asked = b"".join(
+        nlsocket.attribute(kind, f"{value}\0".encode())
+        for kind, value in ((_OF_TABLE, table), (_OF_SET, name))
+    )
+    question = _FAMILY.pack(_INET, 0, 0) + asked
+    found: list[Raw] = []
+    for message in nlsocket.dump(nlsocket.NETFILTER, _GET_ELEMENTS, question):
+        listed = nlsocket.attributes(message, _FAMILY.size).get(_ELEMENTS, b"")
+        found += _alike(listed) or map(_element, nlsocket.values(listed))
+    return found
+
+
+def _element(value: bytes) -> Raw:
+    one = nlsocket.attributes(value)
+    flags = one.get(_FLAGS)
+    return Raw(
+        _value(one, _KEY),
+        _value(one, _KEY_END),
+        _value(one, _DATA),
+        _NUMBER.unpack(flags)[0] if flags else 0,
+    )
+
+
+def _value(one: dict[int, bytes], kind: int) -> bytes:
+    return nlsocket.attributes(one.get(kind, b"")).get(_VALUE, b"")
+
+
+def _alike(listed: bytes) -> list[Raw]:
+    """Elements that have key and data and nothing else, taken apart together.
+
+    As most have that there may be ten thousand of; nothing where one has not.
+    """
+    first = next(nlsocket.values(listed), b"")
+    key, data = _value(nlsocket.attributes(first), _KEY), _value(nlsocket.attributes(first), _DATA)
+    nested = (
+        nlsocket.attribute(kind | nlsocket.NESTED, nlsocket.attribute(_VALUE, value))
+        for kind, value in ((_KEY, key), (_DATA, data))
+    )
+    if not data or b"".join(nested) != first or len(key) % 4 or len(data) % 4:
+        return []
+    layout = struct.Struct(f"12s{len(key)}s8s{len(data)}s")
+    if len(listed) % layout.size:
+        return []
+    rows = list(layout.iter_unpack(listed))
+    return (
+        []
+        if any(one[::2] != rows[0][::2] for one in rows)
+        else [Raw(k, b"", d) for _, k, _, d in rows]
+    )
 
 
 def _dump(kind: int, family: int) -> Iterator[tuple[int, bytes]]:

@@ -1,0 +1,159 @@
+"""nftables behind the firewall's door: a table of constant text, and elements of its sets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from dnet.errors import ConflictError, DnetError
+from dnet.firewall.door import Chain, Former
+from dnet.firewall.nftables import elements
+from dnet.firewall.nftables.change import Change
+from dnet.firewall.nftables.elements import Element
+from dnet.firewall.nftables.layout import TABLE, TRACE
+from dnet.firewall.traffic import filtered
+from dnet.model.entities import Bridge, Link
+from dnet.model.state import Change as Changed
+from dnet.model.state import State
+from dnet.model.table import ABSENT
+
+if TYPE_CHECKING:
+    from dnet.firewall.nftables.listing import Seen
+
+
+class Shape(NamedTuple):
+    """What bridges need: their elements, and whether they are open to other networks by name."""
+
+    elements: tuple[Element, ...]
+    open: frozenset[str]
+    translating: frozenset[str]
+
+    @property
+    def traces(self) -> frozenset[Chain]:
+        """The one table."""
+        return frozenset({TRACE}) if self.elements else frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.elements)
+
+
+class Nftables:
+    """How a state becomes the table `inet dnet`; see dnet.firewall.door.Firewall."""
+
+    # What looks at what is there is loaded when it is needed.
+
+    def shape(self, state: State) -> Shape:
+        """What a state needs but for single mappings and links."""
+        bridges = filtered(state.bridges.values())
+        translates = bool(state.mappings) or any(state.link_endpoints())
+        names = frozenset(one.name for one in bridges) if translates else frozenset[str]()
+        by_name = frozenset(one.name for one in bridges if one.direct_access)
+        return Shape(tuple(elements.of_bridges(bridges, _closed(bridges))), by_name, names)
+
+    def delta(self, state: State, changes: Iterable[Changed]) -> Change:
+        """The elements of changed mappings and links, without a look."""
+        going: list[Element] = []
+        coming: list[Element] = []
+        links: list[tuple[Link, int]] = []
+        for table, key, old, new in changes:
+            for row, found, step in ((old, going, -1), (new, coming, 1)):
+                if row is ABSENT:
+                    continue
+                if table is state.mappings:
+                    found += elements.of_mapping(key, row)
+                elif table is state.links:
+                    link = Link.from_row(key, row)
+                    found += elements.of_link(link)
+                    links.append((link, step))
+        kept = _kept(state, links)
+        return Change(
+            going=elements.collected(one for one in going if one not in kept),
+            coming=elements.collected(one for one in coming if one not in kept),
+        )
+
+    def compare(
+        self,
+        seen: Seen,
+        state: State,
+        former: Former,
+        *,
+        expected: Shape | None = None,
+        reserved: Collection[Chain] = (),
+    ) -> Change:
+        """The smallest change from what was seen to what a state needs; see the door.
+
+        Raises ConflictError.
+        """
+        from dnet.firewall.nftables import diff, forward
+
+        bridges = filtered(state.bridges.values())
+        known = former.traces.union(expected.traces if expected else ()).difference(reserved)
+        table = seen.table
+        if table is not None and bridges:
+            _refuse_foreign(diff.is_dnets(table), TRACE in known or diff.is_remainder(table))
+        closed = [*_closed(bridges), *forward.opened(seen.forward, bridges)]
+        if bridges:
+            wanted = elements.everything(state, closed)
+            change = diff.difference(seen, table, wanted) if table else diff.made(wanted)
+        elif table is not None and diff.is_dnets(table) and TRACE in former.traces:
+            change = diff.gone(table)
+        else:
+            change = Change()
+        beside, found = forward.difference(seen.forward, bridges)
+        return change._replace(beside=tuple(beside), findings=(*change.findings, *found))
+
+    def own(self) -> frozenset[Chain]:
+        """The table, whose name nobody chooses."""
+        return frozenset({TRACE})
+
+    def unknown(self, seen: Seen, owned: Collection[Chain]) -> list[Chain]:
+        """The table where it is dnet's, there and not owned."""
+        from dnet.firewall.nftables import diff
+
+        if seen.table is None or TRACE in owned or not diff.is_dnets(seen.table):
+            return []
+        return [] if diff.is_remainder(seen.table) else [TRACE]
+
+    def objections(self, _state: State, _bridge: Bridge) -> Iterator[DnetError]:
+        """None: bridges share the table."""
+        yield from ()
+
+
+def _closed(bridges: Iterable[Bridge]) -> list[str]:
+    return [one.name for one in bridges if one.direct_access is False]
+
+
+def _kept(state: State, changed: list[tuple[Link, int]]) -> set[Element]:
+    """Where parents send from whose link is neither their first nor was their last."""
+    more: dict[Element, int] = {}
+    ids: dict[Element, str] = {}
+    for link, step in changed:
+        if not link.from_host:
+            one = elements.parent(link)
+            more[one] = more.get(one, 0) + step
+            ids[one] = link.parent
+    return {one for one, step in more.items() if _is_kept(_count(state, ids[one], one), step)}
+
+
+def _is_kept(now: int, more: int) -> bool:
+    """Whether something that so many need now is needed as before, be it by nobody."""
+    return bool(now) == bool(now - more)
+
+
+def _count(state: State, parent: str, sending: Element) -> int:
+    links = (state.links[key] for key in state.links_by_member.keys(parent))
+    return sum(one.parent == parent and elements.parent(one) == sending for one in links)
+
+
+def _refuse_foreign(is_dnets: bool, is_known: bool) -> None:
+    """Raises ConflictError where somebody else made the table."""
+    if not is_dnets:
+        raise ConflictError(
+            f"there is a table {TABLE}, which dnet did not make",
+            f"look at it: nft list table {TABLE}; dnet needs that name for its own",
+        )
+    if not is_known:
+        raise ConflictError(
+            f"there is a table {TABLE}, unknown to this store",
+            "if it is another store's: --state-dir; if that one is lost: dnet reset --unowned",
+        )

@@ -1,0 +1,216 @@
+"""From what the table `inet dnet` holds to what it should: the smallest change, as data.
+
+What is the administrator's stays. A chain whose rules differ is filled anew; what is declared
+otherwise is made anew, and with it the rules that hold it. All of it is one
+transaction, between whose commands no packet comes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+
+from dnet.errors import DnetError
+from dnet.firewall.door import Finding
+from dnet.firewall.nftables.change import FOREIGN, MISSING, Change, Command, of_elements
+from dnet.firewall.nftables.elements import Elements
+from dnet.firewall.nftables.layout import (
+    CHAIN,
+    MARK,
+    TABLE,
+    THE_USERS,
+    TRACE,
+    Object,
+    Objects,
+    objects,
+)
+from dnet.firewall.nftables.listing import Seen, Table
+
+Lines = tuple[str, ...]
+
+_HOLDING = r"(?:@|\b(?:jump|goto) ){}(?![\w./\\-])"
+
+
+def is_dnets(table: Table) -> bool:
+    """Whether a table of this name is one that dnet made."""
+    return MARK in table.about
+
+
+def is_remainder(table: Table) -> bool:
+    """Whether nothing but what is the administrator's is left, and what that uses."""
+    return not any(_rules(one, lines) for one, lines in _mine(table).items())
+
+
+def made(elements: Elements) -> Change:
+    """The whole table, where there is none."""
+    every = objects()
+    return Change(
+        ahead=(_TABLE, *_declared(every)),
+        coming=elements,
+        behind=tuple(_filled(every)),
+        findings=(Finding(TRACE, "the table is missing"),),
+    )
+
+
+def gone(table: Table) -> Change:
+    """What takes the table away, but for what is the administrator's."""
+    left = Finding(TRACE, "the table is left over")
+    if not _has_administrators(table):
+        return Change(ahead=(Command(f"delete table {TABLE}"),), findings=(left,))
+    mine = _mine(table)
+    held = [one for one in mine if _holding(table, one)]
+    going = [one for one in mine if one not in held]
+    if not going and is_remainder(table):
+        return Change()
+    emptied = [*mine, *(one for one in held if one.kind != CHAIN)]
+    return Change(ahead=(*_emptied(emptied), *_deleted(going)), findings=(left,))
+
+
+def difference(seen: Seen, table: Table, elements: Elements) -> Change:
+    """How to get from a table that is there to what should be."""
+    every, there = objects(), table.objects
+    missing = [one for one in every if one not in there]
+    foreign = [one for one in _mine(table) if one not in every]
+    both = [one for one in every if one in there and one != THE_USERS]
+    anew = [one for one in both if _head(one, there[one]) != _head(one, seen.spelled[one])]
+    leaving = [*foreign, *anew]
+    refilled = [
+        one
+        for one in both
+        if one.kind == CHAIN
+        and (
+            _rules(one, there[one]) != _rules(one, seen.spelled[one])
+            or any(_names(line, other) for line in there[one] for other in leaving)
+        )
+    ]
+    going, coming = _changed(seen.elements, elements)
+    about = [line for line in table.about if line != MARK]
+    return Change(
+        ahead=(
+            *_emptied([*foreign, *refilled]),
+            *_deleted(leaving),
+            *([_TABLE] if about else ()),
+            *_declared({one: every[one] for one in every if one in {*missing, *anew}}),
+        ),
+        going=going,
+        coming=coming,
+        behind=tuple(_filled({one: every[one] for one in every if one in {*missing, *refilled}})),
+        findings=(
+            *(Finding(TRACE, FOREIGN, line) for line in about),
+            *(Finding(one.chain, f"the {one.kind} is missing") for one in missing),
+            *(Finding(one.chain, f"the {one.kind} is not dnet's") for one in foreign),
+            *(Finding(one.chain, "declared otherwise", there[one][0]) for one in anew),
+            *(told for one in refilled for told in _told(one, there[one], seen.spelled[one])),
+            *of_elements(going, FOREIGN),
+            *of_elements(coming, MISSING),
+        ),
+        refusal=_refusal(table, leaving),
+    )
+
+
+_TABLE = Command(f"add table {TABLE}", f"{{ {MARK}; }}")
+
+
+def _mine(table: Table) -> Objects:
+    """What is there, but for what is the administrator's."""
+    return {one: lines for one, lines in table.objects.items() if not one.is_administrators}
+
+
+def _has_administrators(table: Table) -> bool:
+    """Whether anything is there of the administrator's: dnet makes their chain, and no rule."""
+    return any(
+        one.is_administrators and (one != THE_USERS or lines)
+        for one, lines in table.objects.items()
+    )
+
+
+def _head(one: Object, lines: Lines) -> Lines:
+    """What an object is declared with: the rules of a chain come behind it."""
+    return lines if one.kind != CHAIN else tuple(line for line in lines[:1] if _is_base(line))
+
+
+def _rules(one: Object, lines: Lines) -> Lines:
+    return lines[len(_head(one, lines)) :]
+
+
+def _is_base(line: str) -> bool:
+    return line.startswith("type ")
+
+
+def _emptied(mine: Iterable[Object]) -> Iterator[Command]:
+    for one in mine:
+        if one.kind in (CHAIN, "set", "map"):
+            yield Command(f"flush {one.kind} {TABLE} {one.name}")
+
+
+def _deleted(leaving: Collection[Object]) -> Iterator[Command]:
+    """The chains last, for elements may lead to them."""
+    for one in sorted(leaving, key=lambda one: one.kind == CHAIN):
+        yield Command(f"delete {one.kind} {TABLE} {one.name}")
+
+
+def _declared(some: Objects) -> Iterator[Command]:
+    for one, lines in some.items():
+        head = " ".join(line if line.endswith(";") else f"{line};" for line in _head(one, lines))
+        yield Command(f"add {one.kind} {TABLE} {one.name}", f"{{ {head} }}" if head else "")
+
+
+def _filled(some: Objects) -> Iterator[Command]:
+    for one, lines in some.items():
+        for rule in _rules(one, lines):
+            yield Command(f"add rule {TABLE} {one.name}", rule)
+
+
+def _changed(found: Elements, wanted: Elements) -> tuple[Elements, Elements]:
+    """Those that go, and those that come; one with other data does both."""
+    going: Elements = {}
+    coming: Elements = {}
+    for holder in {**found, **wanted}:
+        here, there = found.get(holder, {}), wanted.get(holder, {})
+        if here != there:
+            going[holder] = {key: data for key, data in here.items() if there.get(key) != data}
+            coming[holder] = {key: data for key, data in there.items() if here.get(key) != data}
+    return _filtered(going), _filtered(coming)
+
+
+def _filtered(elements: Elements) -> Elements:
+    return {holder: found for holder, found in elements.items() if found}
+
+
+def _told(one: Object, lines: Lines, wanted: Lines) -> Iterator[Finding]:
+    """In words: the order only where the rules are all there, and no others."""
+    found, should = _rules(one, lines), _rules(one, wanted)
+    missing, extra = Counter(should) - Counter(found), Counter(found) - Counter(should)
+    yield from (Finding(one.chain, MISSING, rule) for rule in missing.elements())
+    yield from (Finding(one.chain, FOREIGN, rule) for rule in extra.elements())
+    if found != should and not missing and not extra:
+        yield Finding(one.chain, "the rules are in the wrong order")
+
+
+def _refusal(table: Table, leaving: Iterable[Object]) -> DnetError | None:
+    """Why something cannot be deleted: a rule of the administrator's uses it."""
+    for one in leaving:
+        for user, rule in _holding(table, one):
+            return DnetError(
+                f"{TABLE} {user.name}: a rule that is not dnet's holds the {one.kind} {one.name}, "
+                f"which has to be made anew: {rule}",
+                f"take it away; to see its handle: nft -a list chain {TABLE} {user.name}",
+            )
+    return None
+
+
+def _holding(table: Table, held: Object) -> list[tuple[Object, str]]:
+    """The rules of the administrator's that use an object."""
+    return [
+        (one, line)
+        for one, lines in table.objects.items()
+        if one.is_administrators and one.kind == CHAIN
+        for line in lines
+        if _names(line, held)
+    ]
+
+
+def _names(rule: str, one: Object) -> bool:
+    """Whether a rule uses a set or leads to a chain."""
+    return bool(re.search(_HOLDING.format(re.escape(one.name)), rule))

@@ -1,0 +1,118 @@
+"""What is in the sets and maps of the table `inet dnet`, as data computed from a state.
+
+An element is its key, and its data where it is one of a map, both in the form in which nft(8)
+prints them: `tcp . 8080` and `172.17.0.2 . 80`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, NamedTuple
+
+from dnet.firewall.traffic import filtered
+from dnet.model.entities import Bridge, Link, Mapping
+from dnet.model.state import State
+from dnet.values import family
+from dnet.values.family import WILDCARDS
+from dnet.values.names import split_port_proto
+
+Elements = dict[str, dict[str, str]]
+"""The elements of each set or map, by its name; those of a set have no data."""
+NONE: Elements = {}
+
+
+class Element(NamedTuple):
+    """An element, with the name of what it is in."""
+
+    holder: str
+    key: str
+    data: str = ""
+
+
+def text(key: str, data: str) -> str:
+    """An element as nft(8) prints it."""
+    return f"{key} : {data}" if data else key
+
+
+def device(name: str) -> str:
+    r"""The name of a device: as the last character, `*` would stand for any (nft(8)); `\*` not."""
+    return f'"{name[:-1]}\\*"' if name.endswith("*") else f'"{name}"'
+
+
+def collected(elements: Iterable[Element]) -> Elements:
+    """The elements by what they are in."""
+    found: Elements = {}
+    for holder, key, data in elements:
+        found.setdefault(holder, {})[key] = data
+    return found
+
+
+def everything(state: State, closed: Collection[str]) -> Elements:
+    """All elements of a state. `closed` are bridges that other networks do not reach into."""
+    found = collected(of_bridges(filtered(state.bridges.values()), closed))
+    for key, row in state.mappings.rows.items():
+        for holder, mapped, data in of_mapping(key, row):
+            found.setdefault(holder, {})[mapped] = data
+    for link in state.links.values():
+        for holder, linked, data in of_link(link):
+            found.setdefault(holder, {})[linked] = data
+    return found
+
+
+def of_bridges(bridges: Iterable[Bridge], closed: Collection[str]) -> Iterator[Element]:
+    """What bridges need."""
+    for one in bridges:
+        name = device(one.name)
+        yield Element("bridges", name)
+        yield Element("within", f"{name} . {name}")
+        if one.isolate:
+            yield Element("isolated", name)
+        if not one.icc:
+            yield Element("noicc", name)
+        if one.name in closed:
+            yield Element("closed", name)
+        for subnet in one.subnets:
+            v, network = subnet.family.version, subnet.network
+            yield Element(f"home{v}", f"{network} . {name}")
+            if one.masquerade:
+                yield Element(f"masq{v}", network)
+                yield Element(f"inside{v}", f"{network} . {network}")
+
+
+def of_mapping(key: str, row: dict[str, Any]) -> Iterator[Element]:
+    """The translation of a host port or of a range, from a row of the store.
+
+    A range that keeps its ports is one element. Of any other nftables would translate every port
+    to the first one: NF_NAT_RANGE_PROTO_OFFSET of the kernel has no word in nft(8).
+    """
+    mapping = Mapping.from_row(key, row)
+    at, ip = mapping.endpoint, mapping.container_ip
+    v = family.of(ip).version
+    ahead, where = ("", "") if at.host_ip in WILDCARDS else (f"{at.host_ip} . ", "at")
+    if at.is_range and at.port == mapping.container_port:
+        yield Element(f"range{v}{where}", f"{ahead}{at.proto} . {at.port}-{at.end}", ip)
+        return
+    holder, ahead = f"port{v}{where}", f"{ahead}{at.proto}"
+    for port in range(at.port, at.end + 1):
+        target = port - at.port + mapping.container_port
+        yield Element(holder, f"{ahead} . {port}", f"{ip} . {target}")
+
+
+def of_link(link: Link) -> Iterator[Element]:
+    """A parent's way to each port of the child; that of the host is a translation."""
+    v = family.of(link.child_ip).version
+    if not link.from_host:
+        yield parent(link)
+    for one in link.ports:
+        port, proto = split_port_proto(one)
+        if link.from_host:
+            key = f"{link.parent_ip} . {proto} . {port}"
+            yield Element(f"port{v}at", key, f"{link.child_ip} . {port}")
+        else:
+            yield Element(f"link{v}", f"{link.parent_ip} . {link.child_ip} . {proto} . {port}")
+
+
+def parent(link: Link) -> Element:
+    """Where what its parent sends comes from: the same for all of a parent's links."""
+    v = family.of(link.parent_ip).version
+    return Element(f"parent{v}", f"{device(link.parent_bridge or '')} . {link.parent_ip}")

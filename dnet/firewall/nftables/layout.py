@@ -1,0 +1,149 @@
+"""The table `inet dnet` but for what is in its sets and maps: the same text for every state.
+
+Text is in the form in which `nft --terse --numeric-priority list ruleset` prints it. What differs
+between families follows from `FAMILIES`. docs/rules.md explains each rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dnet.firewall.door import Chain
+from dnet.values.family import V4, Family
+
+FAMILIES = (V4,)
+TABLE = "inet dnet"
+TRACE = Chain("inet", "dnet", "table")
+MARK = 'comment "dnet: made and mended by dnet; rules of your own belong into chain user"'
+USER = "user"
+CHAIN = "chain"
+
+
+class Object(NamedTuple):
+    """What a table holds by a name: a `set`, a `map`, a `chain`, and so on."""
+
+    kind: str
+    name: str
+
+    @property
+    def is_administrators(self) -> bool:
+        """Whether it is the administrator's, who may do with it as they like."""
+        return self.name.startswith(USER)
+
+    @property
+    def chain(self) -> Chain:
+        """As a finding names it."""
+        return Chain(TABLE, self.name, self.kind)
+
+
+Objects = dict[Object, tuple[str, ...]]
+"""What is in a table, each with its lines: the declaration, and in a chain the rules behind it."""
+
+THE_USERS = Object(CHAIN, USER)
+
+_BETWEEN = "iifname . oifname @within"
+_KNOWN = ("ct state established,related accept", "ct status dnat accept")
+_PUBLISHED = "fib daddr type local goto publish"
+_INTERVALS = "flags interval"
+_REDIRECT = {V4: "icmp type redirect"}
+
+
+def objects() -> Objects:
+    """Everything that the table declares, in an order in which it can be made."""
+    return dict([*_sets(), *_chains()])
+
+
+def _sets() -> Iterator[tuple[Object, tuple[str, ...]]]:
+    for name in ("bridges", "isolated", "noicc", "closed"):
+        yield Object("set", name), ("type ifname",)
+    yield Object("set", "within"), ("type ifname . ifname",)
+    for family in FAMILIES:
+        yield from _sets_of(family)
+
+
+def _sets_of(family: Family) -> Iterator[tuple[Object, tuple[str, ...]]]:
+    v, address = family.version, f"{family.name}_addr"
+    port = "inet_proto . inet_service"
+    yield Object("set", f"home{v}"), (f"type {address} . ifname", _INTERVALS)
+    yield Object("set", f"masq{v}"), (f"type {address}", _INTERVALS)
+    yield Object("set", f"inside{v}"), (f"type {address} . {address}", _INTERVALS)
+    yield Object("map", f"port{v}at"), (f"type {address} . {port} : {address} . inet_service",)
+    yield Object("map", f"port{v}"), (f"type {port} : {address} . inet_service",)
+    yield Object("map", f"range{v}at"), (f"type {address} . {port} : {address}", _INTERVALS)
+    yield Object("map", f"range{v}"), (f"type {port} : {address}", _INTERVALS)
+    yield Object("set", f"parent{v}"), (f"type ifname . {address}",)
+    yield Object("set", f"link{v}"), (f"type {address} . {address} . {port}",)
+
+
+def _chains() -> Iterator[tuple[Object, tuple[str, ...]]]:
+    # A chain stands behind those that it leads to.
+    yield THE_USERS, ()
+    yield _base("guard", "filter", "prerouting", -300, *_guard())
+    yield Object(CHAIN, "publish"), tuple(_publish())
+    yield _base("prerouting", "nat", "prerouting", -100, _PUBLISHED)
+    yield _base("output", "nat", "output", -100, _PUBLISHED)
+    yield Object(CHAIN, "refuse"), (*_links(), "drop")
+    yield _base("forward", "filter", "forward", 0, *_forward())
+    # Later than the forward chain, so that no accept of the administrator's lets siblings through.
+    siblings = f"iifname @noicc oifname @noicc {_BETWEEN} jump refuse"
+    yield _base("siblings", "filter", "forward", 10, *_KNOWN, siblings)
+    yield _base("redirects", "filter", "output", 0, *_redirects())
+    yield _base("postrouting", "nat", "postrouting", 100, *_postrouting())
+
+
+def _base(
+    name: str, kind: str, hook: str, priority: int, *rules: str
+) -> tuple[Object, tuple[str, ...]]:
+    head = f"type {kind} hook {hook} priority {priority}; policy accept;"
+    return Object(CHAIN, name), (head, *rules)
+
+
+def _guard() -> Iterator[str]:
+    yield 'iifname "lo" accept'
+    for family in FAMILIES:
+        yield f"{family.nft} daddr {family.local} drop"
+        yield f"{family.nft} saddr {family.local} drop"
+
+
+def _publish() -> Iterator[str]:
+    for family in FAMILIES:
+        v, ip = family.version, family.nft
+        at, port = f"{ip} daddr . meta l4proto . th dport", "meta l4proto . th dport"
+        yield f"dnat {ip} to {at} map @port{v}at"
+        yield f"dnat {ip} to {port} map @port{v}"
+        yield f"dnat {ip} to {at} map @range{v}at"
+        yield f"dnat {ip} to {port} map @range{v}"
+
+
+def _links() -> Iterator[str]:
+    for family in FAMILIES:
+        v, ip = family.version, family.nft
+        way = f"{ip} saddr . {ip} daddr . meta l4proto . th dport"
+        yield f"iifname . {ip} saddr @parent{v} {way} @link{v} accept"
+
+
+def _forward() -> Iterator[str]:
+    yield f"jump {USER}"
+    yield from _KNOWN
+    yield f"{_BETWEEN} accept"
+    yield "iifname @isolated oifname @bridges jump refuse"
+    yield "iifname @bridges oifname @isolated jump refuse"
+    yield "iifname != @bridges oifname @closed drop"
+
+
+def _redirects() -> Iterator[str]:
+    # With ports kept apart the way to a linked sibling leads through the host, and stays there.
+    for family in FAMILIES:
+        yield f"oifname @noicc {_REDIRECT[family]} drop"
+
+
+def _postrouting() -> Iterator[str]:
+    for family in FAMILIES:
+        yield f"{family.nft} saddr {family.local} oifname @bridges masquerade"
+    for family in FAMILIES:
+        # By address: with br_netfilter there is no device here that it came in by.
+        yield f"ct status dnat {family.nft} saddr . oifname @home{family.version} masquerade"
+    for family in FAMILIES:
+        v, ip = family.version, family.nft
+        yield f"{ip} saddr @masq{v} {ip} saddr . {ip} daddr != @inside{v} masquerade"

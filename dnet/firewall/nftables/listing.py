@@ -1,0 +1,88 @@
+"""What nft(8) lists, taken apart: tables with what they hold, and the rules of one chain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dnet.firewall.nftables.elements import NONE, Elements
+from dnet.firewall.nftables.layout import Object, Objects, objects
+
+_HANDLE = re.compile(r" # handle (\d+)\Z")
+
+
+class Table(NamedTuple):
+    """A table: what is said of it as a whole, such as a comment, and what it holds."""
+
+    about: tuple[str, ...]
+    objects: Objects
+
+
+class Rule(NamedTuple):
+    """A rule, and the number by which it can be deleted."""
+
+    text: str
+    handle: str
+
+
+class Forward(NamedTuple):
+    """The chain FORWARD of iptables-nft."""
+
+    drops: bool
+    rules: tuple[Rule, ...] = ()
+
+
+class Seen(NamedTuple):
+    """What was found in the kernel.
+
+    `table` is `inet dnet`, if it is there, with the elements of what it holds; `spelled` is how
+    the same nft prints what dnet declares; `forward` is the chain of iptables-nft, if it is there.
+    """
+
+    table: Table | None = None
+    elements: Elements = NONE
+    spelled: Objects = objects()
+    forward: Forward | None = None
+
+
+def tables(listing: str) -> dict[str, Table]:
+    """The tables of a listing, each by its family and name."""
+    found: dict[str, Table] = {}
+    lines = iter(listing.splitlines())
+    for line in lines:
+        if line.startswith("table "):
+            found[line.removeprefix("table ").removesuffix(" {")] = _table(lines)
+    return found
+
+
+def _table(lines: Iterator[str]) -> Table:
+    about, holds = [], {}
+    for line in lines:
+        if line == "}":
+            break
+        if line.endswith(" {"):
+            kind, _, name = line.strip().removesuffix(" {").rpartition(" ")
+            holds[Object(kind, name)] = tuple(_block(lines))
+        elif line.strip():
+            about.append(line.strip())
+    return Table(tuple(about), holds)
+
+
+def _block(lines: Iterator[str]) -> Iterator[str]:
+    for line in lines:
+        if line == "\t}":
+            return
+        if line.strip():
+            yield line.strip()
+
+
+def forward(listing: str) -> Forward:
+    """The chain of a listing that has it alone, with handles."""
+    rules, drops = [], False
+    for line in map(str.strip, listing.splitlines()):
+        if line.startswith("type "):
+            drops = "policy drop;" in line
+        elif (handle := _HANDLE.search(line)) and not line.startswith("chain "):
+            rules.append(Rule(line[: handle.start()], handle[1]))
+    return Forward(drops, tuple(rules))

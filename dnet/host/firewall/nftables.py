@@ -1,0 +1,106 @@
+"""Reading and changing the table `inet dnet` with nft(8), and its elements by netlink.
+
+A change is one `nft -f -`, which is one transaction. It inherits the store's lock, so that one
+which outlives a killed dnet keeps the next one waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+
+from dnet.firewall.nftables import diff, layout, listing, wire
+from dnet.firewall.nftables.change import Change
+from dnet.firewall.nftables.elements import Elements
+from dnet.firewall.nftables.layout import TABLE, THE_USERS, TRACE, Objects
+from dnet.firewall.nftables.listing import Forward, Seen, Table
+from dnet.host import process, system
+from dnet.host.firewall import nf_tables, program
+from dnet.model.state import State
+
+HINT = "apt-get install nftables"
+_LIST = ("nft", "--terse", "--numeric-priority", "list", "ruleset", "inet")
+_FORWARD = ("nft", "--handle", "--stateless", "--numeric-priority", "list", "chain")
+_OF_IPTABLES = ("ip", "filter", "FORWARD")
+
+
+class Rules:
+    """The nftables of this machine; see dnet.host.firewall.door.
+
+    `wait` is how long, in seconds, nft may take.
+    """
+
+    variant = None
+
+    def __init__(self, wait: float, inherit: tuple[int, ...] = ()) -> None:
+        self._wait = wait
+        self._inherit = inherit
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is an nft."""
+        return system.find_program("nft") is not None
+
+    def refuse_another(self, _noted: str | None, /) -> None:
+        """There is only this one."""
+
+    def read(self) -> Seen:
+        """The table as it is listed, its elements, and iptables-nft's FORWARD."""
+        table = listing.tables(self._run(_LIST)).get(TABLE)
+        spelled = self._spelled(table)
+        return Seen(table, _elements(table, spelled), spelled, self._forward())
+
+    def apply(self, change: Change, /) -> None:
+        """Carry a change out. Raises KernelError with what nft said."""
+        self._run(("nft", "-f", "-"), _text(change))
+
+    def foreign(self, _state: State, _outward: Callable[[], Collection[str]], /) -> Iterator[str]:
+        """What other firewalls do to what a state lets through."""
+        yield from ()
+
+    def _spelled(self, table: Table | None) -> Objects:
+        """How this nft prints what dnet declares.
+
+        Where anything differs it is asked, in a network namespace that goes with the answer: it may
+        be of another version, with another spelling.
+        """
+        known = layout.objects()
+        if table is None or _is_same(table.objects, known):
+            return known
+        unshare, nft = system.find_program("unshare"), system.find_program("nft")
+        if unshare is None or nft is None:
+            return known
+        script = 'nft=$0; "$nft" -f - && exec "$nft" "$@"'
+        words = [unshare, "--net", "sh", "-c", script, nft, *_LIST[1:]]
+        done = process.run(words, _text(diff.made({})), self._wait + 5)
+        told = listing.tables(done.output).get(TABLE)
+        return told.objects if told and told.objects.keys() == known.keys() else known
+
+    def _forward(self) -> Forward | None:
+        try:
+            if not any(one[:3] == _OF_IPTABLES for one in nf_tables.base_chains()):
+                return None
+        except OSError:
+            return None
+        return listing.forward(self._run((*_FORWARD, *_OF_IPTABLES)))
+
+    def _run(self, words: tuple[str, ...], text: str = "") -> str:
+        return program.run(words, HINT, text, self._wait + 5, self._inherit)
+
+
+def _text(change: Change) -> str:
+    return "".join(f"{one}\n" for one in change.commands())
+
+
+def _is_same(there: Objects, known: Objects) -> bool:
+    return all(there.get(one) == lines for one, lines in known.items() if one != THE_USERS)
+
+
+def _elements(table: Table | None, spelled: Objects) -> Elements:
+    """Those of what is declared as it should be."""
+    if table is None:
+        return {}
+    return {
+        one.name: dict(wire.texts(lines, nf_tables.elements(TRACE.name, one.name)))
+        for one, lines in spelled.items()
+        if one.kind != layout.CHAIN and table.objects.get(one) == lines
+    }
