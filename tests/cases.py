@@ -31,6 +31,7 @@ _ATTACH = "attach new --netns TWO --bridge dnet0 -p 81 -p 8082:82/udp --link db"
 _UNPLUG = "ip link delete $(ip -o link show type veth | grep -o 'veth[0-9a-f]*' | head -1)"
 _WRECK = (
     "iptables -F; iptables -t nat -F; iptables -t raw -F; ip link delete dnet1;"
+    "nft delete table inet dnet 2>/dev/null;"
     "ip route delete 172.17.0.0/16 dev dnet0; echo 0 > /proc/sys/net/ipv4/conf/dnet0/forwarding"
 )
 

@@ -73,7 +73,7 @@ def variant_folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one folder a variant that works here, for the head of PATH."""
     labs.sweep()
     parent = tmp_path_factory.mktemp("iptables")
-    for variant in labs.VARIANTS:
+    for variant in labs.EVERY:
         if labs.why_no_variant(variant) is None:
             labs.make_variant_folder(parent, variant)
     return parent
@@ -112,6 +112,22 @@ def both(variant: str, tmp_path: Path, variant_folders: Path) -> Iterator[Lab]:
     """A lab of the test's own, once with each iptables variant."""
     _need(variant, variant_folders)
     with labs.opened(tmp_path, variant_folders, variant) as opened:
+        yield opened
+
+
+@pytest.fixture(params=labs.EVERY)
+def every(request: pytest.FixtureRequest, tmp_path: Path, variant_folders: Path) -> Iterator[Lab]:
+    """A lab of the test's own, once with each iptables variant and once with nftables."""
+    _need(request.param, variant_folders)
+    with labs.opened(tmp_path, variant_folders, request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+def nftables(tmp_path: Path, variant_folders: Path) -> Iterator[Lab]:
+    """A lab of the test's own, with nftables."""
+    _need(labs.NFTABLES, variant_folders)
+    with labs.opened(tmp_path, variant_folders, labs.NFTABLES) as opened:
         yield opened
 
 

@@ -17,6 +17,8 @@ from tests.host import Host
 from tests.node import Node
 
 VARIANTS = ("nft", "legacy")
+NFTABLES = "nftables"
+EVERY = (*VARIANTS, NFTABLES)
 _PREFIX = "dnt"
 _numbers = itertools.count()
 _LOOPBACK_UP = "link set lo up"
@@ -41,7 +43,9 @@ def why_not_here() -> str | None:
 
 
 def why_no_variant(variant: str) -> str | None:
-    """Why an iptables variant cannot be used on this kernel, None where it can."""
+    """Why an iptables variant, or nftables, cannot be used on this kernel, None where it can."""
+    if variant == NFTABLES:
+        return None if shutil.which("nft") else "nft is not installed"
     command = [f"xtables-{variant}-multi", "iptables", "-t", "nat", "-S"]
     if shutil.which(command[0]) is None:
         return f"{command[0]} is not installed"
@@ -50,10 +54,13 @@ def why_no_variant(variant: str) -> str | None:
 
 
 def make_variant_folder(parent: Path, variant: str) -> Path:
-    """A folder for the head of PATH, in which `iptables` is of the given variant."""
+    """A folder for the head of PATH, in which `iptables` is of the given variant.
+
+    Beside nftables it is what the rules of others in a test are made with.
+    """
     folder = parent / variant
     folder.mkdir()
-    multi = shutil.which(f"xtables-{variant}-multi")
+    multi = shutil.which(f"xtables-{'nft' if variant == NFTABLES else variant}-multi")
     assert multi is not None
     for name in ("iptables", "iptables-save", "iptables-restore"):
         (folder / name).symlink_to(multi)
@@ -105,6 +112,7 @@ class Lab:
             "LANG": "C.UTF-8",
             # The machine's own would be reached from its namespaces, too.
             "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.folder}/no-bus",
+            **({"DNET_FIREWALL": NFTABLES} if variant == NFTABLES else {}),
             **self._env,
         }
 

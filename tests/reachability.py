@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 from typing import NamedTuple
 
 HOST, OTHER, LOOPBACK = "10.99.0.1", "10.99.0.11", "127.0.0.1"
@@ -27,17 +28,15 @@ class Conditions(NamedTuple):
 
 
 def _covering() -> Iterator[Conditions]:
-    """Eight hosts in which every two of the conditions occur together in every combination."""
-    for legacy in (False, True):
-        for strict in (False, True):
-            for drop in (False, True):
-                yield Conditions(
-                    "legacy" if legacy else "nft",
-                    int(strict),
-                    "DROP" if drop else "ACCEPT",
-                    int(legacy ^ strict ^ drop),
-                    strict ^ drop,
-                )
+    """Hosts in which every two of the conditions occur together in every combination.
+
+    With nftables every three: how siblings are kept apart depends on br_netfilter.
+    """
+    for strict, drop, third in product((False, True), repeat=3):
+        forward = "DROP" if drop else "ACCEPT"
+        variant, bridge_nf = "legacy" if third else "nft", int(third ^ strict ^ drop)
+        yield Conditions(variant, int(strict), forward, bridge_nf, strict ^ drop)
+        yield Conditions("nftables", int(strict), forward, int(third), strict ^ drop ^ third)
 
 
 CONDITIONS = tuple(_covering())

@@ -11,6 +11,7 @@ from typing import Any
 # stays behind on a bridge is as wrong as a rule that does.
 COMMAND = r"""
 iptables-save
+echo '=== nft'; nft --numeric-priority list ruleset inet 2>/dev/null
 echo '=== addr'; ip -j addr
 echo '=== route'; ip -4 -o route show table all
 echo '=== sysctl'
@@ -46,6 +47,20 @@ def firewall(saved: str) -> list[str]:
     ]
 
 
+def nftables(listed: str) -> list[str]:
+    """The lines of `nft list ruleset`, those with elements sorted: in a hash they have no order."""
+    whole = re.sub(r",\n\s+", ", ", listed)
+    return [
+        re.sub(r"elements = \{ (.*) \}", _sorted, f"nft {line}")
+        for line in whole.splitlines()
+        if line.strip()
+    ]
+
+
+def _sorted(elements: re.Match[str]) -> str:
+    return f"elements = {{ {', '.join(sorted(elements[1].split(', ')))} }}"
+
+
 def _device(link: dict[str, Any]) -> str:
     addresses = sorted(
         f"{a['local']}/{a['prefixlen']}" for a in link["addr_info"] if a["family"] == "inet"
@@ -57,8 +72,8 @@ def _device(link: dict[str, Any]) -> str:
 
 def parse(output: str) -> str:
     """The comparable text of what COMMAND printed: rules, devices, IPv4 routes, sysctls."""
-    saved, addresses, routes, sysctls = re.split(r"=== (?:addr|route|sysctl)\n", output)
-    lines = firewall(saved)
+    saved, nft, addresses, routes, sysctls = re.split(r"=== (?:nft|addr|route|sysctl)\n", output)
+    lines = [*firewall(saved), *nftables(nft)]
     lines += sorted(_device(link) for link in json.loads(addresses))
     # Whether a device has carrier is the other end's affair.
     lines += sorted(
