@@ -12,11 +12,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from tests import nft_accounts
+from tests.lab import NFTABLES
 from tests.site import Site
 
 _OWN_CHAINS = {"DNET-FORWARD", "DNET-USER", "DNET-LINK", "DNET-POSTROUTING", "DNET-PREROUTING"}
 _PORT = re.compile(r"-p (\w+) .*--dport ([\d:]+)")
 _COMMAND = "iptables-save; echo ===; ip -j -d link"
+_TABLE = "nft -j list table inet dnet 2>/dev/null || true"
 
 
 def balances(site: Site) -> None:
@@ -27,13 +30,39 @@ def balances(site: Site) -> None:
     saved, _, links = site.host.run(_COMMAND).partition("===\n")
     devices = json.loads(links)
     _same("devices", _devices(site, devices), _expected_devices(store))
-    _same("translations", _translations(saved), _expected_translations(store))
-    _same("links", _passes(saved), _expected_passes(store))
+    by_nftables = site.host.variant == NFTABLES
+    if by_nftables:
+        _nftables(nft_accounts.listed(site.host.run("sh", "-c", _TABLE)), store)
+    else:
+        _same("translations", _translations(saved), _expected_translations(store))
+        _same("links", _passes(saved), _expected_passes(store))
     chains = set(re.findall(r"^:(\S+) -", saved, flags=re.M)) - {"FOREIGN"} - _OWN_CHAINS
-    _same("chains", chains, {_chain(store, name) for name in store["bridges"]})
+    names = () if by_nftables else store["bridges"]
+    _same("chains", chains, {_chain(store, name) for name in names})
     subjects = set(re.findall(r"(?:-i|-o) (dnet\d)", saved))
     assert subjects <= store["bridges"].keys(), subjects
     _leases(store)
+
+
+def _nftables(found: dict[str, list[Any]], store: Any) -> None:
+    """The elements of the table, which is there as long as there is a bridge."""
+    assert bool(found) == bool(store["bridges"])
+    wanted = [
+        one
+        for key, row in store["mappings"].items()
+        for one in nft_accounts.expected(_endpoint(key), row)
+    ]
+    links = store["links"].items()
+    for key, one in links:
+        for port, proto in (text.split("/") for text in one["ports"]):
+            if key.startswith("host:"):
+                wanted.append(("127.0.0.1", proto, port, f"{one['child_ip']}:{port}"))
+    _same("translations", nft_accounts.translations(found), wanted)
+    _same("links", nft_accounts.passes(found), _expected_passes(store))
+    parents = {(one["parent_bridge"], one["parent_ip"]) for key, one in links if key[:5] != "host:"}
+    _same("parents", nft_accounts.parents(found), parents)
+    for name in ("bridges", "within", "home4"):
+        assert len(found.get(name, ())) == len(store["bridges"]), (name, found[name])
 
 
 def _same(what: str, found: Iterable[Any], wanted: Iterable[Any]) -> None:

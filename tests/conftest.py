@@ -137,10 +137,12 @@ def host(lab: Lab) -> Host:
     return lab.host()
 
 
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, variant_folders: Path) -> Iterator[Stage]:
-    """Where the commands of a module are tried, with iptables on nftables."""
-    _need("nft", variant_folders)
-    stage = Stage(tmp_path_factory.mktemp("stage"), variant_folders, "nft")
+@pytest.fixture(scope="module", params=("nft", labs.NFTABLES))
+def stage(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, variant_folders: Path
+) -> Iterator[Stage]:
+    """Where the commands of a module are tried: with iptables on nftables, and with nftables."""
+    _need(request.param, variant_folders)
+    stage = Stage(tmp_path_factory.mktemp("stage"), variant_folders, request.param)
     yield stage
     stage.close()

@@ -7,6 +7,7 @@ comment alone: with an expression of nft's own, iptables-save would no longer li
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from dnet.firewall.door import Chain, Finding
@@ -21,11 +22,10 @@ _OURS = re.compile(r'[io]ifname "[^"]+" counter accept comment "dnet"')
 _STOPS = re.compile(r'\b(?:drop|reject\b.*|xt target "REJECT")\Z')
 
 
-def rules(bridges: Iterable[Bridge]) -> Iterator[str]:
-    """The two of each bridge."""
-    for one in bridges:
-        for side in ("iifname", "oifname"):
-            yield f'{side} {device(one.name)} counter accept comment "dnet"'
+def rules(bridge: Bridge) -> Iterator[str]:
+    """The two of a bridge."""
+    for side in ("iifname", "oifname"):
+        yield f'{side} {device(bridge.name)} counter accept comment "dnet"'
 
 
 def opened(forward: Forward | None, bridges: Iterable[Bridge]) -> list[str]:
@@ -46,20 +46,20 @@ def difference(
     findings: list[Finding] = []
     if forward is None:
         return commands, findings
-    wanted = list(rules(bridges))
-    left = set(wanted)
-    for one in forward.rules:
-        shown = _plain(one.text)
-        if not _OURS.fullmatch(shown):
-            continue
-        if shown in left:
-            left.remove(shown)
-            continue
-        commands.append(Command(f"delete rule {_PLACE} handle {one.handle}"))
-        findings.append(Finding(FORWARD, FOREIGN, shown))
-    for rule in reversed([one for one in wanted if one in left]):
-        commands.append(Command(f"insert rule {_PLACE}", rule))
-    findings += (Finding(FORWARD, MISSING, rule) for rule in wanted if rule in left)
+    wanted = [rule for one in reversed(list(bridges)) for rule in rules(one)]
+    ours = [
+        (shown, rule.handle)
+        for rule in forward.rules
+        if _OURS.fullmatch(shown := _plain(rule.text))
+    ]
+    missing = list((Counter(wanted) - Counter(shown for shown, _ in ours)).elements())
+    foreign = list((Counter(shown for shown, _ in ours) - Counter(wanted)).elements())
+    if missing or foreign:
+        # All of them anew, for the same order whatever came when.
+        commands += (Command(f"delete rule {_PLACE} handle {handle}") for _, handle in ours)
+        commands += (Command(f"insert rule {_PLACE}", rule) for rule in reversed(wanted))
+    findings += (Finding(FORWARD, FOREIGN, rule) for rule in foreign)
+    findings += (Finding(FORWARD, MISSING, rule) for rule in missing)
     return commands, findings
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
+from dnet.errors import KernelError, out_of_files
 from dnet.firewall.nftables import diff, layout, listing, wire
 from dnet.firewall.nftables.change import Change
 from dnet.firewall.nftables.elements import Elements
@@ -47,7 +48,12 @@ class Rules:
         """The table as it is listed, its elements, and iptables-nft's FORWARD."""
         table = listing.tables(self._run(_LIST)).get(TABLE)
         spelled = self._spelled(table)
-        return Seen(table, _elements(table, spelled), spelled, self._forward())
+        try:
+            elements = _elements(table, spelled)
+        except OSError as error:
+            refused = KernelError(f"the elements of {TABLE} cannot be read: {error.strerror}")
+            raise out_of_files(error) or refused from None
+        return Seen(table, elements, spelled, self._forward())
 
     def apply(self, change: Change, /) -> None:
         """Carry a change out. Raises KernelError with what nft said."""

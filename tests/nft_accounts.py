@@ -1,0 +1,50 @@
+"""What the table `inet dnet` has of a store, as nft(8) lists it: without a word of dnet's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+Element = tuple[str, ...]
+
+_MAPS = {"port4": False, "port4at": True, "range4": False, "range4at": True}
+
+
+def listed(text: str) -> dict[str, list[Any]]:
+    """The elements of each set and map of `nft -j list table inet dnet`."""
+    objects = json.loads(text)["nftables"] if text.strip() else []
+    held = (one.get("set") or one.get("map") for one in objects)
+    return {one["name"]: one.get("elem", []) for one in held if one}
+
+
+def translations(found: dict[str, list[Any]]) -> Iterator[Element]:
+    """(address, protocol, ports, target) of every element that translates."""
+    for name, at in _MAPS.items():
+        for key, data in found.get(name, []):
+            address, proto, ports = key["concat"] if at else ("0.0.0.0", *key["concat"])
+            span = "-".join(map(str, ports["range"])) if isinstance(ports, dict) else str(ports)
+            target = ":".join(map(str, data["concat"])) if isinstance(data, dict) else data
+            yield address, proto, span, target
+
+
+def expected(key: tuple[str, int, int, str], row: Any) -> Iterator[Element]:
+    """What a mapping of the store stands for: a range that moves its ports, for each of them."""
+    (address, first, last, proto), port = key, row["container_port"]
+    if last != first and first == port:
+        yield address, proto, f"{first}-{last}", row["container_ip"]
+    else:
+        for one in range(first, last + 1):
+            yield address, proto, f"{one}", f"{row['container_ip']}:{port + one - first}"
+
+
+def passes(found: dict[str, list[Any]]) -> Iterator[Element]:
+    """(source, destination, protocol, port) of every element that lets a link through."""
+    for one in found.get("link4", []):
+        yield tuple(map(str, one["concat"]))
+
+
+def parents(found: dict[str, list[Any]]) -> Iterator[Element]:
+    """(device, address) of every element that a link may come from."""
+    for one in found.get("parent4", []):
+        yield tuple(one["concat"])
