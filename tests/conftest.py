@@ -101,7 +101,7 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory, variant_folders: Path) 
         yield opened
 
 
-@pytest.fixture(params=labs.VARIANTS)
+@pytest.fixture(params=labs.EVERY)
 def variant(request: pytest.FixtureRequest) -> str:
     """Each iptables variant in turn."""
     return str(request.param)

@@ -46,6 +46,7 @@ class Change(NamedTuple):
     coming: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     overruled: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     refusal: None = None
 

@@ -74,6 +74,10 @@ class Change(Protocol):
         """What others have set that keeps traffic away from dnet's rules, in words."""
 
     @property
+    def notes(self) -> Sequence[str]:
+        """What is as it should be and worth to be told, in words."""
+
+    @property
     def left(self) -> Sequence[str]:
         """What stays of the administrator's where dnet's rules go, in words."""
 
@@ -145,6 +149,7 @@ class Unchanged(NamedTuple):
 
     findings: tuple[Finding, ...] = ()
     overruled: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     refusal: None = None
 

@@ -65,6 +65,7 @@ class Change(NamedTuple):
     overruled: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     held: tuple[Rule, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.commands)

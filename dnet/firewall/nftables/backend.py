@@ -10,12 +10,13 @@ from dnet.firewall.door import Chain, Former
 from dnet.firewall.nftables import elements
 from dnet.firewall.nftables.change import Change
 from dnet.firewall.nftables.elements import Element
-from dnet.firewall.nftables.layout import TABLE, TRACE
+from dnet.firewall.nftables.layout import TABLE, TRACE, USER
 from dnet.firewall.traffic import filtered
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
 from dnet.model.table import ABSENT
+from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
     from dnet.firewall.nftables.listing import Seen
@@ -44,11 +45,12 @@ class Nftables:
 
     def shape(self, state: State) -> Shape:
         """What a state needs but for single mappings and links."""
-        bridges = filtered(state.bridges.values())
+        every = list(state.bridges.values())
+        bridges = filtered(every)
         translates = bool(state.mappings) or any(state.link_endpoints())
         names = frozenset(one.name for one in bridges) if translates else frozenset[str]()
         by_name = frozenset(one.name for one in bridges if one.direct_access)
-        return Shape(tuple(elements.of_bridges(bridges, _closed(bridges))), by_name, names)
+        return Shape(tuple(elements.of_bridges(every, _closed(bridges))), by_name, names)
 
     def delta(self, state: State, changes: Iterable[Changed]) -> Change:
         """The elements of changed mappings and links, without a look."""
@@ -91,16 +93,22 @@ class Nftables:
         table = seen.table
         if table is not None and bridges:
             _refuse_foreign(diff.is_dnets(table), TRACE in known or diff.is_remainder(table))
-        closed = [*_closed(bridges), *forward.opened(seen.forward, bridges)]
+        opened = forward.opened(seen.forward, bridges)
         if bridges:
-            wanted = elements.everything(state, closed)
+            wanted = elements.everything(state, [*_closed(bridges), *opened])
             change = diff.difference(seen, table, wanted) if table else diff.made(wanted)
         elif table is not None and diff.is_dnets(table) and TRACE in former.traces:
-            change = diff.gone(table)
+            change = diff.gone(table, goes_on=former.goes_on)
+            if diff.has_administrators(table):
+                change = change._replace(left=(_left(former),))
         else:
             change = Change()
         beside, found = forward.difference(seen.forward, bridges)
-        return change._replace(beside=tuple(beside), findings=(*change.findings, *found))
+        return change._replace(
+            beside=tuple(beside),
+            findings=(*change.findings, *found),
+            notes=tuple(map(_told, opened)),
+        )
 
     def own(self) -> frozenset[Chain]:
         """The table, whose name nobody chooses."""
@@ -117,6 +125,28 @@ class Nftables:
     def objections(self, _state: State, _bridge: Bridge) -> Iterator[DnetError]:
         """None: bridges share the table."""
         yield from ()
+
+
+def _left(former: Former) -> str:
+    """What is said of what the administrator has in the table where dnet has nothing."""
+    if former.goes_on:
+        return (
+            f"the rules in chain {USER} of {TABLE} go on to drop what they drop; what they accept "
+            "is no longer decided by them: iptables -A DNET-USER …"
+        )
+    return (
+        f"the table {TABLE} stays, for it has a chain {USER} or more of yours: "
+        f"nft delete table {TABLE}"
+    )
+
+
+def _told(bridge: str) -> str:
+    """What is said of a bridge that is closed for what lets it past iptables-nft's FORWARD."""
+    return (
+        f"{bridge}: no other network reaches its containers' own addresses, for filter FORWARD of "
+        f"iptables-nft drops what is new; to let them: dnet bridge init {for_shell(bridge)} "
+        "--direct-access"
+    )
 
 
 def _closed(bridges: Iterable[Bridge]) -> list[str]:

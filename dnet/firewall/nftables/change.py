@@ -46,6 +46,8 @@ class Change(NamedTuple):
     beside: tuple[Command, ...] = ()
     findings: tuple[Finding, ...] = ()
     overruled: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
     refusal: DnetError | None = None
 
     def __bool__(self) -> bool:

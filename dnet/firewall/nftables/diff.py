@@ -17,9 +17,11 @@ from dnet.firewall.nftables.change import FOREIGN, MISSING, Change, Command, of_
 from dnet.firewall.nftables.elements import Elements
 from dnet.firewall.nftables.layout import (
     CHAIN,
+    FORWARD,
     MARK,
     TABLE,
     THE_USERS,
+    TO_USER,
     TRACE,
     Object,
     Objects,
@@ -39,7 +41,10 @@ def is_dnets(table: Table) -> bool:
 
 def is_remainder(table: Table) -> bool:
     """Whether nothing but what is the administrator's is left, and what that uses."""
-    return not any(_rules(one, lines) for one, lines in _mine(table).items())
+    return is_dnets(table) and all(
+        not rules or (one, rules) == (FORWARD, (TO_USER,))
+        for one, rules in ((one, _rules(one, lines)) for one, lines in _mine(table).items())
+    )
 
 
 def made(elements: Elements) -> Change:
@@ -53,18 +58,29 @@ def made(elements: Elements) -> Change:
     )
 
 
-def gone(table: Table) -> Change:
-    """What takes the table away, but for what is the administrator's."""
+def gone(table: Table, *, goes_on: bool) -> Change:
+    """What takes the table away, but for what is the administrator's.
+
+    Where another firewall `goes_on` with the rules, what they drop goes on to be dropped.
+    """
     left = Finding(TRACE, "the table is left over")
-    if not _has_administrators(table):
+    if not has_administrators(table):
         return Change(ahead=(Command(f"delete table {TABLE}"),), findings=(left,))
     mine = _mine(table)
-    held = [one for one in mine if _holding(table, one)]
-    going = [one for one in mine if one not in held]
-    if not going and is_remainder(table):
+    jumps = {FORWARD: (TO_USER,)} if goes_on and table.objects.get(THE_USERS) else {}
+    held = [one for one in mine if one in jumps or _holding(table, one)]
+    if all(one in held and _rules(one, mine[one]) == jumps.get(one, ()) for one in mine):
         return Change()
-    emptied = [*mine, *(one for one in held if one.kind != CHAIN)]
-    return Change(ahead=(*_emptied(emptied), *_deleted(going)), findings=(left,))
+    return Change(
+        ahead=(*_emptied(mine), *_deleted([one for one in mine if one not in held])),
+        behind=tuple(
+            Command(f"add rule {TABLE} {one.name}", rule)
+            for one, rules in jumps.items()
+            for rule in rules
+            if one in mine
+        ),
+        findings=(left,),
+    )
 
 
 def difference(seen: Seen, table: Table, elements: Elements) -> Change:
@@ -117,7 +133,7 @@ def _mine(table: Table) -> Objects:
     return {one: lines for one, lines in table.objects.items() if not one.is_administrators}
 
 
-def _has_administrators(table: Table) -> bool:
+def has_administrators(table: Table) -> bool:
     """Whether anything is there of the administrator's: dnet makes their chain, and no rule."""
     return any(
         one.is_administrators and (one != THE_USERS or lines)

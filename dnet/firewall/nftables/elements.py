@@ -49,7 +49,7 @@ def collected(elements: Iterable[Element]) -> Elements:
 
 def everything(state: State, closed: Collection[str]) -> Elements:
     """All elements of a state. `closed` are bridges that other networks do not reach into."""
-    found = collected(of_bridges(filtered(state.bridges.values()), closed))
+    found = collected(of_bridges(state.bridges.values(), closed))
     for key, row in state.mappings.rows.items():
         for holder, mapped, data in of_mapping(key, row):
             found.setdefault(holder, {})[mapped] = data
@@ -60,8 +60,11 @@ def everything(state: State, closed: Collection[str]) -> Elements:
 
 
 def of_bridges(bridges: Iterable[Bridge], closed: Collection[str]) -> Iterator[Element]:
-    """What bridges need."""
-    for one in bridges:
+    """What bridges need, if any has rules; of one without is noted that it is dnet's."""
+    every = list(bridges)
+    ruled = filtered(every)
+    yield from (Element("inside", device(one.name)) for one in every if ruled)
+    for one in ruled:
         name = device(one.name)
         yield Element("bridges", name)
         yield Element("within", f"{name} . {name}")

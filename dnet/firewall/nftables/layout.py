@@ -41,6 +41,8 @@ Objects = dict[Object, tuple[str, ...]]
 """What is in a table, each with its lines: the declaration, and in a chain the rules behind it."""
 
 THE_USERS = Object(CHAIN, USER)
+FORWARD = Object(CHAIN, "forward")
+TO_USER = f"jump {USER}"
 
 _BETWEEN = "iifname . oifname @within"
 _KNOWN = ("ct state established,related accept", "ct status dnat accept")
@@ -55,7 +57,7 @@ def objects() -> Objects:
 
 
 def _sets() -> Iterator[tuple[Object, tuple[str, ...]]]:
-    for name in ("bridges", "isolated", "noicc", "closed"):
+    for name in ("inside", "bridges", "isolated", "noicc", "closed"):
         yield Object("set", name), ("type ifname",)
     yield Object("set", "within"), ("type ifname . ifname",)
     for family in FAMILIES:
@@ -124,12 +126,12 @@ def _links() -> Iterator[str]:
 
 
 def _forward() -> Iterator[str]:
-    yield f"jump {USER}"
+    yield TO_USER
     yield from _KNOWN
     yield f"{_BETWEEN} accept"
     yield "iifname @isolated oifname @bridges jump refuse"
     yield "iifname @bridges oifname @isolated jump refuse"
-    yield "iifname != @bridges oifname @closed drop"
+    yield "iifname != @inside oifname @closed drop"
 
 
 def _redirects() -> Iterator[str]:
