@@ -13,13 +13,14 @@ from typing import NamedTuple
 import pytest
 
 from tests import caller
+from tests import lab as labs
 from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Node
 
 WEB, FAR = "172.17.0.2", "172.18.0.2"
-SECONDS, RATE = 4, 200
+SECONDS, RATE = 3, 200
 OTHER = {"iptables": "nftables", "nftables": "iptables"}
 DROP = {
     "iptables": "iptables -A DNET-USER -p tcp -d 172.17.0.2 --dport 81 -j DROP",
@@ -37,18 +38,25 @@ class Town(NamedTuple):
     far: Node
 
 
+@pytest.fixture(params=labs.VARIANTS)
+def machine(request: pytest.FixtureRequest, tmp_path: Path, variant_folders: Path) -> Iterator[Lab]:
+    """A lab where it may be either firewall, with each variant of iptables."""
+    with labs.opened(tmp_path, variant_folders, request.param) as opened:
+        yield opened
+
+
 @pytest.fixture(params=OTHER)
-def town(request: pytest.FixtureRequest, both: Lab) -> Town:
-    host = both.host()
+def town(request: pytest.FixtureRequest, machine: Lab) -> Town:
+    host = machine.host()
     host.env["DNET_FIREWALL"] = str(request.param)
     host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16", "--no-icc")
     del host.env["DNET_FIREWALL"]
     host.ok("bridge", "init", "dnet1", "--address", "172.18.42.1/16")
-    client = both.outside(host)
+    client = machine.outside(host)
     client.ip("route add 172.16.0.0/12 via 10.99.0.1", "route add 127.0.0.53 via 10.99.0.1")
     nodes = []
     for name, bridge in (("web", "dnet0"), ("sibling", "dnet0"), ("far", "dnet1")):
-        node = both.node()
+        node = machine.node()
         host.ok("attach", name, "--netns", node.netns, "--bridge", bridge)
         nodes.append(node)
     for port in (80, 81, 82, 9003, 9105):
@@ -163,8 +171,8 @@ def test_another_one_by_bridge_init_is_a_conflict(town: Town) -> None:
     assert firewall(host) == there
 
 
-def test_what_is_not_there_cannot_be_used(both: Lab) -> None:
-    host = both.host()
+def test_what_is_not_there_cannot_be_used(machine: Lab) -> None:
+    host = machine.host()
     host.env["PATH"] = host.env["PATH"].split(":")[1]
     before = host.everything()
     for name, program in (("nftables", "nft"), ("iptables", "iptables")):
@@ -178,8 +186,8 @@ def test_what_is_not_there_cannot_be_used(both: Lab) -> None:
     host.fails(STATUS["usage"], "bridge", "init", "--firewall", "pf")
 
 
-def test_without_iptables_it_is_nftables(both: Lab, tmp_path: Path) -> None:
-    host = both.host()
+def test_without_iptables_it_is_nftables(machine: Lab, tmp_path: Path) -> None:
+    host = machine.host()
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "nft").symlink_to("/usr/sbin/nft")
     host.env["PATH"] = f"{tmp_path}/bin:{host.env['PATH'].split(':')[1]}"
