@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -27,15 +28,37 @@ settings.load_profile("dnet")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _REAL = Path(__file__).with_name("real")
+_STAGED = ("nft", labs.NFTABLES)
+_BY_TURNS = {"variant": labs.EVERY, "stage": _STAGED}
+"""The fixtures that are of each firewall in turn."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("DNET_BY_TURNS"):
+        passed_over = [item for item in items if not _has_its_turn(item)]
+        config.hook.pytest_deselected(items=passed_over)
+        items[:] = [item for item in items if item not in set(passed_over)]
     reason = labs.why_not_here()
     for item in items:
         if _REAL in item.path.parents:
             item.add_marker("real")
             if reason:
                 item.add_marker(pytest.mark.skip(reason=f"needs a real kernel as root: {reason}"))
+
+
+def _has_its_turn(item: pytest.Item) -> bool:
+    """Whether a test is tried in short with the firewall that it is for: each is with one of them.
+
+    Which one follows from its name, so that it is the same in every run.
+    """
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    name, firewall = next(((k, v) for k, v in params.items() if k in _BY_TURNS), ("", ""))
+    if not name:
+        return True
+    there = _BY_TURNS[name]
+    others = sorted(f"{k}={v}" for k, v in params.items() if k != name)
+    turn = crc32(f"{item.nodeid.partition('[')[0]} {others}".encode())
+    return there[turn % len(there)] == firewall
 
 
 @pytest.hookimpl(wrapper=True)
@@ -137,7 +160,7 @@ def host(lab: Lab) -> Host:
     return lab.host()
 
 
-@pytest.fixture(scope="module", params=("nft", labs.NFTABLES))
+@pytest.fixture(scope="module", params=_STAGED)
 def stage(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, variant_folders: Path
 ) -> Iterator[Stage]:
