@@ -124,7 +124,7 @@ def shared_lab(tmp_path_factory: pytest.TempPathFactory, variant_folders: Path) 
         yield opened
 
 
-@pytest.fixture(params=labs.EVERY)
+@pytest.fixture(params=labs.VARIANTS)
 def variant(request: pytest.FixtureRequest) -> str:
     """Each iptables variant in turn."""
     return str(request.param)

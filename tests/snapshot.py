@@ -48,13 +48,23 @@ def firewall(saved: str) -> list[str]:
 
 
 def nftables(listed: str) -> list[str]:
-    """The lines of `nft list ruleset`, those with elements sorted: in a hash they have no order."""
-    whole = re.sub(r",\n\s+", ", ", listed)
-    return [
-        re.sub(r"elements = \{ (.*) \}", _sorted, f"nft {line}")
-        for line in whole.splitlines()
-        if line.strip()
-    ]
+    """The lines of `nft list ruleset`, each behind what it is in, sorted where there is no order.
+
+    Elements have none in a hash; chains and sets stand as they were made.
+    """
+    found: dict[str, list[str]] = {}
+    table = block = ""
+    for line in re.sub(r",\n\s+", ", ", listed).splitlines():
+        if line.startswith("table "):
+            table = block = line.removesuffix(" {")
+        elif line.endswith(" {"):
+            block = f"{table} {line.strip().removesuffix(' {')}"
+        elif line == "\t}":
+            block = table
+        found.setdefault(f"nft {block}", []).append(
+            re.sub(r"elements = \{ (.*) \}", _sorted, line.strip())
+        )
+    return [f"{name}: {line}" for name, lines in sorted(found.items()) for line in lines if line]
 
 
 def _sorted(elements: re.Match[str]) -> str:

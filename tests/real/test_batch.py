@@ -57,9 +57,9 @@ def test_a_line_whose_bridge_cannot_be_made_is_named(br0: Host) -> None:
     assert message == f"line 2: {line}: the device br1 was there before dnet and is gone"
 
 
-def test_everything_from_an_empty_machine_in_one_batch(both: Lab) -> None:
-    host = both.host()
-    client, web = both.outside(host), both.node()
+def test_everything_from_an_empty_machine_in_one_batch(every: Lab) -> None:
+    host = every.host()
+    client, web = every.outside(host), every.node()
     web.listen("tcp", 80, "web")
     lines = [
         "bridge init br0 --address 172.17.42.1/16",

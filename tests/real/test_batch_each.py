@@ -20,9 +20,9 @@ def br0(host: Host) -> Host:
     return host
 
 
-def test_each_line_is_answered_and_in_force_before_the_next_is_said(both: Lab) -> None:
-    host = both.host()
-    client, web = both.outside(host), both.node()
+def test_each_line_is_answered_and_in_force_before_the_next_is_said(every: Lab) -> None:
+    host = every.host()
+    client, web = every.outside(host), every.node()
     web.listen("tcp", 80, "web")
     with talking_to(host) as dnet:
         assert dnet.ask("bridge init br0 --address 172.17.42.1/16") == ""

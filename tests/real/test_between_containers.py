@@ -58,12 +58,12 @@ def test_no_icc_sets_what_it_needs_and_says_so(lab: Lab, bridge_nf: int) -> None
     two.close()
 
 
-def test_bridges_are_apart_until_both_are_opened(both: Lab) -> None:
-    host = both.host()
+def test_bridges_are_apart_until_both_are_opened(every: Lab) -> None:
+    host = every.host()
     for name, address in (("dnet0", "172.17.42.1/16"), ("dnet1", "172.18.42.1/16")):
         host.ok("bridge", "init", name, "--address", address)
-    one = attach(both, host, "one", "--bridge", "dnet0", "--ip", "172.17.0.2", "-p", "8080:80")
-    two = attach(both, host, "two", "--bridge", "dnet1", "--ip", "172.18.0.2")
+    one = attach(every, host, "one", "--bridge", "dnet0", "--ip", "172.17.0.2", "-p", "8080:80")
+    two = attach(every, host, "two", "--bridge", "dnet1", "--ip", "172.18.0.2")
 
     def apart() -> None:
         one.misses("tcp", "172.18.0.2", 80)

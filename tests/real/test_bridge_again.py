@@ -46,8 +46,8 @@ def test_init_again_changes_exactly_the_options_given(host: Host) -> None:
     assert host.json("bridge", "show") == before
 
 
-def test_options_changed_and_changed_back_leave_the_same_rules(both: Lab) -> None:
-    host = both.host()
+def test_options_changed_and_changed_back_leave_the_same_rules(every: Lab) -> None:
+    host = every.host()
     host.ok("bridge", "init", "br0", *ADDRESS)
     before = host.snapshot()
     for change, back in (("--no-icc", "--icc"), ("--no-masquerade", "--masquerade")):
@@ -83,8 +83,8 @@ def test_subnets_that_overlap_are_refused(host: Host, address: str) -> None:
     assert host.everything() == before
 
 
-def test_bridges_may_share_a_chain(both: Lab) -> None:
-    host = both.host()
+def test_bridges_may_share_a_chain(every: Lab) -> None:
+    host = every.host()
     host.ok("bridge", "init", "br0", *ADDRESS)
     host.ok("interface", "allocate", "web", "--bridge", "br0")
     host.ok("map", "add", "web", "8080:80")

@@ -101,8 +101,8 @@ def test_an_empty_chain_of_somebody_else_s_is_theirs_too(host: Host) -> None:
     assert host.everything() == before
 
 
-def test_foreign_rules_stay_in_their_place_through_a_whole_life(both: Lab) -> None:
-    host = both.host()
+def test_foreign_rules_stay_in_their_place_through_a_whole_life(every: Lab) -> None:
+    host = every.host()
     host.iptables(*FOREIGN)
     before = host.snapshot()
     theirs = foreign(host)
@@ -147,8 +147,8 @@ def without_forwarding(snapshot: str) -> list[str]:
     return [line for line in snapshot.splitlines() if "ip_forward" not in line]
 
 
-def test_remove_leaves_nothing_more_and_nothing_fewer(both: Lab) -> None:
-    host = both.host()
+def test_remove_leaves_nothing_more_and_nothing_fewer(every: Lab) -> None:
+    host = every.host()
     before = without_forwarding(host.snapshot())
     host.ok("bridge", "init", "br0", *ADDRESS, "--no-icc")
     host.ok("bridge", "init", "br1", "--chain", "B1", "--address", "10.5.0.1/24")
@@ -179,8 +179,8 @@ def test_remove_refuses_while_anything_is_allocated(host: Host) -> None:
     host.ok("bridge", "remove", "br0")
 
 
-def test_remove_by_force_takes_everything_along(both: Lab) -> None:
-    host = both.host()
+def test_remove_by_force_takes_everything_along(every: Lab) -> None:
+    host = every.host()
     before = without_forwarding(host.snapshot())
     host.ok("bridge", "init", "br0", *ADDRESS, "--no-icc")
     host.ok("interface", "allocate", "web", "--expose", "80/tcp")
@@ -221,8 +221,8 @@ def test_removing_what_is_gone(host: Host) -> None:
     host.fails(3, "bridge", "remove", "br0")
 
 
-def test_a_bridge_whose_device_somebody_deleted_can_be_removed(both: Lab) -> None:
-    host = both.host()
+def test_a_bridge_whose_device_somebody_deleted_can_be_removed(every: Lab) -> None:
+    host = every.host()
     before = without_forwarding(host.snapshot())
     host.ok("bridge", "init", "br0", *ADDRESS)
     host.ip("link del br0")

@@ -357,11 +357,11 @@ def settled(host: Host) -> list[str]:
 
 
 @pytest.mark.parametrize("wrecked", [False, True], ids=["intact", "wrecked"])
-def test_reset_leaves_nothing(both: Lab, wrecked: bool) -> None:
-    host = both.host()
+def test_reset_leaves_nothing(every: Lab, wrecked: bool) -> None:
+    host = every.host()
     host.iptables("-A INPUT -p tcp --dport 22 -j ACCEPT", "-t nat -A POSTROUTING -j RETURN")
     before = settled(host)
-    machine = make(both, host)
+    machine = make(every, host)
     if wrecked:
         host.run("sh", "-c", "iptables -F; iptables -t nat -X SECOND; ip link delete dnet1; true")
         host.iptables("-A INPUT -p tcp --dport 22 -j ACCEPT")
@@ -375,7 +375,7 @@ def test_reset_leaves_nothing(both: Lab, wrecked: bool) -> None:
     assert host.store() == {}
     assert machine.node.run("ip -j link").count("ifname") == 1
     host.quiet("reset", "--yes")
-    make(both, host)
+    make(every, host)
     host.quiet("check")
 
 

@@ -279,9 +279,9 @@ def street(lab: Lab) -> Street:
 
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
 @pytest.mark.parametrize("tracked", [True, False], ids=["tracked", "untracked"])
-def test_what_siblings_have_open_ends_with_no_icc(both: Lab, proto: str, tracked: bool) -> None:
+def test_what_siblings_have_open_ends_with_no_icc(every: Lab, proto: str, tracked: bool) -> None:
     """Where bridged frames did not meet iptables, nothing was tracked: that comes with it."""
-    host, outside, web, db, _ = street(both)
+    host, outside, web, db, _ = street(every)
     host.sysctl("net/bridge/bridge-nf-call-iptables", int(tracked))
     host.ok("map", "add", "db", f"8053:53/{proto}")
     host.ok("link", "add", "web", "db", "-p", f"54/{proto}")
@@ -309,8 +309,8 @@ def test_what_siblings_have_open_ends_with_no_icc(both: Lab, proto: str, tracked
 
 
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
-def test_what_bridges_have_open_ends_with_isolate(both: Lab, proto: str) -> None:
-    host, _, web, _, far = street(both)
+def test_what_bridges_have_open_ends_with_isolate(every: Lab, proto: str) -> None:
+    host, _, web, _, far = street(every)
     host.ok("map", "add", "far", f"8053:53/{proto}")
     host.ok("link", "add", "web", "far", "-p", f"54/{proto}")
     ending = [web.open(proto, FAR, 53), far.open(proto, WEB, 53)]

@@ -139,17 +139,17 @@ def test_detach_of_nobody(host: Host) -> None:
     host.quiet("detach", "web", "--if-exists")
 
 
-def test_on_and_off_again_and_again_leaves_nothing(both: Lab) -> None:
-    host = both.host()
+def test_on_and_off_again_and_again_leaves_nothing(every: Lab) -> None:
+    host = every.host()
     host.ok(*BRIDGE, "--no-icc")
-    outside, node, db = both.outside(host), both.node(), both.node()
+    outside, node, db = every.outside(host), every.node(), every.node()
     host.ok("attach", "db", "--netns", db.netns, "--expose", "53/udp")
     db.listen("udp", 53, "db")
     node.listen("udp", 53, "web")
     before = host.snapshot()
     words = f"--netns {node.netns} -p 53:53/udp -p 80 --link db"
     with talking_to(host) as dnet:
-        for turn in range(200 if both.variant == "nft" else 20):
+        for turn in range(200 if every.variant == "nft" else 20):
             address = dnet.ask(f"attach web{turn} {words}")
             assert address.startswith("172.17.")
             if turn % 20 == 0:

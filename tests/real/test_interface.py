@@ -94,8 +94,8 @@ def test_show_tells_ports_and_links(br0: Host) -> None:
     assert expected.items() <= port.items()
 
 
-def test_release_takes_mappings_ports_links_and_the_address_along(both: Lab) -> None:
-    host = both.host()
+def test_release_takes_mappings_ports_links_and_the_address_along(every: Lab) -> None:
+    host = every.host()
     host.ok("bridge", "init", "br0", "--address", "172.17.42.1/16", "--no-icc")
     host.ok("interface", "allocate", "other", "--expose", "80/tcp")
     host.ok("map", "add", "other", "8000:80")

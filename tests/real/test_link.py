@@ -40,8 +40,8 @@ def world(lab: Lab) -> tuple[Host, Node, Node]:
 # --- between containers ------------------------------------------------------------------------
 
 
-def test_only_what_is_linked_answers_and_only_in_its_direction(both: Lab) -> None:
-    host, web, db = world(both)
+def test_only_what_is_linked_answers_and_only_in_its_direction(every: Lab) -> None:
+    host, web, db = world(every)
     web.misses("tcp", "172.17.0.3", 5432)
     host.quiet("link", "add", "web", "db")
     web.reaches("db", "tcp", "172.17.0.3", 5432)
@@ -56,16 +56,16 @@ def test_only_what_is_linked_answers_and_only_in_its_direction(both: Lab) -> Non
     web.misses("tcp", "172.17.0.3", 5432)
 
 
-def test_ports_of_both_protocols(both: Lab) -> None:
-    host, web, _ = world(both)
+def test_ports_of_both_protocols(every: Lab) -> None:
+    host, web, _ = world(every)
     host.ok("link", "add", "web", "db", "-p", "80/udp", "--port", "5432/tcp")
     web.reaches("db", "udp", "172.17.0.3", 80)
     web.reaches("db", "tcp", "172.17.0.3", 5432)
     web.misses("tcp", "172.17.0.3", 80)
 
 
-def test_a_link_never_falls_behind_the_drop(both: Lab) -> None:
-    host, web, db = world(both)
+def test_a_link_never_falls_behind_the_drop(every: Lab) -> None:
+    host, web, db = world(every)
     host.ok("link", "add", "web", "db")
     host.ok("bridge", "init", "br0", "--no-icc")
     web.reaches("db", "tcp", "172.17.0.3", 5432)
@@ -76,18 +76,18 @@ def test_a_link_never_falls_behind_the_drop(both: Lab) -> None:
     db.misses("tcp", "172.17.0.2", 80)
 
 
-def test_mappings_stay_in_force_when_options_change(both: Lab) -> None:
-    host, _, _ = world(both)
-    client = both.outside(host)
+def test_mappings_stay_in_force_when_options_change(every: Lab) -> None:
+    host, _, _ = world(every)
+    client = every.outside(host)
     host.ok("map", "add", "db", "8080:80")
     for option in ("--icc", "--no-icc", "--no-masquerade", "--masquerade"):
         host.ok("bridge", "init", "br0", option)
         client.reaches("db", "tcp", "10.99.0.1", 8080)
 
 
-def test_with_a_policy_of_drop_a_link_and_a_mapping_answer(both: Lab) -> None:
-    host, web, _ = world(both)
-    client = both.outside(host)
+def test_with_a_policy_of_drop_a_link_and_a_mapping_answer(every: Lab) -> None:
+    host, web, _ = world(every)
+    client = every.outside(host)
     host.iptables("-P FORWARD DROP")
     host.ok("link", "add", "web", "db")
     host.ok("map", "add", "db", "8080:80")
@@ -156,9 +156,9 @@ def test_remove_in_both_spellings_leaves_what_was_before(br0: Host) -> None:
         assert br0.snapshot() == before
 
 
-def test_one_of_two_links_to_a_child_goes(both: Lab) -> None:
-    host, web, _ = world(both)
-    app = both.container(host, "br0", host.ok("interface", "allocate", "app"))
+def test_one_of_two_links_to_a_child_goes(every: Lab) -> None:
+    host, web, _ = world(every)
+    app = every.container(host, "br0", host.ok("interface", "allocate", "app"))
     host.ok("link", "add", "web", "db")
     host.ok("link", "add", "app", "db")
     host.ok("link", "remove", "app", "db")

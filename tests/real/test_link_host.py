@@ -19,8 +19,8 @@ def br0(host: Host) -> Host:
     return host
 
 
-def test_the_host_reaches_a_linked_child_at_its_loopback(both: Lab) -> None:
-    host, _, _ = world(both)
+def test_the_host_reaches_a_linked_child_at_its_loopback(every: Lab) -> None:
+    host, _, _ = world(every)
     host.misses("tcp", "127.0.0.1", 5432)
     host.quiet("link", "add", "host", "db")
     host.reaches("db", "tcp", "127.0.0.1", 5432)
@@ -32,9 +32,9 @@ def test_the_host_reaches_a_linked_child_at_its_loopback(both: Lab) -> None:
     assert host.sysctl("net/ipv4/conf/br0/route_localnet") == "0"
 
 
-def test_what_comes_for_the_loopback_from_elsewhere_is_dropped(both: Lab) -> None:
-    host, web, _ = world(both)
-    client = both.outside(host)
+def test_what_comes_for_the_loopback_from_elsewhere_is_dropped(every: Lab) -> None:
+    host, web, _ = world(every)
+    client = every.outside(host)
     host.listen("tcp", 9999)
     host.ok("link", "add", "host", "db")
     for node, gateway in ((client, "10.99.0.1"), (web, "172.17.42.1")):

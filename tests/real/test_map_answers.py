@@ -26,8 +26,8 @@ def world(lab: Lab, *options: str) -> tuple[Host, Node, Node]:
 
 
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
-def test_a_published_port_answers_from_outside_until_it_is_removed(both: Lab, proto: str) -> None:
-    host, client, web = world(both)
+def test_a_published_port_answers_from_outside_until_it_is_removed(every: Lab, proto: str) -> None:
+    host, client, web = world(every)
     web.listen(proto, 80, "web")
     client.misses(proto, HERE, 8080)
     assert host.ok("map", "add", "web", f"8080:80/{proto}") == f"0.0.0.0:8080/{proto}"
@@ -39,8 +39,8 @@ def test_a_published_port_answers_from_outside_until_it_is_removed(both: Lab, pr
     host.misses(proto, HERE, 8080)
 
 
-def test_a_container_reaches_the_outside_under_the_host_s_address(both: Lab) -> None:
-    host, client, web = world(both)
+def test_a_container_reaches_the_outside_under_the_host_s_address(every: Lab) -> None:
+    host, client, web = world(every)
     client.listen("tcp", 80, "far")
     answer = web.ask("tcp", "10.99.0.2", 80)
     assert answer is not None
@@ -69,8 +69,8 @@ def test_a_range_is_one_rule_with_the_right_offset(both: Lab, proto: str) -> Non
 
 
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
-def test_a_range_onto_the_same_ports(both: Lab, proto: str) -> None:
-    host, client, web = world(both)
+def test_a_range_onto_the_same_ports(every: Lab, proto: str) -> None:
+    host, client, web = world(every)
     for port in (8000, 8005, 8009):
         web.listen(proto, port, f"web{port}")
     host.ok("map", "add", "web", f"8000-8009:8000-8009/{proto}")
@@ -80,9 +80,9 @@ def test_a_range_onto_the_same_ports(both: Lab, proto: str) -> None:
 
 @pytest.mark.parametrize("first", [8080, 8081])
 def test_two_host_ports_to_one_container_port_come_and_go_in_any_order(
-    both: Lab, first: int
+    every: Lab, first: int
 ) -> None:
-    host, client, web = world(both)
+    host, client, web = world(every)
     web.listen("tcp", 80, "web")
     host.ok("map", "add", "web", "8080:80")
     host.ok("map", "add", "web", "8081:80")
@@ -96,8 +96,8 @@ def test_two_host_ports_to_one_container_port_come_and_go_in_any_order(
     client.misses("tcp", HERE, second)
 
 
-def test_a_mapping_of_one_address_answers_there_only(both: Lab) -> None:
-    host, client, web = world(both)
+def test_a_mapping_of_one_address_answers_there_only(every: Lab) -> None:
+    host, client, web = world(every)
     host.ip("addr add 10.99.0.3/24 dev eth0")
     web.listen("tcp", 80, "web")
     assert host.ok("map", "add", "web", "10.99.0.3:8080:80") == "10.99.0.3:8080/tcp"
@@ -105,10 +105,10 @@ def test_a_mapping_of_one_address_answers_there_only(both: Lab) -> None:
     client.misses("tcp", HERE, 8080)
 
 
-def test_the_same_port_of_two_addresses_leads_to_two_containers(both: Lab) -> None:
-    host, client, web = world(both)
+def test_the_same_port_of_two_addresses_leads_to_two_containers(every: Lab) -> None:
+    host, client, web = world(every)
     host.ip("addr add 10.99.0.3/24 dev eth0")
-    db = both.container(host, "br0", host.ok("interface", "allocate", "db"))
+    db = every.container(host, "br0", host.ok("interface", "allocate", "db"))
     for node, name in ((web, "web"), (db, "db")):
         node.listen("tcp", 80, name)
     host.ok("map", "add", "web", f"{HERE}:8080:80")
@@ -117,9 +117,9 @@ def test_the_same_port_of_two_addresses_leads_to_two_containers(both: Lab) -> No
     client.reaches("db", "tcp", "10.99.0.3", 8080)
 
 
-def test_a_port_that_came_back_leads_to_its_new_owner(both: Lab) -> None:
-    host, client, web = world(both)
-    db = both.container(host, "br0", host.ok("interface", "allocate", "db"))
+def test_a_port_that_came_back_leads_to_its_new_owner(every: Lab) -> None:
+    host, client, web = world(every)
+    db = every.container(host, "br0", host.ok("interface", "allocate", "db"))
     web.listen("tcp", 80, "web")
     db.listen("tcp", 80, "db")
     host.ok("map", "add", "web", "8080:80")
@@ -129,8 +129,8 @@ def test_a_port_that_came_back_leads_to_its_new_owner(both: Lab) -> None:
     client.reaches("db", "tcp", HERE, 8080)
 
 
-def test_a_target_by_address(both: Lab) -> None:
-    host, client, web = world(both)
+def test_a_target_by_address(every: Lab) -> None:
+    host, client, web = world(every)
     web.listen("tcp", 80, "web")
     host.ok("map", "add", "172.17.0.2", "8080:80")
     client.reaches("web", "tcp", HERE, 8080)

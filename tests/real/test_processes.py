@@ -1,4 +1,4 @@
-"""How many programs a change starts: iptables-restore once, and nothing that looks."""
+"""How many programs a change starts: the one that changes rules, once, and nothing that looks."""
 
 from __future__ import annotations
 
@@ -8,22 +8,26 @@ import pytest
 
 from tests import observed
 from tests.host import Host
-from tests.lab import Lab
+from tests.lab import NFTABLES, Lab
 
 FORBIDDEN = {"netaddr", "rich", "dnet.plan.devicesteps"}
-ONE_CHANGE = ["iptables-restore"]
 
 
 @pytest.fixture
-def host(both: Lab) -> Host:
+def host(every: Lab) -> Host:
     """A machine with three interfaces, a mapping and a link."""
-    host = both.host()
+    host = every.host()
     host.ok("bridge", "init")
     for name in ("web", "db", "app"):
         host.ok("interface", "allocate", name, "--expose", "80")
     host.ok("map", "add", "web", "8080:80")
     host.ok("link", "add", "web", "db")
     return host
+
+
+def one_change(host: Host) -> list[str]:
+    """The one program that changes rules."""
+    return ["nft"] if host.variant == NFTABLES else ["iptables-restore"]
 
 
 def committed(host: Host) -> int:
@@ -42,9 +46,9 @@ def committed(host: Host) -> int:
     ],
     ids=" ".join,
 )
-def test_one_more_is_one_iptables_restore_and_no_look(host: Host, words: list[str]) -> None:
+def test_one_more_is_one_program_and_no_look(host: Host, words: list[str]) -> None:
     seen = observed.on(host, *words)
-    assert seen.programs == ONE_CHANGE
+    assert seen.programs == one_change(host)
     assert seen.locks == 1
     assert not FORBIDDEN & seen.modules
 
@@ -54,11 +58,11 @@ def test_one_more_is_one_iptables_restore_and_no_look(host: Host, words: list[st
     [["map", "remove", "8081"], ["map", "remove", "8081", "8082"], ["link", "remove", "db", "app"]],
     ids=" ".join,
 )
-def test_one_fewer_is_one_iptables_restore_and_no_look(host: Host, words: list[str]) -> None:
+def test_one_fewer_is_one_program_and_no_look(host: Host, words: list[str]) -> None:
     host.ok("map", "add", "web", "8081:80", "8082:80")
     host.ok("link", "add", "db", "app")
     seen = observed.on(host, *words)
-    assert seen.programs == ONE_CHANGE
+    assert seen.programs == one_change(host)
     assert seen.locks == 1
     assert not FORBIDDEN & seen.modules
 
@@ -66,8 +70,8 @@ def test_one_fewer_is_one_iptables_restore_and_no_look(host: Host, words: list[s
 def test_with_chains_by_port_too(host: Host) -> None:
     lines = "".join(f"map add web {port}:80\n" for port in range(1000, 1200))
     host.ok("batch", stdin=lines)
-    assert observed.on(host, "map", "add", "web", "20000:80").programs == ONE_CHANGE
-    assert observed.on(host, "map", "remove", "20000").programs == ONE_CHANGE
+    assert observed.on(host, "map", "add", "web", "20000:80").programs == one_change(host)
+    assert observed.on(host, "map", "remove", "20000").programs == one_change(host)
 
 
 def test_what_changes_nothing_starts_nothing(host: Host) -> None:
@@ -89,7 +93,7 @@ def test_a_thousand_mappings_are_one_change_under_one_lock(host: Host) -> None:
     serial = committed(host)
     lines = "".join(f"map add web {port}:80\n" for port in range(10000, 11000))
     seen = observed.on(host, "batch", stdin=lines)
-    assert (seen.programs, seen.locks) == (ONE_CHANGE, 1)
+    assert (seen.programs, seen.locks) == (one_change(host), 1)
     assert committed(host) == serial + 1
     assert not FORBIDDEN & seen.modules
 

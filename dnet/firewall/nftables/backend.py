@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from dnet.errors import ConflictError, DnetError
-from dnet.firewall.door import Chain, Former
+from dnet.firewall.door import Chain, Finding, Former
 from dnet.firewall.nftables import elements
 from dnet.firewall.nftables.change import Change
 from dnet.firewall.nftables.elements import Element
@@ -92,7 +92,12 @@ class Nftables:
         known = former.traces.union(expected.traces if expected else ()).difference(reserved)
         table = seen.table
         if table is not None and bridges:
-            _refuse_foreign(diff.is_dnets(table), TRACE in known or diff.is_remainder(table))
+            is_known = TRACE in known or diff.is_remainder(table)
+            if objection := _objection(diff.is_dnets(table), is_known):
+                if expected is not None:
+                    raise objection
+                foreign = Finding(TRACE, "the table is not dnet's")
+                return Change(findings=(foreign,), refusal=objection)
         opened = forward.opened(seen.forward, bridges)
         if bridges:
             wanted = elements.everything(state, [*_closed(bridges), *opened])
@@ -175,15 +180,16 @@ def _count(state: State, parent: str, sending: Element) -> int:
     return sum(one.parent == parent and elements.parent(one) == sending for one in links)
 
 
-def _refuse_foreign(is_dnets: bool, is_known: bool) -> None:
-    """Raises ConflictError where somebody else made the table."""
+def _objection(is_dnets: bool, is_known: bool) -> ConflictError | None:
+    """Why a table cannot be dnet's: somebody else made it."""
     if not is_dnets:
-        raise ConflictError(
+        return ConflictError(
             f"there is a table {TABLE}, which dnet did not make",
             f"look at it: nft list table {TABLE}; dnet needs that name for its own",
         )
-    if not is_known:
-        raise ConflictError(
-            f"there is a table {TABLE}, unknown to this store",
-            "if it is another store's: --state-dir; if that one is lost: dnet reset --unowned",
-        )
+    if is_known:
+        return None
+    return ConflictError(
+        f"there is a table {TABLE}, unknown to this store",
+        "if it is another store's: --state-dir; if that one is lost: dnet reset --unowned",
+    )

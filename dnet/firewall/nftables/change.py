@@ -51,7 +51,7 @@ class Change(NamedTuple):
     refusal: DnetError | None = None
 
     def __bool__(self) -> bool:
-        return any(self[:5])
+        return any(self[:5]) or self.refusal is not None
 
     def commands(self, together: int | None = None) -> Iterator[Command]:
         """All of them in their order, with so many elements in one."""

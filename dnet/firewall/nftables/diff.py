@@ -96,7 +96,8 @@ def difference(seen: Seen, table: Table, elements: Elements) -> Change:
         for one in both
         if one.kind == CHAIN
         and (
-            _rules(one, there[one]) != _rules(one, seen.spelled[one])
+            one in anew
+            or _rules(one, there[one]) != _rules(one, seen.spelled[one])
             or any(_names(line, other) for line in there[one] for other in leaving)
         )
     ]
