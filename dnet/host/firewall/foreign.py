@@ -17,12 +17,13 @@ from dnet.firewall import nftrules
 from dnet.firewall.iptables import promises
 from dnet.firewall.iptables.listing import Tables
 from dnet.firewall.iptables.rules import FORWARD
+from dnet.firewall.nftables.layout import TRACE
 from dnet.firewall.packet import Packet, Published, described
 from dnet.firewall.verdict import ACCEPT, DROP, Found, Walk
 from dnet.host import process, routes, system
 from dnet.host.firewall import nf_tables
 from dnet.host.firewall.nf_tables import BaseChain
-from dnet.model.entities import Bridge
+from dnet.model.entities import NFTABLES, Bridge
 from dnet.values.names import for_shell
 
 _IPTABLES = ("ip", FORWARD.table, FORWARD.name)
@@ -30,6 +31,8 @@ _OF_IPTABLES = frozenset({"filter", "mangle", "nat", "raw", "security"})
 _LEGACY_TABLES = "/proc/self/net/ip_tables_names"
 _BY_DEFAULT = "drops by default"
 _ALLOW = "allow the bridge there"
+_INSERT = "nft insert rule {} {{}} {{{{0}}}} accept"
+_INSERT_LEGACY = "iptables-legacy -I FORWARD {} {{0}} -j ACCEPT"
 # Whatever zone it is in, or none.
 _FIREWALLD = "firewall-cmd --zone=trusted --change-interface={}"
 _FEW = 3
@@ -48,16 +51,17 @@ class _Chain(NamedTuple):
 
 
 def stopping(
-    variant: str | None,
+    variant: str,
     bridges: Collection[Bridge],
     published: Callable[[], Published],
     outward: Callable[[], Collection[str]],
 ) -> Iterator[str]:
     """What chains of others stop of what dnet lets through, in words.
 
+    `variant` is that of the iptables in use, or `nftables` where dnet's rules are in its own table.
     `outward` are the devices by which any route leads.
     """
-    chains = list(_chains(variant or "nft"))
+    chains = list(_chains(variant))
     if not chains:
         return
     every = list(described(bridges, published(), *_outside(bridges, outward())))
@@ -94,20 +98,36 @@ def _chains(variant: str) -> Iterator[_Chain]:
         found = []  # A kernel without nftables, where nothing of the kind can be.
     for place, group in groupby(sorted(found), lambda one: _place(one)):
         listing = _listed(*place)
-        allow = _FIREWALLD if place[:2] == ("inet", "firewalld") else _ALLOW
         for one in group:
             if one[:3] == _IPTABLES and (saved := _saved("nft")):
                 yield _Chain("chain FORWARD of iptables-nft", partial(_end_in_text, saved))
                 continue
-            name = f"nftables chain {one.family} {one.table} {one.name}"
+            name = f"{one.family} {one.table} {one.name}"
             early = one.hook != nf_tables.FORWARD
-            yield _Chain(name, partial(_end_in_nft, one, listing), allow, early)
-    if variant == "nft" and (saved := _saved("legacy")):
-        yield _Chain("chain FORWARD of iptables-legacy", partial(_end_in_text, saved))
+            end = partial(_end_in_nft, one, listing)
+            yield _Chain(f"nftables chain {name}", end, _allowing(one, variant), early)
+    if variant in ("nft", NFTABLES) and (saved := _saved("legacy")):
+        allow = _both(_INSERT_LEGACY, "-i", "-o") if variant == NFTABLES else _ALLOW
+        yield _Chain("chain FORWARD of iptables-legacy", partial(_end_in_text, saved), allow)
+
+
+def _allowing(one: BaseChain, variant: str) -> str:
+    """What lets a bridge pass, with a place for its name."""
+    if (one.family, one.table) == ("inet", "firewalld"):
+        return _FIREWALLD
+    if variant != NFTABLES:
+        return _ALLOW
+    return _both(_INSERT.format(f"{one.family} {one.table} {one.name}"), "iifname", "oifname")
+
+
+def _both(command: str, *sides: str) -> str:
+    return "; ".join(map(command.format, sides))
 
 
 def _concerns(one: BaseChain, variant: str) -> bool:
-    if variant == "nft" and one[:3] == _IPTABLES:
+    if (variant == "nft" and one[:3] == _IPTABLES) or (
+        variant == NFTABLES and one[:2] == (TRACE.table, TRACE.name)
+    ):
         return False
     return one.hook == nf_tables.FORWARD or (one.hook == nf_tables.PREROUTING and one.drops)
 

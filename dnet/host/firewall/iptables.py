@@ -101,7 +101,7 @@ class Rules:
 
         bridges = filtered(state.bridges.values())
         published = partial(packet.published, state)
-        return foreign.stopping(state.variant, bridges, published, outward)
+        return foreign.stopping(state.variant or "nft", bridges, published, outward)
 
     def _run(self, words: list[str], text: str = "") -> str:
         return program.run(words, HINT, text, self._wait + 5, self._inherit)

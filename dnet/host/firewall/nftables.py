@@ -6,21 +6,29 @@ which outlives a killed dnet keeps the next one waiting.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 
-from dnet.errors import KernelError, out_of_files
+from dnet.errors import KernelError, RulesRefusedError, out_of_files
 from dnet.firewall.nftables import diff, layout, listing, wire
 from dnet.firewall.nftables.change import Change
 from dnet.firewall.nftables.elements import Elements
 from dnet.firewall.nftables.layout import TABLE, THE_USERS, TRACE, Objects
 from dnet.firewall.nftables.listing import Forward, Seen, Table
+from dnet.firewall.traffic import filtered
 from dnet.host import process, system
 from dnet.host.firewall import nf_tables, program
+from dnet.model.entities import NFTABLES
 from dnet.model.state import State
 
 HINT = "apt-get install nftables"
 _LIST = ("nft", "--terse", "--numeric-priority", "list", "ruleset", "inet")
 _FORWARD = ("nft", "--handle", "--stateless", "--numeric-priority", "list", "chain")
+_NEEDED = (0, 9, 7)  # The first with comments of tables.
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_REFUSED_BY_KERNEL = "Could not process rule"
+_PLACE = re.compile(r"\S*:\d+:\d+-\d+: Error: ")
 _OF_IPTABLES = ("ip", "filter", "FORWARD")
 
 
@@ -29,8 +37,6 @@ class Rules:
 
     `wait` is how long, in seconds, nft may take.
     """
-
-    variant = None
 
     def __init__(self, wait: float, inherit: tuple[int, ...] = ()) -> None:
         self._wait = wait
@@ -41,8 +47,14 @@ class Rules:
         """Whether there is an nft."""
         return system.find_program("nft") is not None
 
+    @property
+    def variant(self) -> None:
+        """It has none. Raises KernelError where there is no nft at all."""
+        program.found("nft", HINT)
+
     def refuse_another(self, _noted: str | None, /) -> None:
-        """There is only this one."""
+        """There is only this one. Raises KernelError where it is not there."""
+        program.found("nft", HINT)
 
     def read(self) -> Seen:
         """The table as it is listed, its elements, and iptables-nft's FORWARD."""
@@ -59,9 +71,14 @@ class Rules:
         """Carry a change out. Raises KernelError with what nft said."""
         self._run(("nft", "-f", "-"), _text(change))
 
-    def foreign(self, _state: State, _outward: Callable[[], Collection[str]], /) -> Iterator[str]:
+    def foreign(self, state: State, outward: Callable[[], Collection[str]], /) -> Iterator[str]:
         """What other firewalls do to what a state lets through."""
-        yield from ()
+        from dnet.firewall import packet
+        from dnet.host.firewall import foreign
+
+        bridges = filtered(state.bridges.values())
+        published = partial(packet.published, state)
+        return foreign.stopping(NFTABLES, bridges, published, outward)
 
     def _spelled(self, table: Table | None) -> Objects:
         """How this nft prints what dnet declares.
@@ -90,7 +107,21 @@ class Rules:
         return listing.forward(self._run((*_FORWARD, *_OF_IPTABLES)))
 
     def _run(self, words: tuple[str, ...], text: str = "") -> str:
-        return program.run(words, HINT, text, self._wait + 5, self._inherit)
+        try:
+            return program.run(words, HINT, text, self._wait + 5, self._inherit)
+        except RulesRefusedError as error:
+            if _REFUSED_BY_KERNEL in str(error):
+                raise error.saying(_PLACE.sub("", str(error))) from None
+            raise self._too_old() or error from None
+
+    def _too_old(self) -> KernelError | None:
+        """Why nft does not understand what it is given, if it is for its version."""
+        said = program.run(("nft", "--version"), HINT, "", self._wait + 5, self._inherit)
+        version = _VERSION.search(said)
+        if version is None or tuple(map(int, version.groups())) >= _NEEDED:
+            return None
+        needed = ".".join(map(str, _NEEDED))
+        return KernelError(f"nft is of version {version[0]}, and {needed} is needed", HINT)
 
 
 def _text(change: Change) -> str:
