@@ -409,9 +409,8 @@ def test_beside_a_forward_that_drops(nftables: Lab, stopping: str) -> None:
     client.reaches("web", "tcp", "172.17.0.2", 81)
     host.quiet("check")
     host.run("iptables -D FORWARD 1")
-    assert found(host) == [
-        'ip filter FORWARD: missing: iifname "dnet0" counter accept comment "dnet"'
-    ]
+    missing = 'ip filter FORWARD: missing: iifname "dnet0" counter accept comment "dnet"'
+    assert missing in found(host)
     host.ok("restore")
     host.quiet("check")
     host.ok("bridge", "remove", "dnet0", "--force")

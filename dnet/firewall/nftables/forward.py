@@ -19,7 +19,7 @@ from dnet.model.entities import Bridge
 FORWARD = Chain("ip filter", "FORWARD")
 _PLACE = f"{FORWARD.table} {FORWARD.name}"
 _OURS = re.compile(r'[io]ifname "[^"]+" counter accept comment "dnet"')
-_STOPS = re.compile(r'\b(?:drop|reject\b.*|xt target "REJECT")\Z')
+_STOPS = re.compile(r'(?:counter )?(?:drop|reject\b.*|xt target "REJECT")(?: comment .*)?')
 
 
 def rules(bridge: Bridge) -> Iterator[str]:
@@ -47,16 +47,13 @@ def difference(
     if forward is None:
         return commands, findings
     wanted = [rule for one in reversed(list(bridges)) for rule in rules(one)]
-    ours = [
-        (shown, rule.handle)
-        for rule in forward.rules
-        if _OURS.fullmatch(shown := _plain(rule.text))
-    ]
-    missing = list((Counter(wanted) - Counter(shown for shown, _ in ours)).elements())
-    foreign = list((Counter(shown for shown, _ in ours) - Counter(wanted)).elements())
+    ours = [one for one in forward.rules if _OURS.fullmatch(one.text)]
+    there = Counter(one.text for one in ours)
+    missing = list((Counter(wanted) - there).elements())
+    foreign = list((there - Counter(wanted)).elements())
     if missing or foreign:
         # All of them anew, for the same order whatever came when.
-        commands += (Command(f"delete rule {_PLACE} handle {handle}") for _, handle in ours)
+        commands += (Command(f"delete rule {_PLACE} handle {one.handle}") for one in ours)
         commands += (Command(f"insert rule {_PLACE}", rule) for rule in reversed(wanted))
     findings += (Finding(FORWARD, FOREIGN, rule) for rule in foreign)
     findings += (Finding(FORWARD, MISSING, rule) for rule in missing)
@@ -65,10 +62,5 @@ def difference(
 
 def _stops(forward: Forward) -> bool:
     """Whether a new connection would end there: by its policy, or by what it has as last rule."""
-    others = [one.text for one in forward.rules if not _OURS.fullmatch(_plain(one.text))]
-    return forward.drops or bool(others and _STOPS.search(others[-1]))
-
-
-def _plain(text: str) -> str:
-    """A rule without what it has counted."""
-    return re.sub(r"counter packets \d+ bytes \d+", "counter", text)
+    others = [one.text for one in forward.rules if not _OURS.fullmatch(one.text)]
+    return forward.drops or bool(others and _STOPS.fullmatch(others[-1]))
