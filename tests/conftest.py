@@ -29,7 +29,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _REAL = Path(__file__).with_name("real")
 _STAGED = ("nft", labs.NFTABLES)
-_BY_TURNS = {"variant": labs.EVERY, "stage": _STAGED}
+_BY_TURNS = {"variant": labs.VARIANTS, "every": labs.EVERY, "stage": _STAGED}
 """The fixtures that are of each firewall in turn."""
 
 
