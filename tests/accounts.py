@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from tests import nft_accounts
@@ -29,7 +30,7 @@ def balances(site: Site) -> None:
     }
     saved, _, links = site.host.run(_COMMAND).partition("===\n")
     devices = json.loads(links)
-    _same("devices", _devices(site, devices), _expected_devices(store))
+    _same("devices", _devices(site, devices), _expected_devices(store, _isolated(site, store)))
     by_nftables = site.host.variant == NFTABLES
     if by_nftables:
         _nftables(nft_accounts.listed(site.host.run("sh", "-c", _TABLE)), store)
@@ -77,19 +78,31 @@ def _devices(site: Site, devices: list[Any]) -> Iterator[str]:
         if kind == "bridge":
             yield f"bridge {one['ifname']}"
         elif kind == "veth":
-            yield f"port of {one.get('master')}"
+            is_isolated = one["linkinfo"].get("info_slave_data", {}).get("isolated")
+            yield f"{'isolated ' if is_isolated else ''}port of {one.get('master')}"
     for node in (site.one, site.two):
         for one in json.loads(node.run("ip -j -4 address")):
             if one["ifname"] != "lo":
                 yield f"{one['ifname']} in {node.netns} {one['addr_info'][0]['local']}"
 
 
-def _expected_devices(store: Any) -> Iterator[str]:
+def _isolated(site: Site, store: Any) -> set[str]:
+    """The bridges whose ports are to exchange no frame."""
+    if store.get("settings", {}).get("firewall") != "nftables":
+        return set()
+    key = "net/bridge/bridge-nf-call-iptables"
+    if Path("/proc/sys", key).exists() and site.host.sysctl(key) == "1":
+        return set()
+    bridges = store["bridges"].items()
+    return {name for name, one in bridges if not one.get("icc", True) and one.get("iptables", True)}
+
+
+def _expected_devices(store: Any, isolated: set[str]) -> Iterator[str]:
     for name in store["bridges"]:
         yield f"bridge {name}"
     for one in store["interfaces"].values():
         if one.get("netns"):
-            yield f"port of {one['bridge']}"
+            yield f"{'isolated ' if one['bridge'] in isolated else ''}port of {one['bridge']}"
             yield f"{one['ifname']} in {one['netns']} {one['ip']}"
 
 

@@ -19,6 +19,7 @@ from tests.node import Node
 VARIANTS = ("nft", "legacy")
 NFTABLES = "nftables"
 EVERY = (*VARIANTS, NFTABLES)
+BRIDGE_NF = "net/bridge/bridge-nf-call-iptables"
 _PREFIX = "dnt"
 _numbers = itertools.count()
 _LOOPBACK_UP = "link set lo up"
@@ -126,7 +127,8 @@ class Lab:
     def host(self, variant: str | None = None, resolv_conf: str | None = None) -> Host:
         """A machine with `dnet` on it: an empty firewall, no device but a loopback that is up.
 
-        IPv4 forwarding and reverse path filtering are off, as in a kernel just started.
+        IPv4 forwarding and reverse path filtering are off, as in a kernel just started; with
+        nftables br_netfilter is not in use, so that ports come to be isolated.
         """
         variant = variant or self.variant
         netns = self._new_namespace()
@@ -134,6 +136,8 @@ class Lab:
         host = Host(netns, self._environment(variant), folder, variant, resolv_conf)
         self.nodes.append(host)
         host.run(_FRESH_SYSCTLS)
+        if variant == NFTABLES and Path("/proc/sys", BRIDGE_NF).exists():
+            host.sysctl(BRIDGE_NF, 0)
         return host
 
     def wire(

@@ -12,10 +12,11 @@ from typing import Any
 COMMAND = r"""
 iptables-save
 echo '=== nft'; nft --numeric-priority list ruleset inet 2>/dev/null
-echo '=== addr'; ip -j addr
+echo '=== addr'; ip -d -j addr
 echo '=== route'; ip -4 -o route show table all
 echo '=== sysctl'
 cd /proc/sys/net/ipv4 && for f in ip_forward ip_local_reserved_ports conf/*/route_localnet \
+    conf/*/proxy_arp_pvlan neigh/*/proxy_delay \
     conf/*/rp_filter ../bridge/bridge-nf-call-iptables; do
   [ -r "$f" ] && echo "$f $(cat "$f")"
 done
@@ -77,7 +78,9 @@ def _device(link: dict[str, Any]) -> str:
     )
     facts = [link["address"], f"mtu {link['mtu']}", f"master {link.get('master')}", *addresses]
     up = "up" if "UP" in link["flags"] else "down"
-    return " ".join(["device", link["ifname"], up, *facts])
+    port = link.get("linkinfo", {}).get("info_slave_data", {})
+    apart = ["isolated"] if port.get("isolated") else []
+    return " ".join(["device", link["ifname"], up, *facts, *apart])
 
 
 def parse(output: str) -> str:

@@ -68,6 +68,8 @@ class Change(NamedTuple):
 class Toy:
     """The side that decides."""
 
+    needs_br_netfilter = False
+
     def shape(self, state: State) -> Shape:
         bridges = filtered(state.bridges.values())
         lines = [f"{one.name} forwards {one.subnet}" for one in bridges]

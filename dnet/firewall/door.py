@@ -101,6 +101,13 @@ class Change(Protocol):
 class Firewall(Protocol):
     """How a state becomes rules, and how they are told from those that are there."""
 
+    @property
+    def needs_br_netfilter(self) -> bool:
+        """Whether siblings are kept apart by rules alone, which they meet with br_netfilter.
+
+        Otherwise it is never loaded: ports are isolated, but where it is in use already.
+        """
+
     def shape(self, state: State) -> Shape:
         """What a state needs but for single mappings and links."""
 

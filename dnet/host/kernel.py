@@ -63,6 +63,12 @@ class Kernel(Parts):
         """What a state needs of its firewall but for single mappings and links."""
         return self.firewall(state.firewall).shape(state)
 
+    def icc_by(self, state: State) -> str:
+        """What keeps siblings apart on the bridges of a state; see dnet.plan.siblings."""
+        from dnet.plan import siblings
+
+        return siblings.icc_by(state, self.firewall(state.firewall), self.machine)
+
     def close(self) -> None:
         """Give back what is held open."""
         if "netlink" in self.__dict__:
@@ -85,6 +91,7 @@ class Kernel(Parts):
         found = [
             *reach.hindrances(state, self.machine, self.netlink),
             *reach.advertised(state, self.machine, ahead=ahead),
+            *reach.beside_isolated(state, self.icc_by(state), self.machine),
         ]
         return [*found, *self.foreign(state)]
 
@@ -119,6 +126,8 @@ class Kernel(Parts):
         for step in plan.before:
             self._take(step)
         self._change(plan.rules, plan.firewall)
+        for step in plan.switches:
+            self._take(step)
         for port in plan.ports:
             self._plug(port, plan)
         for firewall, change in plan.former:
@@ -159,6 +168,7 @@ class Kernel(Parts):
         for take in (
             *(partial(self._take, step) for step in plan.before),
             *(partial(self._change, part, plan.firewall) for part in plan.rules.parts()),
+            *(partial(self._take, step) for step in plan.switches),
             *(partial(self._take, step) for port in plan.ports for step in port.steps),
             *(
                 partial(self._change, part, firewall)

@@ -26,6 +26,7 @@ from dnet.plan.devicesteps import (
     InsideStep,
     RouteInside,
     SetHairpin,
+    SetIsolated,
     SetLink,
     SetMacInside,
     SetMtuInside,
@@ -143,6 +144,8 @@ class Netlink:
                 self._channel.add_subnet_route(index_of(step.device), step.subnet, step.source)
             case AddVeth():
                 self._add_veth(step)
+            case SetIsolated():
+                self._channel.set_isolated(index_of(step.device), on=step.on)
             case SetHairpin():
                 self._set_hairpin(step)
             case _:
@@ -176,7 +179,7 @@ class Netlink:
             peer: rtnl.Attributes = {rtnl.NAME: step.peer, rtnl.MTU: mtu, rtnl.MAC: step.mac}
             peer[rtnl.NETNS] = descriptor
             try:
-                self._channel.add_veth(port, peer)
+                self._channel.add_veth(port, peer, up=step.up)
             except FileExistsError:
                 if find_index(name) is not None:
                     raise ConflictError(
@@ -258,6 +261,7 @@ def _device(link: Link, addresses: tuple[str, ...]) -> Device:
         master=link.master,
         hairpin=link.hairpin,
         guarded=link.guarded,
+        isolated=link.isolated,
     )
 
 

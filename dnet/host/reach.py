@@ -13,10 +13,12 @@ from dnet.host import routes
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import ipallocator
-from dnet.plan import settings
+from dnet.plan import settings, siblings
+from dnet.plan.devicesteps import SetIsolated
 from dnet.plan.steps import Sysctl
 from dnet.values.family import V4
 from dnet.values.names import for_shell as word
+from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
     from dnet.host.machine import Machine
@@ -102,6 +104,31 @@ def _advertised(name: str) -> str:
     return (
         f"the host takes router advertisements from {name}, also those of containers, which can "
         f"change its IPv6 routes; if it needs none: sysctl -w {word(setting)}"
+    )
+
+
+def beside_isolated(state: State, icc_by: str, machine: Machine) -> Iterator[str]:
+    """What of others is not apart from isolated ports, and which of these have no way by the host.
+
+    The way of a link leads by the host there, be it switched on for other traffic or not.
+    """
+    own = {veth_name(one.id) for one in state.interfaces.values() if one.netns}
+    linked = {one.parent_bridge for one in state.links.values()}
+    for bridge in sorted(siblings.isolated(state, icc_by)):
+        for port in machine.ports(bridge):
+            if not port.isolated and port.name not in own:
+                yield _unseparated(port.name, bridge)
+        if bridge in linked and machine.value(_forwards(bridge)) == "0":
+            yield (
+                f"{bridge} does not forward, so links between its containers do not work: "
+                f"{_forwards(bridge).shown}"
+            )
+
+
+def _unseparated(port: str, bridge: str) -> str:
+    return (
+        f"{port}, which is not dnet's, is not kept apart from the containers of {bridge}: "
+        f"{SetIsolated(port, on=True).shown}"
     )
 
 

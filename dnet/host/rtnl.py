@@ -39,7 +39,7 @@ _LINK_MESSAGE = struct.Struct("=HHiII")  # struct ifinfomsg
 MAC, NAME, MTU, _PEER, MASTER, _INFO, NETNS = 1, 3, 4, 5, 10, 18, 28  # IFLA_…, if_link.h
 _KIND, _DATA, _SLAVE_KIND, _SLAVE_DATA = 1, 2, 4, 5  # IFLA_INFO_…
 _VETH_PEER, _MAX_LEARNED = 1, 49  # VETH_INFO_PEER, IFLA_BR_FDB_MAX_LEARNED
-_STATE, _HAIRPIN, _GUARD = 1, 4, 5  # IFLA_BRPORT_STATE, IFLA_BRPORT_MODE, IFLA_BRPORT_GUARD
+_STATE, _HAIRPIN, _GUARD, _ISOLATED = 1, 4, 5, 33  # IFLA_BRPORT_…, IFLA_BRPORT_MODE the second
 
 Attributes = dict[int, "str | int"]
 """What a device is to have: MAC, NAME, MTU, MASTER and NETNS with their values."""
@@ -63,6 +63,7 @@ class Link(NamedTuple):
     state: int | None
     hairpin: bool
     guarded: bool
+    isolated: bool
 
 
 class Channel:
@@ -127,11 +128,11 @@ class Channel:
         """Make a bridge."""
         self._add_link(attributes, attribute(_KIND, b"bridge\0"))
 
-    def add_veth(self, attributes: Attributes, peer: Attributes) -> None:
-        """Make a veth pair of which this end is up."""
+    def add_veth(self, attributes: Attributes, peer: Attributes, *, up: bool = True) -> None:
+        """Make a veth pair of which this end is up, unless it is not to be."""
         other = attribute(_VETH_PEER, _link(0, attributes=peer))
         kind = attribute(_KIND, b"veth\0") + attribute(_DATA, other)
-        self._add_link(attributes, kind, up=True)
+        self._add_link(attributes, kind, up=up)
 
     def _add_link(self, attributes: Attributes, kind: bytes, *, up: bool | None = None) -> None:
         message = _link(0, up=up, attributes=attributes) + attribute(_INFO, kind)
@@ -145,7 +146,13 @@ class Channel:
 
     def set_hairpin(self, index: int) -> None:
         """Let a port of a bridge be its own client, and take no BPDU."""
-        port = attribute(_HAIRPIN, b"\1") + attribute(_GUARD, b"\1")
+        self._set_port(index, attribute(_HAIRPIN, b"\1") + attribute(_GUARD, b"\1"))
+
+    def set_isolated(self, index: int, *, on: bool) -> None:
+        """Let a port of a bridge exchange no frame with other isolated ones, or let it again."""
+        self._set_port(index, attribute(_ISOLATED, bytes([on])))
+
+    def _set_port(self, index: int, port: bytes) -> None:
         kind = attribute(_SLAVE_KIND, b"bridge\0") + attribute(_SLAVE_DATA, port)
         self._socket.request(_NEW_LINK, _link(index) + attribute(_INFO, kind))
 
@@ -240,6 +247,7 @@ def _read_link(message: bytes) -> Link:
         state=port[_STATE][0] if _STATE in port else None,
         hairpin=port.get(_HAIRPIN) == b"\1",
         guarded=port.get(_GUARD) == b"\1",
+        isolated=port.get(_ISOLATED) == b"\1",
     )
 
 

@@ -23,7 +23,8 @@ class Device(NamedTuple):
     """A network device as the kernel has it.
 
     `addresses` are its IPv4 addresses with prefix length; `master` the bridge it is a port of;
-    `hairpin` and `guarded` whether, as a port, it is in hairpin mode and takes no BPDU.
+    `hairpin`, `guarded` and `isolated` whether, as a port, it is in hairpin mode, takes no BPDU
+    and is kept apart from other isolated ones.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Device(NamedTuple):
     master: int | None = None
     hairpin: bool = False
     guarded: bool = False
+    isolated: bool = False
 
 
 class Namespace(NamedTuple):

@@ -20,6 +20,7 @@ from dnet.plan.devicesteps import (
     InsideStep,
     RouteInside,
     SetHairpin,
+    SetIsolated,
     SetLink,
     SetMacInside,
     SetMtuInside,
@@ -165,16 +166,20 @@ def _delete(name: str, why: str | None = None) -> DeleteLink:
 
 
 def plug_steps(
-    one: Interface, bridge: Bridge, netns: Namespace, why: str = ""
+    one: Interface, bridge: Bridge, netns: Namespace, why: str = "", *, isolates: bool = False
 ) -> Iterator[DeviceStep]:
     """Make the veth pair, its host end a port of the bridge, its other end the interface.
 
     `why` is what was found instead of it, if anything. The host's end is up from the beginning,
-    so that the announcement of the address finds its way.
+    so that the announcement of the address finds its way; or from when it is isolated, for
+    whoever rules the namespace may bring up the other end at once.
     """
     name, why = veth_name(one.id), why or f"{one.id} is not plugged into {one.netns}"
     inner, mac = str(one.ifname), one.hardware_address
-    yield AddVeth(name, bridge.name, bridge.mtu, netns, inner, mac, why)
+    yield AddVeth(name, bridge.name, bridge.mtu, netns, inner, mac, why, up=not isolates)
+    if isolates:
+        yield SetIsolated(name, on=True)
+        yield SetLink(name, up=True)
     yield _configuration(one, bridge, netns, "")
     yield SetHairpin(name)
 
@@ -198,19 +203,31 @@ def inner_cidr(one: Interface, bridge: Bridge) -> str:
 
 
 def inner_steps(
-    one: Interface, bridge: Bridge, netns: Namespace, inner: Inner, *, again: bool
+    one: Interface,
+    bridge: Bridge,
+    netns: Namespace,
+    inner: Inner,
+    *,
+    again: bool,
+    forgets: bool = False,
 ) -> Iterator[InsideStep]:
     """Mend the inside of a namespace.
 
-    A default route that was taken away counts only when the attachment is asked for `again`:
-    a lab may have its reasons, and what it was may have gone with another attachment. IPv6
-    counts only where it would lead past a link.
+    It `forgets` how its neighbours were reached when its hardware address is set, be it the same
+    (NETDEV_CHANGEADDR, net/ipv4/arp.c): whoever comes to be isolated would go on sending to
+    siblings what now has to go to the host.
+
+    A default route that was taken away counts only when the attachment is asked for `again`: a lab
+    may have its reasons, and what it was may have gone with another attachment. IPv6 counts only
+    where it would lead past a link.
     """
     device, ifname, mac = veth_name(one.id), str(one.ifname), one.hardware_address
     where = f"{ifname} in {one.netns}"
     if inner.mac != mac:
         why = f"{where} of {one.id} has the MAC {inner.mac}, not {mac}"
         yield SetMacInside(device, netns, ifname, mac, why)
+    elif forgets:
+        yield SetMacInside(device, netns, ifname, mac, "")
     if inner.mtu != bridge.mtu:
         why = f"{where} of {one.id} has MTU {inner.mtu}, not {bridge.mtu}"
         yield SetMtuInside(device, netns, ifname, bridge.mtu, why)
@@ -235,22 +252,44 @@ def port_steps(
     netns: Namespace | None,
     device: Device,
     bridge_index: int | None,
+    *,
+    isolates: bool | None = None,
 ) -> Iterator[DeviceStep]:
-    """Mend the host's end of the pair: a port that is up, with MTU and hairpin mode."""
+    """Mend the host's end of the pair: a port that is up, with MTU and hairpin mode.
+
+    `isolates` is whether it is to be isolated, None where nobody minds.
+    """
     name = device.name
     if device.mtu != bridge.mtu:
         why = f"{name} of {one.id} has MTU {device.mtu}, not {bridge.mtu}"
         yield SetLink(name, why, mtu=bridge.mtu)
     is_port = bridge_index is not None and device.master == bridge_index
-    if not is_port or not device.up:
-        why = f"{name} of {one.id} is not an active port of {bridge.name}"
-        yield SetLink(name, why, master=bridge.name, up=True)
+    yield from _active(one, bridge, device, is_port=is_port, isolates=isolates)
     if not is_port or not device.hairpin:
         if netns is not None:
             yield _configuration(one, bridge, netns, "")
         yield SetHairpin(name, f"{name} of {one.id} is not in hairpin mode")
     elif not device.guarded:
         yield SetHairpin(name, f"{name} of {one.id} takes BPDUs")
+
+
+def _active(
+    one: Interface, bridge: Bridge, device: Device, *, is_port: bool, isolates: bool | None
+) -> Iterator[SetLink | SetIsolated]:
+    """Let a device be a port that is up; isolated before anything passes, if it is to be."""
+    name, why = device.name, f"{device.name} of {one.id} is not an active port of {bridge.name}"
+    if isolates and not is_port:
+        if device.up:
+            yield SetLink(name, up=False)
+        yield SetLink(name, why, master=bridge.name)
+        yield SetIsolated(name, on=True)
+        yield SetLink(name, up=True)
+        return
+    if is_port and isolates is not None and isolates != device.isolated:
+        now = "not isolated" if isolates else f"isolated, as no port of {bridge.name} is to be now"
+        yield SetIsolated(name, isolates, f"{name} of {one.id} is {now}")
+    if not is_port or not device.up:
+        yield SetLink(name, why, master=bridge.name, up=True)
 
 
 def unplug_steps(device: Device | None, why: str | None = None) -> Iterator[DeleteLink]:

@@ -113,7 +113,7 @@ class AddSubnetRoute(NamedTuple):
 
 
 class AddVeth(NamedTuple):
-    """Make a veth pair: a port of a bridge that is up, and its peer in another namespace."""
+    """Make a veth pair: a port of a bridge, up if so given, and its peer in another namespace."""
 
     device: str
     master: str
@@ -122,15 +122,30 @@ class AddVeth(NamedTuple):
     peer: str
     mac: str
     why: str
+    up: bool = True
 
     @property
     def shown(self) -> str:
         """The command."""
+        up = " up" if self.up else ""
         return (
-            f"ip link add name {self.device} mtu {self.mtu} master {word(self.master)} up "
+            f"ip link add name {self.device} mtu {self.mtu} master {word(self.master)}{up} "
             f"type veth peer name {word(self.peer)} address {self.mac} mtu {self.mtu} "
             f"netns {word(self.netns.shown)}"
         )
+
+
+class SetIsolated(NamedTuple):
+    """Keep a port of a bridge apart from other isolated ones, or no longer."""
+
+    device: str
+    on: bool
+    why: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return f"bridge link set dev {word(self.device)} isolated {'on' if self.on else 'off'}"
 
 
 class SetHairpin(NamedTuple):
@@ -233,6 +248,7 @@ DeviceStep = (
     | DeleteAddress
     | AddSubnetRoute
     | AddVeth
+    | SetIsolated
     | SetHairpin
     | InsideStep
 )

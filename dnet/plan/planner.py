@@ -17,6 +17,7 @@ from dnet.model.state import Change as Changed
 from dnet.model.state import State
 from dnet.plan import report, settings
 from dnet.plan.scope import Scope, attached
+from dnet.plan.siblings import BR_NETFILTER, Siblings
 from dnet.plan.steps import Plan
 from dnet.values.veth import veth_name
 
@@ -56,18 +57,21 @@ class Planner:
         asked = dict.fromkeys([*(one.id for one in touched), *state.replug])
         plan.asked = set(map(veth_name, asked))
         homes = _homes(state, asked)
-        opening = after.translating if settles else frozenset()
+        siblings = Siblings.of(state, scope, self._firewalls, self._view)
+        opening = after.translating | siblings.isolated if settles else frozenset()
         gone = set(settings.without_device(homes | opening, self._view)) - bridges
-        if bridges or gone:
+        concerned = state.bridges.rows if settles else homes
+        changed = siblings.changed(concerned, scope, self._view)
+        if bridges or gone or changed:
             nearby = scope | Scope(attached=tuple(touched))
-            touched += self._devices(plan, state, nearby, needed=bridges | homes)
+            touched += self._devices(plan, state, nearby, changed, needed=bridges | homes)
             plan.aside += [
                 f"the device {name} is missing" for name in sorted(gone - plan.blocked.keys())
             ]
         if touched or state.replug:
-            self._attachments(plan, state, touched, again=state.replug)
-        if settles or gone:
-            self._settings(plan, state, scope, after)
+            self._attachments(plan, state, siblings, touched, again=state.replug)
+        if settles or gone or changed:
+            self._settings(plan, state, scope, after, siblings)
         self._zones(plan, state, scope, bridges)
         return plan
 
@@ -79,9 +83,10 @@ class Planner:
         shape = self._firewalls(state.firewall).shape(state)
         everything = scope | Scope.of(state, shape)
         plan = self._rules(state, everything, shape)
+        siblings = Siblings.of(state, everything, self._firewalls, self._view)
         touched = self._devices(plan, state, everything, needed=set())
-        self._attachments(plan, state, [*everything.attached, *touched])
-        self._settings(plan, state, everything, shape)
+        self._attachments(plan, state, siblings, [*everything.attached, *touched])
+        self._settings(plan, state, everything, shape, siblings)
         self._zones(plan, state, everything, {one.name for one in everything.bridges})
         return plan
 
@@ -123,14 +128,22 @@ class Planner:
             reserved=reserved,
         )
 
-    def _devices(self, plan: Plan, state: State, scope: Scope, needed: set[str]) -> list[Interface]:
-        """Make and mend bridges, and give what is plugged into those that are touched.
+    def _devices(
+        self,
+        plan: Plan,
+        state: State,
+        scope: Scope,
+        changed: Collection[str] = (),
+        *,
+        needed: set[str],
+    ) -> list[Interface]:
+        """Make and mend bridges, and give what is plugged into those mended or `changed`.
 
         Raises KernelError for one of `needed` that cannot be made.
         """
         from dnet.plan import devices
 
-        touched = set()
+        touched = set(changed)
         names = dict.fromkeys(
             [*(one.name for one in state.bridges.values()), *(one.name for one in scope.bridges)]
         )
@@ -157,11 +170,16 @@ class Planner:
         return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
 
     def _attachments(
-        self, plan: Plan, state: State, touched: Iterable[Interface], again: Iterable[str] = ()
+        self,
+        plan: Plan,
+        state: State,
+        siblings: Siblings,
+        touched: Iterable[Interface],
+        again: Iterable[str] = (),
     ) -> None:
         from dnet.plan import plugging  # Loaded, as devices are, by no command that only maps.
 
-        plugging.plan_all(plan, state, self._view, touched, again)
+        plugging.plan_all(plan, state, self._view, siblings, touched, again)
 
     def _ports_of(self, scope: Scope, bridge: str) -> Iterator[Device]:
         """The devices of attachments that were plugged into a bridge."""
@@ -205,18 +223,25 @@ class Planner:
             if one.address in device.addresses and not self._view.is_routed(device, one.network):
                 yield one
 
-    def _settings(self, plan: Plan, state: State, scope: Scope, shape: Shape) -> None:
-        """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes."""
+    def _settings(
+        self, plan: Plan, state: State, scope: Scope, shape: Shape, siblings: Siblings
+    ) -> None:
+        """Open 127.0.0.1 towards bridges only behind its guard, and close it before that goes.
+
+        Siblings are answered for once there are rules for what they get by the host.
+        """
         # With the device of any other bridge its settings go.
         staying = {*state.bridges, *(one.name for one in scope.bridges if one.adopted)}
         closing = sorted((scope.localnet - shape.translating) & staying)
-        plan.before[:0] = [
-            *settings.barriers(state, self._view),
-            *settings.closing(closing, self._view),
-        ]
+        plan.before[:0] = settings.closing(closing, self._view)
+        if siblings.by == BR_NETFILTER:
+            # What is translated does not get to isolated ports as soon as it meets rules.
+            place = plan.switches if siblings.freed else plan.before
+            place[:0] = settings.barriers(self._view)
         opening = sorted(shape.translating - plan.blocked.keys())
         plan.after[:0] = [
             *settings.opening(opening, self._view),
+            *siblings.settings(plan.blocked, self._view),
             *settings.forwarding(state, plan.blocked, self._view),
         ]
 

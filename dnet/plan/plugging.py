@@ -18,6 +18,7 @@ from dnet.values.veth import veth_name
 if TYPE_CHECKING:
     from dnet.network.facts import Device, Inner, Namespace
     from dnet.plan.devicesteps import DeviceStep
+    from dnet.plan.siblings import Siblings
     from dnet.plan.view import View
 
 
@@ -25,6 +26,7 @@ def plan_all(
     plan: Plan,
     state: State,
     view: View,
+    siblings: Siblings,
     touched: Iterable[Interface],
     again: Iterable[str] = (),
 ) -> None:
@@ -37,14 +39,14 @@ def plan_all(
     had: dict[str, list[Interface]] = {one: [] for one in again}
     for one in touched:
         had.setdefault(one.id, []).append(one)
-    plugger = _Plugger(plan, state, view)
+    plugger = _Plugger(plan, state, view, siblings)
     for interface_id, forms in had.items():
         device = veth_name(interface_id)
         try:
             plugger.plan(interface_id, forms, view.device(device))
         except DnetError as error:
             plan.block(interface_id, device, error)
-    plan.ports += [*plugger.unplugs, *plugger.plugs, *plugger.routes.values()]
+    plan.ports += [*plugger.unplugs, *plugger.closings, *plugger.plugs, *plugger.routes.values()]
 
 
 class _Plugger:
@@ -52,15 +54,18 @@ class _Plugger:
 
     Attributes:
         unplugs, plugs: the steps of attachments that go, and of those that come or stay.
+        closings: of those that are there and come to be isolated.
         routes: of the attachments that take over a namespace's default route.
     """
 
-    def __init__(self, plan: Plan, state: State, view: View) -> None:
+    def __init__(self, plan: Plan, state: State, view: View, siblings: Siblings) -> None:
         self._plan = plan
         self._state = state
         self._view = view
+        self._siblings = siblings
         self._indices: dict[str, int | None] = {}
         self.unplugs: list[PortSteps] = []
+        self.closings: list[PortSteps] = []
         self.plugs: list[PortSteps] = []
         self.routes: dict[str, PortSteps] = {}
 
@@ -116,7 +121,12 @@ class _Plugger:
             device = None
         steps = list(self._plug_steps(one, bridge, place, device, inner, why))
         if steps:
-            self.plugs.append(PortSteps(one.id, veth_name(one.id), steps))
+            closes = device is not None and self._closes(device, bridge)
+            group = self.closings if closes else self.plugs
+            group.append(PortSteps(one.id, veth_name(one.id), steps))
+
+    def _closes(self, device: Device, bridge: Bridge) -> bool:
+        return bool(self._siblings.isolates(bridge.name)) and not device.isolated
 
     def _is_gone(self, one: Interface, device: Device | None) -> bool:
         """Whether an attachment went with its namespace, of which only the name may be gone."""
@@ -135,13 +145,18 @@ class _Plugger:
         inner: Inner | None,
         why: str,
     ) -> Iterator[DeviceStep]:
+        isolates = self._siblings.isolates(bridge.name)
         if device is not None:
-            yield from devices.port_steps(one, bridge, place, device, self._index_of(bridge))
+            index = self._index_of(bridge)
+            yield from devices.port_steps(one, bridge, place, device, index, isolates=isolates)
             if inner is not None and place:
                 again = one.id in self._state.replug
-                yield from devices.inner_steps(one, bridge, place, inner, again=again)
+                forgets = self._closes(device, bridge)
+                yield from devices.inner_steps(
+                    one, bridge, place, inner, again=again, forgets=forgets
+                )
         elif place is not None:
-            yield from devices.plug_steps(one, bridge, place, why)
+            yield from devices.plug_steps(one, bridge, place, why, isolates=bool(isolates))
 
     def _index_of(self, bridge: Bridge) -> int | None:
         """The number of a bridge's device, looked up once."""

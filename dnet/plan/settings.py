@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from dnet.firewall.traffic import filtered
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.plan.steps import Sysctl
@@ -33,16 +32,15 @@ def differs(view: View, setting: Sysctl) -> bool:
     return view.value(setting) != setting.value
 
 
-def barriers(state: State, view: View) -> Iterator[Sysctl]:
+def barriers(view: View) -> Iterator[Sysctl]:
     """What the rules of --no-icc need to be a barrier; to be made before anything is plugged in.
 
     Traffic between two ports of a bridge meets iptables only with br_netfilter, and tagged frames
     only with the second setting: a kernel takes one with the tag 0 for untagged (CERT VU#855201).
     """
-    if not all(bridge.icc for bridge in filtered(state.bridges.values())):
-        for name in (BRIDGE_CALLS_IPTABLES, BRIDGE_FILTERS_TAGGED):
-            if differs(view, needed := Sysctl(name, "1")):
-                yield needed
+    for name in (BRIDGE_CALLS_IPTABLES, BRIDGE_FILTERS_TAGGED):
+        if differs(view, needed := Sysctl(name, "1")):
+            yield needed
 
 
 def localnet(bridges: Iterable[str], value: str) -> Iterator[Sysctl]:

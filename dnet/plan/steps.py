@@ -91,11 +91,12 @@ Step: TypeAlias = "DeviceStep | Sysctl | Zone"
 class Plan:
     """Everything a command does to the kernel.
 
-    The steps are taken in the order of the first five attributes.
+    The steps are taken in the order of the first six attributes.
 
     Attributes:
         before: settings that close, and bridges to make or change.
         rules: the change of the firewall's rules.
+        switches: settings that bring traffic to the rules which is stopped elsewhere until then.
         ports: attachments to unplug, then those to plug in or to mend.
         former: what takes the rules of another firewall away, by its name.
         after: settings that open, then bridges to remove.
@@ -114,6 +115,7 @@ class Plan:
         self.before: list[Step] = []
         self.rules = rules
         self.firewall = firewall
+        self.switches: list[Step] = []
         self.former: list[tuple[str, Change]] = []
         self.ports: list[PortSteps] = []
         self.after: list[Step] = []
@@ -128,7 +130,8 @@ class Plan:
     @property
     def moves(self) -> bool:
         """Whether anything but tracked connections is changed."""
-        return bool(self.before or self.rules or self.ports or self.former or self.after)
+        changes = self.before, self.rules, self.switches, self.ports, self.former, self.after
+        return any(changes)
 
     def __bool__(self) -> bool:
         return self.moves or bool(self.flows)
@@ -139,7 +142,7 @@ class Plan:
 
     def behind_rules(self) -> Iterator[Step]:
         """Those of the changes that are made once the rules are."""
-        return chain(*(port.steps for port in self.ports), self.after)
+        return chain(self.switches, *(port.steps for port in self.ports), self.after)
 
     def differences(self) -> list[str]:
         """Everything that was found to differ from what should be, in words."""
@@ -159,7 +162,8 @@ class Plan:
     def repairs(self) -> list[str]:
         """What was found to differ in devices and settings, in words, but for what is blocked."""
         ports = (port.steps for port in self.ports if port.device not in self.blocked)
-        return [step.why for step in chain(self.before, *ports, self.after) if step.why]
+        steps = chain(self.before, self.switches, *ports, self.after)
+        return [step.why for step in steps if step.why]
 
     def block(self, interface_id: str, device: str, error: DnetError) -> None:
         """Note why an attachment cannot be made, unless it was asked for. Raises the error then."""
@@ -178,7 +182,7 @@ class Plan:
         """
         yield from ((_kind(step), step.shown) for step in self.before)
         yield from ((self.firewall, line) for line in self.rules.lines())
-        ports = chain(*(port.steps for port in self.ports))
+        ports = chain(self.switches, *(port.steps for port in self.ports))
         yield from ((_kind(step), step.shown) for step in ports)
         for firewall, change in self.former:
             yield from ((firewall, line) for line in change.lines())

@@ -34,6 +34,9 @@ def world(lab: Lab) -> tuple[Host, Node, Node]:
             node.listen(proto, 5432, name)
             node.listen(proto, 80, name)
         nodes.append(node)
+    # With nftables whoever plugs in by hand has to isolate as well.
+    for line in host.dnet("check").stdout.splitlines():
+        host.run("sh", "-c", line.partition(": ")[2])
     return host, nodes[0], nodes[1]
 
 

@@ -110,6 +110,8 @@ class Change(NamedTuple):
 class Iptables:
     """How a state becomes rules of iptables; see dnet.firewall.door.Firewall."""
 
+    needs_br_netfilter = True
+
     # What looks at others' rules, or at mappings, is loaded when it is needed.
 
     def shape(self, state: State) -> Skeleton:

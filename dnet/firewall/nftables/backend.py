@@ -41,6 +41,8 @@ class Shape(NamedTuple):
 class Nftables:
     """How a state becomes the table `inet dnet`; see dnet.firewall.door.Firewall."""
 
+    needs_br_netfilter = False
+
     # What looks at what is there is loaded when it is needed.
 
     def shape(self, state: State) -> Shape:
