@@ -109,6 +109,15 @@ class Host(Node):
         place = {"netns": str(self.path), "env": self.env}
         return [_sound(done) for done in zygote.run({**place, **job})]
 
+    def without(self, programs: str, line: str) -> Completed:
+        """A finished `dnet` that finds none of some programs, wherever it looks."""
+        hide = (
+            'for path in $(which -a $0); do mount --bind /dev/null "$path" || exit; done;'
+            'exec dnet "$@"'
+        )
+        words = ("unshare", "--mount", "sh", "-c", hide, programs, *line.split())
+        return _sound(self.try_run(*words))
+
     def ok(self, *args: str | int, stdin: str = "", env: Mapping[str, str] | None = None) -> str:
         """What a `dnet` that succeeds prints, without the last newline."""
         done = self.dnet(*args, stdin=stdin, env=env)

@@ -15,7 +15,7 @@ import pytest
 from tests import caller
 from tests import lab as labs
 from tests.contract import STATUS
-from tests.host import Host
+from tests.host import Host, read_refusal
 from tests.lab import Lab
 from tests.node import Node
 
@@ -181,29 +181,34 @@ def test_another_one_by_bridge_init_is_a_conflict(town: Town) -> None:
 
 def test_what_is_not_there_cannot_be_used(machine: Lab) -> None:
     host = machine.host()
-    host.env["PATH"] = host.env["PATH"].split(":")[1]
     before = host.everything()
     for name, program in (("nftables", "nft"), ("iptables", "iptables")):
-        refusal = host.fails(STATUS["kernel"], "firewall", "use", name)
-        assert program in refusal.message
-    refusal = host.fails(STATUS["kernel"], "bridge", "init")
-    assert "iptables" in refusal.message
-    assert "nft" in refusal.message
+        refusal = read_refusal(host.without(program, f"firewall use {name}"))
+        assert refusal.status == STATUS["kernel"]
+        assert refusal.message == f"the command {program} is not there"
+    refusal = read_refusal(host.without("iptables nft", "bridge init"))
+    assert refusal.status == STATUS["kernel"]
+    assert refusal.message == "neither iptables nor nft is there"
+    assert refusal.hint == "apt-get install iptables, or: apt-get install nftables"
     assert host.everything() == before
+
+
+def test_another_one_than_the_two_is_no_firewall(machine: Lab) -> None:
+    host = machine.host()
     host.fails(STATUS["usage"], "firewall", "use", "pf")
     host.fails(STATUS["usage"], "bridge", "init", "--firewall", "pf")
+    host.env["DNET_FIREWALL"] = "pf"
+    host.fails(STATUS["usage"], "bridge", "init")
 
 
-def test_without_iptables_it_is_nftables(machine: Lab, tmp_path: Path) -> None:
+def test_without_iptables_it_is_nftables(machine: Lab) -> None:
     host = machine.host()
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "nft").symlink_to("/usr/sbin/nft")
-    host.env["PATH"] = f"{tmp_path}/bin:{host.env['PATH'].split(':')[1]}"
-    host.ok("bridge", "init", "--address", "172.17.42.1/16")
-    shown = host.json("firewall", "show")
-    assert shown == {
+    host.sysctl("net.bridge.bridge-nf-call-iptables", 0)
+    done = host.without("iptables", "bridge init --no-icc --address 172.17.42.1/16")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert host.json("firewall", "show") == {
         "backend": "nftables",
         "variant": None,
-        "icc_by": "none",
+        "icc_by": "isolated-ports",
         "overruled_by": [],
     }

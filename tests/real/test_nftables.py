@@ -13,7 +13,7 @@ from dnet.firewall.nftables import diff, layout
 from tests.contract import STATUS
 from tests.host import Host, read_refusal
 from tests.lab import Lab
-from tests.node import Completed, Node
+from tests.node import Node
 
 INIT = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
 USERS = (
@@ -470,15 +470,6 @@ def test_what_nft_cannot_do_is_named(nftables: Lab, tmp_path: Path) -> None:
         assert host.everything() == before
 
 
-def without(host: Host, program: str, *words: str) -> Completed:
-    """A finished `dnet` that finds no such program, wherever it looks."""
-    hide = (
-        'program=$0; for path in $(which -a "$program"); do mount --bind /dev/null "$path"; done;'
-        'exec dnet "$@"'
-    )
-    return host.try_run("unshare", "--mount", "sh", "-c", hide, program, *words)
-
-
 @pytest.mark.parametrize("program", ["iptables", "iptables-save", "iptables-nft", "unshare"])
 def test_no_other_program_is_needed(nftables: Lab, program: str) -> None:
     host = nftables.host()
@@ -491,14 +482,14 @@ def test_no_other_program_is_needed(nftables: Lab, program: str) -> None:
         "reset --yes",
     )
     for line in lines:
-        done = without(host, program, *line.split())
+        done = host.without(program, line)
         assert (done.returncode, done.stderr) == (0, ""), done
 
 
 def test_without_nft_it_is_named(host: Host) -> None:
     before = host.store()
-    for words in (["check"], ["restore"], ["map", "add", "web", "99"], ["bridge", "init", "dnet3"]):
-        refusal = read_refusal(without(host, "nft", *words))
+    for line in ("check", "restore", "map add web 99", "bridge init dnet3"):
+        refusal = read_refusal(host.without("nft", line))
         assert refusal.status == STATUS["kernel"]
         assert refusal.message == "the command nft is not there"
         assert refusal.hint == "apt-get install nftables"
