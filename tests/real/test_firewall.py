@@ -203,7 +203,7 @@ def test_another_one_than_the_two_is_no_firewall(machine: Lab) -> None:
 
 def test_without_iptables_it_is_nftables(machine: Lab) -> None:
     host = machine.host()
-    host.sysctl("net.bridge.bridge-nf-call-iptables", 0)
+    host.sysctl("net/bridge/bridge-nf-call-iptables", 0)
     done = host.without("iptables", "bridge init --no-icc --address 172.17.42.1/16")
     assert (done.returncode, done.stderr) == (0, "")
     assert host.json("firewall", "show") == {
