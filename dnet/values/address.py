@@ -1,18 +1,18 @@
 """Addresses and subnets as text, and the arithmetic the allocators need.
 
 An address is text everywhere in dnet, in the one canonical form that the strict standard
-library prints. IPv6 is understood when typed and refused in one place, `_supported`.
+library prints, which for IPv6 is that of RFC 5952.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dnet.errors import UsageError
 from dnet.values import family
-from dnet.values.family import V4, V6
+from dnet.values.family import V4, V6, Family
 from dnet.values.names import is_number, quoted
 
 if TYPE_CHECKING:
@@ -26,26 +26,34 @@ SHORTEST_PREFIX, LONGEST_PREFIX = 8, 30
 _OWN_MACS = "02:42:"
 
 
-def _supported(text: str, version: int) -> None:
+def _supported(text: str, version: int, hint: str = "") -> None:
     if version != V4.version:
         raise UsageError(
-            f"{quoted(text)} is an IPv6 address; dnet manages IPv4 so far",
-            "give an IPv4 address, such as 172.17.0.2",
+            f"{quoted(text)} is an IPv6 address",
+            hint or "give an IPv4 address, such as 172.17.0.2",
         )
 
 
-def parse(text: str) -> str:
-    """An IPv4 address in its canonical form."""
+def parse_any(text: str) -> str:
+    """An address of either family in its canonical form."""
     import ipaddress
 
     try:
-        address = ipaddress.ip_address(unbracketed(text))
+        found = str(ipaddress.ip_address(unbracketed(text)))
     except ValueError:
         raise UsageError(
             f"{quoted(text)} is not an IP address", "an address looks like 172.17.0.2"
         ) from None
-    _supported(text, address.version)
-    return str(address)
+    if "%" in found:  # RFC 4007
+        raise UsageError(f"{quoted(text)} is an IPv6 address of a single link", "leave the % out")
+    return found
+
+
+def parse(text: str, hint: str = "") -> str:
+    """An IPv4 address in its canonical form; `hint` is where one of IPv6 belongs."""
+    found = parse_any(text)
+    _supported(text, family.of(found).version, hint)
+    return found
 
 
 def parse_host_ip(text: str) -> str:
@@ -72,21 +80,27 @@ def is_localhost(text: str) -> bool:
 
 
 def _prefixed(text: str, example: str) -> Interface:
+    interface = any_prefixed(text, example)
+    _supported(text, interface.version, f"write it like {example}")
+    return interface
+
+
+def any_prefixed(text: str, example: str) -> Interface:
+    """An address of either family with its prefix length, in whatever notation."""
     import ipaddress
 
     if "/" not in text:
         raise UsageError(f"{quoted(text)} has no prefix length", f"write it like {example}")
     try:
-        interface = ipaddress.ip_interface(text)
+        return ipaddress.ip_interface(text)
     except ValueError:
         raise UsageError(
             f"{quoted(text)} is not in CIDR form", f"write it like {example}"
         ) from None
-    _supported(text, interface.version)
-    return interface
 
 
-def _has_plain_prefix(text: str) -> bool:
+def has_plain_prefix(text: str) -> bool:
+    """Whether the prefix length is a number, and no mask."""
     return is_number(text.partition("/")[2])
 
 
@@ -98,7 +112,7 @@ def parse_cidr(text: str) -> str:
     """
     interface = _prefixed(text, "172.17.42.1/16")
     network = interface.network
-    if not _has_plain_prefix(text):
+    if not has_plain_prefix(text):
         raise UsageError(f"{quoted(text)} is not in CIDR form", "write it like 172.17.42.1/16")
     if not SHORTEST_PREFIX <= network.prefixlen <= LONGEST_PREFIX:
         raise UsageError(f"prefix /{network.prefixlen} is out of range", "use /8 to /30")
@@ -127,12 +141,22 @@ def parse_range(text: str, bridge_address: str) -> str:
     Raises UsageError for what reaches out of the subnet, and for a prefix longer than /30.
     """
     interface = _prefixed(text, "172.17.5.0/24")
-    if not _has_plain_prefix(text):
+    if not has_plain_prefix(text):
         raise UsageError(f"{quoted(text)} is not in CIDR form", "write it like 172.17.5.0/24")
-    if interface.ip != interface.network.network_address:
-        raise UsageError(f"range {text} has a host part", f"write {interface.network}")
-    if interface.network.prefixlen > LONGEST_PREFIX:
+    if interface.network.prefixlen > LONGEST_PREFIX and not has_host_part(interface):
         raise UsageError(f"prefix /{interface.network.prefixlen} is out of range", "use /8 to /30")
+    return part_of(text, interface, bridge_address)
+
+
+def has_host_part(interface: Interface) -> bool:
+    """Whether an address is another one than its network's own."""
+    return interface.ip != interface.network.network_address
+
+
+def part_of(text: str, interface: Interface, bridge_address: str) -> str:
+    """A part of a bridge's subnet. Raises UsageError."""
+    if has_host_part(interface):
+        raise UsageError(f"range {text} has a host part", f"write {interface.network}")
     whole = network(bridge_address)
     if interface.network.prefixlen < whole.prefixlen or interface.ip not in whole:
         raise UsageError(
@@ -173,6 +197,27 @@ def to_int(address: str) -> int:
         return int(ipaddress.IPv6Address(address))
     first, second, third, fourth = address.split(".")
     return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
+
+
+def from_int(number: int, of: Family) -> str:
+    """The address of a family behind a number, in canonical form."""
+    if of is V6:
+        import ipaddress
+
+        return str(ipaddress.IPv6Address(number))
+    return ".".join(map(str, number.to_bytes(4, "big")))
+
+
+def of_family(addresses: Iterable[str], of: Family) -> Iterator[str]:
+    """Those of a family out of addresses, with or without a prefix length."""
+    return (one for one in addresses if family.of(one) is of)
+
+
+def between(first: int, last: int, of: Family) -> Iterator[str]:
+    """The addresses of a family between two numbers, both included, as text."""
+    if of is V4:
+        return ascending(first, last)
+    return (from_int(number, of) for number in range(first, last + 1))
 
 
 def ascending(first: int, last: int) -> Iterator[str]:
