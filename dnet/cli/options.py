@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from dnet.cli import define
@@ -51,6 +52,12 @@ def _reserved(text: str) -> tuple[int, int]:
     return names.port_range(text)
 
 
+def _ipv6() -> ModuleType:
+    from dnet.values import address6
+
+    return address6
+
+
 ID = Checked("id", names.interface_id, ("<id>",))
 NEW_ID = Checked("id", names.interface_id)
 PARENT = Checked(
@@ -66,10 +73,13 @@ BRIDGE = Checked("bridge", names.device, ("<bridge>",))
 DEVICE = Checked("device", names.device)
 NETNS = Checked("netns", names.namespace, ("<netns>",))
 CHAIN = Checked("chain", names.chain)
-ADDRESS = Checked("address", address.parse)
-TAKEN_ADDRESS = Checked("address", address.parse, ("<address>",))
+ADDRESS = Checked("address", lambda text: address.parse(text, f"--ip6 {text}"))
+ADDRESS6 = Checked("address", lambda text: _ipv6().parse(text))
+ANY_ADDRESS = Checked("address", address.parse_any)
+TAKEN_ADDRESS = Checked("address", address.parse_any, ("<address>",))
 HOST_IP = Checked("ip", address.parse_host_ip)
 CIDR = Checked("cidr", address.parse_cidr)
+CIDR6 = Checked("cidr", lambda text: _ipv6().parse_cidr(text))
 PROTO = Checked("proto", names.protocol, tuple(names.PROTOCOLS))
 PORTS = Checked("port", names.port_range)
 RESERVED = Checked("port", _reserved)

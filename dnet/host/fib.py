@@ -16,7 +16,8 @@ from typing import NamedTuple
 from dnet.host import nlsocket
 from dnet.network.facts import Route
 from dnet.values import address
-from dnet.values.family import V4, Family
+from dnet.values.family import V4, V6, Family
+from dnet.values.family import of as family_of
 
 _GET_ROUTE, _GET_RULE = 26, 34  # RTM_GETROUTE, RTM_GETRULE, include/uapi/linux/rtnetlink.h
 _EVERY_TABLE, _DEFAULT, _MAIN, _LOCAL = 0, 253, 254, 255  # RT_TABLE_UNSPEC, …
@@ -26,6 +27,7 @@ _REFUSING = {6: "blackhole", 7: "unreachable", 8: "prohibit"}  # RTN_…, and FR
 _KINDS = {_UNICAST: "unicast", _TO_HOST: "local", **_REFUSING}
 # RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_MULTIPATH, RTA_TABLE
 _TO, _BY, _GATEWAY, _PATHS, _TABLE = 1, 4, 5, 9, 15
+_METRIC = 6  # RTA_PRIORITY
 _RULE_TO, _RULE_TABLE, _RULE_VRF = 1, 15, 19  # FRA_DST, FRA_TABLE, FRA_L3MDEV
 _TO_TABLE, _INVERTED = 1, 0x2  # FR_ACT_TO_TBL, FIB_RULE_INVERT
 
@@ -62,32 +64,36 @@ class _Rule(NamedTuple):
 def overlapping(subnets: Iterable[str]) -> Iterator[Route]:
     """The routes of the tables in use that have an address in common with any of some subnets.
 
+    All of these are of one family.
     In use are the tables that rules lead to (ip-rule(8)). A rule for a destination leads there
     what lies in it, and one that refuses a destination is like a route that does. Left out are
     routes that lead nowhere by themselves, as `throw` does. Raises OSError.
     """
-    wanted = [prefix(one) for one in subnets]
-    octets = {octet for one in wanted for octet in _octets(one)}
-    rules = list(_rules())
+    asked = list(subnets)
+    own_family = family_of(asked[0]) if asked else V4
+    wanted = [prefix(one) for one in asked]
+    octets = {octet for one in wanted for octet in _octets(one, own_family)}
+    rules = list(_rules(own_family))
     for rule in rules:
-        if rule.action in _REFUSING and _meets_any(rule.to, wanted):
-            yield Route(_cidr(rule.to), kind=_REFUSING[rule.action], table=None)
+        if rule.action in _REFUSING and _meets_any(rule.to, wanted, own_family):
+            yield Route(_cidr(rule.to, own_family), kind=_REFUSING[rule.action], table=None)
     for table in _tables(rules):
         destinations = {rule.to for rule in rules if rule.table == table}
-        for network, length, kind, own_table, way in _rows(table, octets=octets):
+        for network, length, kind, own_table, way in _rows(table, 0, octets, own_family):
             own = int.from_bytes(network, "big"), length
             for to in destinations if kind in _KINDS else ():
                 narrowed = max(own, to, key=lambda one: one[1])
-                if meet(own, to) and _meets_any(narrowed, wanted):
+                if meet(own, to, own_family) and _meets_any(narrowed, wanted, own_family):
                     device = _name(next(_hops(way))[0])
-                    yield Route(_cidr(narrowed), device, _KINDS[kind], own_table)
+                    yield Route(_cidr(narrowed, own_family), device, _KINDS[kind], own_table)
 
 
 def gateways(subnet: str) -> set[str]:
     """The addresses in a subnet that routes of the tables in use go through. Raises OSError."""
-    inside = prefix(subnet)
-    found = {gateway for way in _ways(_tables(_rules())) for _, gateway in _hops(way) if gateway}
-    return {dotted(one) for one in found if meet((one, V4.bits), inside)}
+    inside, own = prefix(subnet), family_of(subnet)
+    ways = _ways(_tables(_rules(own)), own)
+    found = {gateway for way in ways for _, gateway in _hops(way) if gateway}
+    return {address.from_int(one, own) for one in found if meet((one, own.bits), inside, own)}
 
 
 def devices() -> list[str]:
@@ -109,36 +115,46 @@ def defaults(family: Family = V4) -> Iterator[str | None]:
             return  # They come by their destinations: fib_table_dump, net/ipv4/fib_trie.c.
 
 
-def to_host() -> Iterator[tuple[Prefix, str]]:
+def to_host(family: Family = V4) -> Iterator[tuple[Prefix, str]]:
     """What the host takes for itself, each with the name of a device. Raises OSError.
 
     Single addresses as a rule; an administrator may have it take a whole network.
     """
-    for network, length, kind, _, way in _rows(_LOCAL, _TO_HOST):
+    for network, length, kind, _, way in _rows(_LOCAL, _TO_HOST, family=family):
         if kind == _TO_HOST:
             yield (int.from_bytes(network, "big"), length), _name(next(_hops(way))[0]) or "lo"
+
+
+def loopback_routes() -> dict[int, int]:
+    """The devices by which the host takes ::1 for itself, each with the route's metric.
+
+    Raises OSError.
+    """
+    found = {}
+    own = address.to_int(V6.loopback).to_bytes(V6.bits // 8, "big"), V6.bits, _TO_HOST
+    for network, length, kind, _, way in _rows(_LOCAL, _TO_HOST, family=V6):
+        if (network, length, kind) == own:
+            has = nlsocket.attributes(way)
+            index = int.from_bytes(has.get(_BY, b""), sys.byteorder)
+            found[index] = int.from_bytes(has.get(_METRIC, b""), sys.byteorder)
+    return found
 
 
 def prefix(cidr: str) -> Prefix:
     """A network, or an address with the length of its network's prefix, in numbers."""
     ip, _, length = cidr.partition("/")
-    return _masked(address.to_int(ip), int(length)), int(length)
+    return _masked(address.to_int(ip), int(length), family_of(ip)), int(length)
 
 
-def meet(one: Prefix, other: Prefix) -> bool:
-    """Whether two networks have an address in common: then one is in the other."""
+def meet(one: Prefix, other: Prefix, family: Family = V4) -> bool:
+    """Whether two networks of a family have an address in common: then one is in the other."""
     length = min(one[1], other[1])
-    return _masked(one[0], length) == _masked(other[0], length)
+    return _masked(one[0], length, family) == _masked(other[0], length, family)
 
 
-def dotted(number: int) -> str:
-    """An address as text."""
-    return ".".join(map(str, number.to_bytes(4, "big")))
-
-
-def _rules() -> Iterator[_Rule]:
+def _rules(family: Family) -> Iterator[_Rule]:
     """The rules; where the kernel has none, those that it would begin with."""
-    question = _QUESTION.pack(V4.number, *[0] * 8)
+    question = _QUESTION.pack(family.number, *[0] * 8)
     try:
         for message in nlsocket.dump(nlsocket.ROUTE, _GET_RULE, question):
             length, action, flags = _RULE.unpack_from(message)
@@ -193,11 +209,11 @@ def _rows(
             raise
 
 
-def _ways(tables: Iterable[int]) -> Iterator[bytes]:
+def _ways(tables: Iterable[int], family: Family = V4) -> Iterator[bytes]:
     """Which ways the routes of tables go that lead to somebody else."""
     known = set[bytes]()
     for table in tables:
-        for _, _, kind, _, way in _rows(table):
+        for _, _, kind, _, way in _rows(table, family=family):
             # Of a million routes nearly all go one of a few ways.
             if kind == _UNICAST and way not in known:
                 if len(known) < _MOST_WAYS:
@@ -206,7 +222,7 @@ def _ways(tables: Iterable[int]) -> Iterator[bytes]:
 
 
 def _hops(way: bytes) -> Iterator[tuple[int, int]]:
-    """The device's number and the IPv4 gateway of each path of a route; 0 for none."""
+    """The device's number and the gateway of each path of a route; 0 for none."""
     has = nlsocket.attributes(way)
     yield _hop(int.from_bytes(has.get(_BY, b""), sys.byteorder), has)
     paths, at = has.get(_PATHS, b""), 0
@@ -227,20 +243,20 @@ def _name(index: int) -> str | None:
         return None
 
 
-def _cidr(prefix: Prefix) -> str:
-    return f"{dotted(prefix[0])}/{prefix[1]}"
+def _cidr(prefix: Prefix, family: Family) -> str:
+    return f"{address.from_int(prefix[0], family)}/{prefix[1]}"
 
 
-def _masked(number: int, length: int) -> int:
+def _masked(number: int, length: int, family: Family) -> int:
     """The network that an address is in."""
-    return number >> V4.bits - length << V4.bits - length
+    return number >> family.bits - length << family.bits - length
 
 
-def _meets_any(one: Prefix, others: Iterable[Prefix]) -> bool:
-    return any(meet(one, other) for other in others)
+def _meets_any(one: Prefix, others: Iterable[Prefix], family: Family) -> bool:
+    return any(meet(one, other, family) for other in others)
 
 
-def _octets(prefix: Prefix) -> range:
+def _octets(prefix: Prefix, family: Family) -> range:
     """What the addresses of a network begin with."""
-    first = prefix[0] >> 24
+    first = prefix[0] >> family.bits - 8
     return range(first, first + (1 << max(8 - prefix[1], 0)))

@@ -8,6 +8,9 @@ from contextlib import contextmanager, suppress
 from dnet.host import netns, routes, rtnl, system
 from dnet.host.rtnl import Channel, find_index, index_of, unless_missing
 from dnet.network.facts import Inner, Namespace
+from dnet.plan.devicesteps import INSIDE6
+from dnet.values import family
+from dnet.values.family import FAMILIES, V4, V6
 
 _MOST_ADDRESSES = 1024
 
@@ -31,21 +34,39 @@ class Inside:
             return None
         with netns.inside(self._descriptor):
             default, ipv6 = routes.default_device(), _speaks_ipv6(name)
+            default6 = routes.default_device(V6) if ipv6 else None
+            unset6 = tuple(_unset(name)) if ipv6 else ()
+        families = FAMILIES if ipv6 else (V4,)
         return Inner(
             peer=link.peer,
             mac=link.mac,
             mtu=link.mtu,
             up=link.up,
-            addresses=tuple(self._channel.addresses(index)),
+            addresses=tuple(one for of in families for one in self._channel.addresses(index, of)),
             default=default,
             ipv6=ipv6,
+            default6=default6,
+            unset6=unset6,
         )
 
     def disable_ipv6(self, name: str) -> None:
         """No link-local address, by which siblings could be reached past every rule of IPv4."""
         with netns.inside(self._descriptor):
             if _speaks_ipv6(name):
-                _write(_ipv6_switch(name), "1")
+                _write(_ipv6_setting(name, "disable_ipv6"), "1")
+
+    def prepare_ipv6(self, name: str) -> None:
+        """Make the settings that a device needs for IPv6. Raises OSError."""
+        with netns.inside(self._descriptor):
+            for setting in _unset(name):
+                _write(_ipv6_setting(name, setting), INSIDE6[setting])
+
+    def add_ipv6(self, name: str, cidr: str, gateway: str) -> None:
+        """Give a device that is up its IPv6 address, and a default route where there is none."""
+        with netns.inside(self._descriptor):
+            index = index_of(name)
+        self._channel.add_address(index, cidr, again=True)
+        self.route(name, gateway)
 
     def configure(self, name: str, cidr: str, gateway: str) -> None:
         """Bring up the loopback and a device with its address, and a route where there is none."""
@@ -59,7 +80,7 @@ class Inside:
     def route(self, name: str, gateway: str) -> None:
         """Add a default route by a device, unless there is one."""
         with netns.inside(self._descriptor):
-            index, default = index_of(name), routes.default_device()
+            index, default = index_of(name), routes.default_device(family.of(gateway))
         if default is None:
             self._channel.add_default_route(index, gateway)
 
@@ -75,17 +96,22 @@ class Inside:
         With arp_notify (Documentation/networking/ip-sysctl.rst) it does so whenever a hardware
         address is set. A packet socket of dnet's own would take it 15 ms to close.
         """
-        notify = f"/proc/sys/net/ipv4/conf/{name}/arp_notify"
+        notify = [f"/proc/sys/net/ipv4/conf/{name}/arp_notify"]
         with netns.inside(self._descriptor):
-            index, before = index_of(name), system.read_file(notify).decode()
+            index = index_of(name)
+            if _speaks_ipv6(name):
+                notify.append(_ipv6_setting(name, "ndisc_notify"))
+            before = {path: system.read_file(path).decode() for path in notify}
             # Where /proc/sys is read-only, the neighbours find out by themselves.
             with suppress(OSError):
-                _write(notify, "1")
+                for path in notify:
+                    _write(path, "1")
             try:
                 self._channel.set_link(index, attributes={rtnl.MAC: mac})
             finally:
                 with suppress(OSError):
-                    _write(notify, before)
+                    for path, value in before.items():
+                        _write(path, value)
 
 
 @contextmanager
@@ -103,13 +129,20 @@ def opened(namespace: Namespace) -> Iterator[Inside]:
 def _speaks_ipv6(name: str) -> bool:
     """Whether a device of this namespace speaks IPv6; a kernel may have none."""
     try:
-        return system.read_file(_ipv6_switch(name)).strip() == b"0"
+        return system.read_file(_ipv6_setting(name, "disable_ipv6")).strip() == b"0"
     except OSError:
         return False
 
 
-def _ipv6_switch(name: str) -> str:
-    return f"/proc/sys/net/ipv6/conf/{name}/disable_ipv6"
+def _unset(name: str) -> Iterator[str]:
+    """The settings of a device of this namespace that are not as IPv6 needs them; OSError."""
+    for setting, value in INSIDE6.items():
+        if system.read_file(_ipv6_setting(name, setting)).strip().decode() != value:
+            yield setting
+
+
+def _ipv6_setting(name: str, setting: str) -> str:
+    return f"/proc/sys/net/ipv6/conf/{name}/{setting}"
 
 
 def _write(path: str, value: str) -> None:

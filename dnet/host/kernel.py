@@ -14,8 +14,8 @@ from dnet.model.state import State
 from dnet.plan import settings
 from dnet.plan.scope import Scope
 from dnet.plan.steps import Plan, PortSteps, Step, Sysctl, Zone
-from dnet.values import address
-from dnet.values.family import V4
+from dnet.values import address, family
+from dnet.values.family import FAMILIES, WILDCARDS
 
 if TYPE_CHECKING:
     from dnet.firewall.door import Change, Shape
@@ -101,17 +101,19 @@ class Kernel(Parts):
 
     def absent(self, host_ips: Iterable[str]) -> list[str]:
         """What waits for an address that the host does not have, in words."""
-        asked = sorted(one for one in host_ips if one != V4.any and not address.is_loopback(one))
+        asked = sorted(
+            one for one in host_ips if one not in WILDCARDS and not address.is_loopback(one)
+        )
         if not asked:
             return []
         from dnet.host.localaddr import LocalAddresses
 
-        local = LocalAddresses()
+        local = {of: LocalAddresses(of) for of in FAMILIES}
         return [
             f"{one} is not an address of this host, so ports published on it do not answer: "
             "add it, or publish them on another one; to see them: dnet map list"
             for one in asked
-            if one not in local
+            if one not in local[family.of(one)]
         ]
 
     def apply(self, plan: Plan) -> None:

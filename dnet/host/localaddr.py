@@ -14,44 +14,45 @@ from dnet.values.family import V4, Family
 _GET_ADDRESS = 22  # RTM_GETADDR, include/uapi/linux/rtnetlink.h
 _EVERYWHERE = 0  # RT_SCOPE_UNIVERSE
 _ADDRESS = struct.Struct("=BxxBi")  # struct ifaddrmsg: family, scope, device
-_ALL_ONES = (1 << V4.bits) - 1
-# A wider network that the host takes for itself is not listed address by address.
-_WIDEST_LISTED = 16
+# A wider network that the host takes for itself is not listed address by address: bits of a host.
+_MOST_LISTED = 16
 
 
 class LocalAddresses:
-    """What iptables calls `--dst-type LOCAL`: `address in local`. IPv4 only.
+    """What iptables calls `--dst-type LOCAL`: `address in local`, of one family.
 
-    Read on the first question. Where the kernel does not tell, it is 127.0.0.0/8 alone.
+    Read on the first question. Where the kernel does not tell, it is 127.0.0.0/8 or ::1 alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, of: Family = V4) -> None:
+        self._family = of
         self._is_read = False
         self._hosts: dict[int, str] = {}
-        self._networks: dict[fib.Prefix, str] = {fib.prefix(V4.local): "lo"}
+        self._networks: dict[fib.Prefix, str] = {fib.prefix(of.local): "lo"}
 
     def __contains__(self, text: str) -> bool:
         self._look()
-        number = _number(text)
+        own = self._family
+        number = address.to_int(text) if _is_of(text, own) else None
         if number is None:
             return False
-        own = number, V4.bits
-        return number in self._hosts or any(fib.meet(own, one) for one in self._networks)
+        alone = number, own.bits
+        return number in self._hosts or any(fib.meet(alone, one, own) for one in self._networks)
 
     def within(self, subnet: str) -> dict[str, str]:
         """The addresses of a subnet that are the host's own, each with the name of its device."""
         self._look()
-        inside = fib.prefix(subnet)
+        inside, own = fib.prefix(subnet), self._family
         found = {
-            fib.dotted(number): device
+            address.from_int(number, own): device
             for number, device in self._hosts.items()
-            if fib.meet((number, V4.bits), inside)
+            if fib.meet((number, own.bits), inside, own)
         }
         for network, device in self._networks.items():
             first, length = max(network, inside, key=lambda one: one[1])
-            if fib.meet(network, inside) and length >= _WIDEST_LISTED:
-                last = first | _ALL_ONES >> length
-                found |= dict.fromkeys(address.ascending(first, last), device)
+            if fib.meet(network, inside, own) and own.bits - length <= _MOST_LISTED:
+                last = first | (1 << own.bits - length) - 1
+                found |= dict.fromkeys(address.between(first, last, own), device)
         return found
 
     def _look(self) -> None:
@@ -60,13 +61,13 @@ class LocalAddresses:
         self._is_read = True
         with suppress(OSError):
             for (number, length), device in self._read():
-                if length == V4.bits:
+                if length == self._family.bits:
                     self._hosts[number] = device
                 else:
                     self._networks[number, length] = device
 
     def _read(self) -> Iterable[tuple[fib.Prefix, str]]:
-        return fib.to_host()
+        return fib.to_host(self._family)
 
 
 def has_global(device: str, of: Family) -> bool:
@@ -82,8 +83,9 @@ def has_global(device: str, of: Family) -> bool:
     return False
 
 
-def _number(text: str) -> int | None:
+def _is_of(text: str, of: Family) -> bool:
+    """Whether it is an address of a family."""
     try:
-        return address.to_int(text) if family.of(text) is V4 else None
+        return family.of(text) is of and address.to_int(text) >= 0
     except ValueError:
-        return None
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from dnet.host import system
 from dnet.model.entities import FIREWALLS, MTUS, NFTABLES
-from dnet.values.family import V6
+from dnet.values import family
+from dnet.values.family import V6, Family
 
 if TYPE_CHECKING:
     from dnet.errors import DnetError
@@ -102,6 +104,7 @@ class Machine:
         self._gateways: dict[str, Collection[str]] = {}
         self._own: dict[str, Mapping[str, str]] = {}
         self._macs: dict[str, str | None] = {}
+        self._locals: dict[Family, LocalAddresses] = {}
 
     @cached_property
     def _ports(self) -> HostPorts:
@@ -153,6 +156,34 @@ class Machine:
 
         return localaddr.has_global(name, V6)
 
+    def missing_ipv6(self) -> tuple[str, str] | None:
+        """Why no bridge can have IPv6, and what to do about it; None where one can."""
+        from dnet.plan import settings
+
+        return settings.missing_ipv6(self)
+
+    def ipv6_addresses(self, device: str) -> Sequence[str]:
+        """The IPv6 addresses of a device beyond its link, with their prefix lengths."""
+        return self._parts.netlink.ipv6_addresses(device)
+
+    def standing_alone(self) -> Sequence[str]:
+        """The devices that are no port of a bridge, without the loopback."""
+        return self._parts.netlink.standing_alone()
+
+    def default_devices6(self) -> Sequence[str]:
+        """The devices of the default routes of IPv6."""
+        from dnet.host import routes
+
+        return routes.default_devices(V6)
+
+    def loopback_routes(self) -> Mapping[str, int]:
+        """The devices by which ::1 is the host's, each with the metric of that route."""
+        return self._parts.netlink.loopback_routes()
+
+    def random_bits(self, count: int) -> int:
+        """A number of so many bits that nobody can foretell."""
+        return int.from_bytes(os.urandom(-(-count // 8)), "big") & (1 << count) - 1
+
     def joining(self, bridges: Collection[str]) -> Iterator[Zone]:
         """What lets firewalld, where it runs, trust bridges."""
         return self._parts.firewalld.joining(bridges)
@@ -203,14 +234,15 @@ class Machine:
     def own_addresses(self, subnet: str) -> Mapping[str, str]:
         """The addresses in a subnet that the host itself has, each with the name of its device."""
         if subnet not in self._own:
-            self._own[subnet] = self._local.within(subnet)
+            self._own[subnet] = self._local(family.of(subnet)).within(subnet)
         return self._own[subnet]
 
-    @cached_property
-    def _local(self) -> LocalAddresses:
+    def _local(self, of: Family) -> LocalAddresses:
         from dnet.host.localaddr import LocalAddresses
 
-        return LocalAddresses()
+        if of not in self._locals:
+            self._locals[of] = LocalAddresses(of)
+        return self._locals[of]
 
     def nameservers(self) -> Sequence[str]:
         """The addresses of resolv.conf."""

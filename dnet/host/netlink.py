@@ -17,11 +17,13 @@ from dnet.network.facts import Device, Namespace
 from dnet.plan.devicesteps import (
     AddAddress,
     AddBridge,
+    AddLoopbackRoute,
     AddSubnetRoute,
     AddVeth,
     ConfigureInside,
     DeleteAddress,
     DeleteLink,
+    DeleteLoopbackRoute,
     DeviceStep,
     InsideStep,
     RouteInside,
@@ -31,6 +33,8 @@ from dnet.plan.devicesteps import (
     SetMacInside,
     SetMtuInside,
 )
+from dnet.values import family
+from dnet.values.family import V6
 
 if TYPE_CHECKING:
     from dnet.host.inside import Inside
@@ -93,10 +97,32 @@ class Netlink:
             return None
         return origin == _SET if (index, mac) == (str(device.ifindex), device.mac) else None
 
+    def ipv6_addresses(self, name: str) -> list[str]:
+        """The IPv6 addresses of a device beyond its link; none where it is not there."""
+        index = find_index(name)
+        if index is None:
+            return []
+        with _reporting(f"asking for {name}"):
+            return self._channel.addresses(index, V6)
+
+    def standing_alone(self) -> list[str]:
+        """The devices that are no port of a bridge, without the loopback."""
+        with _reporting("asking for the devices"):
+            found = self._channel.links()
+        return [one.name for one in found if one.state is None and one.name != "lo"]
+
+    def loopback_routes(self) -> dict[str, int]:
+        """The devices behind which the host takes ::1 for itself, with the routes' metrics."""
+        from dnet.host import fib
+
+        with _reporting("asking for the routes of ::1"):
+            found = fib.loopback_routes()
+        return {name: metric for index, metric in found.items() if (name := name_of(index))}
+
     def is_routed(self, device: Device, subnet: str) -> bool:
         """Whether a subnet is routed to what is plugged into a device."""
         with _reporting(f"asking for the routes of {device.name}"):
-            return subnet in self._channel.subnets(device.ifindex)
+            return subnet in self._channel.subnets(device.ifindex, family.of(subnet))
 
     def ways_to(self, ips: Iterable[str]) -> Iterator[tuple[str, str | None]]:
         """Each address, with the device by which the host sends there; None without a route."""
@@ -140,8 +166,8 @@ class Netlink:
                 self._channel.add_address(index_of(step.device), step.cidr, again=step.again)
             case DeleteAddress():
                 self._channel.delete_address(index_of(step.device), step.cidr)
-            case AddSubnetRoute():
-                self._channel.add_subnet_route(index_of(step.device), step.subnet, step.source)
+            case AddSubnetRoute() | AddLoopbackRoute() | DeleteLoopbackRoute():
+                self._take_route(step, index_of(step.device))
             case AddVeth():
                 self._add_veth(step)
             case SetIsolated():
@@ -150,6 +176,17 @@ class Netlink:
                 self._set_hairpin(step)
             case _:
                 self._take_inside(step)
+
+    def _take_route(
+        self, step: AddSubnetRoute | AddLoopbackRoute | DeleteLoopbackRoute, index: int
+    ) -> None:
+        match step:
+            case AddSubnetRoute():
+                self._channel.add_subnet_route(index, step.subnet, step.source)
+            case AddLoopbackRoute():
+                self._channel.add_loopback_route(index, step.metric)
+            case DeleteLoopbackRoute():
+                self._channel.delete_loopback_route(index)
 
     def _add_bridge(self, step: AddBridge) -> None:
         """Where the kernel can, Linux 6.7 and later, it learns only so many addresses.
@@ -210,12 +247,17 @@ class Netlink:
 
     def _configure_inside(self, there: Inside, step: ConfigureInside) -> None:
         name = step.ifname
-        try:
-            there.disable_ipv6(name)
-        except OSError as error:
-            what = f"{name} in {step.netns.path} keeps IPv6: {error.strerror}"
-            self._keeps_ipv6(what, step.apart)
+        if step.cidr6 is None:
+            try:
+                there.disable_ipv6(name)
+            except OSError as error:
+                what = f"{name} in {step.netns.path} keeps IPv6: {error.strerror}"
+                self._keeps_ipv6(what, step.apart)
+        else:
+            there.prepare_ipv6(name)
         there.configure(name, step.cidr, step.gateway)
+        if step.cidr6 is not None and step.gateway6 is not None:
+            there.add_ipv6(name, step.cidr6, step.gateway6)
         self._await_forwarding(step.device)
         there.announce(name, step.mac)
 

@@ -38,14 +38,11 @@ def hindrances(state: State, machine: Machine, netlink: Netlink) -> Iterator[str
 def _is_up(bridge: Bridge, machine: Machine) -> bool:
     """Whether the device is there with its route: what is missing of it is told as such."""
     device = machine.device(bridge.name)
-    return (
-        device is not None
-        and device.up
-        and device.master is None
-        and all(
-            one.address in device.addresses and machine.is_routed(device, one.network)
-            for one in bridge.subnets
-        )
+    if device is None or not device.up or device.master is not None:
+        return False
+    has = (*device.addresses, *(machine.ipv6_addresses(device.name) if bridge.address6 else ()))
+    return all(
+        one.address in has and machine.is_routed(device, one.network) for one in bridge.subnets
     )
 
 
@@ -55,7 +52,11 @@ def _astray(state: State, facts: Facts, bridge: Bridge, netlink: Netlink) -> Ite
     A more specific route does that, as of a VPN, and so do a rule of ip-rule(8) and an address
     of the host's own.
     """
-    own = facts.own_addresses(bridge.subnet)
+    own = {
+        ip: device
+        for one in bridge.subnets
+        for ip, device in facts.own_addresses(one.network).items()
+    }
     wrong: dict[str | None, list[str]] = {}
     for ip, device in netlink.ways_to(_containers(state, facts, bridge)):
         if ip in own:
@@ -69,7 +70,7 @@ def _astray(state: State, facts: Facts, bridge: Bridge, netlink: Netlink) -> Ite
 
 
 def _doubled(state: State, bridge: Bridge, ip: str, device: str) -> str:
-    whose = state.leases(bridge.name).get(ip) or "its container"
+    whose = state.leases_with(bridge.name, ip).get(ip) or "its container"
     return (
         f"{ip} of {whose} is an address of this host as well, on {device}, so the host does not "
         f"reach {whose}; take it away there, or release {whose}"
@@ -83,7 +84,9 @@ def _containers(state: State, facts: Facts, bridge: Bridge) -> list[str]:
     )
     mappings = map(state.mappings.__getitem__, state.mappings_by_bridge.keys(bridge.name))
     found.update(dict.fromkeys(one.container_ip for one in mappings))
-    found.update(dict.fromkeys(islice(ipallocator.available(state, facts, bridge), 1)))
+    for one in bridge.subnets:
+        free = ipallocator.available(state, facts, bridge, one.family)
+        found.update(dict.fromkeys(islice(free, 1)))
     return list(found)
 
 

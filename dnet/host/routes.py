@@ -5,19 +5,20 @@ from __future__ import annotations
 from contextlib import suppress
 
 from dnet.host import fib
+from dnet.values.family import V4, Family
 
 
-def default_device() -> str | None:
+def default_device(family: Family = V4) -> str | None:
     """The device of the default route, `*` of one that refuses everything; None without any."""
     with suppress(OSError):
-        return next((device or "*" for device in fib.defaults()), None)
+        return next((device or "*" for device in fib.defaults(family)), None)
     return None
 
 
-def default_devices() -> list[str]:
+def default_devices(family: Family = V4) -> list[str]:
     """The devices of the default routes that lead somewhere."""
     with suppress(OSError):
-        return list(dict.fromkeys(filter(None, fib.defaults())))
+        return list(dict.fromkeys(filter(None, fib.defaults(family))))
     return []
 
 

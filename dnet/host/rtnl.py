@@ -11,12 +11,13 @@ import errno
 import os
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, TypeVar
 
 from dnet.host import nlsocket
 from dnet.host.nlsocket import CREATE, EXCLUSIVE, REPLACE, attribute, attributes
-from dnet.values import address
-from dnet.values.family import V4
+from dnet.values import address, family
+from dnet.values.family import V4, V6, Family
 
 T = TypeVar("T")
 
@@ -25,13 +26,16 @@ _TRIES = 100
 
 _NEW_LINK, _DELETE_LINK, _GET_LINK = 16, 17, 18  # include/uapi/linux/rtnetlink.h
 _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 20, 21, 22
-_NEW_ROUTE, _GET_ROUTE = 24, 26
-_MAIN, _KERNEL, _BOOT = 254, 2, 3  # RT_TABLE_MAIN, RTPROT_KERNEL, RTPROT_BOOT
-_UNIVERSE, _LINK, _UNICAST = 0, 253, 1  # RT_SCOPE_UNIVERSE, RT_SCOPE_LINK, RTN_UNICAST
-_TO, _BY, _THROUGH, _FROM = 1, 4, 5, 7  # RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PREFSRC
+_NEW_ROUTE, _DELETE_ROUTE, _GET_ROUTE = 24, 25, 26
+_MAIN, _LOCAL_TABLE, _KERNEL, _BOOT = 254, 255, 2, 3  # RT_TABLE_…, RTPROT_KERNEL, RTPROT_BOOT
+_UNIVERSE, _LINK = 0, 253  # RT_SCOPE_UNIVERSE, RT_SCOPE_LINK
+_UNICAST, _TO_HOST = 1, 2  # RTN_UNICAST, RTN_LOCAL
+# RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC
+_TO, _BY, _THROUGH, _METRIC, _FROM = 1, 4, 5, 6, 7
 _ROUTE_MESSAGE = struct.Struct("=BBBBBBBBI")  # struct rtmsg
 
 _ADDRESS, _LOCAL, _BROADCAST = 1, 2, 4  # IFA_…, include/uapi/linux/if_addr.h
+_NO_DAD = 0x2  # IFA_F_NODAD
 _ADDRESS_MESSAGE = struct.Struct("=BBBBi")  # struct ifaddrmsg
 
 _UP = 0x1  # IFF_UP
@@ -91,33 +95,40 @@ class Channel:
         """Every device."""
         return [_read_link(one) for one in self._dump(_GET_LINK, _link(0))]
 
-    def addresses(self, index: int) -> list[str]:
-        """The IPv4 addresses of a device, each with the length of its prefix."""
-        question = _ADDRESS_MESSAGE.pack(V4.number, 0, 0, 0, index)
+    def addresses(self, index: int, of: Family = V4) -> list[str]:
+        """The addresses of a device, each with the length of its prefix.
+
+        Those of IPv6 that are good beyond the link, and no address of another machine.
+        """
+        question = _ADDRESS_MESSAGE.pack(of.number, 0, 0, 0, index)
         found = []
         for one in self._dump(_GET_ADDRESS, question):
-            family, length, _, _, device = _ADDRESS_MESSAGE.unpack_from(one)
-            if (family, device) == (V4.number, index):
-                local = attributes(one, _ADDRESS_MESSAGE.size)[_LOCAL]
-                found.append(f"{_socket.inet_ntoa(local)}/{length}")
+            own, length, _, scope, device = _ADDRESS_MESSAGE.unpack_from(one)
+            is_meant = of is V4 or scope == _UNIVERSE
+            if (own, device) == (of.number, index) and is_meant:
+                told = attributes(one, _ADDRESS_MESSAGE.size)
+                local = told.get(_LOCAL, told[_ADDRESS])  # With IPv6 it is told where they differ.
+                found.append(f"{_socket.inet_ntop(of.number, local)}/{length}")
         return found
 
-    def subnets(self, index: int) -> list[str]:
+    def subnets(self, index: int, of: Family = V4) -> list[str]:
         """The subnets that the main table routes to what is plugged into a device."""
         by = attribute(_BY, _NUMBER.pack(index))
+        wanted = _MAIN, _LINK if of is V4 else _UNIVERSE, _UNICAST
         found = []
-        for one in self._dump(_GET_ROUTE, _route(0, 0, 0, 0) + by):
+        for one in self._dump(_GET_ROUTE, _route(of, 0, 0, 0, 0) + by):
             _, length, _, _, table, _, scope, kind, _ = _ROUTE_MESSAGE.unpack_from(one)
             told = attributes(one, _ROUTE_MESSAGE.size)
-            is_meant = (table, scope, kind) == (_MAIN, _LINK, _UNICAST) and _TO in told
+            is_meant = (table, scope, kind) == wanted and _TO in told and _THROUGH not in told
             if is_meant and told.get(_BY) == _NUMBER.pack(index):
-                found.append(f"{_socket.inet_ntoa(told[_TO])}/{length}")
+                found.append(f"{_socket.inet_ntop(of.number, told[_TO])}/{length}")
         return found
 
     def way_to(self, ip: str) -> int | None:
         """The number of the device by which the host sends to an address; None without a route."""
-        message = _ROUTE_MESSAGE.pack(V4.number, V4.bits, 0, 0, 0, 0, 0, 0, 0)
-        message += attribute(_TO, _socket.inet_aton(ip))
+        own = family.of(ip)
+        message = _ROUTE_MESSAGE.pack(own.number, own.bits, 0, 0, 0, 0, 0, 0, 0)
+        message += attribute(_TO, _packed(ip))
         refusal, answers = self._socket.attempt(_GET_ROUTE, message)
         device = None if refusal else attributes(answers[0], _ROUTE_MESSAGE.size).get(_BY)
         return None if device is None else int(_NUMBER.unpack(device)[0])
@@ -167,32 +178,47 @@ class Channel:
         self._socket.request(_DELETE_LINK, _link(index))
 
     def add_address(self, index: int, cidr: str, *, again: bool = False) -> None:
-        """Give a device an IPv4 address, which it may have already if it is given `again`.
+        """Give a device an address, which it may have already if it is given `again`.
 
-        With the broadcast address of its subnet, which programs ask for (SIOCGIFBRDADDR,
-        netdevice(7)).
+        With the broadcast address of an IPv4 subnet, which programs ask for (SIOCGIFBRDADDR,
+        netdevice(7)); one of IPv6 can be used at once, for nobody else has it.
         """
         flags = CREATE | (REPLACE if again else EXCLUSIVE)
         self._socket.request(_NEW_ADDRESS, _address(index, cidr), flags)
 
     def delete_address(self, index: int, cidr: str) -> None:
-        """Take an IPv4 address away from a device."""
+        """Take an address away from a device."""
         self._socket.request(_DELETE_ADDRESS, _address(index, cidr))
 
     def add_default_route(self, index: int, gateway: str) -> None:
         """Route everything that has no other way through a device."""
-        message = _route(0, _BOOT, _UNIVERSE, _UNICAST)
-        message += attribute(_THROUGH, _socket.inet_aton(gateway))
+        message = _route(family.of(gateway), 0, _BOOT, _UNIVERSE, _UNICAST)
+        message += attribute(_THROUGH, _packed(gateway))
         message += attribute(_BY, _NUMBER.pack(index))
         self._socket.request(_NEW_ROUTE, message, CREATE | EXCLUSIVE)
 
     def add_subnet_route(self, index: int, subnet: str, source: str) -> None:
         """Route a subnet to what is plugged into a device, as the kernel does for an address."""
         ip, _, length = subnet.partition("/")
-        message = _route(int(length), _KERNEL, _LINK, _UNICAST)
-        message += attribute(_TO, _socket.inet_aton(ip)) + attribute(_BY, _NUMBER.pack(index))
-        message += attribute(_FROM, _socket.inet_aton(source))
+        own = family.of(ip)
+        scope = _LINK if own is V4 else _UNIVERSE
+        message = _route(own, int(length), _KERNEL, scope, _UNICAST)
+        message += attribute(_TO, _packed(ip)) + attribute(_BY, _NUMBER.pack(index))
+        if own is V4:
+            message += attribute(_FROM, _packed(source))
+        else:  # As addrconf_prefix_route does, net/ipv6/addrconf.c: IP6_RT_PRIO_ADDRCONF.
+            message += attribute(_METRIC, _NUMBER.pack(256))
         self._socket.request(_NEW_ROUTE, message, CREATE | REPLACE)
+
+    def add_loopback_route(self, index: int, metric: int) -> None:
+        """Let the host take ::1 for itself also where it comes in by a device."""
+        message = _loopback(index) + attribute(_METRIC, _NUMBER.pack(metric))
+        self._socket.request(_NEW_ROUTE, message, CREATE | EXCLUSIVE)
+
+    def delete_loopback_route(self, index: int) -> None:
+        """Take that back; what is gone already is no error."""
+        with suppress(ProcessLookupError):
+            self._socket.request(_DELETE_ROUTE, _loopback(index))
 
     def _dump(self, kind: int, question: bytes) -> list[bytes]:
         """All there is, asked for again where it changed in the middle of the answer."""
@@ -216,17 +242,30 @@ def _value(kind: int, value: str | int) -> bytes:
 
 def _address(index: int, cidr: str) -> bytes:
     ip, _, length = cidr.partition("/")
-    local = _socket.inet_aton(ip)
-    message = _ADDRESS_MESSAGE.pack(V4.number, int(length), 0, 0, index)
+    local, own = _packed(ip), family.of(ip)
+    flags = 0 if own is V4 else _NO_DAD
+    message = _ADDRESS_MESSAGE.pack(own.number, int(length), flags, 0, index)
     message += attribute(_LOCAL, local) + attribute(_ADDRESS, local)
-    if int(length) <= address.LONGEST_PREFIX:
+    if own is V4 and int(length) <= address.LONGEST_PREFIX:
         message += attribute(_BROADCAST, _socket.inet_aton(address.broadcast(cidr)))
     return message
 
 
-def _route(length: int, origin: int, scope: int, kind: int) -> bytes:
+def _route(of: Family, length: int, origin: int, scope: int, kind: int) -> bytes:
     """The head of a message about a route of the main table."""
-    return _ROUTE_MESSAGE.pack(V4.number, length, 0, 0, _MAIN, origin, scope, kind, 0)
+    return _ROUTE_MESSAGE.pack(of.number, length, 0, 0, _MAIN, origin, scope, kind, 0)
+
+
+def _loopback(index: int) -> bytes:
+    """The beginning of a message about a route of ::1 that leads to a device."""
+    message = _ROUTE_MESSAGE.pack(
+        V6.number, V6.bits, 0, 0, _LOCAL_TABLE, _BOOT, _UNIVERSE, _TO_HOST, 0
+    )
+    return message + attribute(_TO, _packed(V6.loopback)) + attribute(_BY, _NUMBER.pack(index))
+
+
+def _packed(ip: str) -> bytes:
+    return _socket.inet_pton(family.of(ip).number, ip)
 
 
 def _read_link(message: bytes) -> Link:

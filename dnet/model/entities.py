@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Self
 
-from dnet.values import address, family, names
+from dnet.values import address, names
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import V4, Family
+from dnet.values.family import V4, V6, Family
 
 DEFAULT_BRIDGE = "dnet0"
 DEFAULT_CHAIN = "DNET"
@@ -39,10 +39,16 @@ def _row(entity: Any, keys: int = 1) -> Row:
 
 
 class Subnet(NamedTuple):
-    """A network of one family, on a bridge; `address` is the bridge's own, with prefix length."""
+    """A network of one family, on a bridge; `address` is the bridge's own, with prefix length.
+
+    `range` is the part that addresses are handed out from, None for all of it; `masquerade` whether
+    its containers reach other networks under the host's address.
+    """
 
     family: Family
     address: str
+    range: str | None = None
+    masquerade: bool = True
 
     @property
     def gateway(self) -> str:
@@ -54,14 +60,24 @@ class Subnet(NamedTuple):
         """The network of the address, such as 172.17.0.0/16."""
         return str(address.network(self.address))
 
+    @property
+    def pool(self) -> str:
+        """What addresses are handed out from on their own accord: no more than can be listed."""
+        if self.family is V6:
+            from dnet.values import address6
+
+            return address6.pool(self.range or self.address)
+        return self.range or self.address
+
 
 class Bridge(NamedTuple):
     """A bridge device with its subnet, and the options its containers share.
 
-    `address` is the gateway with its prefix length. `adopted` is a device that was there
-    before dnet: it is never deleted. `other_ips` are its further addresses in the subnet.
-    `direct_access` is whether what comes from elsewhere may go straight to a container's own
-    address, None where nobody said.
+    `address` is the gateway with its prefix length, `address6` that of IPv6, None without it.
+    `adopted` is a device that was there before dnet: it is never deleted. `other_ips` are its
+    further addresses in the subnets. `direct_access` is whether what comes from elsewhere may go
+    straight to a container's own address, None where nobody said; `masquerade6` is None where the
+    kind of prefix decides.
     """
 
     name: str
@@ -82,21 +98,41 @@ class Bridge(NamedTuple):
     other_ips: tuple[str, ...] = ()
     firewalld: bool = True
     direct_access: bool | None = None
+    address6: str | None = None
+    range6: str | None = None
+    masquerade6: bool | None = None
+    binding_ip6: str = V6.any
 
     @property
     def subnets(self) -> tuple[Subnet, ...]:
-        """What its containers have addresses of: one of each family that it serves."""
-        return (Subnet(family.of(self.address), self.address),)
+        """What its containers have addresses of: one of each family that it serves, IPv4 first."""
+        first = Subnet(V4, self.address, self.range, self.masquerade)
+        if self.address6 is None:
+            return (first,)
+        return first, Subnet(V6, self.address6, self.range6, self._masquerades6)
+
+    @property
+    def _masquerades6(self) -> bool:
+        """Outside of its site nobody answers to a unique local address (RFC 4193, 4.3)."""
+        from dnet.values import address6
+
+        if self.masquerade6 is not None or self.address6 is None:
+            return bool(self.masquerade6)
+        return address6.is_unique_local(self.address6)
+
+    def subnet_of(self, of: Family) -> Subnet | None:
+        """The subnet of a family, if it serves that."""
+        return next((one for one in self.subnets if one.family is of), None)
 
     @property
     def gateway(self) -> str:
         """The bridge's own address, which its containers use as their router."""
-        return self.subnets[0].gateway
+        return address.host(self.address)
 
     @property
     def subnet(self) -> str:
         """The network of the address, such as 172.17.0.0/16."""
-        return self.subnets[0].network
+        return str(address.network(self.address))
 
     def contains(self, ip: str) -> bool:
         """Whether an address lies in one of its subnets."""
@@ -139,6 +175,7 @@ class Interface(NamedTuple):
     netns: str | None = None
     ifname: str | None = None
     cookie: int | None = None
+    ip6: str | None = None
 
     @property
     def key(self) -> str:
@@ -147,8 +184,12 @@ class Interface(NamedTuple):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Its addresses: one in each of the bridge's subnets."""
-        return (self.ip,)
+        """Its addresses: one in each of the bridge's subnets that it has been given one of."""
+        return (self.ip,) if self.ip6 is None else (self.ip, self.ip6)
+
+    def address_of(self, of: Family) -> str | None:
+        """Its address of a family, if it has one."""
+        return self.ip if of is V4 else self.ip6
 
     @property
     def hardware_address(self) -> str:

@@ -21,14 +21,25 @@ SINCE: dict[tuple[str, str | None], int] = {
     ("bridges", "direct_access"): 3,
     ("settings", None): 3,
     ("settings", "firewall"): 3,
+    ("bridges", "address6"): 3,
+    ("bridges", "range6"): 3,
+    ("bridges", "masquerade6"): 3,
+    ("bridges", "binding_ip6"): 3,
+    ("interfaces", "ip6"): 3,
+    ("cursors", "last_ip6"): 3,
+    ("cursors", "highest6"): 3,
+    ("leases6", None): 3,
+    ("released6", None): 3,
+    ("settings", "site6"): 3,
 }
 
 FIRST = 1
+CURSORS = ("last_ip", "highest", "last_ip6", "highest6")
 SCHEMA = max(SINCE.values(), default=FIRST)
 FIELDS = {
-    "settings": frozenset({"firewall"}),
+    "settings": frozenset({"firewall", "site6"}),
     "bridges": frozenset(Bridge._fields[1:]),
-    "cursors": frozenset((*names.PROTOCOLS, "last_ip", "highest")),
+    "cursors": frozenset((*names.PROTOCOLS, *CURSORS)),
     "interfaces": frozenset(Interface._fields[1:]),
     "reservations": frozenset(Reservation._fields[1:]),
     "mappings": frozenset(Mapping._fields[1:]),

@@ -7,7 +7,7 @@ from functools import partial
 from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.model.entities import DEFAULT_BRIDGE, Bridge, Interface
 from dnet.model.state import State
-from dnet.values import names, nearby
+from dnet.values import family, names, nearby
 
 
 def bridge(state: State, name: str | None, *, to_remove: bool = False) -> Bridge:
@@ -83,7 +83,18 @@ def _unnamed(state: State) -> Bridge:
 
 def _elsewhere(home: Bridge, ip: str) -> UsageError:
     """The error for an address that is not in a bridge's subnet."""
+    subnet = home.subnet_of(family.of(ip))
+    if subnet is None:
+        return without_ipv6(home, ip)
     return UsageError(
-        f"{ip} is not in {home.name}'s subnet {home.subnet}",
+        f"{ip} is not in {home.name}'s subnet {subnet.network}",
         f"dnet ip list --available --bridge {names.for_shell(home.name)}",
+    )
+
+
+def without_ipv6(home: Bridge, what: str) -> UsageError:
+    """The error for what a bridge that serves IPv4 alone cannot have."""
+    return UsageError(
+        f"{home.name} has no IPv6, so it can have no {what}",
+        f"dnet bridge init {names.for_shell(home.name)} --ipv6",
     )

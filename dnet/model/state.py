@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 from dnet.model import fields
 from dnet.model.entities import GONE, IPTABLES, Bridge, Interface, Link, Mapping, Reservation
 from dnet.model.table import ABSENT, Index, Raw, Table
-from dnet.values import address
+from dnet.values import address, family
 from dnet.values.endpoint import Endpoint
+from dnet.values.family import V4, V6, Family
 
 _EMPTY: dict[str, Any] = {
     "serial": 0,
@@ -23,7 +24,7 @@ _EMPTY: dict[str, Any] = {
     "variant": None,
 }
 _TABLES = ("settings", "bridges", "cursors", "interfaces", "reservations", "mappings", "links")
-_TABLES_OF_BRIDGES = ("leases", "released")
+_TABLES_OF_BRIDGES = ("leases", "released", "leases6", "released6")
 
 T = TypeVar("T")
 K = TypeVar("K", Bridge, Interface, Reservation, Mapping, Link)
@@ -95,13 +96,17 @@ class State:
         """Where the allocators of a bridge go on: see there. Not to be changed in place."""
         return self.cursors.get(bridge) or {}
 
-    def leases(self, bridge: str) -> Table[str | None]:
+    def leases(self, bridge: str, of: Family = V4) -> Table[str | None]:
         """The taken addresses of a bridge, each with its owner's name or None."""
-        return self._of_bridge("leases", bridge)
+        return self._of_bridge("leases6" if of is V6 else "leases", bridge)
 
-    def released(self, bridge: str) -> Table[None]:
+    def leases_with(self, bridge: str, ip: str) -> Table[str | None]:
+        """Those of the family of an address."""
+        return self.leases(bridge, family.of(ip))
+
+    def released(self, bridge: str, of: Family = V4) -> Table[None]:
         """The addresses that the reuse policy hands out again before any other."""
-        return self._of_bridge("released", bridge)
+        return self._of_bridge("released6" if of is V6 else "released", bridge)
 
     def _of_bridge(self, name: str, bridge: str) -> Table[Any]:
         key = name, bridge
@@ -121,6 +126,11 @@ class State:
             self.settings.put("firewall", name)
         elif "firewall" in self.settings:
             self.settings.drop("firewall")
+
+    @property
+    def site6(self) -> str | None:
+        """The unique local /48 that its bridges have their subnets of; None until one has any."""
+        return self.settings.get("site6")
 
     # What was changed
 
@@ -198,8 +208,9 @@ class State:
 
     def bridge_of(self, ip: str) -> Bridge | None:
         """The bridge whose subnet an address lies in."""
+        field = "address6" if family.of(ip) is V6 else "address"
         for name, row in self.bridges.rows.items():
-            if address.contains(row["address"], ip):
+            if row.get(field) and address.contains(row[field], ip):
                 return self.bridges[name]
         return None
 
@@ -211,7 +222,7 @@ class State:
     @property
     def interfaces_by_ip(self) -> Index:
         """Interface ids by address."""
-        return self.interfaces.index("ip", lambda _, row: (row["ip"],))
+        return self.interfaces.index("ip", lambda _, row: filter(None, (row["ip"], row.get("ip6"))))
 
     @property
     def interfaces_by_place(self) -> Index:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, UsageError
@@ -38,16 +39,38 @@ def address_of(device: Device, wanted: str | None) -> str:
     )
 
 
-def _is_usable(cidr: str) -> bool:
+def _is_usable(cidr: str, parse: Callable[[str], str] = address.parse_cidr) -> bool:
     try:
-        return address.parse_cidr(cidr) == cidr
+        return parse(cidr) == cidr
     except UsageError:
         return False
 
 
-def without_others(bridge: Bridge, device: Device) -> Bridge:
-    """An adopted bridge that hands out none of the further addresses of its device."""
-    hosts = map(address.host, device.addresses)
+def address6_of(device: Device, known: Sequence[str], wanted: str | None) -> str:
+    """The IPv6 address of a device that was there before, out of those it has beyond its link.
+
+    Raises ConflictError if none will do.
+    """
+    from dnet.values import address6
+
+    usable = [cidr for cidr in known if _is_usable(cidr, address6.parse_cidr)]
+    found = next((cidr for cidr in usable if wanted in (None, cidr)), None)
+    if found is not None:
+        return found
+    has = ", ".join(known) or "no IPv6 address beyond its link"
+    raise ConflictError(
+        f"the device {device.name} was there before dnet, with {has}",
+        f"give it one with: ip address add {wanted or 'ADDRESS/PREFIX'} dev "
+        f"{for_shell(device.name)} nodad; its prefix is /48 to /126",
+    )
+
+
+def without_others(bridge: Bridge, device: Device, known: Iterable[str]) -> Bridge:
+    """An adopted bridge that hands out none of the further addresses of its device.
+
+    `known` are those of IPv6.
+    """
+    hosts = map(address.host, (*device.addresses, *known))
     own = {one.gateway for one in bridge.subnets}
     others = (ip for ip in hosts if bridge.contains(ip) and ip not in own)
     return bridge._replace(other_ips=tuple(dict.fromkeys(others)))

@@ -43,6 +43,7 @@ def attach(
     wiring: Wiring,
     bridge: str | None = None,
     ip: str | None = None,
+    ip6: str | None = None,
     expose: Sequence[str] = (),
 ) -> Interface:
     """Give an id an interface in a network namespace, and publish and link what is asked for.
@@ -53,7 +54,7 @@ def attach(
     namespace = facts.namespace(wiring.netns)
     names.namespace(namespace.shown)  # The current folder may be part of it.
     one = interface.allocate(
-        state, facts, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
+        state, facts, interface_id=interface_id, bridge=bridge, ip=ip, ip6=ip6, expose=expose
     )
     made = _plug(state, facts, one, namespace, wiring)
     ports = _publish(state, facts, made, wiring.publish)

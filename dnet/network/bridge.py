@@ -17,10 +17,11 @@ from dnet.model.entities import DEFAULT_BRIDGE, Bridge
 from dnet.model.state import State
 from dnet.network import adoption, firewalls, interface, ipallocator, portmapper, subnets
 from dnet.values import address, names
+from dnet.values.family import FAMILIES, V4, V6, Family
 from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
-    from dnet.network.facts import Facts
+    from dnet.network.facts import Device, Facts
 
 
 def init(
@@ -28,12 +29,14 @@ def init(
 ) -> Bridge:
     """Set a bridge up, or change exactly the given options of one that is there.
 
-    `options` holds what was given, by the names of Bridge's fields, and `firewall`, which the first
-    bridge of a store decides. Raises ConflictError, ExhaustedError where no subnet is free,
-    KernelError where no firewall is on this machine, UsageError.
+    `options` holds what was given, by the names of Bridge's fields; `firewall`, which the first
+    bridge of a store decides; and `ipv6`, whether it serves that. Raises ConflictError,
+    ExhaustedError where no subnet is free, KernelError where no firewall, or no IPv6, is on this
+    machine, UsageError.
     """
     existing = state.bridges.get(name)
     given = dict(options)
+    chooses6 = "address6" not in given
     has_rules = given.get("iptables", existing.iptables if existing else True)
     firewalls.choose(state, facts, given.pop("firewall", None), is_needed=has_rules)
     if existing is None:
@@ -44,10 +47,15 @@ def init(
         state.confirm(bridge=name)
         return made
     state.bridges.put(name, made)
-    is_given = options.get("address") is not None and not made.adopted
-    if is_given and (existing is None or existing.address != made.address):
-        for line in subnets.overlapped(state, facts, made):
-            state.remark(line)
+    if chooses6 and made.address6 is not None and not made.adopted:
+        from dnet.network import ipv6
+
+        ipv6.note_site(state, made)
+    former = existing.subnets if existing else ()
+    asked = options.get("address"), options.get("address6")
+    new = [one for one in made.subnets if one.address in asked and one not in former]
+    for line in subnets.overlapped(state, facts, made, () if made.adopted else new):
+        state.remark(line)
     return made
 
 
@@ -65,11 +73,13 @@ def remove(
         raise ConflictError(f"{name} still has {held}", f"{_removal(bridge)} --force")
     for one in [one for one in state.interfaces.values() if one.bridge == name]:
         interface.drop(state, one)
-    for ip in list(state.leases(name)):
-        portmapper.drop_of(state, ip)
-        state.leases(name).drop(ip)
-    for ip in list(state.released(name)):
-        state.released(name).drop(ip)
+    for of in FAMILIES:
+        leases, released = state.leases(name, of), state.released(name, of)
+        for ip in list(leases):
+            portmapper.drop_of(state, ip)
+            leases.drop(ip)
+        for ip in list(released):
+            released.drop(ip)
     for reservation in list(state.reservations.values()):
         if reservation.bridge == name:
             state.reservations.drop(reservation.key)
@@ -104,13 +114,36 @@ def _create(state: State, facts: Facts, name: str, given: dict[str, Any]) -> Bri
     given.setdefault("mtu", device.mtu if device else facts.default_mtu())
     if device is not None and facts.has_zone(name):
         given.setdefault("firewalld", False)
+    _settle_ipv6(state, facts, name, None, device, given)
     made = Bridge(name=name, created=facts.now(), adopted=device is not None, **given)
     for objection in facts.objections(state, made):
         raise objection
-    return _checked(state, adoption.without_others(made, device) if device else made)
+    return _checked(state, _without_others(facts, made, device) if device else made)
+
+
+def _settle_ipv6(
+    state: State,
+    facts: Facts,
+    name: str,
+    existing: Bridge | None,
+    device: Device | None,
+    given: dict[str, Any],
+) -> None:
+    """Let the options say which IPv6 address it has, if they are about IPv6 at all."""
+    if any(key.startswith("ipv6") or key.endswith("6") for key in given):
+        from dnet.network import ipv6
+
+        ipv6.settle(state, facts, name, existing, device, given)
+
+
+def _without_others(facts: Facts, bridge: Bridge, device: Device) -> Bridge:
+    known = facts.ipv6_addresses(device.name) if bridge.address6 else ()
+    return adoption.without_others(bridge, device, known)
 
 
 def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any]) -> Bridge:
+    device = facts.device(existing.name) if existing.adopted and "address6" in given else None
+    _settle_ipv6(state, facts, existing.name, existing, device, given)
     made = existing._replace(**given)
     if made.chain != existing.chain:
         raise ConflictError(
@@ -118,7 +151,7 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
             f"remove it first: {_removal(existing)}",
         )
     if made.address != existing.address:
-        if held := _held(state, existing):
+        if held := _held(state, existing, V4):
             raise ConflictError(
                 f"{existing.name} has {existing.address} and still {held}",
                 f"release them first, or all at once: {_removal(existing)} --force",
@@ -126,7 +159,7 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
         device = facts.device(existing.name)
         if existing.adopted and device is not None:
             adoption.address_of(device, made.address)
-            made = adoption.without_others(made, device)
+            made = _without_others(facts, made, device)
     if existing.iptables and not made.iptables and _has_rules(state, existing):
         raise ConflictError(
             f"{existing.name} has mappings or links, which need iptables",
@@ -134,7 +167,7 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
             f"dnet link list --bridge {for_shell(existing.name)}",
         )
     made = _checked(state, made)
-    if (made.address, made.allocation) != (existing.address, existing.allocation):
+    if _order(made) != _order(existing):
         _start_order_anew(state, made)
     return made
 
@@ -147,21 +180,38 @@ def _checked(state: State, bridge: Bridge) -> Bridge:
         except UsageError as error:
             raise error.saying(f"--range: {error}") from None
         bridge = bridge._replace(range=None if part == bridge.subnet else part)
+    if bridge.address6 is not None:
+        bridge = _checked6(bridge, bridge.address6)
     for other in state.bridges.values():
         for own, its in product(bridge.subnets, other.subnets):
             if other.name != bridge.name and address.overlap(own.address, its.address):
                 raise ConflictError(
                     f"{own.network} overlaps the subnet {its.network} of {other.name}",
-                    "choose another with --address",
+                    f"choose another with --address{'6' if own.family is V6 else ''}",
                 )
     return bridge
 
 
-def _held(state: State, bridge: Bridge) -> str:
-    """What is allocated on a bridge, in words; empty where nothing is."""
+def _checked6(bridge: Bridge, own: str) -> Bridge:
+    """The bridge, with its range of IPv6 in place."""
+    from dnet.network import ipv6
+    from dnet.values import address6
+
+    ipv6.refuse_small_mtu(bridge)
+    if bridge.range6 is None:
+        return bridge
+    try:
+        part = address6.parse_range(bridge.range6, own)
+    except UsageError as error:
+        raise error.saying(f"--range6: {error}") from None
+    return bridge._replace(range6=None if part == str(address.network(own)) else part)
+
+
+def _held(state: State, bridge: Bridge, *families: Family) -> str:
+    """What is allocated on a bridge of some families, or any, in words; empty where nothing is."""
     ports = sum(1 for one in state.reservations.values() if one.bridge == bridge.name)
     counts = {
-        "address": len(state.leases(bridge.name)),
+        "address": sum(len(state.leases(bridge.name, of)) for of in families or FAMILIES),
         "mapping": len(state.mappings_by_bridge.keys(bridge.name)),
         "reserved port": ports,
     }
@@ -188,12 +238,18 @@ def _has_rules(state: State, bridge: Bridge) -> bool:
     return linked or bool(state.mappings_by_bridge.keys(bridge.name))
 
 
+def _order(bridge: Bridge) -> tuple[str | None, ...]:
+    """What the order in which addresses are handed out depends on."""
+    return bridge.allocation, bridge.address, bridge.address6
+
+
 def _start_order_anew(state: State, bridge: Bridge) -> None:
     """Let another policy, or the policy in another subnet, begin where those in use end."""
-    for ip in list(state.released(bridge.name)):
-        state.released(bridge.name).drop(ip)
     ports = {k: v for k, v in state.cursor(bridge.name).items() if k in names.PROTOCOLS}
-    taken = list(state.leases(bridge.name))
-    if taken:
-        ports[ipallocator.cursor_key(bridge)] = max(taken, key=address.to_int)
+    for of in FAMILIES:
+        released, taken = state.released(bridge.name, of), state.leases(bridge.name, of)
+        for ip in list(released):
+            released.drop(ip)
+        if len(taken):
+            ports[ipallocator.cursor_key(bridge, of)] = max(taken, key=address.to_int)
     state.cursors.put(bridge.name, ports)

@@ -55,7 +55,8 @@ class Inner(NamedTuple):
     """A device in a container's namespace.
 
     `peer` is the index of its other end, `default` the device of the namespace's default route,
-    `ipv6` whether the device speaks IPv6.
+    `ipv6` whether the device speaks IPv6. Only of one that does are known its addresses of IPv6,
+    `default6`, the device of the default route, and `unset6`, the settings that it lacks.
     """
 
     peer: int | None
@@ -65,6 +66,8 @@ class Inner(NamedTuple):
     addresses: tuple[str, ...]
     default: str | None
     ipv6: bool
+    default6: str | None = None
+    unset6: tuple[str, ...] = ()
 
 
 class Route(NamedTuple):
@@ -106,6 +109,15 @@ class Facts(Protocol):
 
     def own_addresses(self, subnet: str) -> Mapping[str, str]:
         """The addresses in a subnet that the host itself has, each with the name of its device."""
+
+    def missing_ipv6(self) -> tuple[str, str] | None:
+        """Why no bridge can have IPv6, and what to do about it; None where one can."""
+
+    def ipv6_addresses(self, device: str) -> Sequence[str]:
+        """The IPv6 addresses of a device beyond its link, with their prefix lengths."""
+
+    def random_bits(self, count: int) -> int:
+        """A number of so many bits that nobody can foretell."""
 
     def nameservers(self) -> Sequence[str]:
         """The addresses of resolv.conf."""

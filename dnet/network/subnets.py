@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from dnet.model.state import State
 from dnet.model.table import ABSENT
 from dnet.network.facts import DEFAULT, LOCAL, MAIN, REFUSING
 from dnet.values import address, family
+from dnet.values.family import V4, V6
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts, Route
@@ -31,6 +32,7 @@ CANDIDATES = (
     "192.168.44.1/24",
 )
 _MOST_NAMED = 3
+_SHORTEST = {V4: address.SHORTEST_PREFIX, V6: 48}
 
 
 def choose(state: State, facts: Facts) -> str:
@@ -65,13 +67,18 @@ def choose(state: State, facts: Facts) -> str:
     )
 
 
-def overlapped(state: State, facts: Facts, bridge: Bridge) -> Iterator[str]:
-    """Which of the host's networks a bridge's subnets overlap, in words for each.
+def is_in_the_way(state: State, route: Route, subnet: str) -> bool:
+    """Whether a route leads somewhere else than a bridge with that subnet would."""
+    return route.device not in _leaving(state) and _hides(route, subnet)
+
+
+def overlapped(state: State, facts: Facts, bridge: Bridge, of: Iterable[Subnet]) -> Iterator[str]:
+    """Which of the host's networks some subnets of a bridge overlap, in words for each.
 
     Left out are the host's own addresses, which no container gets.
     """
     leaving = _leaving(state) | {bridge.name}
-    for one in bridge.subnets:
+    for one in of:
         found = list(islice(_obstacles(facts, one, leaving), _MOST_NAMED + 1))
         if found:
             named = found if len(found) <= _MOST_NAMED else [*found[:_MOST_NAMED], "others"]
@@ -100,13 +107,13 @@ def _nameservers(facts: Facts) -> list[tuple[str, str]]:
 def _hides(route: Route, subnet: str) -> bool:
     """Whether a bridge with that subnet would hide what a route leads to, or be hidden by it.
 
-    No network has a prefix shorter than /8: what is routed by one goes the way of the default
-    route, of which 0.0.0.0/1 and 128.0.0.0/1 are halves. What is refused is no network either,
-    as on a router that lets no packet to a private address out: a bridge has the more specific
-    route, unless its subnet is as wide, or the other's table is asked before the main one.
+    No network has a prefix shorter than /8, or /48 with IPv6: what is routed by one goes the way of
+    the default route, of which 0.0.0.0/1 and 128.0.0.0/1 are halves. What is refused is no network
+    either, as on a router that lets no packet to a private address out: a bridge has the more
+    specific route, unless its subnet is as wide, or the other's table is asked before the main one.
     """
     length = address.prefix_len(route.subnet)
-    if length < address.SHORTEST_PREFIX or not address.overlap(route.subnet, subnet):
+    if length < _SHORTEST[family.of(route.subnet)] or not address.overlap(route.subnet, subnet):
         return False
     is_overruled = route.table in (MAIN, DEFAULT) and length < address.prefix_len(subnet)
     return not (route.kind in REFUSING and is_overruled)
@@ -136,5 +143,5 @@ def _leaving(state: State) -> set[str]:
         if table is state.bridges
         and old is not ABSENT
         and not old.get("adopted")
-        and (new is ABSENT or new["address"] != old["address"])
+        and (new is ABSENT or any(new.get(key) != old.get(key) for key in ("address", "address6")))
     }

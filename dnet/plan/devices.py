@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from dnet.errors import KernelError
 from dnet.firewall.traffic import filtered
 from dnet.model.entities import Bridge, Interface, Subnet
 from dnet.plan.devicesteps import (
+    INSIDE6,
     AddAddress,
     AddBridge,
     AddSubnetRoute,
@@ -26,7 +27,8 @@ from dnet.plan.devicesteps import (
     SetMtuInside,
 )
 from dnet.plan.steps import Sysctl
-from dnet.values import address
+from dnet.values import address, family
+from dnet.values.family import V6, Family
 from dnet.values.names import for_shell as word
 from dnet.values.veth import veth_name
 
@@ -52,10 +54,14 @@ def bridge_steps(
     if device is None:
         yield AddBridge(name, mac)
     yield from _attributes(bridge, device, mac)
+    moves = list(_addresses(bridge, device, () if bridge.adopted else former))
+    # Those of IPv6 would go with a setting.
+    leaving = [one for one in moves if isinstance(one, DeleteAddress) and family.of(one.cidr) is V6]
+    yield from leaving
     yield from settings
     if device is None or not device.up:
         yield SetLink(name, f"{name} is down" if device else "", up=True)
-    yield from _addresses(bridge, device, () if bridge.adopted else former)
+    yield from (one for one in moves if one not in leaving)
     for one in unrouted:
         yield AddSubnetRoute(name, one.network, one.gateway)
 
@@ -185,6 +191,7 @@ def plug_steps(
 
 
 def _configuration(one: Interface, bridge: Bridge, netns: Namespace, why: str) -> ConfigureInside:
+    subnet6 = bridge.subnet_of(V6)
     return ConfigureInside(
         device=veth_name(one.id),
         netns=netns,
@@ -194,7 +201,16 @@ def _configuration(one: Interface, bridge: Bridge, netns: Namespace, why: str) -
         gateway=bridge.gateway,
         apart=bool(filtered([bridge])) and not bridge.icc,
         why=why,
+        cidr6=inner_cidr6(one, bridge),
+        gateway6=subnet6.gateway if subnet6 else None,
     )
+
+
+def inner_cidr6(one: Interface, bridge: Bridge) -> str | None:
+    """The same of IPv6, where the interface has an address and the bridge a subnet of it."""
+    if one.ip6 is None or bridge.address6 is None:
+        return None
+    return f"{one.ip6}/{address.prefix_len(bridge.address6)}"
 
 
 def inner_cidr(one: Interface, bridge: Bridge) -> str:
@@ -207,6 +223,7 @@ def inner_steps(
     bridge: Bridge,
     netns: Namespace,
     inner: Inner,
+    former: Collection[str] = (),
     *,
     again: bool,
     forgets: bool = False,
@@ -218,8 +235,8 @@ def inner_steps(
     siblings what now has to go to the host.
 
     A default route that was taken away counts only when the attachment is asked for `again`: a lab
-    may have its reasons, and what it was may have gone with another attachment. IPv6 counts only
-    where it would lead past a link.
+    may have its reasons, and what it was may have gone with another attachment. IPv6 that it is not
+    to have counts only where it would lead past a link, or has a `former` address of its.
     """
     device, ifname, mac = veth_name(one.id), str(one.ifname), one.hardware_address
     where = f"{ifname} in {one.netns}"
@@ -231,19 +248,40 @@ def inner_steps(
     if inner.mtu != bridge.mtu:
         why = f"{where} of {one.id} has MTU {inner.mtu}, not {bridge.mtu}"
         yield SetMtuInside(device, netns, ifname, bridge.mtu, why)
+    if lacks := next(_lacks(one, bridge, inner, former, again=again), None):
+        yield _configuration(one, bridge, netns, lacks)
+
+
+def _lacks(
+    one: Interface, bridge: Bridge, inner: Inner, former: Collection[str], *, again: bool
+) -> Iterator[str]:
+    """What an attachment's interface does not have as it should, in words."""
+    where, cidr6 = f"{one.ifname} in {one.netns}", inner_cidr6(one, bridge)
     if inner_cidr(one, bridge) not in inner.addresses:
-        yield _configuration(one, bridge, netns, f"{where} has no address {one.ip}")
-    elif not inner.up:
-        yield _configuration(one, bridge, netns, f"{where} is down")
-    elif again and inner.default is None:
-        yield _configuration(one, bridge, netns, f"{one.netns} of {one.id} has no default route")
-    elif inner.ipv6 and not bridge.icc:
-        yield _configuration(one, bridge, netns, f"{where} speaks IPv6")
+        yield f"{where} has no address {one.ip}"
+    if not inner.up:
+        yield f"{where} is down"
+    if again and inner.default is None:
+        yield f"{one.netns} of {one.id} has no default route"
+    if cidr6 is None:
+        had = not set(former).isdisjoint(map(address.host, inner.addresses))
+        if inner.ipv6 and (had or not bridge.icc):
+            yield f"{where} speaks IPv6"
+        return
+    if cidr6 not in inner.addresses:
+        yield f"{where} has no address {one.ip6}"
+    yield from (f"{setting} of {where} is not {INSIDE6[setting]}" for setting in inner.unset6)
+    if again and inner.default6 is None:
+        yield f"{one.netns} of {one.id} has no default route of IPv6"
 
 
-def route_steps(one: Interface, bridge: Bridge, netns: Namespace) -> Iterator[RouteInside]:
-    """Give a namespace a default route by another attachment than the one that it had."""
-    yield RouteInside(veth_name(one.id), netns, str(one.ifname), bridge.gateway)
+def route_steps(
+    one: Interface, bridge: Bridge, netns: Namespace, families: Collection[Family]
+) -> Iterator[RouteInside]:
+    """Give a namespace default routes by another attachment than the one that it had."""
+    for subnet in bridge.subnets:
+        if subnet.family in families and one.address_of(subnet.family):
+            yield RouteInside(veth_name(one.id), netns, str(one.ifname), subnet.gateway)
 
 
 def port_steps(

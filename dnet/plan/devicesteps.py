@@ -9,10 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dnet.values import family
+from dnet.values.family import V4, V6
 from dnet.values.names import for_shell as word
 
 if TYPE_CHECKING:
     from dnet.network.facts import Namespace
+
+
+# What a device in a namespace needs of IPv6, ahead of its being up: that it speaks it, takes no
+# router advertisement of a sibling, and does not wait for a second to see whether somebody has its
+# address already (Documentation/networking/ip-sysctl.rst).
+INSIDE6 = {"accept_ra": "0", "autoconf": "0", "accept_dad": "0", "disable_ipv6": "0"}
 
 
 class AddBridge(NamedTuple):
@@ -66,7 +74,10 @@ class DeleteLink(NamedTuple):
 
 
 class AddAddress(NamedTuple):
-    """Give a device an address, which it may have already if it is given `again`."""
+    """Give a device an address, which it may have already if it is given `again`.
+
+    One of IPv6 without asking whether somebody has it, for which the kernel takes a second.
+    """
 
     device: str
     cidr: str
@@ -77,7 +88,8 @@ class AddAddress(NamedTuple):
     def shown(self) -> str:
         """The command."""
         verb = "replace" if self.again else "add"
-        return f"ip address {verb} {self.cidr} brd + dev {word(self.device)}"
+        how, end = (" brd +", "") if family.of(self.cidr) is V4 else ("", " nodad")
+        return f"ip address {verb} {self.cidr}{how} dev {word(self.device)}{end}"
 
 
 class DeleteAddress(NamedTuple):
@@ -103,13 +115,45 @@ class AddSubnetRoute(NamedTuple):
     @property
     def shown(self) -> str:
         """The command."""
-        by = f"dev {word(self.device)} proto kernel scope link src {self.source}"
-        return f"ip route replace {self.subnet} {by}"
+        by = f"dev {word(self.device)} proto kernel"
+        if family.of(self.subnet) is V6:
+            return f"ip route replace {self.subnet} {by} metric 256"
+        return f"ip route replace {self.subnet} {by} scope link src {self.source}"
 
     @property
     def why(self) -> str:
         """What was found."""
         return f"{self.subnet} is not routed to {self.device}"
+
+
+class AddLoopbackRoute(NamedTuple):
+    """Let the host take ::1 for itself also behind a device.
+
+    The answer to what was translated there comes in by it, and of a loopback address the device
+    counts (rt6_need_strict, net/ipv6/route.c).
+    """
+
+    device: str
+    metric: int
+    why: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        route = f"local {V6.loopback} dev {word(self.device)} table local"
+        return f"ip -6 route add {route} metric {self.metric}"
+
+
+class DeleteLoopbackRoute(NamedTuple):
+    """Take that back."""
+
+    device: str
+    why: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return f"ip -6 route delete local {V6.loopback} dev {word(self.device)} table local"
 
 
 class AddVeth(NamedTuple):
@@ -165,9 +209,10 @@ class SetHairpin(NamedTuple):
 
 
 class ConfigureInside(NamedTuple):
-    """Give the device in a namespace its address, and the namespace its route.
+    """Give the device in a namespace its addresses, and the namespace its routes.
 
-    `apart` is whether IPv6 would lead past the rules that keep siblings apart.
+    Without a `cidr6` IPv6 is switched off; `apart` is whether it would lead past the rules that
+    keep siblings apart.
     """
 
     device: str
@@ -178,6 +223,8 @@ class ConfigureInside(NamedTuple):
     gateway: str
     apart: bool
     why: str = ""
+    cidr6: str | None = None
+    gateway6: str | None = None
 
     @property
     def shown(self) -> str:
@@ -187,10 +234,21 @@ class ConfigureInside(NamedTuple):
         inner = name if word(name) == name else f'"{name}"'.replace("$", "\\$")
         return (
             f"{_inside(self.netns)} sh -c '"
-            f"sysctl -w net.ipv6.conf.{inner}.disable_ipv6=1; "
+            f"sysctl -w {self._settings(inner)}; "
             f"ip link set lo up; ip address add {self.cidr} brd + dev {inner}; "
-            f"ip link set {inner} up; ip route add default via {self.gateway}'"
+            f"ip link set {inner} up; ip route add default via {self.gateway}"
+            f"{self._ipv6(inner)}'"
         )
+
+    def _settings(self, inner: str) -> str:
+        needed = INSIDE6 if self.cidr6 else {"disable_ipv6": "1"}
+        return " ".join(f"net.ipv6.conf.{inner}.{name}={value}" for name, value in needed.items())
+
+    def _ipv6(self, inner: str) -> str:
+        if self.cidr6 is None:
+            return ""
+        add = f"ip address add {self.cidr6} dev {inner} nodad"
+        return f"; {add}; ip route add default via {self.gateway6}"
 
 
 class RouteInside(NamedTuple):
@@ -247,6 +305,8 @@ DeviceStep = (
     | AddAddress
     | DeleteAddress
     | AddSubnetRoute
+    | AddLoopbackRoute
+    | DeleteLoopbackRoute
     | AddVeth
     | SetIsolated
     | SetHairpin

@@ -16,7 +16,7 @@ from dnet.model.state import Change, State
 from dnet.model.table import ABSENT, Table
 from dnet.plan.flow import LOCAL, Flow
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import V4
+from dnet.values.family import FAMILIES, V4
 from dnet.values.names import split_port_proto
 
 
@@ -30,7 +30,7 @@ def ended(changes: Collection[Change], now: State) -> Iterator[Flow]:
         former = {**now.bridges.rows, **bridges}.items()
         yield from _parted((Bridge.from_row(*one) for one in former if one[1] is not ABSENT), now)
     for table, key, old, new in changes:
-        if table.name == "leases" and old is not ABSENT:
+        if table.name in ("leases", "leases6") and old is not ABSENT:
             yield Flow(either=key)
         elif table.name == "mappings":
             if old is not ABSENT:
@@ -51,7 +51,9 @@ def left_behind(there: State, here: State) -> Iterator[Flow]:
         (there.mappings, here.mappings),
         (there.links, here.links),
     ]
-    tables += [(there.leases(name), here.leases(name)) for name in there.bridges]
+    tables += [
+        (there.leases(name, of), here.leases(name, of)) for name in there.bridges for of in FAMILIES
+    ]
     for theirs, ours in tables:
         gone = ((theirs, key, row, ABSENT) for key, row in theirs.rows.items() if key not in ours)
         back = ((ours, key, ABSENT, row) for key, row in ours.rows.items() if key not in theirs)

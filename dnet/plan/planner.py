@@ -7,6 +7,7 @@ are added and deleted without a look. Otherwise, and to repair, the rules are re
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import count as count_from
 from typing import TYPE_CHECKING
 
 from dnet.errors import KernelError
@@ -19,7 +20,10 @@ from dnet.plan import report, settings
 from dnet.plan.scope import Scope, attached
 from dnet.plan.siblings import BR_NETFILTER, Siblings
 from dnet.plan.steps import Plan
+from dnet.values.family import V6
 from dnet.values.veth import veth_name
+
+_LOOPBACK_METRIC = 4096  # Behind that of the loopback device itself, which is 0.
 
 if TYPE_CHECKING:
     from dnet.network.facts import Device
@@ -165,6 +169,7 @@ class Planner:
                     error.origin = "bridges", name
                     raise
                 plan.blocked[name] = error
+        self._loopbacks(plan, state, scope)
         if not touched:
             return []
         return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
@@ -197,12 +202,17 @@ class Planner:
         """
         from dnet.plan import devices
 
+        bridge = settings.served(bridge, self._view)
+        former6 = [one.address6 for one in former if one.address6 is not None]
+        if device is not None and (bridge.address6 is not None or former6):
+            known = self._view.ipv6_addresses(device.name)
+            device = device._replace(addresses=(*device.addresses, *known))
         steps = list(
             devices.bridge_steps(
                 bridge,
                 device,
                 (subnet.address for one in former for subnet in one.subnets),
-                settings.ipv6(bridge, self._view),
+                settings.ipv6(bridge, self._view, former6),
                 self._unrouted(bridge, device) if device else (),
             )
         )
@@ -212,6 +222,33 @@ class Planner:
         if device is not None and not former:
             plan.back += devices.giving_back_steps(bridge, device)
         return bool(steps)
+
+    def _loopbacks(self, plan: Plan, state: State, scope: Scope) -> None:
+        """Let ::1 be the host's also behind each bridge that has IPv6 and rules.
+
+        The routes differ in their metrics: of two with the same the kernel makes one.
+        """
+        wanted = {one.name for one in traffic.filtered(state.bridges.values()) if one.address6}
+        former = {one.name for one in scope.bridges if one.address6}
+        if not (wanted or former):
+            return
+        from dnet.plan.devicesteps import AddLoopbackRoute, DeleteLoopbackRoute
+
+        there = self._view.loopback_routes()
+        staying = {*state.bridges, *(one.name for one in scope.bridges if one.adopted)}
+        going = sorted((former - wanted) & there.keys() & staying)
+        plan.before[:0] = [DeleteLoopbackRoute(name) for name in going]
+        if not settings.loopback6(self._view):
+            return
+        metrics = count_from(_LOOPBACK_METRIC)
+        free = (one for one in metrics if one not in there.values())
+        for name in state.bridges:
+            bridge = settings.served(state.bridges[name], self._view)
+            is_wanted = name in wanted and bridge.address6 is not None
+            if is_wanted and name not in there and name not in plan.blocked:
+                is_new = self._view.device(name) is None
+                why = "" if is_new else f"{V6.loopback} is not the host's by {name}"
+                plan.after.append(AddLoopbackRoute(name, next(free), why))
 
     def _unrouted(self, bridge: Bridge, device: Device) -> Iterator[Subnet]:
         """The subnets to which the kernel lacks the route that comes with an address.
@@ -243,6 +280,7 @@ class Planner:
             *settings.opening(opening, self._view),
             *siblings.settings(plan.blocked, self._view),
             *settings.forwarding(state, plan.blocked, self._view),
+            *settings.forwarding6(state, plan.blocked, self._view),
         ]
 
     def _zones(self, plan: Plan, state: State, scope: Scope, names: set[str]) -> None:

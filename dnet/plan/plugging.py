@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from dnet.errors import DnetError
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import State
-from dnet.plan import devices
+from dnet.plan import devices, settings
 from dnet.plan.steps import Plan, PortSteps
 from dnet.values import address
+from dnet.values.family import V4, V6
 from dnet.values.names import for_shell
 from dnet.values.veth import veth_name
 
@@ -79,7 +80,8 @@ class _Plugger:
         elif wanted.bridge in self._plan.blocked:
             self._plan.loose.append(f"{wanted.id} is unplugged: there is no bridge {wanted.bridge}")
         else:
-            self._plug(wanted, {one.ip for one in forms} - {wanted.ip}, device)
+            others = {ip for one in forms for ip in one.addresses} - {*wanted.addresses}
+            self._plug(wanted, others, device)
 
     def _unplug(self, interface_id: str, device: Device | None, why: str | None = None) -> None:
         if device is not None and (steps := list(devices.unplug_steps(device, why))):
@@ -94,9 +96,13 @@ class _Plugger:
         with suppress(DnetError):
             place = self._view.locate(str(one.netns), one.cookie) if heir else None
             inner = self._view.inner(one, place) if place else None
-            if heir and place and inner and inner.default == one.ifname:
-                steps = devices.route_steps(heir, self._state.bridges[heir.bridge], place)
-                self.routes[place.path] = PortSteps(heir.id, veth_name(heir.id), list(steps))
+            if heir and place and inner:
+                lost = {V4: inner.default, V6: inner.default6}.items()
+                families = [of for of, device in lost if device == one.ifname]
+                home = self._bridge_of(heir)
+                steps = list(devices.route_steps(heir, home, place, families))
+                if steps:
+                    self.routes[place.path] = PortSteps(heir.id, veth_name(heir.id), steps)
 
     def _neighbour(self, one: Interface) -> Interface | None:
         """Another attachment in the same namespace, the oldest."""
@@ -108,7 +114,7 @@ class _Plugger:
 
     def _plug(self, one: Interface, others: Collection[str], device: Device | None) -> None:
         """`others` are addresses that it had, or was to have."""
-        bridge = self._state.bridges[one.bridge]
+        bridge = self._bridge_of(one)
         place = self._view.locate(str(one.netns), one.cookie)
         if place is None and self._is_gone(one, device):
             self._plan.loose.append(_disconnected(one))
@@ -119,7 +125,7 @@ class _Plugger:
             why = f"{one.ifname} in {one.netns} is not the other end of {device.name} of {one.id}"
             self._unplug(one.id, device, why="")
             device = None
-        steps = list(self._plug_steps(one, bridge, place, device, inner, why))
+        steps = list(self._plug_steps(one, bridge, place, device, inner, others, why))
         if steps:
             closes = device is not None and self._closes(device, bridge)
             group = self.closings if closes else self.plugs
@@ -143,6 +149,7 @@ class _Plugger:
         place: Namespace | None,
         device: Device | None,
         inner: Inner | None,
+        others: Collection[str],
         why: str,
     ) -> Iterator[DeviceStep]:
         isolates = self._siblings.isolates(bridge.name)
@@ -153,10 +160,13 @@ class _Plugger:
                 again = one.id in self._state.replug
                 forgets = self._closes(device, bridge)
                 yield from devices.inner_steps(
-                    one, bridge, place, inner, again=again, forgets=forgets
+                    one, bridge, place, inner, others, again=again, forgets=forgets
                 )
         elif place is not None:
             yield from devices.plug_steps(one, bridge, place, why, isolates=bool(isolates))
+
+    def _bridge_of(self, one: Interface) -> Bridge:
+        return settings.served(self._state.bridges[one.bridge], self._view)
 
     def _index_of(self, bridge: Bridge) -> int | None:
         """The number of a bridge's device, looked up once."""
@@ -181,10 +191,12 @@ def _is_other_end(
     """Whether what is in the namespace is the other end of the interface's own pair.
 
     One that has neither its hardware address nor its address is that of another attachment, and
-    so is one with any of the `others`, which it had before.
+    so is one with any of the `others`, which it had before. Where it is to have no IPv6 one of
+    those does not count, for that is switched off.
     """
     if inner is None or inner.peer != device.ifindex:
         return False
-    if not set(others).isdisjoint(map(address.host, inner.addresses)):
+    gone = address.of_family(others, V4) if one.ip6 is None else others
+    if not set(gone).isdisjoint(map(address.host, inner.addresses)):
         return False
     return inner.mac == one.hardware_address or devices.inner_cidr(one, bridge) in inner.addresses

@@ -6,7 +6,7 @@ decision depends, each answer is of the moment: a plan is made again after the k
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -47,6 +47,18 @@ class View(Protocol):
 
     def has_global_ipv6(self, name: str) -> bool:
         """Whether a device has an IPv6 address beyond that of the link."""
+
+    def ipv6_addresses(self, device: str) -> Sequence[str]:
+        """The IPv6 addresses of a device beyond its link, with their prefix lengths."""
+
+    def standing_alone(self) -> Sequence[str]:
+        """The devices that are no port of a bridge, without the loopback."""
+
+    def default_devices6(self) -> Sequence[str]:
+        """The devices of the default routes of IPv6."""
+
+    def loopback_routes(self) -> Mapping[str, int]:
+        """The devices by which ::1 is the host's, each with the metric of that route."""
 
     def joining(self, bridges: Collection[str]) -> Iterator[Zone]:
         """What lets firewalld, where it runs, trust bridges."""

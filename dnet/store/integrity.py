@@ -15,7 +15,8 @@ from dnet.network import ipallocator
 from dnet.store import relations, schema
 from dnet.store.relations import demand, wrong
 from dnet.store.schema import Check
-from dnet.values import address, names
+from dnet.values import address, family, names
+from dnet.values.family import V6, Family
 
 
 def verify(document: object) -> None:
@@ -35,10 +36,12 @@ def verify(document: object) -> None:
             _fields(f"{name} {key}", row, kind.fields, kind.required)
     _fields("settings", top.get("settings", {}), schema.SETTINGS, ())
     # A state adds empty tables to what it is given; the document is to stay as it is.
-    state = State(top | {name: dict(top[name]) for name in ("leases", "released")})
-    for name, check in (("leases", schema.OWNER), ("released", schema.NOTHING)):
-        for key, rows in top[name].items():
-            _addresses(f"{name} {key}", _bridge(state, name, key), rows, check)
+    kinds = (schema.LEASES, schema.OWNER), (schema.RELEASED, schema.NOTHING)
+    state = State(top | {name: dict(top.get(name, {})) for tables, _ in kinds for name in tables})
+    for tables, check in kinds:
+        for name, of in tables.items():
+            for key, rows in top.get(name, {}).items():
+                _addresses(f"{name} {key}", _bridge(state, name, key), of, rows, check)
     for key, row in top["cursors"].items():
         _cursor(f"cursors {key}", _bridge(state, "cursors", key), row)
     relations.examine(state)
@@ -93,13 +96,16 @@ def _bridge(state: State, table: str, name: str) -> Bridge:
     return bridge
 
 
-def _addresses(place: str, bridge: Bridge, rows: object, check: Check) -> None:
-    """Of a bridge, the leases or what was released."""
-    never = ipallocator.reserved(bridge)
-    subnet = address.network(bridge.address)
+def _addresses(place: str, bridge: Bridge, of: Family, rows: object, check: Check) -> None:
+    """Of a bridge, the leases or what was released, of a family."""
+    served = bridge.subnet_of(of)
+    if served is None:
+        wrong(place, f"{bridge.name} has no IPv6")
+    never = ipallocator.reserved(bridge, served)
+    subnet = address.network(served.address)
     first, last = int(subnet[0]), int(subnet[-1])
     for ip, value in _object(place, rows).items():
-        _check_key(place, ip, schema.ADDRESS)
+        _check_key(place, ip, schema.ADDRESS6 if of is V6 else schema.ADDRESS)
         demand(first <= address.to_int(ip) <= last, place, f"{ip} is not in {subnet}")
         demand(ip not in never, place, f"{ip} is {never.get(ip)}")
         _check(f"{place} {ip}", "its value", value, check)
@@ -107,5 +113,9 @@ def _addresses(place: str, bridge: Bridge, rows: object, check: Check) -> None:
 
 def _cursor(place: str, bridge: Bridge, row: object) -> None:
     for name, value in _fields(place, row, schema.CURSOR, ()).items():
-        inside = name in names.PROTOCOLS or address.contains(bridge.address, value)
-        demand(inside, place, f"{name} is not in {bridge.subnet}")
+        if name in names.PROTOCOLS:
+            continue
+        subnet = bridge.subnet_of(family.of(value))
+        inside = subnet is not None and address.contains(subnet.address, value)
+        where = subnet.network if subnet else f"a subnet of {bridge.name}"
+        demand(inside, place, f"{name} is not in {where}")

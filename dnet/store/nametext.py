@@ -10,8 +10,10 @@ from itertools import chain, filterfalse
 
 from dnet.model.state import Change, State
 from dnet.model.table import ABSENT
+from dnet.values.family import FAMILIES
 
-_TABLES = frozenset({"bridges", "interfaces", "leases", "mappings", "reservations", "links"})
+_TABLES = frozenset({"bridges", "interfaces", "mappings", "reservations", "links"})
+_TABLES |= {"leases", "leases6"}
 
 
 def differ(changes: Iterable[Change]) -> bool:
@@ -24,8 +26,11 @@ def write(state: State) -> str:
 
     An `address` is one that is taken without an interface: else the interface's id stands for it.
     """
-    held = {row["ip"] for row in state.interfaces.rows.values()}
-    leases = chain.from_iterable(state.leases(name).rows for name in state.bridges)
+    rows = state.interfaces.rows.values()
+    held = {row["ip"] for row in rows}.union(row["ip6"] for row in rows if row.get("ip6"))
+    leases = chain.from_iterable(
+        state.leases(name, of).rows for name in state.bridges for of in FAMILIES
+    )
     kinds: dict[str, Iterable[str]] = {
         "bridge": state.bridges,
         "id": state.interfaces,

@@ -13,9 +13,9 @@ from dnet.model import ports
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import State
 from dnet.network import link
-from dnet.values import address
+from dnet.values import address, address6
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import V4
+from dnet.values.family import FAMILIES, V4
 
 
 def examine(state: State) -> None:
@@ -38,10 +38,13 @@ def demand(holds: bool, place: str, reason: str) -> None:
 def _bridges(state: State) -> None:
     for bridge in state.bridges.values():
         place = f"bridges {bridge.name}"
-        both = state.leases(bridge.name).rows.keys() & state.released(bridge.name).rows.keys()
-        demand(not both, place, f"{', '.join(sorted(both))} is both taken and released")
+        for of in FAMILIES:
+            taken, released = state.leases(bridge.name, of), state.released(bridge.name, of)
+            both = taken.rows.keys() & released.rows.keys()
+            demand(not both, place, f"{', '.join(sorted(both))} is both taken and released")
         try:
             pool = bridge.range and address.parse_range(bridge.range, bridge.address)
+            _ipv6(place, bridge)
         except UsageError as error:
             wrong(place, str(error))
         demand(pool == bridge.range, place, f"range is not {pool}")
@@ -51,6 +54,18 @@ def _bridges(state: State) -> None:
     for (one, name), (other, other_name) in pairwise(subnets):
         apart = not address.overlap(one.address, other.address)
         demand(apart, f"bridges {other_name}", f"its subnet overlaps that of {name}")
+
+
+def _ipv6(place: str, bridge: Bridge) -> None:
+    """Raises UsageError for a range that does not lie in the subnet."""
+    if bridge.address6 is None:
+        alone = bridge.range6 is None and bridge.masquerade6 is None
+        demand(alone, place, "range6 or masquerade6 without address6")
+        return
+    pool = bridge.range6 and address6.parse_range(bridge.range6, bridge.address6)
+    demand(pool == bridge.range6, place, f"range6 is not {pool}")
+    least = address6.LEAST_MTU
+    demand(bridge.mtu >= least, place, f"IPv6 needs an MTU of {least}, and it has {bridge.mtu}")
 
 
 def _filtered(state: State, place: str, name: str) -> None:
@@ -68,9 +83,10 @@ def _interfaces(state: State) -> None:
     for one in state.interfaces.values():
         place = f"interfaces {one.id}"
         _on_bridge(state, place, one.bridge)
-        leases = state.leases(one.bridge)
-        demand(one.ip in leases, place, f"{one.ip} is not leased")
-        demand(leases[one.ip] == one.id, place, f"{one.ip} is leased to {leases[one.ip]}")
+        for ip in one.addresses:
+            leases = state.leases_with(one.bridge, ip)
+            demand(ip in leases, place, f"{ip} is not leased")
+            demand(leases[ip] == one.id, place, f"{ip} is leased to {leases[ip]}")
         whole = (one.netns is None) == (one.ifname is None) and (one.netns or one.cookie is None)
         demand(bool(whole), place, "netns, ifname and cookie belong together")
         alone = not one.netns or len(state.interfaces_by_place.keys((one.netns, one.ifname))) == 1
@@ -86,7 +102,8 @@ def _mappings(state: State) -> None:
     for one in state.mappings.values():
         place = f"mappings {one.key}"
         _filtered(state, place, one.bridge)
-        demand(one.container_ip in state.leases(one.bridge), place, f"{one.container_ip} is free")
+        leases = state.leases_with(one.bridge, one.container_ip)
+        demand(one.container_ip in leases, place, f"{one.container_ip} is free")
         demand(one.container_end <= 65535, place, "it ends above port 65535 in the container")
 
 

@@ -22,7 +22,9 @@ from dnet.model.entities import (
     Mapping,
     Reservation,
 )
-from dnet.values import address, endpoint, names
+from dnet.model.fields import CURSORS
+from dnet.values import address, address6, endpoint, family, names
+from dnet.values.family import V4, V6
 
 
 class Check(NamedTuple):
@@ -87,8 +89,12 @@ def _are_ports(value: Any) -> bool:
     return value == list(names.sort_ports(tuple(value)))
 
 
+def _is_ipv6(value: Any) -> bool:
+    return type(value) is str and family.of(value) is V6
+
+
 def _are_addresses(value: Any) -> bool:
-    return type(value) is list and all(map(ADDRESS.passes, value))
+    return type(value) is list and all(map(_ANY_ADDRESS.passes, value))
 
 
 def _pair(text: str) -> str:
@@ -118,6 +124,10 @@ _DEVICE = _canonical("a device name", names.device)
 _BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _ADDRESS = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}\Z")
 ADDRESS = Check("an address", lambda value: type(value) is str and bool(_ADDRESS.match(value)))
+ADDRESS6 = _canonical("an IPv6 address", address6.parse)
+_ANY_ADDRESS = Check(
+    "an address", lambda value: (ADDRESS6 if _is_ipv6(value) else ADDRESS).passes(value)
+)
 OWNER = _or_none(_canonical("an interface id", names.interface_id))
 _ID = _canonical("an interface id", names.interface_id)
 _ENDPOINT = _canonical("a host endpoint", _endpoint)
@@ -137,6 +147,10 @@ _BRIDGE: dict[str, Check] = {
     "allocation": _one_of(ROUND_ROBIN, REUSE),
     "other_ips": Check("a list of addresses", _are_addresses),
     "direct_access": _or_none(_FLAG),
+    "address6": _or_none(_canonical("an IPv6 address with its prefix length", address6.parse_cidr)),
+    "range6": _or_none(TEXT),
+    "masquerade6": _or_none(_FLAG),
+    "binding_ip6": ADDRESS6,
 }
 _INTERFACE = {
     "bridge": _DEVICE,
@@ -146,9 +160,10 @@ _INTERFACE = {
     "netns": _or_none(TEXT),
     "ifname": _or_none(_DEVICE),
     "cookie": _or_none(_COUNT),
+    "ip6": _or_none(ADDRESS6),
 }
 _RESERVATION = {"bridge": _DEVICE, "owner": OWNER}
-_MAPPING = {"container_ip": ADDRESS, "container_port": _PORT, "bridge": _DEVICE}
+_MAPPING = {"container_ip": _ANY_ADDRESS, "container_port": _PORT, "bridge": _DEVICE}
 _LINK = {
     "parent_ip": ADDRESS,
     "parent_bridge": _or_none(_DEVICE),
@@ -166,13 +181,21 @@ KINDS = {
     "mappings": _kind(Mapping, _ENDPOINT, _MAPPING),
     "links": _kind(Link, _canonical("PARENT:CHILD", _pair), _LINK),
 }
-SETTINGS = {"firewall": _one_of(NFTABLES)}
-CURSOR = dict.fromkeys(names.PROTOCOLS, _PORT) | dict.fromkeys(("last_ip", "highest"), ADDRESS)
+SETTINGS = {
+    "firewall": _one_of(NFTABLES),
+    "site6": _canonical("a unique local /48", address6.parse_site),
+}
+CURSOR = {
+    **dict.fromkeys(names.PROTOCOLS, _PORT),
+    **{name: ADDRESS6 if name.endswith("6") else ADDRESS for name in CURSORS},
+}
+LEASES = {"leases": V4, "leases6": V6}
+RELEASED = {"released": V4, "released6": V6}
 HEAD = {
     "schema": _COUNT,
     "serial": _COUNT,
     "boot_id": _or_none(TEXT),
     "netns": _or_none(_COUNT),
     "variant": _or_none(_one_of("nft", "legacy")),
-    **dict.fromkeys((*KINDS, "settings", "cursors", "leases", "released"), _TABLE),
+    **dict.fromkeys((*KINDS, "settings", "cursors", *LEASES, *RELEASED), _TABLE),
 }

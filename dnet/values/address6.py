@@ -96,6 +96,12 @@ def site(global_id: int) -> str:
     return f"{address.from_int(prefix << V6.bits - SHORTEST_PREFIX, V6)}/{SHORTEST_PREFIX}"
 
 
+def site_of(cidr: str) -> str:
+    """The /48 that a unique local address is of."""
+    number = address.to_int(address.host(cidr)) >> V6.bits - SHORTEST_PREFIX
+    return site(number & (1 << GLOBAL_ID_BITS) - 1)
+
+
 def parse_site(text: str) -> str:
     """A unique local /48 in canonical form. Raises UsageError."""
     interface = _prefixed(text)

@@ -17,6 +17,7 @@ from dnet.network import bridge
 from dnet.network.facts import Device, Namespace, Route
 from dnet.values import endpoint
 from dnet.values.address import contains, overlap
+from dnet.values.address6 import GLOBAL_ID_BITS
 
 # The same examples in every run, and no file left behind: what passes here passes everywhere.
 STABLE = settings(derandomize=True, database=None, deadline=None)
@@ -30,7 +31,7 @@ class FakeFacts:
     0.0.0.0 is in the way of every address, and every listener of a wildcard. `namespaces` are
     those that are there, `plugged` the ids of interfaces whose veth pair is, `zoned` the devices
     in a zone of firewalld; `addresses` and `macs` are by and of devices, `ports` the names of
-    those of a bridge.
+    those of a bridge, `addresses6` what devices have of IPv6 beyond their link.
     """
 
     devices: Mapping[str, Device] = field(default_factory=dict)
@@ -46,6 +47,8 @@ class FakeFacts:
     plugged: Collection[str] = ()
     zoned: Collection[str] = ()
     firewalls_there: Collection[str] = FIREWALLS
+    addresses6: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    lacks_ipv6: bool = False
 
     def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
         return Iptables().objections(state, bridge)
@@ -80,6 +83,16 @@ class FakeFacts:
 
     def port_name(self, interface_id: str) -> str:
         return f"{interface_id}-port"
+
+    def missing_ipv6(self) -> tuple[str, str] | None:
+        return ("the kernel has none", "another kernel") if self.lacks_ipv6 else None
+
+    def ipv6_addresses(self, device: str) -> Sequence[str]:
+        return self.addresses6.get(device, ())
+
+    def random_bits(self, count: int) -> int:
+        assert count == GLOBAL_ID_BITS
+        return 0x123456789A
 
     def nameservers(self) -> list[str]:
         return list(self.resolvers)

@@ -27,7 +27,8 @@ VPN = 52
 def test_what_stands_for_a_default_route_is_in_nobody_s_way(halves: list[str], table: int) -> None:
     facts = FakeFacts(routes_there=[Route(one, "tun0", table=table) for one in halves])
     assert subnets.choose(State(), facts) == FIRST
-    assert not list(subnets.overlapped(State(), facts, make_bridge(State(), "b", FIRST)))
+    made = make_bridge(State(), "b", FIRST)
+    assert not list(subnets.overlapped(State(), facts, made, made.subnets))
 
 
 @pytest.mark.parametrize(

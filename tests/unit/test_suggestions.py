@@ -147,7 +147,7 @@ NEAR = {
     "version": "did you mean dnet --version? If not: dnet --help",
     "help": "dnet --help",
     "bridge init --alloc x": "did you mean --allocation? If not: dnet bridge init --help",
-    "bridge init --nomasquerade": "did you mean --no-masquerade or --masquerade? "
+    "bridge init --nomasquerade": "did you mean --no-masquerade, --no-masquerade6 or --masquerade? "
     "If not: dnet bridge init --help",
     "map list --format jsn": "did you mean json? If not: dnet map list --help",
     "bridge init br5 --allocation ruse": "did you mean reuse? If not: dnet bridge init --help",

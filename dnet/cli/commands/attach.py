@@ -39,6 +39,12 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     "--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one."
 )
 @define.option(
+    "--ip6",
+    metavar="ADDR",
+    type=options.ADDRESS6,
+    help="This IPv6 address; else the one at the same place in its subnet.",
+)
+@define.option(
     "--mac",
     metavar="MAC",
     type=options.MAC,
@@ -74,6 +80,7 @@ def attach(
     bridge: str | None,
     ifname: str,
     ip: str | None,
+    ip6: str | None,
     mac: str | None,
     expose: tuple[str, ...],
     publish: tuple[PublishSpec, ...],
@@ -91,6 +98,7 @@ def attach(
         wiring=attachment.Wiring(netns, ifname, mac, publish, links),
         bridge=bridge,
         ip=ip,
+        ip6=ip6,
         expose=expose,
     )
 

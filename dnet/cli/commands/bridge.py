@@ -101,6 +101,25 @@ def bridge() -> None:
     help="Whether it is in firewalld's zone trusted while firewalld runs.  [default: firewalld]",
 )
 @define.option(
+    "--ipv6/--no-ipv6", default=None, help="Whether it has IPv6 as well.  [default: no-ipv6]"
+)
+@define.option(
+    "--address6",
+    metavar="CIDR",
+    type=options.CIDR6,
+    help="Its own IPv6 address, such as 2001:db8::1/64; else of a unique local /64.",
+)
+@define.option(
+    "--range6",
+    metavar="CIDR",
+    help="The part of the subnet that IPv6 addresses are taken from; else its first /112.",
+)
+@define.option(
+    "--masquerade6/--no-masquerade6",
+    default=None,
+    help="The same as --masquerade for IPv6.  [default: that of unique local addresses]",
+)
+@define.option(
     "--binding-ip",
     metavar="IP",
     type=options.HOST_IP,

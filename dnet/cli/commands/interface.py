@@ -37,6 +37,12 @@ def interface() -> None:
     "--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one."
 )
 @define.option(
+    "--ip6",
+    metavar="ADDR",
+    type=options.ADDRESS6,
+    help="This IPv6 address; else the one at the same place in its subnet.",
+)
+@define.option(
     "--expose",
     metavar="PORT/PROTO",
     multiple=True,
@@ -45,11 +51,21 @@ def interface() -> None:
 )
 @options.changes
 def allocate(
-    interface_id: str, bridge: str | None, ip: str | None, expose: tuple[str, ...], dry_run: bool
+    interface_id: str,
+    bridge: str | None,
+    ip: str | None,
+    ip6: str | None,
+    expose: tuple[str, ...],
+    dry_run: bool,
 ) -> Request:
     """Give an id an address, and print it; again it is the same one."""
     operation = Operation(
-        operations.allocate, interface_id=interface_id, bridge=bridge, ip=ip, expose=expose
+        operations.allocate,
+        interface_id=interface_id,
+        bridge=bridge,
+        ip=ip,
+        ip6=ip6,
+        expose=expose,
     )
     return Request(allocated, operation, dry_run)
 

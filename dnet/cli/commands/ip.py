@@ -28,13 +28,19 @@ def ip() -> None:
 @ip.command(instead=["--ip"])
 @options.bridge
 @define.option(
-    "--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one."
+    "--ip", metavar="ADDR", type=options.ANY_ADDRESS, help="This address; else the next one."
 )
+@define.option("--ipv6", is_flag=True, help="Addresses of IPv6.")
 @define.option("--owner", metavar="ID", type=options.ID, help="Whose it is, for the lists.")
 @define.option("--count", metavar="N", type=options.COUNT, help="How many.  [default: 1]")
 @options.changes
 def request(
-    bridge: str | None, ip: str | None, owner: str | None, count: int | None, dry_run: bool
+    bridge: str | None,
+    ip: str | None,
+    ipv6: bool,
+    owner: str | None,
+    count: int | None,
+    dry_run: bool,
 ) -> Request:
     """Take addresses, and print each."""
 
@@ -48,7 +54,7 @@ def request(
         return Document(items, values=tuple(taken))
 
     operation = Operation(
-        ipallocator.request, bridge=bridge, ip=ip, owner=owner, count=count if count else 1
+        ipallocator.request, bridge=bridge, ip=ip, owner=owner, count=count or 1, ipv6=ipv6
     )
     return Request(show, operation, dry_run, many=dry_run or count is not None)
 

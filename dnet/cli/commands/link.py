@@ -64,8 +64,8 @@ def add(
     interface's id, or host for this machine, which reaches them at 127.0.0.1.
     """
 
-    def show(_: State, made: Link) -> Document:
-        return Document(views.link(made), values=())
+    def show(state: State, made: Link) -> Document:
+        return Document(lambda: views.link(state, made), values=())
 
     operation = Operation(operations.add, parent=parent, child=child, ports=ports, alias=alias)
     return Request(show, operation, dry_run)
@@ -99,7 +99,7 @@ def list_(bridge: str | None) -> Request:
         if bridge is not None:
             find.bridge(state, bridge)
         items = [
-            views.link(one)
+            views.link(state, one)
             for one in state.links.values()
             if bridge in (None, one.parent_bridge, one.child_bridge)
         ]

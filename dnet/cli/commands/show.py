@@ -35,7 +35,8 @@ def _tree(state: State, whole: Item) -> Iterator[Branch]:
     for bridge in whole["bridges"]:
         hanging = (*_room(bridge), *_addresses(state, whole, bridge), *_reserved(state, bridge))
         wrong = missing(bridge) and f"the device is {missing(bridge)}"
-        yield Branch(bridge["name"], bridge["address"], wrong, hanging)
+        own = "  ".join(filter(None, (bridge["address"], bridge["address6"])))
+        yield Branch(bridge["name"], own, wrong, hanging)
     if linked := tuple(_links(state, HOST)):
         yield Branch(HOST, branches=linked)
 
@@ -43,6 +44,8 @@ def _tree(state: State, whole: Item) -> Iterator[Branch]:
 def _room(bridge: Item) -> Iterator[Branch]:
     addresses = bridge["addresses"]
     yield Branch(text=f"addresses: {addresses['taken']} taken, {addresses['free']} free")
+    if ipv6 := bridge["addresses6"]:
+        yield Branch(text=f"IPv6 addresses: {ipv6['taken']} taken, {ipv6['free']} free")
     for proto, ports in bridge["ports"].items():
         free = f"{ports['free']} of {bridge['port_range']} free"
         yield Branch(text=f"{proto} ports: {ports['taken']} taken, {free}")
@@ -50,7 +53,11 @@ def _room(bridge: Item) -> Iterator[Branch]:
 
 def _addresses(state: State, whole: Item, bridge: Item) -> Iterator[Branch]:
     interfaces = {one["ip"]: one for one in whole["interfaces"]}
-    for ip, owner in state.leases(bridge["name"]).rows.items():
+    second = {one["ip6"] for one in whole["interfaces"]}
+    for taken in whole["addresses"]:
+        ip, owner = taken["ip"], taken["owner"]
+        if taken["bridge"] != bridge["name"] or ip in second:
+            continue
         if ip in interfaces:
             yield _interface(state, interfaces[ip])
         else:
@@ -61,7 +68,8 @@ def _interface(state: State, one: Item) -> Branch:
     where = f"  {one['ifname']} in {one['netns']}" if one["netns"] else ""
     reserved = (Branch(text=f"reserves {key}") for key in _keys_of(state, one["id"]))
     hanging = (*_published(one["ports"]), *_links(state, one["id"]), *reserved)
-    return Branch(one["id"], f"{one['ip']}{where}", unplugged(one), hanging)
+    own = "  ".join(filter(None, (one["ip"], one["ip6"])))
+    return Branch(one["id"], f"{own}{where}", unplugged(one), hanging)
 
 
 def _published(ports: list[Item]) -> Iterator[Branch]:
@@ -105,15 +113,21 @@ def _dot(state: State, whole: Item) -> Iterator[str]:
     yield "  rankdir=LR;"
     for bridge in whole["bridges"]:
         colour = ", color=red" if missing(bridge) else ""
-        label = rf"{bridge['name']}\n{bridge['address']}"
+        own = (bridge["name"], bridge["address"], bridge["address6"])
+        label = r"\n".join(filter(None, own))
         yield f'  "bridge {bridge["name"]}" [shape=box, label="{label}"{colour}];'
     ids = {one["ip"]: one["id"] for one in whole["interfaces"]}
+    second = {one["ip6"]: one["ip"] for one in whole["interfaces"] if one["ip6"]}
+    beside = {ip: ip6 for ip6, ip in second.items()}
     wrong = {one["id"] for one in whole["interfaces"] if unplugged(one)}
     for taken in whole["addresses"]:
         ip = taken["ip"]
+        if ip in second:
+            continue
         node = ids.get(ip, ip)
         name = node if ip in ids else taken["owner"] or "-"
-        label = r"\n".join([name, ip, *map(published_text, _ports(state, ip))])
+        ips = filter(None, (ip, beside.get(ip)))
+        label = r"\n".join([name, *ips, *map(published_text, _ports(state, ip))])
         colour = ", color=red" if node in wrong else ""
         yield f'  "{node}" [label="{label}"{colour}];'
         yield f'  "bridge {taken["bridge"]}" -> "{node}" [dir=none];'

@@ -9,7 +9,7 @@ from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import ipallocator
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import V4
+from dnet.values.family import V4, V6, Family
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
@@ -20,13 +20,19 @@ Counts = dict[str, Any]
 def of_bridge(state: State, facts: Facts, bridge: Bridge) -> Counts:
     """`addresses` and, by protocol, `ports`, each with how many are `taken` and `free`.
 
+    `addresses6` are those of IPv6, None where the bridge has none.
     Free are addresses that can be had without asking by name, and ports of the dynamic range that
     nobody has from dnet; tcp is there always, other protocols once they are used.
     """
     ports = {proto: _ports(state, bridge, proto) for proto in _protocols(state, bridge)}
-    leases = len(state.leases(bridge.name))
-    addresses = {"taken": leases, "free": ipallocator.count_free(state, facts, bridge)}
-    return {"addresses": addresses, "ports": ports}
+    addresses = _addresses(state, facts, bridge, V4)
+    addresses6 = _addresses(state, facts, bridge, V6) if bridge.address6 else None
+    return {"addresses": addresses, "addresses6": addresses6, "ports": ports}
+
+
+def _addresses(state: State, facts: Facts, bridge: Bridge, of: Family) -> dict[str, int]:
+    taken = len(state.leases(bridge.name, of))
+    return {"taken": taken, "free": ipallocator.count_free(state, facts, bridge, of)}
 
 
 def _protocols(state: State, bridge: Bridge) -> list[str]:

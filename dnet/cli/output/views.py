@@ -8,6 +8,7 @@ from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
 from dnet.model.state import State
 from dnet.values import address
 from dnet.values.endpoint import Endpoint
+from dnet.values.family import FAMILIES, V6
 
 View = dict[str, Any]
 
@@ -45,8 +46,23 @@ def bridge(one: Bridge, seen: Seen) -> View:
         "allocation": one.allocation,
         "adopted": one.adopted,
         "other_ips": list(one.other_ips),
+        **_ipv6_of(one),
         "created": one.created,
         "present": seen.of_bridge(one),
+    }
+
+
+def _ipv6_of(one: Bridge) -> View:
+    """What there is of IPv6, null where there is none."""
+    subnet = one.subnet_of(V6)
+    return {
+        "ipv6": subnet is not None,
+        "address6": one.address6,
+        "subnet6": subnet.network if subnet else None,
+        "gateway6": subnet.gateway if subnet else None,
+        "range6": one.range6,
+        "masquerade6": subnet.masquerade if subnet else None,
+        "binding_ip6": one.binding_ip6 if subnet else None,
     }
 
 
@@ -58,7 +74,8 @@ def taken_address(ip: str, owner: str | None, bridge_name: str) -> View:
 def interface(state: State, one: Interface, seen: Seen) -> View:
     """An interface with its published ports, its children, and whether it is plugged in."""
     home = state.bridges[one.bridge]
-    mapped = (state.mappings[key] for key in state.mappings_by_target.keys(one.ip))
+    targets = state.mappings_by_target
+    mapped = (state.mappings[key] for ip in one.addresses for key in targets.keys(ip))
     links = (state.links[key] for key in state.links_by_member.keys(one.id))
     return {
         "id": one.id,
@@ -67,6 +84,7 @@ def interface(state: State, one: Interface, seen: Seen) -> View:
         "prefix_len": address.prefix_len(home.address),
         "mask": str(address.network(home.address).netmask),
         "gateway": home.gateway,
+        **_ipv6_in(home, one),
         "mac": one.hardware_address,
         "netns": one.netns,
         "ifname": one.ifname,
@@ -74,6 +92,15 @@ def interface(state: State, one: Interface, seen: Seen) -> View:
         "expose": list(one.expose),
         "ports": [published(one) for one in mapped],
         "links": [link.child for link in links if link.parent == one.id],
+    }
+
+
+def _ipv6_in(home: Bridge, one: Interface) -> View:
+    subnet = home.subnet_of(V6) if one.ip6 else None
+    return {
+        "ip6": one.ip6,
+        "prefix_len6": address.prefix_len(subnet.address) if subnet else None,
+        "gateway6": subnet.gateway if subnet else None,
     }
 
 
@@ -112,21 +139,30 @@ def mapping(state: State, one: Mapping) -> View:
         "container_port": one.container_port,
         **_container_end(one),
         "proto": one.endpoint.proto,
-        "owner": state.leases(one.bridge).get(one.container_ip),
+        "owner": state.leases_with(one.bridge, one.container_ip).get(one.container_ip),
         "bridge": one.bridge,
     }
 
 
-def link(one: Link) -> View:
-    """A link with the addresses of both ends."""
+def link(state: State, one: Link) -> View:
+    """A link with the addresses of both ends; those of IPv6 where both have one."""
+    parent_ip6, child_ip6 = _ipv6_ends(state, one)
     return {
         "parent": one.parent,
         "child": one.child,
         "parent_ip": one.parent_ip,
         "child_ip": one.child_ip,
+        "parent_ip6": parent_ip6,
+        "child_ip6": child_ip6,
         "ports": list(one.ports),
         "alias": one.alias,
     }
+
+
+def _ipv6_ends(state: State, one: Link) -> tuple[str | None, str | None]:
+    child = state.interfaces[one.child].ip6
+    parent = V6.loopback if one.from_host else state.interfaces[one.parent].ip6
+    return (parent, child) if parent and child else (None, None)
 
 
 def ports(state: State, bridge_name: str | None) -> list[View]:
@@ -137,7 +173,7 @@ def ports(state: State, bridge_name: str | None) -> list[View]:
             found[reserved.key] = reservation(reserved)
     for mapped in state.mappings.values():
         if bridge_name in (None, mapped.bridge):
-            owner = state.leases(mapped.bridge).get(mapped.container_ip)
+            owner = state.leases_with(mapped.bridge, mapped.container_ip).get(mapped.container_ip)
             found[mapped.key] = port(mapped.endpoint, owner)
     for endpoint, linked in state.link_endpoints():
         if bridge_name in (None, linked.child_bridge):
@@ -162,9 +198,10 @@ def inventory(state: State, seen: Seen) -> View:
         "addresses": [
             taken_address(ip, owner, name)
             for name in state.bridges
-            for ip, owner in state.leases(name).rows.items()
+            for of in FAMILIES
+            for ip, owner in state.leases(name, of).rows.items()
         ],
         "ports": ports(state, None),
         "mappings": [mapping(state, one) for one in state.mappings.values()],
-        "links": [link(one) for one in state.links.values()],
+        "links": [link(state, one) for one in state.links.values()],
     }
