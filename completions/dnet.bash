@@ -34,6 +34,10 @@ _dnet_grammar() {
                 --isolate,--no-isolate
                 --direct-access,--no-direct-access
                 --firewalld,--no-firewalld
+                --ipv6,--no-ipv6
+                --address6=
+                --range6=
+                --masquerade6,--no-masquerade6
                 --binding-ip=
                 --port-range=
                 --allocation=round-robin|reuse
@@ -87,6 +91,7 @@ _dnet_grammar() {
         'ip request')
             options='--bridge=<bridge>
                 --ip=
+                --ipv6
                 --owner=<id>
                 --count=
                 --dry-run
@@ -117,6 +122,7 @@ _dnet_grammar() {
         'interface allocate')
             options='--bridge=<bridge>
                 --ip=
+                --ip6=
                 --expose=+
                 --dry-run
                 -j,--json
@@ -243,6 +249,7 @@ _dnet_grammar() {
                 --bridge=<bridge>
                 --ifname=
                 --ip=
+                --ip6=
                 --mac=
                 --expose=+
                 -p,--publish=+

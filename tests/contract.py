@@ -23,16 +23,19 @@ KEYS = {
     "bridge": frozenset(
         {"name", "address", "subnet", "gateway", "range", "mtu", "chain", "icc", "masquerade"}
         | {"ip_forward", "iptables", "isolate", "binding_ip", "port_range", "allocation"}
-        | {"created"}
+        | {"created", "ipv6", "address6", "subnet6", "gateway6", "range6", "masquerade6"}
+        | {"binding_ip6"}
     ),
     "ip": frozenset({"ip", "owner", "bridge"}),
     "interface": frozenset(
         {"id", "bridge", "ip", "prefix_len", "mask", "gateway", "mac", "netns", "ifname"}
-        | {"expose", "ports", "links"}
+        | {"expose", "ports", "links", "ip6", "prefix_len6", "gateway6"}
     ),
     "port": frozenset({"host_ip", "port", "proto", "owner"}),
     "map": frozenset(
         {"host_ip", "host_port", "container_ip", "container_port", "proto", "owner", "bridge"}
     ),
-    "link": frozenset({"parent", "child", "parent_ip", "child_ip", "ports", "alias"}),
+    "link": frozenset(
+        {"parent", "child", "parent_ip", "child_ip", "parent_ip6", "child_ip6", "ports", "alias"}
+    ),
 }

@@ -102,8 +102,8 @@ CASES = {
     "link list ": "--bridge -q --quiet -j --json --format -h --help",
     "link add web db -p 80/tcp --alias x -": f"-p --port {CHANGES}",
     "link add web db --port=80/tcp --p": "--port",
-    "bridge init --no-icc --i": "--ip --ip-forward --iptables --isolate",
-    "bridge init --address 10.0.0.1/24 --i": "--icc --ip-forward --iptables --isolate",
+    "bridge init --no-icc --i": "--ip --ip-forward --iptables --ipv6 --isolate",
+    "bridge init --address 10.0.0.1/24 --i": "--icc --ip-forward --iptables --ipv6 --isolate",
     "map remove -- ": "0.0.0.0:8080/tcp 0.0.0.0:9000-9009/udp",
     "map remove -- --i": "",
 }

@@ -16,7 +16,7 @@ from dnet.network import ipallocator
 from dnet.plan import settings, siblings
 from dnet.plan.devicesteps import SetIsolated
 from dnet.plan.steps import Sysctl
-from dnet.values.family import V4
+from dnet.values.family import FAMILIES, V4, Family
 from dnet.values.names import for_shell as word
 from dnet.values.veth import veth_name
 
@@ -29,10 +29,17 @@ if TYPE_CHECKING:
 def hindrances(state: State, machine: Machine, netlink: Netlink) -> Iterator[str]:
     """Everything that is known to keep traffic from a bridge, or to lead it astray."""
     for bridge in state.bridges.values():
-        if _is_up(bridge, machine):
-            yield from _astray(state, machine, bridge, netlink)
-    if any(bridge.ip_forward for bridge in state.bridges.values()):
-        yield from map(_silent, _silent_uplinks(state, machine))
+        served = settings.served(bridge, machine)
+        if served != bridge:
+            yield f"{bridge.name} has no IPv6, for the kernel has none"
+        if _is_up(served, machine):
+            yield from _astray(state, machine, served, netlink)
+    routed = [bridge for bridge in state.bridges.values() if bridge.ip_forward]
+    for of in FAMILIES:
+        if any(bridge.subnet_of(of) for bridge in routed):
+            yield from (
+                _silent(_forwards(name, of)) for name in _silent_uplinks(state, machine, of)
+            )
 
 
 def _is_up(bridge: Bridge, machine: Machine) -> bool:
@@ -80,7 +87,11 @@ def _doubled(state: State, bridge: Bridge, ip: str, device: str) -> str:
 def _containers(state: State, facts: Facts, bridge: Bridge) -> list[str]:
     """The addresses of a bridge's containers, and the next one."""
     found = dict.fromkeys(
-        ip for one in state.interfaces.values() if one.bridge == bridge.name for ip in one.addresses
+        ip
+        for one in state.interfaces.values()
+        if one.bridge == bridge.name
+        for ip in one.addresses
+        if ip == one.ip or bridge.address6
     )
     mappings = map(state.mappings.__getitem__, state.mappings_by_bridge.keys(bridge.name))
     found.update(dict.fromkeys(one.container_ip for one in mappings))
@@ -121,10 +132,10 @@ def beside_isolated(state: State, icc_by: str, machine: Machine) -> Iterator[str
         for port in machine.ports(bridge):
             if not port.isolated and port.name not in own:
                 yield _unseparated(port.name, bridge)
-        if bridge in linked and machine.value(_forwards(bridge)) == "0":
+        if bridge in linked and machine.value(_forwards(bridge, V4)) == "0":
             yield (
                 f"{bridge} does not forward, so links between its containers do not work: "
-                f"{_forwards(bridge).shown}"
+                f"{_forwards(bridge, V4).shown}"
             )
 
 
@@ -135,23 +146,25 @@ def _unseparated(port: str, bridge: str) -> str:
     )
 
 
-def _silent_uplinks(state: State, machine: Machine) -> list[str]:
+def _silent_uplinks(state: State, machine: Machine, of: Family) -> list[str]:
     """The devices towards other networks that do not forward, where the host as such does.
 
     Those of default routes; without any, those of whatever route there is.
     """
-    if settings.differs(machine, Sysctl(settings.FORWARDING, "1")):
+    if machine.value(_forwards("all", of)) != "1":
         return []
     return [
         name
-        for name in routes.default_devices() or machine.outward
-        if name not in state.bridges and machine.value(_forwards(name)) == "0"
+        for name in routes.default_devices(of) or (machine.outward if of is V4 else ())
+        if name not in state.bridges and machine.value(_forwards(name, of)) == "0"
     ]
 
 
-def _forwards(name: str) -> Sysctl:
-    return Sysctl(("net", V4.name, "conf", name, "forwarding"), "1")
+def _forwards(name: str, of: Family) -> Sysctl:
+    return Sysctl(("net", of.name, "conf", name, "forwarding"), "1")
 
 
-def _silent(name: str) -> str:
-    return f"{name} does not forward, so containers are cut off from it: {_forwards(name).shown}"
+def _silent(setting: Sysctl) -> str:
+    *_, name, _ = setting.name
+    which = "" if V4.name in setting.name else " IPv6"
+    return f"{name} does not forward{which}, so containers are cut off from it: {setting.shown}"

@@ -16,7 +16,7 @@ from dnet.model import find
 from dnet.model.entities import DEFAULT_BRIDGE, Bridge
 from dnet.model.state import State
 from dnet.network import adoption, firewalls, interface, ipallocator, portmapper, subnets
-from dnet.values import address, names
+from dnet.values import address
 from dnet.values.family import FAMILIES, V4, V6, Family
 from dnet.values.names import for_shell
 
@@ -142,7 +142,7 @@ def _without_others(facts: Facts, bridge: Bridge, device: Device) -> Bridge:
 
 
 def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any]) -> Bridge:
-    device = facts.device(existing.name) if existing.adopted and "address6" in given else None
+    device = facts.device(existing.name) if existing.adopted else None
     _settle_ipv6(state, facts, existing.name, existing, device, given)
     made = existing._replace(**given)
     if made.chain != existing.chain:
@@ -156,10 +156,10 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
                 f"{existing.name} has {existing.address} and still {held}",
                 f"release them first, or all at once: {_removal(existing)} --force",
             )
-        device = facts.device(existing.name)
-        if existing.adopted and device is not None:
+        if device is not None:
             adoption.address_of(device, made.address)
-            made = _without_others(facts, made, device)
+    if device is not None and made.subnets != existing.subnets:
+        made = _without_others(facts, made, device)
     if existing.iptables and not made.iptables and _has_rules(state, existing):
         raise ConflictError(
             f"{existing.name} has mappings or links, which need iptables",
@@ -167,8 +167,9 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
             f"dnet link list --bridge {for_shell(existing.name)}",
         )
     made = _checked(state, made)
-    if _order(made) != _order(existing):
-        _start_order_anew(state, made)
+    for of in FAMILIES:
+        if _order(made, of) != _order(existing, of):
+            _start_order_anew(state, made, of)
     return made
 
 
@@ -238,18 +239,19 @@ def _has_rules(state: State, bridge: Bridge) -> bool:
     return linked or bool(state.mappings_by_bridge.keys(bridge.name))
 
 
-def _order(bridge: Bridge) -> tuple[str | None, ...]:
-    """What the order in which addresses are handed out depends on."""
-    return bridge.allocation, bridge.address, bridge.address6
+def _order(bridge: Bridge, of: Family) -> tuple[str, str | None]:
+    """What the order in which addresses of a family are handed out depends on."""
+    return bridge.allocation, bridge.address6 if of is V6 else bridge.address
 
 
-def _start_order_anew(state: State, bridge: Bridge) -> None:
+def _start_order_anew(state: State, bridge: Bridge, of: Family) -> None:
     """Let another policy, or the policy in another subnet, begin where those in use end."""
-    ports = {k: v for k, v in state.cursor(bridge.name).items() if k in names.PROTOCOLS}
-    for of in FAMILIES:
-        released, taken = state.released(bridge.name, of), state.leases(bridge.name, of)
-        for ip in list(released):
-            released.drop(ip)
-        if len(taken):
-            ports[ipallocator.cursor_key(bridge, of)] = max(taken, key=address.to_int)
-    state.cursors.put(bridge.name, ports)
+    released, taken = state.released(bridge.name, of), state.leases(bridge.name, of)
+    for ip in list(released):
+        released.drop(ip)
+    gone = ipallocator.cursor_keys(of)
+    cursor = {key: value for key, value in state.cursor(bridge.name).items() if key not in gone}
+    if len(taken):
+        cursor[ipallocator.cursor_key(bridge, of)] = max(taken, key=address.to_int)
+    if cursor != state.cursor(bridge.name) or of is V4:
+        state.cursors.put(bridge.name, cursor)

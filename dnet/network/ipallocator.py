@@ -268,8 +268,13 @@ def _candidates(state: State, bridge: Bridge, subnet: Subnet) -> Iterator[str]:
 
 def cursor_key(bridge: Bridge, of: Family = V4) -> str:
     """Under which key of the bridge's cursor stands the address that the policy goes on after."""
-    key = "highest" if bridge.allocation == REUSE else "last_ip"
-    return f"{key}6" if of is V6 else key
+    highest, last = cursor_keys(of)
+    return highest if bridge.allocation == REUSE else last
+
+
+def cursor_keys(of: Family) -> tuple[str, str]:
+    """The keys of a family in a bridge's cursor, those of either policy."""
+    return ("highest6", "last_ip6") if of is V6 else ("highest", "last_ip")
 
 
 def _ascending(table: Table[None]) -> Iterator[str]:

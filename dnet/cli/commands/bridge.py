@@ -175,7 +175,8 @@ def show(name: str | None) -> Request:
     """
 
     def shown(state: State, _: Any) -> Document:
-        return Document(views.bridge(find.bridge(state, name), Presence(state)))
+        item = views.bridge(find.bridge(state, name), Presence(state))
+        return Document(item, brief=frozenset() if item["ipv6"] else views.OF_IPV6)
 
     return Request(shown)
 

@@ -110,9 +110,8 @@ def show(interface_id: str) -> Request:
     """Show an interface with its ports and links."""
 
     def shown(state: State, _: Any) -> Document:
-        return Document(
-            views.interface(state, find.interface(state, interface_id), Presence(state))
-        )
+        item = views.interface(state, find.interface(state, interface_id), Presence(state))
+        return Document(item, brief=views.OF_IPV6)
 
     return Request(shown)
 

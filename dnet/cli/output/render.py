@@ -99,6 +99,7 @@ def _text(document: Document, data: Any) -> str:
         return ""
     if isinstance(data, list):
         return table(document.columns, data)
+    data = {key: value for key, value in data.items() if value or key not in document.brief}
     if _is_drawn(data):
         from dnet.cli.output import terminal
 

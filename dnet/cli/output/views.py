@@ -11,6 +11,8 @@ from dnet.values.endpoint import Endpoint
 from dnet.values.family import FAMILIES, V6
 
 View = dict[str, Any]
+OF_IPV6 = frozenset({"ipv6", "address6", "subnet6", "gateway6", "range6", "masquerade6"})
+OF_IPV6 |= {"binding_ip6", "ip6", "prefix_len6"}
 
 
 class Seen(Protocol):
