@@ -49,6 +49,7 @@ class FakeFacts:
     firewalls_there: Collection[str] = FIREWALLS
     addresses6: Mapping[str, Sequence[str]] = field(default_factory=dict)
     lacks_ipv6: bool = False
+    global_id: int = 0x123456789A
 
     def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
         return Iptables().objections(state, bridge)
@@ -92,7 +93,7 @@ class FakeFacts:
 
     def random_bits(self, count: int) -> int:
         assert count == GLOBAL_ID_BITS
-        return 0x123456789A
+        return self.global_id
 
     def nameservers(self) -> list[str]:
         return list(self.resolvers)
