@@ -28,6 +28,12 @@ _BUSY = (
 )
 _MAPPED = (*_CALM, "map add a 80:80")
 _ATTACH = "attach new --netns TWO --bridge dnet0 -p 81 -p 8082:82/udp --link db"
+_DUAL = (
+    f"{_INIT} --address6 fd00:6::1/64",
+    "interface allocate db --expose 5432/tcp",
+    "attach web --netns ONE",
+    "ip request --ipv6",
+)
 _UNPLUG = "ip link delete $(ip -o link show type veth | grep -o 'veth[0-9a-f]*' | head -1)"
 _WRECK = (
     "iptables -F; iptables -t nat -F; iptables -t raw -F; ip link delete dnet1;"
@@ -60,6 +66,11 @@ CASES = (
     Case("init-again", "bridge init dnet0 --icc --no-masquerade --no-isolate"),
     Case("init-elsewhere", "bridge init dnet0 --address 10.5.0.1/24", _EMPTY),
     Case("init-beside", "bridge init dnet0 --address 172.17.0.1/16", _EMPTY),
+    Case("init-ipv6", "bridge init dnet0 --address6 fd00:6::1/64"),
+    Case("init-no-ipv6", "bridge init dnet0 --no-ipv6", (f"{_INIT} --address6 fd00:6::1/64",)),
+    Case("attach-ipv6", _ATTACH, _DUAL),
+    Case("detach-ipv6", "detach web", _DUAL),
+    Case("remove-ipv6", "bridge remove dnet0 --force", _DUAL),
     Case("attach", _ATTACH),
     Case("attach-first", _ATTACH, _CALM),
     Case("plug-in", "attach web --netns ONE", shell=_UNPLUG, drifted=True),

@@ -17,6 +17,7 @@ from signal import SIGKILL
 from typing import Any, NamedTuple
 
 from tests import lab as labs
+from tests import snapshot
 from tests.lab import Lab
 from tests.node import Completed
 
@@ -26,6 +27,7 @@ _PASSING = ("checksum", "serial", "boot_id", "netns", "variant")
 _STAYING = re.compile(r"^sysctl (ip_forward|\.\./bridge/.*|conf/(all|default)/.*) .*\n", re.M)
 _STAYING_KEYS = (
     "net/ipv4/ip_forward",
+    "net/ipv6/conf/all/forwarding",
     "net/bridge/bridge-nf-call-iptables",
     "net/bridge/bridge-nf-filter-vlan-tagged",
 )
@@ -115,6 +117,8 @@ class Site:
         for node in (self.one, self.two):
             inside = node.run("ip -o -4 address; ip -4 route; ip -o link show up | cut -d: -f2")
             lines += re.sub(r"@if\d+|^\d+: ", "", inside, flags=re.M)
+        for node in (self.host, self.one, self.two):
+            lines += snapshot.ipv6(node.run(snapshot.IPV6_COMMAND))
         return lines
 
     def view(self) -> View:

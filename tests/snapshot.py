@@ -23,6 +23,8 @@ done
 true
 """
 
+# What the kernel makes up for each device.
+_OF_LINK = re.compile(r"fe80:|ff00::/8")
 _BUILT_IN_EMPTY = re.compile(r":\S+ ACCEPT\Z")
 
 
@@ -94,6 +96,17 @@ def parse(output: str) -> str:
     )
     lines += sorted(f"sysctl {line}" for line in sysctls.splitlines())
     return "\n".join(lines) + "\n"
+
+
+IPV6_COMMAND = "ip -6 -o address show scope global; ip -6 route show table all"
+
+
+def ipv6(output: str) -> str:
+    """The comparable text of what IPV6_COMMAND printed: addresses and routes beyond a link."""
+    lines = (re.sub(r"^\d+: | linkdown", "", line) for line in output.splitlines())
+    return "".join(
+        f"ipv6 {' '.join(line.split())}\n" for line in sorted(lines) if not _OF_LINK.search(line)
+    )
 
 
 def folder(path: Path) -> dict[str, str]:
