@@ -23,8 +23,8 @@ done
 true
 """
 
-# What the kernel makes up for each device.
-_OF_LINK = re.compile(r"fe80:|ff00::/8")
+# What the kernel makes up for each device, and where it forwards.
+_OF_LINK = re.compile(r"fe80:|ff00::/8|^anycast")
 _BUILT_IN_EMPTY = re.compile(r":\S+ ACCEPT\Z")
 
 
