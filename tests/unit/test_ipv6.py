@@ -101,7 +101,7 @@ def test_a_site_that_was_not_needed_is_not_kept() -> None:
     state = State()
     init(state, address6="fd77::1/64")
     assert state.site6 is None
-    assert "site6" not in state.document()
+    assert "settings" not in state.document()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_ipv6_comes_and_goes_with_an_option() -> None:
     assert init(state, ipv6=True) == made
     assert init(state, mtu=1400) == made._replace(mtu=1400)
     gone = init(state, ipv6=False, mtu=1500)
-    state.site6 = None
+    state.settings.drop("site6")
     assert gone.address6 is None
     assert documents.write(state) == before
 
@@ -462,8 +462,8 @@ def damaged(*path: str, value: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        (damaged("site6", value="fd00::1/48"), "site6 is not a unique local /48"),
-        (damaged("site6", value="2001:db8::/48"), "site6 is not a unique local /48"),
+        (damaged("settings", "site6", value="fd00::1/48"), "site6 is not a unique local /48"),
+        (damaged("settings", "site6", value="2001:db8::/48"), "site6 is not a unique local /48"),
         (damaged("bridges", "dnet0", "address6", value="FD00:1::1/64"), "address6 is not"),
         (damaged("bridges", "dnet0", "address6", value="fd00:1::1/127"), "address6 is not"),
         (damaged("bridges", "dnet0", "address6", value=None), "has no IPv6|without address6"),
