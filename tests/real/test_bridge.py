@@ -83,6 +83,9 @@ def test_show_tells_every_option(host: Host) -> None:
         "binding_ip": "0.0.0.0",
         "port_range": "49153-65535",
         "allocation": "round-robin",
+        "ipv6": False,
+        **dict.fromkeys(("address6", "subnet6", "gateway6", "range6", "masquerade6")),
+        "binding_ip6": None,
     }
     assert host.json("bridge", "list") == [{**shown, "created": created}]
 

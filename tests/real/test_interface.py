@@ -38,6 +38,7 @@ def test_allocate_prints_the_address_and_show_everything(br0: Host) -> None:
         "expose": ["53/udp", "80/tcp"],
         "ports": [],
         "links": [],
+        **dict.fromkeys(("ip6", "prefix_len6", "gateway6")),
     }
 
 

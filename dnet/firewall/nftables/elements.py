@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from dnet.firewall.nftables.layout import FAMILIES
 from dnet.firewall.traffic import filtered
 from dnet.model.entities import Bridge, Link, Mapping
 from dnet.model.state import State
@@ -74,10 +75,10 @@ def of_bridges(bridges: Iterable[Bridge], closed: Collection[str]) -> Iterator[E
             yield Element("noicc", name)
         if one.name in closed:
             yield Element("closed", name)
-        for subnet in one.subnets:
+        for subnet in (subnet for subnet in one.subnets if subnet.family in FAMILIES):
             v, network = subnet.family.version, subnet.network
             yield Element(f"home{v}", f"{network} . {name}")
-            if one.masquerade:
+            if subnet.masquerade:
                 yield Element(f"masq{v}", network)
                 yield Element(f"inside{v}", f"{network} . {network}")
 
