@@ -113,6 +113,8 @@ def test_list_tells_every_link(br0: Host) -> None:
         "child": "db",
         "parent_ip": "172.17.0.2",
         "child_ip": "172.17.0.3",
+        "parent_ip6": None,
+        "child_ip6": None,
         "ports": ["5432/tcp"],
         "alias": "database",
     }
