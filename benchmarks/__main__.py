@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import comparisons, figures, first_packet, floors, report
+from benchmarks import comparisons, figures, first_packet, floors, nftables, report
 from benchmarks.comparisons import BATCH, SOURCE, Comparison, Size
 from benchmarks.figures import Figure
 
@@ -44,6 +44,7 @@ def _figures(folder: Path, size: Size) -> Iterator[Figure]:
     yield from figures.each(folder, size.rounds * 4)
     yield from figures.flat(folder, size.rounds)
     yield from first_packet.first_packet(folder, size.rounds)
+    yield from nftables.nftables(folder, size.rounds)
     yield from figures.large(folder, max(size.few, size.rounds // 2))
 
 

@@ -38,9 +38,9 @@ class Figure(NamedTuple):
 
 
 @contextmanager
-def host_with(name: str, folder: Path, mappings: int) -> Iterator[Host]:
+def host_with(name: str, folder: Path, mappings: int, firewall: str = "iptables") -> Iterator[Host]:
     """A host with a bridge, an interface `web` and so many mappings of it."""
-    with host(name, folder) as made:
+    with host(name, folder, firewall) as made:
         made.dnet("bridge", "init", "--address", "172.17.42.1/16")
         made.dnet("interface", "allocate", "web", "--expose", "80")
         made.dnet("interface", "allocate", "db", "--expose", "5432")
@@ -220,11 +220,11 @@ def flat(folder: Path, rounds: int) -> Iterator[Figure]:
             rounds,
         )
         # What so many add, half of it to read them, is beside ever less of a start.
-        yield _ratio("`map add` with 10,000 mappings against 10", times, "add many", "add few", 1.8)
-        yield _ratio(
+        yield ratio("`map add` with 10,000 mappings against 10", times, "add many", "add few", 1.8)
+        yield ratio(
             "`map remove` with 10,000 mappings against 10", times, "remove many", "remove few", 1.6
         )
-        yield _ratio("a range of 1,000 ports against one port", times, "range", "add few", 1.2)
+        yield ratio("a range of 1,000 ports against one port", times, "range", "add few", 1.2)
     with host_with("few", folder, 0) as few, host_with("many", folder, 0) as many:
         few.dnet("ip", "request", "--count", "8")
         many.dnet("ip", "request", "--count", "59998")
@@ -235,8 +235,9 @@ def flat(folder: Path, rounds: int) -> Iterator[Figure]:
             },
             rounds,
         )
-        yield _ratio("`ip request` with 60,000 leases against 10", times, "many", "few", 2.3)
+        yield ratio("`ip request` with 60,000 leases against 10", times, "many", "few", 2.3)
 
 
-def _ratio(work: str, times: dict[str, float], one: str, other: str, most: float) -> Figure:
+def ratio(work: str, times: dict[str, float], one: str, other: str, most: float) -> Figure:
+    """What one takes, as a multiple of the other."""
     return Figure(work, times[one] / times[other], most, "", times[one])

@@ -18,9 +18,9 @@ def first_packet(folder: Path, rounds: int) -> Iterator[Figure]:
     progress("first packets")
     with (
         containers(3) as names,
-        _with_server("alone", folder, names[0], 0) as alone,
-        _with_server("dispatched", folder, names[1], MANY - 1) as dispatched,
-        _with_server("linear", folder, names[2], 0) as linear,
+        with_server("alone", folder, names[0], 0) as alone,
+        with_server("dispatched", folder, names[1], MANY - 1) as dispatched,
+        with_server("linear", folder, names[2], 0) as linear,
     ):
         _make_linear(linear[0])
         hosts = (alone, dispatched, linear)
@@ -35,11 +35,11 @@ def first_packet(folder: Path, rounds: int) -> Iterator[Figure]:
 
 
 @contextmanager
-def _with_server(
-    name: str, folder: Path, container: str, mappings: int
+def with_server(
+    name: str, folder: Path, container: str, mappings: int, firewall: str = "iptables"
 ) -> Iterator[tuple[Host, str]]:
     """A host whose port PORT leads to an echo server, and its client's namespace."""
-    with host(name, folder) as made, packets.client_of(made) as client:
+    with host(name, folder, firewall) as made, packets.client_of(made) as client:
         made.dnet("bridge", "init", "--address", "172.17.42.1/16")
         made.dnet("attach", "web", "--netns", container)
         lines = (f"map add web {port}:80/udp" for port in range(10000, 10000 + mappings))

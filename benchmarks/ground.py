@@ -19,7 +19,7 @@ DNET = str(Path(sys.executable).with_name("dnet"))
 class Host:
     """A machine of its own: a network namespace with an empty firewall, and a folder."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, firewall: str = "iptables") -> None:
         self.name = name
         self.folder = folder / name
         self.folder.mkdir()
@@ -30,6 +30,7 @@ class Host:
             "LANG": "C.UTF-8",
             "HOME": str(self.folder),
             "DNET_STATE_DIR": str(self.folder / "state"),
+            "DNET_FIREWALL": firewall,
         }
         self.run("ip", "link", "set", "lo", "up")
 
@@ -55,9 +56,9 @@ class Host:
 
 
 @contextmanager
-def host(name: str, folder: Path) -> Iterator[Host]:
+def host(name: str, folder: Path, firewall: str = "iptables") -> Iterator[Host]:
     """A host that is gone afterwards."""
-    made = Host(name, folder)
+    made = Host(name, folder, firewall)
     try:
         yield made
     finally:
