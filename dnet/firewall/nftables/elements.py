@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from dnet.firewall.nftables.layout import FAMILIES
 from dnet.firewall.traffic import filtered
-from dnet.model.entities import Bridge, Link, Mapping
+from dnet.model.entities import Bridge, Link
 from dnet.model.state import State
 from dnet.values import family
+from dnet.values.endpoint import Endpoint
 from dnet.values.family import WILDCARDS
 from dnet.values.names import split_port_proto
 
@@ -83,23 +84,25 @@ def of_bridges(bridges: Iterable[Bridge], closed: Collection[str]) -> Iterator[E
                 yield Element(f"inside{v}", f"{network} . {network}")
 
 
-def of_mapping(key: str, row: dict[str, Any]) -> Iterator[Element]:
+def of_mapping(key: str, row: dict[str, Any]) -> list[Element]:
     """The translation of a host port or of a range, from a row of the store.
 
     A range that keeps its ports is one element. Of any other nftables would translate every port
     to the first one: NF_NAT_RANGE_PROTO_OFFSET of the kernel has no word in nft(8).
     """
-    mapping = Mapping.from_row(key, row)
-    at, ip = mapping.endpoint, mapping.container_ip
+    at, ip, first = Endpoint.from_key(key), row["container_ip"], row["container_port"]
     v = family.of(ip).version
     ahead, where = ("", "") if at.host_ip in WILDCARDS else (f"{at.host_ip} . ", "at")
-    if at.is_range and at.port == mapping.container_port:
-        yield Element(f"range{v}{where}", f"{ahead}{at.proto} . {at.port}-{at.end}", ip)
-        return
-    holder, ahead = f"port{v}{where}", f"{ahead}{at.proto}"
-    for port in range(at.port, at.end + 1):
-        target = port - at.port + mapping.container_port
-        yield Element(holder, f"{ahead} . {port}", f"{ip} . {target}")
+    ahead += at.proto
+    if not at.is_range:
+        return [Element(f"port{v}{where}", f"{ahead} . {at.port}", f"{ip} . {first}")]
+    if at.port == first:
+        return [Element(f"range{v}{where}", f"{ahead} . {at.port}-{at.end}", ip)]
+    holder, offset = f"port{v}{where}", first - at.port
+    return [
+        Element(holder, f"{ahead} . {port}", f"{ip} . {port + offset}")
+        for port in range(at.port, at.end + 1)
+    ]
 
 
 def of_link(link: Link) -> Iterator[Element]:

@@ -6,10 +6,11 @@ A key of several fields has each of them filled up to four bytes; so has what it
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from ipaddress import IPv6Address
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dnet.firewall.nftables.elements import device
 
@@ -21,57 +22,66 @@ class Raw(NamedTuple):
     """An element of a dump; `end` is the end of its interval, and empty where it is its key."""
 
     key: bytes
-    end: bytes = b""
     data: bytes = b""
+    end: bytes = b""
     flags: int = 0
 
 
 class _Field(NamedTuple):
-    """A type of nft's: its bytes in the kernel, and what it looks like."""
+    """A type of nft's: its bytes in the kernel, how they are read, and what it looks like."""
 
     size: int
-    shown: Callable[[bytes], str]
+    layout: str
+    shown: Callable[[Any], str]
 
     @property
     def room(self) -> int:
         """The bytes it takes up beside others."""
         return self.size + 3 & ~3
 
+    def text(self, value: bytes) -> str:
+        """One value, of that many bytes."""
+        return self.shown(*struct.unpack(f"!{self.layout.partition(' ')[0]}", value))
+
 
 def texts(declaration: Sequence[str], found: Iterable[Raw]) -> Iterator[tuple[str, str]]:
     """Key and data of the elements of a set or map, by what it was declared with."""
-    types = declaration[0].removeprefix("type ")
-    key, _, data = types.partition(" : ")
+    key, _, data = declaration[0].removeprefix("type ").partition(" : ")
     fields, target = _fields(key), _fields(data) if data else ()
     if "flags interval" in declaration[1:] and len(fields) == 1:
         found = _paired(found, fields[0].size)
+    plain: list[Raw] = []
+    others: list[Raw] = []
     for one in found:
-        if one.flags & CATCH_ALL:
-            shown = "*"
-        elif one.end and one.end != one.key:
-            shown = " . ".join(_spans(fields, one.key, one.end))
-        else:
-            shown = _joined(fields, one.key)
-        yield shown, _joined(target, one.data) if target else ""
+        (others if one.end or one.flags else plain).append(one)
+    keys = _joined(fields, [one.key for one in plain])
+    keys += [_span_of(fields, one) for one in others]
+    if not target:
+        return ((key, "") for key in keys)
+    return zip(keys, _joined(target, [one.data for one in (*plain, *others)]), strict=True)
+
+
+def _span_of(fields: tuple[_Field, ...], one: Raw) -> str:
+    return "*" if one.flags & CATCH_ALL else " . ".join(_spans(fields, one.key, one.end))
 
 
 def _fields(types: str) -> tuple[_Field, ...]:
     return tuple(_TYPES[name] for name in types.split(" . "))
 
 
-def _joined(fields: tuple[_Field, ...], value: bytes) -> str:
-    at, found = 0, []
-    for size, shown in fields:
-        found.append(shown(value[at : at + size]))
-        at += size + 3 & ~3
-    return " . ".join(found)
+def _joined(fields: tuple[_Field, ...], values: Sequence[bytes]) -> list[str]:
+    """Values of several fields, column by column: there may be ten thousand of them."""
+    layout = struct.Struct("!" + "".join(field.layout for field in fields))
+    columns = zip(*layout.iter_unpack(b"".join(values)), strict=True)
+    shown = (map(field.shown, column) for field, column in zip(fields, columns, strict=False))
+    return list(map(" . ".join, zip(*shown, strict=True)))
 
 
 def _spans(fields: tuple[_Field, ...], first: bytes, last: bytes) -> Iterator[str]:
     at = 0
     for field in fields:
         begin, end = first[at : at + field.size], last[at : at + field.size]
-        yield field.shown(begin) if begin == end else _span(field, begin, end)
+        yield field.text(begin) if end in (begin, b"") else _span(field, begin, end)
         at += field.room
 
 
@@ -80,8 +90,8 @@ def _span(field: _Field, begin: bytes, end: bytes) -> str:
     low, high = int.from_bytes(begin, "big"), int.from_bytes(end, "big")
     size = high - low + 1
     if field.shown in (_ipv4, _ipv6) and not size & size - 1 and not low % size:
-        return f"{field.shown(begin)}/{field.size * 8 - size.bit_length() + 1}"
-    return f"{field.shown(begin)}-{field.shown(end)}"
+        return f"{field.text(begin)}/{field.size * 8 - size.bit_length() + 1}"
+    return f"{field.text(begin)}-{field.text(end)}"
 
 
 def _paired(found: Iterable[Raw], size: int) -> Iterator[Raw]:
@@ -95,10 +105,10 @@ def _paired(found: Iterable[Raw], size: int) -> Iterator[Raw]:
             begin = one.key
         elif begin is not None:
             last = (int.from_bytes(one.key, "big") - 1).to_bytes(size, "big")
-            yield Raw(begin, last)
+            yield Raw(begin, end=last)
             begin = None
     if begin is not None:
-        yield Raw(begin, b"\xff" * size)
+        yield Raw(begin, end=b"\xff" * size)
 
 
 @cache
@@ -112,13 +122,8 @@ def _ipv6(value: bytes) -> str:
 
 
 @cache
-def _port(value: bytes) -> str:
-    return str(int.from_bytes(value, "big"))
-
-
-@cache
-def _protocol(value: bytes) -> str:
-    return _PROTOCOLS.get(value[0], str(value[0]))
+def _protocol(number: int) -> str:
+    return _PROTOCOLS.get(number, str(number))
 
 
 @cache
@@ -127,9 +132,9 @@ def _device(value: bytes) -> str:
 
 
 _TYPES = {
-    "ifname": _Field(16, _device),
-    "ipv4_addr": _Field(4, _ipv4),
-    "ipv6_addr": _Field(16, _ipv6),
-    "inet_proto": _Field(1, _protocol),
-    "inet_service": _Field(2, _port),
+    "ifname": _Field(16, "16s", _device),
+    "ipv4_addr": _Field(4, "4s", _ipv4),
+    "ipv6_addr": _Field(16, "16s", _ipv6),
+    "inet_proto": _Field(1, "B 3x", _protocol),
+    "inet_service": _Field(2, "H 2x", str),
 }

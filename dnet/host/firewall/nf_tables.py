@@ -102,8 +102,8 @@ def _element(value: bytes) -> Raw:
     flags = one.get(_FLAGS)
     return Raw(
         _value(one, _KEY),
-        _value(one, _KEY_END),
         _value(one, _DATA),
+        _value(one, _KEY_END),
         _NUMBER.unpack(flags)[0] if flags else 0,
     )
 
@@ -120,20 +120,17 @@ def _alike(listed: bytes) -> list[Raw]:
     first = next(nlsocket.values(listed), b"")
     key, data = _value(nlsocket.attributes(first), _KEY), _value(nlsocket.attributes(first), _DATA)
     nested = (
-        nlsocket.attribute(kind | nlsocket.NESTED, nlsocket.attribute(_VALUE, value))
+        nlsocket.attribute(kind, nlsocket.attribute(_VALUE, value))
         for kind, value in ((_KEY, key), (_DATA, data))
     )
-    if not data or b"".join(nested) != first or len(key) % 4 or len(data) % 4:
-        return []
     layout = struct.Struct(f"12s{len(key)}s8s{len(data)}s")
-    if len(listed) % layout.size:
+    if not data or b"".join(nested) != first or len(listed) % layout.size:
         return []
+    ahead, _, between, _ = layout.unpack_from(listed)
     rows = list(layout.iter_unpack(listed))
-    return (
-        []
-        if any(one[::2] != rows[0][::2] for one in rows)
-        else [Raw(k, b"", d) for _, k, _, d in rows]
-    )
+    if any(one[0] != ahead or one[2] != between for one in rows):
+        return []
+    return [Raw(key, data) for _, key, _, data in rows]
 
 
 def _dump(kind: int, family: int) -> Iterator[tuple[int, bytes]]:
