@@ -163,6 +163,10 @@ class Host(Node):
         sections = ["# " + section for section in tables.split("# ")[1:]]
         return "".join(s for s in sections if " filter" in s or "-A" in s or "-N" in s)
 
+    def table(self) -> str:
+        """`nft list table inet dnet`, in which the elements of each set are sorted."""
+        return snapshot.sorted_elements(self.run("nft", "list", "table", "inet", "dnet"))
+
     def snapshot(self) -> str:
         """Rules, chains, devices, addresses, routes and sysctls, to compare two moments."""
         return self._toy_rules() + snapshot.parse(self.run(snapshot.COMMAND))

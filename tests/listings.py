@@ -48,3 +48,6 @@ LISTINGS: dict[str, list[tuple[str, ...]]] = {
         *(("link", "add", "web", "db"), ("link", "add", "host", "db")),
     ],
 }
+
+# Those that are taken of nftables as well, whose table is the same but for its elements.
+OF_NFTABLES = ("bridge-init-docker0", "no-icc", "mappings", "link", "everything")

@@ -57,17 +57,20 @@ def nftables(listed: str) -> list[str]:
     """
     found: dict[str, list[str]] = {}
     table = block = ""
-    for line in re.sub(r",\n\s+", ", ", listed).splitlines():
+    for line in sorted_elements(listed).splitlines():
         if line.startswith("table "):
             table = block = line.removesuffix(" {")
         elif line.endswith(" {"):
             block = f"{table} {line.strip().removesuffix(' {')}"
         elif line == "\t}":
             block = table
-        found.setdefault(f"nft {block}", []).append(
-            re.sub(r"elements = \{ (.*) \}", _sorted, line.strip())
-        )
+        found.setdefault(f"nft {block}", []).append(line.strip())
     return [f"{name}: {line}" for name, lines in sorted(found.items()) for line in lines if line]
+
+
+def sorted_elements(listed: str) -> str:
+    """What nft lists with the elements of each set on one line, sorted."""
+    return re.sub(r"elements = \{ (.*) \}", _sorted, re.sub(r",\n\s+", ", ", listed))
 
 
 def _sorted(elements: re.Match[str]) -> str:

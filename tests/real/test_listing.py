@@ -1,4 +1,4 @@
-"""The exact rules that dnet leaves, as `iptables -S` lists them, beside reviewed golden files.
+"""The exact rules that dnet leaves, as `iptables -S` and `nft list` do, beside golden files.
 
 One file serves both iptables variants. `UPDATE_GOLDEN=1` writes the files anew, for a change of
 the layout; what it wrote is then to be read as carefully as code.
@@ -11,13 +11,14 @@ import os
 import pytest
 
 from tests.host import Host
-from tests.lab import Lab
+from tests.lab import NFTABLES, Lab
 from tests.listings import (
     DB,
     FAR,
     GOLDEN,
     LISTINGS,
     MAPPED,
+    OF_NFTABLES,
     SECOND,
     WEB,
 )
@@ -64,6 +65,17 @@ def test_the_listing_is_the_golden_one(both: Lab, name: str) -> None:
     compare(name, after(both, LISTINGS[name]).listing())
 
 
+@pytest.mark.parametrize("name", OF_NFTABLES)
+def test_the_listing_of_nftables_is_the_golden_one(nftables: Lab, name: str) -> None:
+    compare(f"{NFTABLES}/{name}", after(nftables, LISTINGS[name]).table())
+
+
+@pytest.mark.parametrize("name", OF_NFTABLES)
+def test_a_detour_leads_back_to_that_of_nftables(nftables: Lab, name: str) -> None:
+    host = after(nftables, [*LISTINGS[name], *DETOURS[name]])
+    compare(f"{NFTABLES}/{name}", host.table())
+
+
 @pytest.mark.parametrize("name", DETOURS)
 def test_a_detour_leads_back_to_it(lab: Lab, name: str) -> None:
     compare(name, after(lab, [*LISTINGS[name], *DETOURS[name]]).listing())
@@ -83,4 +95,5 @@ def test_the_shared_chains_do_not_grow_with_the_mappings(lab: Lab) -> None:
 
 
 def test_no_golden_file_is_left_over() -> None:
-    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(LISTINGS)
+    for folder, names in ((GOLDEN, LISTINGS), (GOLDEN / NFTABLES, OF_NFTABLES)):
+        assert {path.stem for path in folder.glob("*.txt")} == set(names)
