@@ -13,12 +13,19 @@ from tests import figures
 from tests.contract import STATUS
 from tests.figures import Tally
 from tests.host import Host
+from tests.lab import Lab
 from tests.node import Completed
 
 PROCESSES = 32
 INIT = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16", "--no-icc")
 Command = tuple[str, ...]
 Results = list[tuple[Command, Completed]]
+
+
+@pytest.fixture
+def host(every: Lab) -> Host:
+    """A fresh machine, with each firewall in turn."""
+    return every.host()
 
 
 @pytest.fixture

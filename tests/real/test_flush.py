@@ -15,6 +15,11 @@ from tests.node import Node
 from tests.site import ordered
 
 MAPPINGS, LINKS = figures.amount(40, 200), figures.amount(10, 50)
+# What the administrator has in the chain of theirs.
+RESTRICTION = {
+    False: "iptables -A DNET-USER -s 198.51.100.7 -j DROP",
+    True: "nft add rule inet dnet user ip saddr 198.51.100.7 drop",
+}
 FOREIGN = (
     "-N FOREIGN",
     "-A FOREIGN -s 192.0.2.0/24 -j DROP",
@@ -23,7 +28,6 @@ FOREIGN = (
     "-I FORWARD 1 -i eth9 -j ACCEPT",
     "-t nat -A POSTROUTING -o eth9 -j MASQUERADE",
     "-t raw -A PREROUTING -i eth9 -p udp -j NOTRACK",
-    "-A DNET-USER -s 198.51.100.7 -j DROP",
 )
 ALL_TABLES = "for t in filter nat raw mangle; do iptables -t $t {} || true; done"
 
@@ -104,13 +108,45 @@ WRECKS = (
 )
 
 
-_OURS = ("DNET", "dnet0", "dnet1", "SECOND", "172.17.", "172.18.", "conf/dnet", "ip_forward")
+# With nftables: what becomes of devices and settings as well, and of rules beside it.
+WRECKS_OF_NFTABLES = (
+    Wreck("nft-flush-ruleset", "nft flush ruleset", spares=False),
+    Wreck("nft-delete-table", "nft delete table inet dnet"),
+    Wreck("flush", "iptables -F", spares=False),
+    Wreck("nft-half-way-back", "nft delete table inet dnet; nft -f half"),
+    Wreck("nft-old-ruleset", "nft flush ruleset; nft -f half", spares=False),
+    Wreck(
+        "nft-elements",
+        "nft flush map inet dnet port4; nft flush set inet dnet link4;"
+        "nft add element inet dnet port4 '{ tcp . 1 : 192.0.2.1 . 1 }'",
+    ),
+    Wreck("nft-rules", "nft flush chain inet dnet forward; nft insert rule inet dnet publish drop"),
+    *(
+        wreck
+        for wreck in WRECKS
+        if wreck.name in ("bridge-deleted", "bridge-down", "settings", "routes")
+    ),
+)
+WRECKS_OF = {name: WRECKS_OF_NFTABLES if name == labs.NFTABLES else WRECKS for name in labs.EVERY}
+# Beside a FORWARD of iptables-nft, which may be gone.
+_BESIDE = "--comment dnet -j ACCEPT"
+_OURS = (
+    "inet dnet",
+    "DNET",
+    "dnet0",
+    "dnet1",
+    "SECOND",
+    "172.17.",
+    "172.18.",
+    "conf/dnet",
+    "ip_forward",
+)
 
 
 def dnets(host: Host) -> str:
     """What of the host is dnet's, in order."""
     lines = ordered(host.snapshot()).splitlines()
-    return "\n".join(line for line in lines if is_ours(line))
+    return "\n".join(line for line in lines if is_ours(line) and _BESIDE not in line)
 
 
 def others(host: Host) -> list[str]:
@@ -120,7 +156,8 @@ def others(host: Host) -> list[str]:
 
 
 def is_ours(line: str) -> bool:
-    return any(word in line for word in _OURS) and "-A DNET-USER" not in line
+    is_users = "-A DNET-USER" in line or "chain user: ip " in line
+    return any(word in line for word in _OURS) and not is_users
 
 
 class Loaded(NamedTuple):
@@ -139,7 +176,7 @@ class Loaded(NamedTuple):
         assert (done.returncode, done.stdout) == (0, ""), done
 
 
-@pytest.fixture(scope="module", params=labs.VARIANTS)
+@pytest.fixture(scope="module", params=labs.EVERY)
 def loaded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, variant_folders: Path
 ) -> Iterator[Loaded]:
@@ -162,17 +199,24 @@ def load(host: Host, node: Node, folder: Path) -> None:
     lines += ["link add host c0 -p 5432/tcp", "interface allocate far --bridge dnet1"]
     lines += ["map add far 127.0.0.1:8080:80", "map add far 10000-10099:100-199/udp"]
     lines += [f"attach web --netns {node.netns} --bridge dnet0 -p 8000:80"]
-    host.iptables(*FOREIGN[:-1])
+    host.iptables(*FOREIGN)
+    by_nftables = host.variant == labs.NFTABLES
+    saving = "nft list table inet dnet" if by_nftables else "iptables-save"
     half = len(lines) // 2
     host.ok("batch", stdin="\n".join(lines[:half]))
-    host.run("sh", "-c", f"iptables-save > {folder}/half")
+    host.run("sh", "-c", f"{saving} > {folder}/half")
     host.ok("batch", stdin="\n".join(lines[half:]))
-    host.iptables(FOREIGN[-1])
+    host.run("sh", "-c", RESTRICTION[by_nftables])
     host.run("sh", "-c", f"iptables-save | grep -v DNET > {folder}/old")
     host.quiet("check")
 
 
-@pytest.mark.parametrize("wreck", WRECKS, ids=str)
+@pytest.mark.parametrize(
+    ("loaded", "wreck"),
+    [(name, wreck) for name, wrecks in WRECKS_OF.items() for wreck in wrecks],
+    indirect=["loaded"],
+    ids=str,
+)
 def test_restore_after(loaded: Loaded, wreck: Wreck) -> None:
     host = loaded.host
     before, foreign = dnets(host), others(host)
@@ -228,7 +272,7 @@ def test_restore_mends_the_rest(loaded: Loaded, beside: Beside) -> None:
     """What is not dnet's to mend keeps none of the rest from being mended."""
     host = loaded.host
     before, foreign = dnets(host), others(host)
-    wrecks = [wreck for wreck in WRECKS if "bridge" not in wreck.name]
+    wrecks = [wreck for wreck in WRECKS_OF[host.variant] if "bridge" not in wreck.name]
     with figures.tally("flush", "wrecks", "differences") as tally:
         for wreck in figures.some(wrecks, 3, beside):
             with tally.trial(f"{wreck} beside {beside}"):
@@ -260,7 +304,7 @@ def put_back(loaded: Loaded, foreign: list[str]) -> None:
     if others(host) != foreign:
         for table in ("filter", "nat", "raw"):
             host.try_run("sh", "-c", f"iptables -t {table} -F; iptables -t {table} -X")
-        host.iptables("-P FORWARD ACCEPT", "-P INPUT ACCEPT", *FOREIGN[:-1])
+        host.iptables("-P FORWARD ACCEPT", "-P INPUT ACCEPT", *FOREIGN)
         loaded.ok("restore")
-        host.iptables(FOREIGN[-1])
+        host.run("sh", "-c", RESTRICTION[host.variant == labs.NFTABLES])
         assert others(host) == foreign
