@@ -44,7 +44,9 @@ def _reached(tables: Tables, first: Chain) -> Iterator[Chain]:
 
 
 def _mark(tables: Tables, chain: Chain) -> None:
-    listing = nftrules.Listing(nf_tables.listed("-t", "list", "chain", "ip", *chain))
+    listing = nftrules.Listing(
+        nf_tables.listed("-t", "list", "chain", "ip", chain.table, chain.name)
+    )
     found, texts = listing.rules(chain.name), tables.chains.get(chain, [])
     if len(found) != len(texts):
         return
