@@ -28,6 +28,7 @@ _STAYING = re.compile(r"^sysctl (ip_forward|\.\./bridge/.*|conf/(all|default)/.*
 _STAYING_KEYS = (
     "net/ipv4/ip_forward",
     "net/ipv6/conf/all/forwarding",
+    "net/ipv6/conf/dnet0/accept_dad",
     "net/bridge/bridge-nf-call-iptables",
     "net/bridge/bridge-nf-filter-vlan-tagged",
 )
@@ -127,8 +128,8 @@ class Site:
 
     def staying(self) -> dict[str, str]:
         """The settings that stay on once dnet has needed them."""
-        there = (key for key in _STAYING_KEYS if Path("/proc/sys", key).exists())
-        return {key: self.host.sysctl(key) for key in there}
+        known = self.host.run(f"cd /proc/sys; ls -d {' '.join(_STAYING_KEYS)} 2>/dev/null || true")
+        return {key: self.host.sysctl(key) for key in known.split()}
 
     def files(self) -> dict[str, str]:
         """Every file of the state folder but the lock, with its contents."""
