@@ -140,6 +140,7 @@ _dnet_grammar() {
             ;;
         'interface list')
             options='--bridge=<bridge>
+                --origin=cni|netavark|oci
                 -q,--quiet
                 -j,--json
                 --format=text|json|env
@@ -261,7 +262,8 @@ _dnet_grammar() {
             arguments='<id>'
             ;;
         'detach')
-            options='--if-exists
+            options='--origin=cni|netavark|oci
+                --if-exists
                 --dry-run
                 -j,--json
                 --format=text|json|env
@@ -296,6 +298,7 @@ _dnet_grammar() {
             ;;
         'gc')
             options='--owner=<id>+
+                --origin=cni|netavark|oci
                 --dry-run
                 -j,--json
                 --format=text|json|env

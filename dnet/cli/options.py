@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from dnet.cli import define
 from dnet.cli.define import Checked, Choice, F
 from dnet.errors import UsageError
 from dnet.model.entities import MTUS
-from dnet.values import address, endpoint, names
+from dnet.values import address, endpoint, names, origins
 
 if TYPE_CHECKING:
     from dnet.cli.session import Session
@@ -89,6 +90,7 @@ RESERVED_PORT = Checked("endpoint", endpoint.parse_endpoint, ("<port>",))
 PUBLISH = Checked("spec", endpoint.parse_publish)
 SPEC = Checked("spec", _spec)
 FILE = Checked("file", str, ("<file>",))
+ORIGIN = Checked("origin", origins.parse, ("cni", "netavark", "oci"))
 MAC = Checked("mac", address.parse_mac)
 LINKED = Checked("link", names.child_alias, ("<id>",))
 COUNT = Checked("n", lambda text: _whole(text, 1, 1 << 24))
@@ -119,6 +121,16 @@ def listed_bridge(command: F) -> F:
     return define.option(
         "--bridge", metavar="NAME", type=BRIDGE, help="Only this bridge's; else every bridge's."
     )(command)
+
+
+def origin(help_text: str) -> Callable[[F], F]:
+    """--origin, for what container runtimes asked for."""
+    return define.option(
+        "--origin",
+        metavar="BY[:NETWORK[/CONTAINER[/IFNAME]]]",
+        type=ORIGIN,
+        help=help_text,
+    )
 
 
 def if_exists(command: F) -> F:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -31,8 +31,15 @@ class Kernel(Parts):
     `trace` takes a line for each step, and nobody may want it.
     """
 
-    def __init__(self, wait: float, inherit: tuple[int, ...], warn: Say, trace: Say | None) -> None:
-        super().__init__(warn, wait, inherit)
+    def __init__(
+        self,
+        wait: float,
+        inherit: tuple[int, ...],
+        warn: Say,
+        trace: Say | None,
+        callers: Collection[str] = (),
+    ) -> None:
+        super().__init__(warn, wait, inherit, callers)
         self._trace = trace
 
     @cached_property

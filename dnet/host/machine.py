@@ -37,17 +37,32 @@ class Parts:
     """What the machine is asked and changed by; each part is loaded when it is needed.
 
     A command that only allocates needs none of them. `warn` takes a line; `wait` is the time in
-    seconds that the firewall's programs may take, `inherit` the descriptors they keep open.
+    seconds that the firewall's programs may take, `inherit` the descriptors they keep open,
+    `callers` the programs whose ports are ours, where they have called us.
     """
 
     def __init__(
-        self, warn: Callable[[str], None], wait: float = 0, inherit: tuple[int, ...] = ()
+        self,
+        warn: Callable[[str], None],
+        wait: float = 0,
+        inherit: tuple[int, ...] = (),
+        callers: Collection[str] = (),
     ) -> None:
+        self._callers = callers
         self._warn = warn
         self._wait = wait
         self._inherit = inherit
         self._firewalls: dict[str, Firewall] = {}
         self._rules: dict[str, Rules] = {}
+
+    @property
+    def lent(self) -> Collection[int]:
+        """The inodes of sockets whose ports are ours to publish."""
+        if not self._callers:
+            return ()
+        from dnet.host import callers
+
+        return callers.sockets(self._callers)
 
     @cached_property
     def netlink(self) -> Netlink:
@@ -110,7 +125,7 @@ class Machine:
     def _ports(self) -> HostPorts:
         from dnet.host.sockets import HostPorts
 
-        return HostPorts()
+        return HostPorts(self._parts.lent)
 
     def now(self) -> str:
         """The time, RFC 3339 in UTC."""
@@ -305,6 +320,13 @@ class Machine:
         from dnet.host import netns
 
         return netns.is_another(shown, cookie)
+
+    def is_inhabited(self, shown: str, cookie: int | None) -> bool:
+        """Whether a namespace of the store is there, and a process is in it."""
+        from dnet.host import nsholder
+
+        place = self.locate(shown, cookie)
+        return place is not None and nsholder.is_inhabited(place.path)
 
     def port_of(self, interface_id: str) -> str | None:
         """The host's end of an interface's veth pair, by its name, where it is there."""

@@ -1,4 +1,4 @@
-"""Who keeps a network namespace alive: the one question of `restore --adopt`."""
+"""Who keeps a network namespace alive."""
 
 from __future__ import annotations
 
@@ -46,6 +46,14 @@ def find(cookie: int) -> Holder | None:
         if monotonic() > end:
             break
     return None
+
+
+def is_inhabited(path: str) -> bool:
+    """Whether a process is in the network namespace behind a path."""
+    identity = _identity(path)
+    return identity is not None and any(
+        _identity(f"/proc/{pid}/ns/net") == identity for pid in openfiles.pids()
+    )
 
 
 def _candidates() -> Iterator[Holder]:

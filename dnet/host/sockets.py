@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -102,10 +102,12 @@ class PortSet:
 class HostPorts:
     """What of the host stands in the way of a binding; each part of /proc is read once, if asked.
 
-    `proto` is tcp, udp or sctp, `port` 1 to 65535, `host_ip` an address, 0.0.0.0 for all.
+    `proto` is tcp, udp or sctp, `port` 1 to 65535, `host_ip` an address, 0.0.0.0 for all. The
+    sockets whose inodes are `lent` stand in nobody's way.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lent: Collection[int] = ()) -> None:
+        self._lent = lent
         self._listeners: dict[str, Listeners] = {}
         self._reserved: PortSet | None = None
 
@@ -131,7 +133,7 @@ class HostPorts:
         return listeners.addresses(first, last)
 
     def _read(self, proto: str) -> Listeners:
-        self._listeners[proto] = listeners = read_listeners(proto)
+        self._listeners[proto] = listeners = read_listeners(proto, self._lent)
         return listeners
 
     def _read_reserved(self) -> PortSet:
@@ -139,19 +141,23 @@ class HostPorts:
         return reserved
 
 
-def read_listeners(proto: str) -> Listeners:
+def read_listeners(proto: str, but: Collection[int] = ()) -> Listeners:
     """The listeners of `proto` (tcp, udp or sctp) on IPv4 addresses, by sock_diag(7) or /proc/net.
 
     TCP: sockets in state LISTEN. UDP: those without a peer. SCTP: endpoints. A protocol the
-    kernel does not have has no listeners.
+    kernel does not have has no listeners. Sockets with one of the inodes `but` are left out.
     """
+    return Listeners(one for one in _read_all(proto) if one.inode not in but)
+
+
+def _read_all(proto: str) -> Iterable[Listener]:
     if proto == "sctp":
-        return Listeners(parse_sctp(_lines("/proc/net/sctp/eps")))
+        return parse_sctp(_lines("/proc/net/sctp/eps"))
     if proto in ("tcp", "udp") and (found := sockdiag.listening(proto)) is not None:
         heard = ((_heard(one.address), one) for one in found if not one.ipv6_only)
-        return Listeners(Listener(ip, one.port, proto, one.inode) for ip, one in heard if ip)
+        return (Listener(ip, one.port, proto, one.inode) for ip, one in heard if ip)
     tables = (f"/proc/net/{proto}", f"/proc/net/{proto}6")
-    return Listeners(found for path in tables for found in parse_inet(_lines(path), proto))
+    return (found for path in tables for found in parse_inet(_lines(path), proto))
 
 
 def _lines(path: str) -> Iterator[bytes]:

@@ -77,7 +77,8 @@ class Bridge(NamedTuple):
     `adopted` is a device that was there before dnet: it is never deleted. `other_ips` are its
     further addresses in the subnets. `direct_access` is whether what comes from elsewhere may go
     straight to a container's own address, None where nobody said; `masquerade6` is None where the
-    kind of prefix decides.
+    kind of prefix decides. `origin` is `BY:NETWORK` of the container runtime that it was made for:
+    it goes with its last attachment.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Bridge(NamedTuple):
     range6: str | None = None
     masquerade6: bool | None = None
     binding_ip6: str = V6.any
+    origin: str | None = None
 
     @property
     def subnets(self) -> tuple[Subnet, ...]:
@@ -160,11 +162,31 @@ class Bridge(NamedTuple):
         return cls(name=key, **{**row, **spans})
 
 
+class Origin(NamedTuple):
+    """Which container runtime asked for an interface, and for what.
+
+    `by` is one of origins.RUNTIMES, `network` the runtime's name for the network, `container` its
+    id of the container, `ifname` the device's name there, `name` what people call the container.
+    """
+
+    by: str
+    network: str
+    container: str
+    ifname: str
+    name: str | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What no two interfaces have in common."""
+        return tuple(self[:4])
+
+
 class Interface(NamedTuple):
     """A container's interface: an address on a bridge under an id, and where it is plugged in.
 
     `netns` and `ifname` are None until it is attached; `cookie` tells the namespace from
-    another one of the same name; it is GONE once a boot has taken the namespace with it.
+    another one of the same name; it is GONE once a boot has taken the namespace with it. `origin`
+    is None for what no container runtime asked for.
     """
 
     id: str
@@ -176,6 +198,7 @@ class Interface(NamedTuple):
     ifname: str | None = None
     cookie: int | None = None
     ip6: str | None = None
+    origin: Origin | None = None
 
     @property
     def key(self) -> str:
@@ -198,12 +221,15 @@ class Interface(NamedTuple):
 
     def row(self) -> Row:
         """What stands in the store under the key."""
-        return _row(self)
+        row = _row(self)
+        return row | {"origin": self.origin._asdict()} if self.origin else row
 
     @classmethod
     def from_row(cls, key: str, row: Row) -> Self:
         """The interface behind a row of the store."""
         row = {**row, "expose": tuple(row.get("expose", ()))}
+        if origin := row.get("origin"):
+            row["origin"] = Origin(**origin)
         return cls(id=key, **row)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from dnet.errors import ConflictError, NotFoundError, UsageError
@@ -69,6 +70,11 @@ def interface(state: State, interface_id: str) -> Interface:
             partial(nearby.names, interface_id, state.interfaces),
         )
     return found
+
+
+def by_origin(state: State, origin: Sequence[str]) -> list[Interface]:
+    """The interfaces whose origin's key begins so, oldest first."""
+    return [state.interfaces[key] for key in state.interfaces_by_origin.keys(tuple(origin))]
 
 
 def _unnamed(state: State) -> Bridge:

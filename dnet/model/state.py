@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from dnet.model import fields
-from dnet.model.entities import GONE, IPTABLES, Bridge, Interface, Link, Mapping, Reservation
+from dnet.model.entities import (
+    GONE,
+    IPTABLES,
+    Bridge,
+    Interface,
+    Link,
+    Mapping,
+    Origin,
+    Reservation,
+)
 from dnet.model.table import ABSENT, Index, Raw, Table
 from dnet.values import address, family
 from dnet.values.endpoint import Endpoint
@@ -246,6 +255,11 @@ class State:
         )
 
     @property
+    def interfaces_by_origin(self) -> Index:
+        """Interface ids by the beginnings of their origins' keys, of one part up to all four."""
+        return self.interfaces.index("origin", lambda _, row: _beginnings(row.get("origin")))
+
+    @property
     def mappings_by_target(self) -> Index:
         """Mapping keys by container address."""
         return self.mappings.index("target", lambda _, row: (row["container_ip"],))
@@ -271,3 +285,9 @@ class State:
             link = self.links[key]
             for endpoint in link.endpoints:
                 yield endpoint, link
+
+
+def _beginnings(origin: Raw | None) -> Iterator[tuple[str, ...]]:
+    if origin is not None:
+        key = Origin(**origin).key
+        yield from (key[:length] for length in range(1, len(key) + 1))

@@ -75,18 +75,22 @@ def chosen(state: State, one: Interface, specs: Sequence[PublishSpec]) -> list[M
     return found
 
 
-def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[Interface]:
+def collect(
+    state: State, facts: Facts, *, owners: Sequence[str] = (), origin: Sequence[str] = ()
+) -> list[Interface]:
     """Release what belongs to network namespaces that are gone, and the ids that are named.
 
     A namespace that cannot be found lives on while a process is in it, and so does its pair of
     devices; they are spared, unless another namespace has its name now.
-    Raises NotFoundError for a name that is no interface.
+    With an `origin`, of the others those alone whose origin begins so. Raises NotFoundError for a
+    name that is no interface.
     """
     for owner in owners:
         find.interface(state, owner)
+    keys = state.interfaces_by_origin.keys(tuple(origin)) if origin else list(state.interfaces)
     lost = [
         one
-        for one in state.interfaces.values()
+        for one in map(state.interfaces.__getitem__, keys)
         if one.netns and one.id not in owners and not facts.is_there(one.netns, one.cookie)
     ]
     gone = [state.interfaces[name] for name in dict.fromkeys(owners)]
@@ -97,7 +101,15 @@ def collect(state: State, facts: Facts, *, owners: Sequence[str] = ()) -> list[I
     ]
     for one in gone:
         interface.drop(state, one)
+    _remove_unused(state, facts)
     return gone
+
+
+def _remove_unused(state: State, facts: Facts) -> None:
+    if any(one.origin for one in state.bridges.values()):
+        from dnet.network import bridge  # Which takes time to load.
+
+        bridge.remove_unused(state, facts)
 
 
 def _plug(

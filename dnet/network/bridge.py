@@ -30,12 +30,13 @@ def init(
     """Set a bridge up, or change exactly the given options of one that is there.
 
     `options` holds what was given, by the names of Bridge's fields; `firewall`, which the first
-    bridge of a store decides; and `ipv6`, whether it serves that. Raises ConflictError,
+    bridge of a store decides; and `ipv6`, whether it serves that. One that a container runtime had
+    made, and a person asks for, is that person's: it stays. Raises ConflictError,
     ExhaustedError where no subnet is free, KernelError where no firewall, or no IPv6, is on this
     machine, UsageError.
     """
     existing = state.bridges.get(name)
-    given = dict(options)
+    given = {"origin": None, **options}
     chooses6 = "address6" not in given
     has_rules = given.get("iptables", existing.iptables if existing else True)
     firewalls.choose(state, facts, given.pop("firewall", None), is_needed=has_rules)
@@ -69,8 +70,8 @@ def remove(
     if if_exists and name not in state.bridges:
         return
     bridge = find.bridge(state, name, to_remove=True)
-    if not force and (held := _held(state, bridge)):
-        raise ConflictError(f"{name} still has {held}", f"{_removal(bridge)} --force")
+    if not force and (found := held(state, bridge)):
+        raise ConflictError(f"{name} still has {found}", f"{_removal(bridge)} --force")
     for one in [one for one in state.interfaces.values() if one.bridge == name]:
         interface.drop(state, one)
     for of in FAMILIES:
@@ -86,6 +87,13 @@ def remove(
     if name in state.cursors:
         state.cursors.drop(name)
     state.bridges.drop(name)
+
+
+def remove_unused(state: State, facts: Facts) -> None:
+    """Remove the bridges that were made for container runtimes, and on which nothing is left."""
+    for one in list(state.bridges.values()):
+        if one.origin and not held(state, one):
+            remove(state, facts, name=one.name)
 
 
 def unenforced(state: State) -> list[str]:
@@ -151,9 +159,9 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
             f"remove it first: {_removal(existing)}",
         )
     if made.address != existing.address:
-        if held := _held(state, existing, V4):
+        if found := held(state, existing, V4):
             raise ConflictError(
-                f"{existing.name} has {existing.address} and still {held}",
+                f"{existing.name} has {existing.address} and still {found}",
                 f"release them first, or all at once: {_removal(existing)} --force",
             )
         if device is not None:
@@ -208,7 +216,7 @@ def _checked6(bridge: Bridge, own: str) -> Bridge:
     return bridge._replace(range6=None if part == str(address.network(own)) else part)
 
 
-def _held(state: State, bridge: Bridge, *families: Family) -> str:
+def held(state: State, bridge: Bridge, *families: Family) -> str:
     """What is allocated on a bridge of some families, or any, in words; empty where nothing is."""
     ports = sum(1 for one in state.reservations.values() if one.bridge == bridge.name)
     counts = {

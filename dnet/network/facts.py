@@ -143,6 +143,9 @@ class Facts(Protocol):
     def is_another(self, shown: str, cookie: int | None) -> bool:
         """Whether a name of the store stands for another namespace now."""
 
+    def is_inhabited(self, shown: str, cookie: int | None) -> bool:
+        """Whether a namespace of the store is there, and a process is in it."""
+
     def port_of(self, interface_id: str) -> str | None:
         """The host's end of an interface's veth pair, by its name, where it is there."""
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Sequence
 
 from dnet.firewall.door import Finding
-from dnet.plan.steps import Plan
+from dnet.model.entities import Bridge, Interface
+from dnet.model.state import State
+from dnet.plan.steps import Plan, Step
+from dnet.values.names import OWN_CHAINS
+from dnet.values.veth import veth_name
 
 _HANDFUL, _MANY = 5, 10
 
@@ -46,3 +51,28 @@ def by_chain(findings: Sequence[Finding]) -> Iterator[str]:
 
 def _counted(table: str, what: str, chain: str, found: Sequence[Finding]) -> str:
     return str(found[0]) if len(found) == 1 else f"{table} {chain}: {what}: {len(found)} rules"
+
+
+def of_interface(plan: Plan, state: State, interface_id: str) -> Iterator[str]:
+    """What a plan mends that keeps one interface from its network, in words."""
+    one = state.interfaces[interface_id]
+    home = state.bridges[one.bridge]
+    devices = {home.name, veth_name(one.id)}
+    yield from (str(error) for name, error in plan.blocked.items() if name in devices)
+    ports = [step for port in plan.ports if port.device in devices for step in port.steps]
+    yield from (step.why for step in (*plan.before, *ports) if step.why and _of(step) in devices)
+    yield from (line for line in plan.loose if line.startswith(f"{one.id} "))
+    yield from (str(found) for found in plan.findings if _concerns(found, home, one))
+
+
+def _of(step: Step) -> str | None:
+    """The device that a step is about; that of a setting is not to be told from its name."""
+    return getattr(step, "device", None)
+
+
+def _concerns(found: Finding, home: Bridge, one: Interface) -> bool:
+    """Whether it is a rule with an address of an interface, or a chain that its bridge needs."""
+    if found.rule is None:
+        return found.chain.name == home.chain or found.chain.name in OWN_CHAINS
+    words = re.findall(r"[0-9a-fA-F.:]+", found.rule)
+    return any(ip in (word, word.rpartition(":")[0]) for word in words for ip in one.addresses)

@@ -91,6 +91,8 @@ def _interfaces(state: State) -> None:
         demand(bool(whole), place, "netns, ifname and cookie belong together")
         alone = not one.netns or len(state.interfaces_by_place.keys((one.netns, one.ifname))) == 1
         demand(alone, place, f"another one is {one.ifname} in {one.netns}")
+        alike = state.interfaces_by_origin.keys(one.origin.key) if one.origin else ()
+        demand(len(alike) <= 1, place, "another one has the same origin")
 
 
 def _reservations(state: State) -> None:

@@ -20,11 +20,13 @@ from dnet.model.entities import (
     Interface,
     Link,
     Mapping,
+    Origin,
     Reservation,
 )
 from dnet.model.fields import CURSORS
 from dnet.values import address, address6, endpoint, family, names
 from dnet.values.family import V4, V6
+from dnet.values.origins import RUNTIMES
 
 
 class Check(NamedTuple):
@@ -97,6 +99,20 @@ def _are_addresses(value: Any) -> bool:
     return type(value) is list and all(map(_ANY_ADDRESS.passes, value))
 
 
+def _is_origin(value: Any) -> bool:
+    return (
+        type(value) is dict
+        and value.keys() == set(Origin._fields)
+        and all(check.passes(value[name]) for name, check in _ORIGIN.items())
+    )
+
+
+def _made_for(text: str) -> str:
+    """`BY:NETWORK`, the container runtime and its network. Raises UsageError."""
+    by, _, network = text.partition(":")
+    return text if by in RUNTIMES and network else ""
+
+
 def _pair(text: str) -> str:
     """`PARENT:CHILD`, of which the parent may be the host. Raises UsageError."""
     parent, _, child = text.partition(":")
@@ -151,6 +167,13 @@ _BRIDGE: dict[str, Check] = {
     "range6": _or_none(TEXT),
     "masquerade6": _or_none(_FLAG),
     "binding_ip6": ADDRESS6,
+    "origin": _or_none(_canonical("a container runtime and its network", _made_for)),
+}
+_ORIGIN = {
+    "by": _one_of(*RUNTIMES),
+    **dict.fromkeys(("network", "container"), TEXT),
+    "ifname": _DEVICE,
+    "name": _or_none(TEXT),
 }
 _INTERFACE = {
     "bridge": _DEVICE,
@@ -161,6 +184,7 @@ _INTERFACE = {
     "ifname": _or_none(_DEVICE),
     "cookie": _or_none(_COUNT),
     "ip6": _or_none(ADDRESS6),
+    "origin": _or_none(Check("what a container runtime asked for", _is_origin)),
 }
 _RESERVATION = {"bridge": _DEVICE, "owner": OWNER}
 _MAPPING = {"container_ip": _ANY_ADDRESS, "container_port": _PORT, "bridge": _DEVICE}

@@ -49,26 +49,30 @@ class Maintenance(Clearance):
             overruled = [*plan.rules.overruled, *plan.rules.notes, *kernel.foreign(state)]
             return FirewallView(state.firewall, state.variant, kernel.icc_by(state), overruled)
 
-    def check(self) -> list[str]:
+    def check(self, only: str | None = None) -> list[str]:
         """Every difference between the store and the kernel, in words. Changes nothing.
 
-        What seems to differ while a command is under way is looked at again once it has ended.
+        With an interface's id `only` what keeps that one from its network. What seems to differ
+        while a command is under way is looked at again once it has ended.
         """
-        if not self._store.has_journal() and not self._differences(None):
+        if not self._store.has_journal() and not self._differences(None, only):
             return []
         with self._locked(writes=False):
             try:
                 journal, left = self._store.journal(), _LEFT_BEHIND
             except DamagedStateError as error:
                 journal, left = None, f"{error}; {error.hint}"
-            return [*self._differences(journal), *([left] if self._store.has_journal() else [])]
+            found = self._differences(journal, only)
+            return [*found, left] if self._store.has_journal() else found
 
-    def _differences(self, journal: State | None) -> list[str]:
+    def _differences(self, journal: State | None, only: str | None) -> list[str]:
         state = self._store.load()
         self._bring_here(state)
         with self._kernel() as kernel:
             kernel.require()
             plan = self._way_home(state, journal, kernel, self._reserved(state, kernel))
+            if only is not None:
+                return list(report.of_interface(plan, state, only))
             blocked = [str(error) for error in plan.blocked.values()]
             overruled = [*plan.rules.overruled, *kernel.hindrances(state)]
             absent = kernel.absent(set(map(host_ip_of, state.mappings)))

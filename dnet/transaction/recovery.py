@@ -33,7 +33,8 @@ class Settings(NamedTuple):
 
     `warn`, `tell`, `trace` and `notice` take a line: a warning, what was done, a step of it, what
     is waited for. The last two are None where nobody wants to see them. `begin` is called ahead of
-    whatever may change something.
+    whatever may change something. What programs of the names `callers` listen on that have called
+    this process is no obstacle.
     """
 
     state_dir: str = STATE_DIR
@@ -43,6 +44,7 @@ class Settings(NamedTuple):
     trace: Say | None = None
     notice: Say | None = None
     begin: Callable[[], None] = _begin
+    callers: tuple[str, ...] = ()
 
 
 class Recovery:
@@ -77,7 +79,8 @@ class Recovery:
     @contextmanager
     def _kernel(self, inherit: tuple[int, ...] = (), wait: float = 0) -> Iterator[Kernel]:
         system.require_files()
-        kernel = Kernel(max(wait, 1), inherit, self._settings.warn, self._settings.trace)
+        given = self._settings
+        kernel = Kernel(max(wait, 1), inherit, given.warn, given.trace, given.callers)
         try:
             yield kernel
         finally:

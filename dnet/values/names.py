@@ -94,6 +94,13 @@ def interface_id(text: str) -> str:
     return text
 
 
+def digest(text: str) -> str:
+    """Ten letters and digits that follow from a text, and as good as never from another one."""
+    from _blake2 import blake2s  # Under hashlib, and loaded in a tenth of its time.
+
+    return blake2s(text.encode(errors="surrogateescape"), digest_size=5).hexdigest()
+
+
 def reads_as_address(text: str) -> bool:
     """Whether a target is meant as an address: digits with dots, or anything with a colon."""
     return bool(re.match(_ADDRESS_LIKE, text)) and ("." in text or ":" in text)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from dnet.values.names import digest
+
 
 def veth_name(interface_id: str) -> str:
     """Its name: 14 bytes that follow from the id."""
-    from _blake2 import blake2s  # Under hashlib, and loaded in a tenth of its time.
-
-    return f"veth{blake2s(interface_id.encode(), digest_size=5).hexdigest()}"
+    return f"veth{digest(interface_id)}"
 
 
 def is_veth_name(name: str) -> bool:

@@ -30,8 +30,9 @@ class FakeFacts:
     `busy` holds what host processes listen on, `(address, port, protocol)`; a listener on
     0.0.0.0 is in the way of every address, and every listener of a wildcard. `namespaces` are
     those that are there, `plugged` the ids of interfaces whose veth pair is, `zoned` the devices
-    in a zone of firewalld; `addresses` and `macs` are by and of devices, `ports` the names of
-    those of a bridge, `addresses6` what devices have of IPv6 beyond their link.
+    in a zone of firewalld, `inhabited` the namespaces with a process; `addresses` and `macs` are
+    by and of devices, `ports` the names of those of a bridge, `addresses6` what devices have of
+    IPv6 beyond their link.
     """
 
     devices: Mapping[str, Device] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class FakeFacts:
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     plugged: Collection[str] = ()
     zoned: Collection[str] = ()
+    inhabited: Collection[str] = ()
     firewalls_there: Collection[str] = FIREWALLS
     addresses6: Mapping[str, Sequence[str]] = field(default_factory=dict)
     lacks_ipv6: bool = False
@@ -111,6 +113,9 @@ class FakeFacts:
 
     def is_another(self, shown: str, cookie: int | None) -> bool:
         return shown in self.namespaces and self.namespaces[shown].cookie != cookie
+
+    def is_inhabited(self, shown: str, cookie: int | None) -> bool:
+        return self.is_there(shown, cookie) and shown in self.inhabited
 
     def port_of(self, interface_id: str) -> str | None:
         return self.port_name(interface_id) if interface_id in self.plugged else None

@@ -6,6 +6,7 @@ from dnet.cli import define, options
 from dnet.cli.commands.interface import allocated
 from dnet.cli.output.document import Document
 from dnet.cli.session import Request, nothing
+from dnet.errors import UsageError
 from dnet.model.entities import Interface, Mapping
 from dnet.model.state import State
 from dnet.network import attachment, interface
@@ -117,13 +118,22 @@ def _published(mapping: Mapping) -> str:
 
 
 @define.command()
-@define.argument("ids", metavar="ID...", nargs=-1, required=True, type=options.ID)
+@define.argument("ids", metavar="ID...", nargs=-1, type=options.ID)
+@options.origin("What this container runtime asked for, in place of ids; none is no error.")
 @options.if_exists
 @options.changes
-def detach(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
+def detach(
+    ids: tuple[str, ...], origin: tuple[str, ...] | None, if_exists: bool, dry_run: bool
+) -> Request:
     """Unplug interfaces, and release all they had, as dnet interface release does.
 
     All that are named, or none.
     """
+    if bool(ids) == bool(origin):
+        raise UsageError("name interfaces, or an --origin", "dnet interface list")
+    if origin:
+        from dnet.network import runtimes
+
+        return Request(nothing, Operation(runtimes.detach, origin=origin), dry_run)
     operation = Operation(interface.release, ids=ids, if_exists=if_exists)
     return Request(nothing, operation, dry_run)

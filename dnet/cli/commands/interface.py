@@ -85,19 +85,17 @@ def release(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
 
 @interface.command("list", instead=["dnet interface show {}"])
 @options.listed_bridge
+@options.origin("Only what this container runtime asked for, on its network, of its container.")
 @options.lists
-def list_(bridge: str | None) -> Request:
+def list_(bridge: str | None, origin: tuple[str, ...] | None) -> Request:
     """List the interfaces."""
 
     def show(state: State, _: Any) -> Document:
         if bridge is not None:
             find.bridge(state, bridge)
         seen = Presence(state)
-        items = [
-            views.interface(state, one, seen)
-            for one in state.interfaces.values()
-            if bridge in (None, one.bridge)
-        ]
+        found = find.by_origin(state, origin) if origin else state.interfaces.values()
+        items = [views.interface(state, one, seen) for one in found if bridge in (None, one.bridge)]
         return Document(items, columns=COLUMNS, key=lambda item: str(item["id"]))
 
     return Request(show)

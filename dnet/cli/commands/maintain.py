@@ -61,14 +61,15 @@ def restore(adopt: bool, dry_run: bool) -> Request:
     type=options.ID,
     help="Also this interface, wherever it is plugged in; any number of times.",
 )
+@options.origin("Only what this container runtime asked for, on its network, of its container.")
 @options.changes
-def gc(owners: tuple[str, ...], dry_run: bool) -> Request:
+def gc(owners: tuple[str, ...], origin: tuple[str, ...] | None, dry_run: bool) -> Request:
     """Release what belongs to network namespaces that are gone, and print the ids."""
 
     def show(_: State, gone: list[Interface]) -> Document:
         return Document([one.id for one in gone], values=tuple(one.id for one in gone))
 
-    operation = Operation(attachment.collect, owners=owners)
+    operation = Operation(attachment.collect, owners=owners, origin=origin or ())
     return Request(show, operation, dry_run, finds=True, many=True)
 
 

@@ -97,6 +97,11 @@ def published_text(item: Item) -> str:
     return f"{item['host_ip']}:{ports_text(item, 'host_port')}:{inside}/{item['proto']}"
 
 
+def origin_text(item: Item) -> str:
+    """What a container runtime asked for, as --origin takes it: `cni:lab/0a1b2c/eth0`."""
+    return f"{item['by']}:{item['network']}/{item['container']}/{item['ifname']}"
+
+
 def missing(item: Item) -> str:
     """What is wrong with a bridge whose device is not there."""
     return "missing" if item["present"] is False else ""
@@ -114,7 +119,7 @@ def plain(value: Any, none: str = "-", yes: str = "yes", no: str = "no") -> str:
     if isinstance(value, bool):
         return yes if value else no
     if isinstance(value, dict):
-        return published_text(value)
+        return origin_text(value) if "by" in value else published_text(value)
     if isinstance(value, list):
         return " ".join(plain(one) for one in value) or none
     return str(value)

@@ -50,6 +50,7 @@ def bridge(one: Bridge, seen: Seen) -> View:
         "other_ips": list(one.other_ips),
         **_ipv6_of(one),
         "created": one.created,
+        "origin": one.origin,
         "present": seen.of_bridge(one),
     }
 
@@ -94,6 +95,7 @@ def interface(state: State, one: Interface, seen: Seen) -> View:
         "expose": list(one.expose),
         "ports": [published(one) for one in mapped],
         "links": [link.child for link in links if link.parent == one.id],
+        "origin": one.origin._asdict() if one.origin else None,
     }
 
 

@@ -1,0 +1,179 @@
+"""What container runtimes ask for: attachments that are known by their origin, with their bridge.
+
+A runtime says who a container is in its own words. It may ask twice, for something that is gone, or
+never again for something that is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dnet.errors import ConflictError, UsageError
+from dnet.model import find
+from dnet.model.entities import Bridge, Interface, Origin
+from dnet.model.state import State
+from dnet.network import attachment, interface
+from dnet.network import bridge as bridges
+from dnet.network.attachment import Wiring
+from dnet.values import address, names
+from dnet.values.names import for_shell
+
+if TYPE_CHECKING:
+    from dnet.network.facts import Facts
+
+_SHORT = 12
+
+
+class Home(NamedTuple):
+    """The bridge of a runtime's network, and what its configuration says of it.
+
+    `options` are those of bridge.init; with None the bridge has to be there.
+    """
+
+    name: str
+    options: Mapping[str, Any] | None = None
+
+
+def attach(
+    state: State,
+    facts: Facts,
+    *,
+    origin: Origin,
+    home: Home,
+    wiring: Wiring,
+    ip: str | None = None,
+    expose: Sequence[str] = (),
+) -> Interface:
+    """Plug a container in, on a bridge that is made where it is missing.
+
+    Again it is the same attachment; one whose namespace is gone is made anew.
+    Raises ConflictError where the bridge is there and other than the configuration says, and what
+    attachment.attach raises.
+    """
+    _provide(state, facts, home, f"{origin.by}:{origin.network}")
+    former = _former(state, facts, origin)
+    _drop_dead(state, facts, wiring)
+    made = attachment.attach(
+        state,
+        facts,
+        interface_id=former.id if former else _new_id(state, origin),
+        wiring=wiring,
+        bridge=home.name,
+        ip=ip,
+        expose=expose,
+    )
+    if made.origin != origin:
+        made = made._replace(origin=origin)
+        state.interfaces.put(made.id, made)
+    return made
+
+
+def detach(state: State, facts: Facts, *, origin: Sequence[str]) -> list[Interface]:
+    """Release what has an origin that begins so; nothing of it there is no error."""
+    gone = find.by_origin(state, origin)
+    for one in gone:
+        interface.drop(state, one)
+    bridges.remove_unused(state, facts)
+    return gone
+
+
+class Collected(NamedTuple):
+    """What was released, and what was to be and has a process in its namespace."""
+
+    gone: list[Interface]
+    spared: list[Interface]
+
+
+def collect(
+    state: State, facts: Facts, *, origin: Sequence[str], but: Collection[tuple[str, str]]
+) -> Collected:
+    """Release what has an origin that begins so, but for these containers' (id, ifname).
+
+    Who has a process in its namespace is spared: no runtime is alone on a network for certain.
+    """
+    found = Collected([], [])
+    for one in find.by_origin(state, origin):
+        if one.origin and (one.origin.container, one.origin.ifname) in but:
+            continue
+        lives = one.netns is not None and facts.is_inhabited(one.netns, one.cookie)
+        (found.spared if lives else found.gone).append(one)
+    for one in found.gone:
+        interface.drop(state, one)
+    bridges.remove_unused(state, facts)
+    return found
+
+
+def _provide(state: State, facts: Facts, home: Home, origin: str) -> None:
+    """Make the bridge, if it is not there. Raises ConflictError for one that is another."""
+    if home.options is None:
+        return
+    there = state.bridges.get(home.name)
+    if there is None:
+        bridges.init(state, facts, name=home.name, options={**home.options, "origin": origin})
+    else:
+        _refuse_other(state, there, home.options)
+
+
+def _refuse_other(state: State, bridge: Bridge, options: Mapping[str, Any]) -> None:
+    for name, asked in options.items():
+        has = state.firewall if name == "firewall" else getattr(bridge, name)
+        wanted = asked
+        if name == "range" and asked is not None:
+            part = address.parse_range(asked, bridge.address)
+            wanted = None if part == bridge.subnet else part
+        if has != wanted and (name, wanted) != ("firewall", "auto"):
+            raise ConflictError(
+                f"the bridge {bridge.name} has the {name} {_told(has)}, not {_told(wanted)}",
+                f"mend the configuration, or see: dnet bridge show {for_shell(bridge.name)}",
+            )
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else str(value)
+
+
+def _former(state: State, facts: Facts, origin: Origin) -> Interface | None:
+    """The attachment as it was asked for before, unless it went with its namespace."""
+    for one in find.by_origin(state, origin.key):
+        if one.netns is None or facts.is_there(one.netns, one.cookie):
+            return one
+        interface.drop(state, one)
+    return None
+
+
+def _drop_dead(state: State, facts: Facts, wiring: Wiring) -> None:
+    """Drop what a runtime left at the same place: a pid, and a path with it, is used again."""
+    place = facts.namespace(wiring.netns).shown, wiring.ifname
+    for key in state.interfaces_by_place.keys(place):
+        one = state.interfaces[key]
+        if one.origin and not facts.is_there(str(one.netns), one.cookie):
+            interface.drop(state, one)
+
+
+def _new_id(state: State, origin: Origin) -> str:
+    """An id that people can read: the container's name, else the beginning of its id.
+
+    With the device behind it where the container has another interface.
+    """
+    rest = "" if _is_first(state, origin) else f".{origin.ifname}"
+    for base in (origin.name, origin.container[:_SHORT]):
+        if base and _is_free(state, f"{base}{rest}"):
+            return f"{base}{rest}"
+    return f"{origin.by}-{names.digest('/'.join(origin.key))}"
+
+
+def _is_first(state: State, origin: Origin) -> bool:
+    same = (state.interfaces[key].origin for key in state.interfaces_by_origin.keys((origin.by,)))
+    return all(one is None or one.container != origin.container for one in same)
+
+
+def _is_free(state: State, text: str) -> bool:
+    """Whether it is an id that nobody has, nor keeps a port for."""
+    try:
+        names.interface_id(text)
+    except UsageError:
+        return False
+    return text not in state.interfaces and not state.reservations_by_owner.keys(text)
