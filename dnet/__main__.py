@@ -31,7 +31,7 @@ def _end(error: Exception) -> NoReturn:
     """End where dnet cannot be loaded, as where half of it is installed."""
     said = [f"dnet: error: {type(error).__name__}: {error}"]
     with suppress(Exception):
-        from dnet.cli.fault import known
+        from dnet.transaction.fault import known
 
         said = list(known(error, sys.argv[1:]).lines())
     with suppress(OSError):

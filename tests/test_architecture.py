@@ -27,7 +27,7 @@ FLOORS = (
     {"host"},
     {"store"},  # Beside host, of which it asks who holds its lock.
     {"transaction"},
-    {"cli", "__main__"},
+    {"cli", "plugins", "__main__"},
 )
 PURE = set().union(*FLOORS[: FLOORS.index({"host"})])
 

@@ -140,7 +140,7 @@ def _known(error: Exception, words: list[str], begun: list[Session]) -> DnetErro
     """The error that a user reads for whatever was raised."""
     if isinstance(error, DnetError):
         return error
-    from dnet.cli.fault import known
+    from dnet.transaction.fault import known
 
     found = known(error, words)
     return found.advising(f"{_DONE}; {found.hint}") if _has_changed(begun) else found

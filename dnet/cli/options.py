@@ -93,15 +93,8 @@ FILE = Checked("file", str, ("<file>",))
 ORIGIN = Checked("origin", origins.parse, ("cni", "netavark", "oci"))
 MAC = Checked("mac", address.parse_mac)
 LINKED = Checked("link", names.child_alias, ("<id>",))
-COUNT = Checked("n", lambda text: _whole(text, 1, 1 << 24))
-MTU = Checked("n", lambda text: _whole(text, MTUS[0], MTUS[-1]))
-
-
-def _whole(text: str, low: int, high: int) -> int:
-    is_short = names.is_number(text) and len(text) <= len(str(high))
-    if not is_short or not low <= int(text) <= high:
-        raise UsageError(f"{names.quoted(text)} is not a number from {low} to {high}")
-    return int(text)
+COUNT = Checked("n", lambda text: names.whole(text, 1, 1 << 24))
+MTU = Checked("n", lambda text: names.whole(text, MTUS[0], MTUS[-1]))
 
 
 def bridge(command: F) -> F:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -35,8 +35,8 @@ _MOST_NAMED = 3
 _SHORTEST = {V4: address.SHORTEST_PREFIX, V6: 48}
 
 
-def choose(state: State, facts: Facts) -> str:
-    """The first of the source's twelve candidates that nothing of the host overlaps.
+def choose(state: State, facts: Facts, candidates: Sequence[str] = CANDIDATES) -> str:
+    """The first candidate, as a rule of the source's twelve, that nothing of the host overlaps.
 
     In the way are a nameserver, another bridge's subnet, and a route to a network. Raises
     ExhaustedError, whose hint names what is in the way.
@@ -48,20 +48,20 @@ def choose(state: State, facts: Facts) -> str:
         for one in bridge.subnets
     ]
     for subnet, why in [*_nameservers(facts), *there]:
-        for candidate in CANDIDATES:
+        for candidate in candidates:
             if address.overlap(candidate, subnet):
                 obstacles.setdefault(candidate, why)
-    for route in facts.routes(CANDIDATES):
-        left = [one for one in CANDIDATES if one not in obstacles]
+    for route in facts.routes(candidates):
+        left = [one for one in candidates if one not in obstacles]
         if not left:
             break
         if route.device not in leaving:
             hidden = (one for one in left if _hides(route, one))
             obstacles |= dict.fromkeys(hidden, _described(route))
-    free = next((one for one in CANDIDATES if one not in obstacles), None)
+    free = next((one for one in candidates if one not in obstacles), None)
     if free is not None:
         return free
-    listed = ", ".join(dict.fromkeys(obstacles[one] for one in CANDIDATES))
+    listed = ", ".join(dict.fromkeys(obstacles[one] for one in candidates))
     raise ExhaustedError(
         "no subnet is free for the bridge", f"in the way: {listed}; choose one with --address"
     )

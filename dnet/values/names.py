@@ -168,6 +168,14 @@ def is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal()
 
 
+def whole(text: str, low: int, high: int) -> int:
+    """A whole number in plain decimal digits, not below one and not above another."""
+    is_short = is_number(text) and len(text) <= len(str(high))
+    if not is_short or not low <= int(text) <= high:
+        raise UsageError(f"{quoted(text)} is not a number from {low} to {high}")
+    return int(text)
+
+
 def port(text: str) -> int:
     """A port number, 1 to 65535, in plain decimal digits."""
     if not re.match(_DIGITS, text) or not 1 <= int(text) <= 65535:

@@ -202,7 +202,7 @@ def test_where_dnet_is_installed_by_half(web: Host) -> None:
 
 
 def test_where_not_even_the_report_can_be_thought_of(web: Host) -> None:
-    place = "sys.modules['dnet.cli.main'] = sys.modules['dnet.cli.fault'] = None"
+    place = "sys.modules['dnet.cli.main'] = sys.modules['dnet.transaction.fault'] = None"
     refusal = read_refusal(faulty(web, place, "pass", "map", "list"))
     assert (refusal.status, refusal.hint) == (STATUS["failed"], None)
 

@@ -44,7 +44,7 @@ def _known(error: Exception, line: script.Line) -> DnetError:
     """The error of a line: whatever it is, the next line may be another matter."""
     if isinstance(error, DnetError):
         return error
-    from dnet.cli.fault import known
+    from dnet.transaction.fault import known
 
     return known(error, ["batch", "--each", *line.words])
 

@@ -1,0 +1,1 @@
+"""What container runtimes call: their documents in, theirs out; neither Click nor rich."""

@@ -1,0 +1,65 @@
+"""What all runtimes ask for: a container plugged in, and taken away again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dnet.model.state import State
+from dnet.transaction.driver import Driver
+from dnet.transaction.operation import Operation
+
+if TYPE_CHECKING:
+    from dnet.model.entities import Bridge, Interface, Origin
+    from dnet.network.attachment import Wiring
+    from dnet.network.runtimes import Home
+    from dnet.transaction.recovery import Settings
+
+
+def attach(
+    settings: Settings,
+    origin: Origin,
+    home: Home,
+    wiring: Wiring,
+    *,
+    ip: str | None = None,
+    expose: Sequence[str] = (),
+) -> tuple[Interface, Bridge]:
+    """Plug a container in, all of it or nothing; what it got. Raises DnetError."""
+    from dnet.network import runtimes
+
+    operation: Operation[Interface] = Operation(
+        runtimes.attach, origin=origin, home=home, wiring=wiring, ip=ip, expose=expose
+    )
+    outcome = Driver(settings).change(operation)
+    return outcome.result, outcome.state.bridges[outcome.result.bridge]
+
+
+def detach(settings: Settings, origin: Sequence[str]) -> None:
+    """Release what is known of an origin. Nothing that is there is no error.
+
+    A store that is lost knows of nothing: what it made is left, for nobody can tell whose it is.
+    Raises DnetError.
+    """
+    if _is_concerned(settings, origin):
+        from dnet.network import runtimes
+
+        Driver(settings).change(Operation(runtimes.detach, origin=origin))
+
+
+def _is_concerned(settings: Settings, origin: Sequence[str]) -> bool:
+    """Whether there is anything to do, read without the lock."""
+    from dnet.store.folder import Store
+
+    store = Store(settings.state_dir)
+    state = store.load()
+    return (
+        tuple(origin) in state.interfaces_by_origin
+        or store.has_journal()
+        or any(_is_left(state, bridge) for bridge in state.bridges.values())
+    )
+
+
+def _is_left(state: State, bridge: Any) -> bool:
+    """Whether a bridge may be one of a runtime's that has nothing on it any more."""
+    return bridge.origin is not None and not state.leases(bridge.name)

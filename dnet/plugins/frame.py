@@ -1,0 +1,118 @@
+"""How a program runs that a container runtime calls: one document in, one out, and nothing else.
+
+What the caller's shell has set does not steer it: what it needs to know is in the document.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from dnet.errors import DnetError, UsageError, on_one_line
+
+if TYPE_CHECKING:
+    from dnet.transaction.recovery import Settings
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_CHUNK, _MOST = 1 << 16, 1 << 24
+
+Refusal = Callable[[DnetError], tuple[Any, int]]
+"""What is said of an error, as a document or nothing, and the exit status."""
+
+
+def run(program: str, work: Callable[[], Any], refusal: Refusal) -> NoReturn:
+    """Do the work, answer with the document it gives, and end the process.
+
+    All that anything else writes to the standard output goes to stderr.
+    """
+    gc.disable()
+    output = _taken_output()
+    try:
+        document, status = work(), 0
+    except (KeyboardInterrupt, SystemExit) as end:
+        document, status = refusal(DnetError(f"{program} was interrupted; nothing was changed"))
+        status = end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else 130
+    except Exception as error:
+        document, status = refusal(_known(error, program))
+    if document is not None and not _write(output, document):
+        status = status or 1
+    os._exit(status)
+
+
+def leave_environment() -> None:
+    """Let nothing of the caller's environment reach dnet, nor the programs it starts."""
+    os.environ.clear()
+    os.environ.update(PATH=PATH, LANG="C.UTF-8")
+
+
+def document() -> Any:
+    """The JSON document on the standard input. Raises UsageError."""
+    import json
+
+    data = b""
+    with suppress(OSError):
+        while len(data) < _MOST and (part := os.read(0, _CHUNK)):
+            data += part
+    try:
+        return json.loads(data.decode(errors="surrogateescape"))
+    except RecursionError:
+        raise UsageError("the document on the standard input is nested too deeply") from None
+    except ValueError as error:
+        raise UsageError(f"the standard input is not a JSON document: {error}") from None
+
+
+def settings(
+    program: str, state_dir: str, lock_timeout: float, callers: tuple[str, ...] = ()
+) -> Settings:
+    """What a driver needs to know."""
+    from dnet.host.signals import end_by_exception
+    from dnet.transaction.recovery import Settings
+
+    return Settings(
+        state_dir,
+        lock_timeout,
+        warn=lambda line: say(f"{program}: warning: {line}"),
+        begin=end_by_exception,
+        callers=callers,
+    )
+
+
+def say(line: str) -> None:
+    """A line on stderr; that nobody reads it is no reason to stop."""
+    with suppress(OSError):
+        os.write(2, f"{on_one_line(line)}\n".encode(errors="backslashreplace"))
+
+
+def _taken_output() -> int | None:
+    """A descriptor of the standard output that nobody else has; None where it is closed."""
+    try:
+        output = os.dup(1)
+    except OSError:
+        return None
+    with suppress(OSError):
+        os.dup2(2, 1)
+    return output
+
+
+def _write(output: int | None, document: Any) -> bool:
+    import json
+
+    data = f"{json.dumps(document)}\n".encode()
+    try:
+        while data and output is not None:
+            data = data[os.write(output, data) :]
+    except OSError:
+        return False
+    return output is not None
+
+
+def _known(error: Exception, program: str) -> DnetError:
+    if isinstance(error, DnetError):
+        return error
+    from dnet.transaction.fault import known
+
+    return known(error, [f"({program})", *sys.argv[1:]])

@@ -1,0 +1,105 @@
+"""A network as a runtime's configuration has it: the options of a bridge, and ports to publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from dnet import STATE_DIR
+from dnet.errors import UsageError
+from dnet.model.entities import FIREWALLS, MTUS, REUSE, ROUND_ROBIN
+from dnet.plugins.fields import Fields
+from dnet.values import address, names
+from dnet.values.endpoint import PublishSpec, parse_publish
+
+LOCK_TIMEOUT = 30.0
+_FLAGS = {
+    "icc": "icc",
+    "masquerade": "masquerade",
+    "ipforward": "ip_forward",
+    "iptables": "iptables",
+    "isolate": "isolate",
+    "firewalld": "firewalld",
+    "directaccess": "direct_access",
+}
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    def chosen(text: str) -> str:
+        if text not in words:
+            raise UsageError(f"{names.quoted(text)} is none of {', '.join(words)}")
+        return text
+
+    return chosen
+
+
+def _mtu(text: str) -> int:
+    return names.whole(text, MTUS[0], MTUS[-1])
+
+
+_PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "address": ("address", address.parse_cidr),
+    "range": ("range", str),
+    "mtu": ("mtu", _mtu),
+    "chain": ("chain", names.chain),
+    "firewall": ("firewall", _one_of("auto", *FIREWALLS)),
+    "bindingip": ("binding_ip", address.parse_host_ip),
+    "portrange": ("port_range", names.port_range),
+    "allocation": ("allocation", _one_of(ROUND_ROBIN, REUSE)),
+}
+_OWN = {"statedir", "locktimeout"}
+
+
+class Place(NamedTuple):
+    """The store that a configuration names, and how long to wait for it in seconds."""
+
+    state_dir: str = STATE_DIR
+    lock_timeout: float = LOCK_TIMEOUT
+
+
+def place(given: Fields) -> Place:
+    """Where the store is: `stateDir`, and `lockTimeout`. Raises UsageError."""
+    folder = given.text("stateDir") or STATE_DIR
+    if not folder.startswith("/"):
+        raise UsageError(f"{given.named('stateDir')} is not an absolute path")
+    timeout = given.parsed("lockTimeout", lambda text: names.whole(text, 0, 86400))
+    return Place(folder, LOCK_TIMEOUT if timeout is None else float(timeout))
+
+
+def options(given: Fields) -> dict[str, Any]:
+    """Those of a bridge, under the names of `dnet bridge init`'s. Raises UsageError."""
+    found: dict[str, Any] = {}
+    for plain, key in given.entries():
+        if plain in _FLAGS:
+            found[_FLAGS[plain]] = given.flag(key)
+        elif plain in _PARSERS:
+            name, parse = _PARSERS[plain]
+            found[name] = given.parsed(key, parse)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def unknown(given: Fields) -> list[str]:
+    """The keys that are no option of a bridge, nor of the store."""
+    known = {*_FLAGS, *_PARSERS, *_OWN}
+    return [key for plain, key in given.entries() if plain not in known]
+
+
+def published(
+    host_ip: str | None, host_port: int, port: int, proto: str, length: int = 1
+) -> PublishSpec:
+    """A port, or a range of that length, as `-p` would publish it. Raises UsageError."""
+    at = f"{address.bracketed(host_ip)}:" if host_ip else ""
+    here, there = (_span(one, length) for one in (host_port, port))
+    return parse_publish(f"{at}{here}:{there}/{proto}")
+
+
+def _span(first: int, length: int) -> str:
+    return f"{first}-{first + length - 1}" if length > 1 else f"{first}"
+
+
+def only(ips: list[str]) -> str | None:
+    """The one address that was asked for, without a prefix length. Raises UsageError."""
+    found = [address.parse(one.partition("/")[0]) for one in ips]
+    if len(set(found)) > 1:
+        raise UsageError(f"an interface has one address, not {' and '.join(found)}")
+    return found[0] if found else None
