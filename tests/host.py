@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests import snapshot, zygote
 from tests.contract import STATUS
@@ -46,6 +46,14 @@ def read_refusal(done: Completed) -> Refusal:
     assert all(line.startswith("dnet: hint: ") for line in lines[1:]), done
     hint = lines[1].removeprefix("dnet: hint: ") if lines[1:] else None
     return Refusal(done.returncode, None, lines[0].removeprefix("dnet: error: "), hint)
+
+
+class Call(NamedTuple):
+    """How a program is called."""
+
+    words: Sequence[str]
+    stdin: str = ""
+    env: Mapping[str, str] = {}
 
 
 class Host(Node):
@@ -100,6 +108,23 @@ class Host(Node):
         one = {"words": [*map(str, args)], "env": dict(env or {}), "stdin": stdin}
         (done,) = self._run({"commands": [one], "after": after, "number": number})
         return done
+
+    def program(
+        self,
+        name: str,
+        *words: str,
+        stdin: str = "",
+        env: Mapping[str, str] | None = None,
+    ) -> Completed:
+        """A finished program of those that a container runtime calls, whatever became of it."""
+        one = {"program": name, "words": [*words], "env": dict(env or {}), "stdin": stdin}
+        (done,) = self._run({"commands": [one]})
+        return done
+
+    def programs(self, name: str, calls: Sequence[Call], at_once: int) -> list[Completed]:
+        """What became of every one of these calls, as many as that at a time."""
+        commands = [{"program": name, **call._asdict()} for call in calls]
+        return self._run({"commands": commands, "at_once": at_once})
 
     def dnets(self, commands: Sequence[Sequence[str]], at_once: int) -> list[Completed]:
         """What became of every one of these `dnet`, as many as that at a time."""

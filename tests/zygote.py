@@ -18,7 +18,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -30,6 +30,12 @@ Completed = subprocess.CompletedProcess[str]
 Job = dict[str, Any]
 
 ROOT = Path(__file__).parents[1]
+PROGRAMS = {
+    "dnet": "dnet.cli.main",
+    "dnet-netavark": "dnet.plugins.netavark",
+    "dnet-cni": "dnet.plugins.cni",
+    "dnet-oci-hook": "dnet.plugins.oci",
+}
 TIMEOUT_SECONDS = 120
 _CLONE_NEWNET = 0x40000000
 # Where the tests began: in the namespace of one of them it would end with that one.
@@ -99,6 +105,7 @@ class Child:
 
     def __init__(self, command: Job, job: Job) -> None:
         self.words = command["words"]
+        self._program = command.get("program", "dnet")
         self._files = [os.memfd_create(name) for name in ("stdin", "stdout", "stderr")]
         os.pwrite(self._files[0], command.get("stdin", "").encode(), 0)
         self.pid = os.fork()
@@ -116,7 +123,7 @@ class Child:
         os.environ.update(env)
         time.tzset()
         signal.alarm(TIMEOUT_SECONDS)
-        sys.argv = ["dnet", *self.words]
+        sys.argv = [self._program, *self.words]
         if any(name.startswith("DNET_POINT_") for name in env):
             from tests import points
 
@@ -129,10 +136,8 @@ class Child:
             toy.install()
         if "DNET_REHEARSE" in env:
             rehearse()
-        from dnet.cli.main import main
-
         try:
-            main()
+            program(self._program)()
         except SystemExit as end:
             # Which Python would make the exit status of the process.
             sys.stdout.flush()
@@ -156,6 +161,17 @@ def enter(netns: str) -> None:
     with open(netns) as namespace:
         if libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "setns", netns)
+
+
+def program(name: str) -> Callable[[], Any]:
+    """The main function of a program; one that a container runtime calls gets away from here."""
+    if name != "dnet":
+        from dnet.host.firewall import firewalld
+
+        # It heeds no variable that would say where the bus is.
+        setattr(firewalld, "_ADDRESS", os.environ["DBUS_SYSTEM_BUS_ADDRESS"])  # noqa: B010
+    main: Callable[[], Any] = import_module(PROGRAMS[name]).main
+    return main
 
 
 def rehearse() -> None:
