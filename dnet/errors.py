@@ -81,6 +81,10 @@ class ConflictError(DnetError):
     status, code = 4, "conflict"
 
 
+class OtherBridgeError(ConflictError):
+    """A bridge is there, and other than the configuration of a container runtime's network says."""
+
+
 class AddressInUseError(ConflictError):
     """An address that was asked for by name is taken or reserved."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dnet.errors import ConflictError, UsageError
+from dnet.errors import OtherBridgeError, UsageError
 from dnet.model import find
 from dnet.model.entities import Bridge, Interface, Origin
 from dnet.model.state import State
@@ -48,8 +48,8 @@ def attach(
     """Plug a container in, on a bridge that is made where it is missing.
 
     Again it is the same attachment; one whose namespace is gone is made anew.
-    Raises ConflictError where the bridge is there and other than the configuration says, and what
-    attachment.attach raises.
+    Raises OtherBridgeError where the bridge is there and other than the configuration says, and
+    what attachment.attach raises.
     """
     _provide(state, facts, home, f"{origin.by}:{origin.network}")
     former = _former(state, facts, origin)
@@ -105,7 +105,7 @@ def collect(
 
 
 def _provide(state: State, facts: Facts, home: Home, origin: str) -> None:
-    """Make the bridge, if it is not there. Raises ConflictError for one that is another."""
+    """Make the bridge, if it is not there. Raises OtherBridgeError."""
     if home.options is None:
         return
     there = state.bridges.get(home.name)
@@ -123,7 +123,7 @@ def _refuse_other(state: State, bridge: Bridge, options: Mapping[str, Any]) -> N
             part = address.parse_range(asked, bridge.address)
             wanted = None if part == bridge.subnet else part
         if has != wanted and (name, wanted) != ("firewall", "auto"):
-            raise ConflictError(
+            raise OtherBridgeError(
                 f"the bridge {bridge.name} has the {name} {_told(has)}, not {_told(wanted)}",
                 f"mend the configuration, or see: dnet bridge show {for_shell(bridge.name)}",
             )

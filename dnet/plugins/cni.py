@@ -1,0 +1,272 @@
+"""`dnet-cni`: a plugin of the Container Network Interface, specification 0.3.0 to 1.1.0.
+
+https://github.com/containernetworking/cni/blob/main/SPEC.md. The command and the container stand in
+variables of the environment, the network's configuration is a document on the standard input.
+What is not needed for VERSION is loaded later: runtimes ask for it ahead of everything.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from dnet.errors import (
+    DnetError,
+    LockedError,
+    NotFoundError,
+    OtherBridgeError,
+    StateUnreadableError,
+    UsageError,
+)
+from dnet.plugins import frame
+
+if TYPE_CHECKING:
+    from dnet.plugins.cniconfig import Config
+    from dnet.plugins.fields import Fields
+    from dnet.transaction.recovery import Settings
+
+PROGRAM = "dnet-cni"
+VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+_SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
+
+# The specification's numbers of errors; from 100 on they are a plugin's own.
+_OTHER_VERSION, _UNSUPPORTED, _UNKNOWN_CONTAINER, _BAD_VARIABLE = 1, 2, 3, 4
+_BAD_CONFIG, _AGAIN, _UNAVAILABLE, _OWN = 7, 11, 50, 100
+
+
+class ProtocolError(UsageError):
+    """What the specification has a number for."""
+
+    def __init__(self, number: int, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.number = number
+
+
+class Call:
+    """What the environment says: the command, and the container."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self.command = environment.get("CNI_COMMAND", "")
+
+    def needed(self, name: str) -> str:
+        """A variable that has to be there. Raises ProtocolError."""
+        found = self._environment.get(name, "")
+        if not found:
+            raise ProtocolError(_BAD_VARIABLE, f"{name} is missing")
+        return found
+
+    def arguments(self) -> dict[str, str]:
+        """CNI_ARGS: `KEY=VALUE;…`. Raises ProtocolError."""
+        found = {}
+        for pair in filter(None, self._environment.get("CNI_ARGS", "").split(";")):
+            key, sign, value = pair.partition("=")
+            if not sign:
+                raise ProtocolError(_BAD_VARIABLE, f"CNI_ARGS: {pair!r} is not KEY=VALUE")
+            found[key.lower()] = value
+        return found
+
+
+_version = VERSIONS[-1]
+
+
+def main() -> NoReturn:
+    """Do what a container runtime asks for."""
+    frame.run(PROGRAM, _work, _refusal)
+
+
+def _work() -> Any:
+    call = Call(dict(os.environ))
+    frame.leave_environment()
+    if not call.command:
+        raise ProtocolError(
+            _BAD_VARIABLE,
+            f"CNI_COMMAND is missing: {PROGRAM} is called by a container runtime",
+            "dnet plugin config cni",
+        )
+    document = frame.document()
+    version = _take_version(document, call.command)
+    if call.command == "VERSION":
+        return {"cniVersion": version, "supportedVersions": list(VERSIONS)}
+    from dnet.plugins.cniconfig import Config
+    from dnet.plugins.fields import Fields
+
+    config = Config(Fields(document, ""), version)
+    work = {"ADD": _add, "DEL": _delete, "CHECK": _check, "GC": _collect, "STATUS": _status}
+    return work[call.command](call, config)
+
+
+def _take_version(document: Any, command: str) -> str:
+    """The version that the answer is of. Raises ProtocolError for one that is not spoken here."""
+    global _version
+    asked = document.get("cniVersion", "0.1.0") if isinstance(document, dict) else "0.1.0"
+    if command == "VERSION":
+        return str(asked)
+    if asked not in VERSIONS:
+        raise ProtocolError(
+            _OTHER_VERSION, f"cniVersion {asked!r} is none of {', '.join(VERSIONS)}"
+        )
+    _version = asked
+    if command not in ("ADD", "DEL", *_SINCE):
+        raise ProtocolError(_BAD_VARIABLE, f"CNI_COMMAND: {command!r} is no command of CNI's")
+    if VERSIONS.index(asked) < VERSIONS.index(_SINCE.get(command, VERSIONS[0])):
+        raise ProtocolError(_OTHER_VERSION, f"there is no {command} in version {asked}")
+    return str(asked)
+
+
+def _refusal(error: DnetError) -> tuple[Any, int]:
+    told = {"cniVersion": _version, "code": _number(error), "msg": str(error)}
+    hint = error.hint
+    return (told | {"details": hint} if hint else told), 1
+
+
+def _number(error: DnetError) -> int:
+    if isinstance(error, ProtocolError):
+        return error.number
+    if isinstance(error, LockedError):
+        return _AGAIN
+    if isinstance(error, StateUnreadableError):
+        return _UNAVAILABLE
+    if isinstance(error, UsageError | OtherBridgeError):
+        return _BAD_CONFIG
+    return _OWN + error.status
+
+
+def _container(call: Call) -> str:
+    from dnet.plugins.cniconfig import is_container_id
+
+    found = call.needed("CNI_CONTAINERID")
+    if not is_container_id(found):
+        raise ProtocolError(_BAD_VARIABLE, f"CNI_CONTAINERID: {found[:60]!r} is no container's id")
+    return found
+
+
+def _ifname(call: Call) -> str:
+    from dnet.values import names
+
+    try:
+        return names.device(call.needed("CNI_IFNAME"))
+    except ProtocolError:
+        raise
+    except UsageError as error:
+        raise ProtocolError(_BAD_VARIABLE, f"CNI_IFNAME: {error}", error.hint) from None
+
+
+def _key(call: Call, config: Config) -> tuple[str, str, str, str]:
+    return "cni", config.name, _container(call), _ifname(call)
+
+
+def _settings(config: Config) -> Settings:
+    place = config.place
+    return frame.settings(PROGRAM, place.state_dir, place.lock_timeout)
+
+
+# ADD
+
+
+def _add(call: Call, config: Config) -> Any:
+    from dnet.model.entities import Origin
+    from dnet.network.attachment import Wiring
+    from dnet.plugins import attachments, cniresult
+
+    key, netns, arguments = _key(call, config), call.needed("CNI_NETNS"), call.arguments()
+    if config.given.value("prevResult") is not None:
+        raise ProtocolError(
+            _BAD_CONFIG, "dnet has to be the first plugin of a network, and is behind another one"
+        )
+    wishes = config.wishes(arguments, lambda line: frame.say(f"{PROGRAM}: warning: {line}"))
+    try:
+        made, bridge = attachments.attach(
+            _settings(config),
+            Origin(*key, arguments.get("k8s_pod_name") or None),
+            config.home,
+            Wiring(netns, key[3], wishes.mac, wishes.publish),
+            ip=wishes.ip,
+        )
+    except (NotFoundError, UsageError):
+        _blame_namespace(netns)
+        raise
+    return cniresult.result(config.version, made, bridge, netns, config.dns)
+
+
+def _blame_namespace(netns: str) -> None:
+    """Raises ProtocolError where a call failed for its network namespace."""
+    from dnet.transaction.presence import machine
+    from dnet.values import names
+
+    try:
+        machine().namespace(names.namespace(netns))
+    except NotFoundError as error:
+        raise ProtocolError(_UNKNOWN_CONTAINER, str(error), error.hint) from None
+    except UsageError as error:
+        raise ProtocolError(_BAD_VARIABLE, f"CNI_NETNS: {error}", error.hint) from None
+
+
+# DEL
+
+
+def _delete(call: Call, config: Config) -> None:
+    """Whatever of it is there: no namespace is needed for it, nor a bridge."""
+    from dnet.plugins import attachments
+
+    attachments.detach(_settings(config), _key(call, config))
+
+
+# CHECK
+
+
+def _check(call: Call, config: Config) -> None:
+    """Raises DnetError where the attachment is not as ADD left it."""
+    from dnet.model import find
+    from dnet.plugins import cniresult
+    from dnet.store.folder import Store
+    from dnet.transaction.maintenance import Maintenance
+
+    key, netns = _key(call, config), call.needed("CNI_NETNS")
+    if config.given.value("prevResult") is None:
+        raise ProtocolError(_BAD_CONFIG, "prevResult is missing")
+    state = Store(config.place.state_dir).load()
+    found = find.by_origin(state, key)
+    if not found:
+        raise NotFoundError(f"there is no attachment of {key[2]} to {config.name} as {key[3]}")
+    one = found[0]
+    wrong = list(cniresult.differences(config.given.part("prevResult"), one, netns))
+    wrong += Maintenance(_settings(config)).check(only=one.id)
+    if wrong:
+        raise DnetError("; ".join(wrong), "dnet restore")
+
+
+# GC
+
+
+def _collect(_call: Call, config: Config) -> None:
+    from dnet.network import runtimes
+    from dnet.transaction.driver import Driver
+    from dnet.transaction.operation import Operation
+
+    valid = {_attachment(one) for one in config.valid_attachments()}
+    collected = (
+        Driver(_settings(config))
+        .change(Operation(runtimes.collect, origin=("cni", config.name), but=valid))
+        .result
+    )
+    for one in collected.spared:
+        frame.say(
+            f"{PROGRAM}: warning: {one.id} is not among the valid attachments, and stays: "
+            f"a process is in {one.netns}"
+        )
+
+
+def _attachment(given: Fields) -> tuple[str, str]:
+    return given.needed("containerID"), given.needed("ifname")
+
+
+# STATUS
+
+
+def _status(_call: Call, config: Config) -> None:
+    """Raises DnetError where an ADD would be refused, whatever the container."""
+    from dnet.plugins import cnistatus
+
+    if why := cnistatus.unavailable(config, _settings(config)):
+        raise ProtocolError(_UNAVAILABLE, *why)

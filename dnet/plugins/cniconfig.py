@@ -1,0 +1,184 @@
+"""The configuration of a network of CNI's: the options of a bridge, or the keys of others' plugins.
+
+The keys of the plugins bridge and host-local are understood, so that a network's file changes by
+its `type` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from dnet.errors import UsageError
+from dnet.model.entities import DEFAULT_BRIDGE
+from dnet.plugins import cni, networks
+from dnet.plugins.fields import Fields
+from dnet.plugins.networks import Place
+from dnet.values import address, names, subnet
+
+if TYPE_CHECKING:
+    from dnet.network.runtimes import Home
+    from dnet.values.endpoint import PublishSpec
+
+_UNSUPPORTED, _BAD_CONFIG = 2, 7
+_VALID = ("cni.dev/valid-attachments", "cni.dev/attachments")
+# What would have to be so, or may be absent: a bridge of dnet's is this way in any case.
+_GIVEN = {"isGateway": True, "hairpinMode": True}
+_ABSENT = {
+    **dict.fromkeys(("promiscMode", "macspoofchk", "disableContainerInterface"), False),
+    "portIsolation": False,
+}
+_DEFAULT_ROUTES = ("0.0.0.0/0", "::/0")
+
+
+def is_container_id(text: str) -> bool:
+    """Whether the specification lets it be a container's id."""
+    return bool(re.match(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z", text))
+
+
+class Wishes(NamedTuple):
+    """What was asked for of a single attachment."""
+
+    ip: str | None
+    mac: str | None
+    publish: list[PublishSpec]
+
+
+class Config:
+    """A network's configuration as a plugin is given it; what is not asked for is not looked at.
+
+    Attributes:
+        given: the document.
+        version: the version of the specification that it is in.
+    """
+
+    def __init__(self, given: Fields, version: str) -> None:
+        self.given = given
+        self.version = version
+
+    @property
+    def name(self) -> str:
+        """The network's. Raises UsageError."""
+        return self.given.needed("name")
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the store is. Raises UsageError."""
+        return networks.place(self.given)
+
+    @cached_property
+    def home(self) -> Home:
+        """The bridge, and what the configuration says of it. Raises UsageError."""
+        from dnet.network.runtimes import Home
+
+        name = self.given.parsed("bridge", names.device) or DEFAULT_BRIDGE
+        found = networks.options(self.given)
+        self._refuse_others()
+        masquerade = self.given.flag("ipMasq")
+        if masquerade is not None:
+            found.setdefault("masquerade", masquerade)
+        return Home(name, found | self._addresses(found.get("address")))
+
+    @property
+    def dns(self) -> dict[str, Any]:
+        """What a result says of names: the runtime's wishes, else what the configuration says."""
+        asked = self.given.part("runtimeConfig").part("dns")
+        if any(asked.entries()):
+            keys = {"nameservers": "servers", "search": "searches", "options": "options"}
+            found = {key: asked.many(own) for key, own in keys.items()}
+            return {key: value for key, value in found.items() if value}
+        own = self.given.part("dns")
+        return {key: own.value(plain) for plain, key in own.entries() if own.value(plain)}
+
+    def wishes(self, arguments: dict[str, str], warn: Callable[[str], None]) -> Wishes:
+        """What was asked for of the attachment, the more particular first. Raises UsageError."""
+        asked = self.given.part("runtimeConfig")
+        args = self.given.part("args").part("cni")
+        ips = asked.many("ips") or args.many("ips") or list(filter(None, [arguments.get("ip")]))
+        mac = (
+            asked.parsed("mac", address.parse_mac)
+            or args.parsed("mac", address.parse_mac)
+            or Fields(arguments, "CNI_ARGS").parsed("mac", address.parse_mac)
+        )
+        publish = list(_published(asked.parts("portMappings"), warn))
+        return Wishes(networks.only([str(one) for one in ips]), mac, publish)
+
+    def valid_attachments(self) -> list[Fields]:
+        """Those that a GC is to keep. Raises UsageError where it is not told: all would go."""
+        keys = {key for _, key in self.given.entries()}
+        for key in _VALID:
+            if key in keys:
+                return self.given.parts(key)
+        raise UsageError(f"{_VALID[0]} is missing")
+
+    def _refuse_others(self) -> None:
+        """Raises ProtocolError for what other plugins can do and this one cannot."""
+        for key, needed in {**_GIVEN, **_ABSENT}.items():
+            if self.given.flag(key) not in (None, needed):
+                raise _unsupported(self.given, key)
+        for key in ("vlan", "vlanTrunk"):
+            if self.given.value(key):
+                raise _unsupported(self.given, key)
+
+    def _addresses(self, own: str | None) -> dict[str, str]:
+        """What host-local's part says of the bridge's subnet, and of the range in it."""
+        ipam = self.given.part("ipam")
+        if ipam.text("type") not in (None, "host-local", "dnet"):
+            raise _unsupported(ipam, "type")
+        for route in ipam.parts("routes"):
+            if route.text("dst") not in _DEFAULT_ROUTES or route.value("gw"):
+                raise _unsupported(ipam, "routes")
+        ranges = list(_ranges(ipam))
+        if not ranges:
+            return {}
+        if len(ranges) > 1:
+            raise _unsupported(ipam, "ranges")
+        (one,) = ranges
+        text = one.needed("subnet")
+        cidr = subnet.gateway(text, one.text("gateway"))
+        if own not in (None, cidr):
+            raise UsageError(f"'address' is {own}, and the address of 'ipam' {cidr}")
+        part = subnet.part(text, one.text("rangeStart"), one.text("rangeEnd"))
+        return {"address": cidr} | ({"range": part} if part else {})
+
+
+def _ranges(ipam: Fields) -> Iterator[Fields]:
+    """Its ranges: lists of lists, or in the older form a single one without either."""
+    for many in ipam.many("ranges"):
+        yield from Fields({"range": many}, "'ranges' of 'ipam'").parts("range")
+    if ipam.text("subnet"):
+        yield ipam
+
+
+def _unsupported(given: Fields, key: str) -> cni.ProtocolError:
+    import json
+
+    value = json.dumps(given.value(key))
+    return cni.ProtocolError(_UNSUPPORTED, f"{given.named(key)} cannot be {value} here")
+
+
+def _published(mappings: list[Fields], warn: Callable[[str], None]) -> Iterator[PublishSpec]:
+    """Ports to publish; one without a host port is none, as the plugin portmap has it."""
+    for one in mappings:
+        host_port = one.parsed("hostPort", lambda text: names.whole(text, 0, 65535))
+        if not host_port:
+            continue
+        port = names.port(one.needed("containerPort"))
+        proto = names.protocol(one.text("protocol") or "tcp")
+        try:
+            yield networks.published(one.text("hostIP"), host_port, port, proto)
+        except UsageError as error:
+            if one.text("hostIP") != "::" or not _has_ipv4(mappings, host_port, proto):
+                raise
+            warn(f"port {host_port}/{proto} is published on IPv4 alone: {error}")
+
+
+def _has_ipv4(mappings: list[Fields], host_port: int, proto: str) -> bool:
+    return any(
+        ":" not in (one.text("hostIP") or "")
+        and str(one.value("hostPort")) == str(host_port)
+        and (one.text("protocol") or "tcp").lower() == proto
+        for one in mappings
+    )
