@@ -31,7 +31,16 @@ _SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 
 # The specification's numbers of errors; from 100 on they are a plugin's own.
 _OTHER_VERSION, _UNSUPPORTED, _UNKNOWN_CONTAINER, _BAD_VARIABLE = 1, 2, 3, 4
-_BAD_CONFIG, _AGAIN, _UNAVAILABLE, _OWN = 7, 11, 50, 100
+_UNDECODABLE, _BAD_CONFIG, _AGAIN, _UNAVAILABLE, _OWN = 6, 7, 11, 50, 100
+
+
+_NUMBERS: dict[type[DnetError], int] = {
+    LockedError: _AGAIN,
+    StateUnreadableError: _UNAVAILABLE,
+    frame.DocumentError: _UNDECODABLE,
+    UsageError: _BAD_CONFIG,
+    OtherBridgeError: _BAD_CONFIG,
+}
 
 
 class ProtocolError(UsageError):
@@ -123,13 +132,8 @@ def _refusal(error: DnetError) -> tuple[Any, int]:
 def _number(error: DnetError) -> int:
     if isinstance(error, ProtocolError):
         return error.number
-    if isinstance(error, LockedError):
-        return _AGAIN
-    if isinstance(error, StateUnreadableError):
-        return _UNAVAILABLE
-    if isinstance(error, UsageError | OtherBridgeError):
-        return _BAD_CONFIG
-    return _OWN + error.status
+    found = (number for kind, number in _NUMBERS.items() if isinstance(error, kind))
+    return next(found, _OWN + error.status)
 
 
 def _container(call: Call) -> str:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CHUNK, _MOST = 1 << 16, 1 << 24
 
+
+class DocumentError(UsageError):
+    """What is on the standard input is no JSON document."""
+
+
 Refusal = Callable[[DnetError], tuple[Any, int]]
 """What is said of an error, as a document or nothing, and the exit status."""
 
@@ -50,7 +55,7 @@ def leave_environment() -> None:
 
 
 def document() -> Any:
-    """The JSON document on the standard input. Raises UsageError."""
+    """The JSON document on the standard input. Raises DocumentError."""
     import json
 
     data = b""
@@ -60,9 +65,9 @@ def document() -> Any:
     try:
         return json.loads(data.decode(errors="surrogateescape"))
     except RecursionError:
-        raise UsageError("the document on the standard input is nested too deeply") from None
+        raise DocumentError("the document on the standard input is nested too deeply") from None
     except ValueError as error:
-        raise UsageError(f"the standard input is not a JSON document: {error}") from None
+        raise DocumentError(f"the standard input is not a JSON document: {error}") from None
 
 
 def settings(
