@@ -78,6 +78,23 @@ def detach(state: State, facts: Facts, *, origin: Sequence[str]) -> list[Interfa
     return gone
 
 
+def forget(state: State, facts: Facts, *, container: str) -> None:
+    """Release what an OCI runtime's container had that has stopped, on whichever bridge.
+
+    Ids of containers are unique to a folder of a runtime's. Whose first process lives is another
+    one of that id.
+    """
+    for one in find.by_origin(state, ("oci",)):
+        if one.origin and one.origin.container == container and not _has_first_process(facts, one):
+            interface.drop(state, one)
+    bridges.remove_unused(state, facts)
+
+
+def _has_first_process(facts: Facts, one: Interface) -> bool:
+    is_of_process = str(one.netns).startswith("/proc/")
+    return is_of_process and facts.is_there(str(one.netns), one.cookie)
+
+
 class Collected(NamedTuple):
     """What was released, and what was to be and has a process in its namespace."""
 

@@ -47,6 +47,14 @@ def detach(settings: Settings, origin: Sequence[str]) -> None:
         Driver(settings).change(Operation(runtimes.detach, origin=origin))
 
 
+def forget(settings: Settings, container: str) -> None:
+    """Release what the hook of an OCI runtime plugged in for a container that has stopped."""
+    from dnet.network import runtimes
+
+    if _is_concerned(settings, ("oci",)):
+        Driver(settings).change(Operation(runtimes.forget, container=container))
+
+
 def _is_concerned(settings: Settings, origin: Sequence[str]) -> bool:
     """Whether there is anything to do, read without the lock."""
     from dnet.store.folder import Store

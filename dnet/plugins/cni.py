@@ -30,7 +30,7 @@ VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 _SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 
 # The specification's numbers of errors; from 100 on they are a plugin's own.
-_OTHER_VERSION, _UNSUPPORTED, _UNKNOWN_CONTAINER, _BAD_VARIABLE = 1, 2, 3, 4
+_OTHER_VERSION, UNSUPPORTED, _UNKNOWN_CONTAINER, _BAD_VARIABLE = 1, 2, 3, 4
 _UNDECODABLE, _BAD_CONFIG, _AGAIN, _UNAVAILABLE, _OWN = 6, 7, 11, 50, 100
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dnet.network.runtimes import Home
     from dnet.values.endpoint import PublishSpec
 
-_UNSUPPORTED, _BAD_CONFIG = 2, 7
 _VALID = ("cni.dev/valid-attachments", "cni.dev/attachments")
 # What would have to be so, or may be absent: a bridge of dnet's is this way in any case.
 _GIVEN = {"isGateway": True, "hairpinMode": True}
@@ -156,7 +155,7 @@ def _unsupported(given: Fields, key: str) -> cni.ProtocolError:
     import json
 
     value = json.dumps(given.value(key))
-    return cni.ProtocolError(_UNSUPPORTED, f"{given.named(key)} cannot be {value} here")
+    return cni.ProtocolError(cni.UNSUPPORTED, f"{given.named(key)} cannot be {value} here")
 
 
 def _published(mappings: list[Fields], warn: Callable[[str], None]) -> Iterator[PublishSpec]:
