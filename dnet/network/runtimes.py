@@ -16,13 +16,14 @@ from dnet.model.state import State
 from dnet.network import attachment, interface
 from dnet.network import bridge as bridges
 from dnet.network.attachment import Wiring
-from dnet.values import address, names
+from dnet.values import address, address6, names
 from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
 
 _SHORT = 12
+_RANGES = {"range": "address", "range6": "address6"}
 
 
 class Home(NamedTuple):
@@ -43,6 +44,7 @@ def attach(
     home: Home,
     wiring: Wiring,
     ip: str | None = None,
+    ip6: str | None = None,
     expose: Sequence[str] = (),
 ) -> Interface:
     """Plug a container in, on a bridge that is made where it is missing.
@@ -61,6 +63,7 @@ def attach(
         wiring=wiring,
         bridge=home.name,
         ip=ip,
+        ip6=ip6,
         expose=expose,
     )
     if made.origin != origin:
@@ -134,16 +137,30 @@ def _provide(state: State, facts: Facts, home: Home, origin: str) -> None:
 
 def _refuse_other(state: State, bridge: Bridge, options: Mapping[str, Any]) -> None:
     for name, asked in options.items():
-        has = state.firewall if name == "firewall" else getattr(bridge, name)
-        wanted = asked
-        if name == "range" and asked is not None:
-            part = address.parse_range(asked, bridge.address)
-            wanted = None if part == bridge.subnet else part
+        has, wanted = _has(state, bridge, name), asked
+        if name in _RANGES:
+            wanted = _part(bridge, name, asked)
         if has != wanted and (name, wanted) != ("firewall", "auto"):
             raise OtherBridgeError(
                 f"the bridge {bridge.name} has the {name} {_told(has)}, not {_told(wanted)}",
                 f"mend the configuration, or see: dnet bridge show {for_shell(bridge.name)}",
             )
+
+
+def _has(state: State, bridge: Bridge, name: str) -> Any:
+    if name == "firewall":
+        return state.firewall
+    return bridge.address6 is not None if name == "ipv6" else getattr(bridge, name)
+
+
+def _part(bridge: Bridge, name: str, text: str) -> str | None:
+    """A range as a bridge has it: None for all of the subnet."""
+    whole = getattr(bridge, _RANGES[name])
+    if whole is None:
+        return text
+    parse = address.parse_range if name == "range" else address6.parse_range
+    part = parse(text, whole)
+    return None if part == str(address.network(whole)) else part
 
 
 def _told(value: Any) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dnet.model.state import State
+from dnet.plugins.networks import NO_IPS, Ips
 from dnet.transaction.driver import Driver
 from dnet.transaction.operation import Operation
 
 if TYPE_CHECKING:
-    from dnet.model.entities import Bridge, Interface, Origin
+    from dnet.model.entities import Bridge, Interface, Origin, Subnet
     from dnet.network.attachment import Wiring
     from dnet.network.runtimes import Home
     from dnet.transaction.recovery import Settings
@@ -22,17 +23,24 @@ def attach(
     home: Home,
     wiring: Wiring,
     *,
-    ip: str | None = None,
+    ips: Ips = NO_IPS,
     expose: Sequence[str] = (),
 ) -> tuple[Interface, Bridge]:
     """Plug a container in, all of it or nothing; what it got. Raises DnetError."""
     from dnet.network import runtimes
 
     operation: Operation[Interface] = Operation(
-        runtimes.attach, origin=origin, home=home, wiring=wiring, ip=ip, expose=expose
+        runtimes.attach, origin=origin, home=home, wiring=wiring, expose=expose, **ips._asdict()
     )
     outcome = Driver(settings).change(operation)
     return outcome.result, outcome.state.bridges[outcome.result.bridge]
+
+
+def addresses(made: Interface, bridge: Bridge) -> Iterator[tuple[str, Subnet]]:
+    """Each address of an attachment, with the bridge's subnet that it is in."""
+    for subnet in bridge.subnets:
+        if (ip := made.address_of(subnet.family)) is not None:
+            yield ip, subnet
 
 
 def detach(settings: Settings, origin: Sequence[str]) -> None:

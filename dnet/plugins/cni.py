@@ -185,7 +185,7 @@ def _add(call: Call, config: Config) -> Any:
             Origin(*key, arguments.get("k8s_pod_name") or None),
             config.home,
             Wiring(netns, key[3], wishes.mac, wishes.publish),
-            ip=wishes.ip,
+            ips=wishes.ips,
         )
     except (NotFoundError, UsageError):
         _blame_namespace(netns)

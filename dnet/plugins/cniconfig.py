@@ -15,8 +15,8 @@ from dnet.errors import UsageError
 from dnet.model.entities import DEFAULT_BRIDGE
 from dnet.plugins import cni, networks
 from dnet.plugins.fields import Fields
-from dnet.plugins.networks import Place
-from dnet.values import address, names, subnet
+from dnet.plugins.networks import Ips, Place
+from dnet.values import address, names
 
 if TYPE_CHECKING:
     from dnet.network.runtimes import Home
@@ -40,7 +40,7 @@ def is_container_id(text: str) -> bool:
 class Wishes(NamedTuple):
     """What was asked for of a single attachment."""
 
-    ip: str | None
+    ips: Ips
     mac: str | None
     publish: list[PublishSpec]
 
@@ -78,7 +78,7 @@ class Config:
         masquerade = self.given.flag("ipMasq")
         if masquerade is not None:
             found.setdefault("masquerade", masquerade)
-        return Home(name, found | self._addresses(found.get("address")))
+        return Home(name, found | self._addresses(found))
 
     @property
     def dns(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Config:
             or Fields(arguments, "CNI_ARGS").parsed("mac", address.parse_mac)
         )
         publish = list(_published(asked.parts("portMappings"), warn))
-        return Wishes(networks.only([str(one) for one in ips]), mac, publish)
+        return Wishes(networks.asked(ips), mac, publish)
 
     def valid_attachments(self) -> list[Fields]:
         """Those that a GC is to keep. Raises UsageError where it is not told: all would go."""
@@ -121,7 +121,7 @@ class Config:
             if self.given.value(key):
                 raise _unsupported(self.given, key)
 
-    def _addresses(self, own: str | None) -> dict[str, str]:
+    def _addresses(self, own: dict[str, Any]) -> dict[str, str]:
         """What host-local's part says of the bridge's subnet, and of the range in it."""
         ipam = self.given.part("ipam")
         if ipam.text("type") not in (None, "host-local", "dnet"):
@@ -129,18 +129,21 @@ class Config:
         for route in ipam.parts("routes"):
             if route.text("dst") not in _DEFAULT_ROUTES or route.value("gw"):
                 raise _unsupported(ipam, "routes")
-        ranges = list(_ranges(ipam))
-        if not ranges:
-            return {}
-        if len(ranges) > 1:
-            raise _unsupported(ipam, "ranges")
-        (one,) = ranges
-        text = one.needed("subnet")
-        cidr = subnet.gateway(text, one.text("gateway"))
-        if own not in (None, cidr):
-            raise UsageError(f"'address' is {own}, and the address of 'ipam' {cidr}")
-        part = subnet.part(text, one.text("rangeStart"), one.text("rangeEnd"))
-        return {"address": cidr} | ({"range": part} if part else {})
+        found = networks.subnet_options(
+            [
+                (
+                    one.needed("subnet"),
+                    one.text("gateway"),
+                    one.text("rangeStart"),
+                    one.text("rangeEnd"),
+                )
+                for one in _ranges(ipam)
+            ]
+        )
+        for key, text in found.items():
+            if own.get(key) not in (None, text):
+                raise UsageError(f"'{key}' is {own[key]}, and by 'ipam' it is {text}")
+        return found
 
 
 def _ranges(ipam: Fields) -> Iterator[Fields]:

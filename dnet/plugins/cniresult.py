@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnet.errors import DnetError
 from dnet.host import system
+from dnet.plugins import attachments
 from dnet.transaction.presence import machine
 from dnet.values import address, family
 from dnet.values.veth import veth_name
@@ -32,14 +33,17 @@ def result(
             "gateway": one.gateway,
             "interface": _INSIDE,
         }
-        for ip, one in zip(made.addresses, bridge.subnets, strict=True)
+        for ip, one in attachments.addresses(made, bridge)
     ]
     if version.startswith(_BEFORE_1_0):
         for one in ips:
             one["version"] = str(family.of(str(one["gateway"])).version)
     routes = []
     if _leads_out(made, netns):
-        routes = [{"dst": f"{one.family.any}/0", "gw": one.gateway} for one in bridge.subnets]
+        routes = [
+            {"dst": f"{one.family.any}/0", "gw": one.gateway}
+            for _, one in attachments.addresses(made, bridge)
+        ]
     return {
         "cniVersion": version,
         "interfaces": interfaces,

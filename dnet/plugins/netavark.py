@@ -6,6 +6,7 @@ network namespace are arguments, the rest is a document on the standard input.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -59,6 +60,8 @@ def _create(document: Any) -> Any:
     """The network's configuration, with what podman left open."""
     from dnet.plugins import networks
     from dnet.plugins.fields import Fields
+    from dnet.values import family
+    from dnet.values.family import V4, V6
 
     network = Fields(document, "the network")
     given = _options(network)
@@ -69,10 +72,14 @@ def _create(document: Any) -> Any:
     made["network_interface"] = device
     made["dns_enabled"] = False
     made["ipam_options"] = {"driver": "dnet"}
-    if not network.many("subnets"):
-        made["subnets"] = [_free_subnet(name, networks.place(given).state_dir)]
-    else:
-        made["subnets"] = [_with_gateway(one) for one in network.many("subnets")]
+    subnets = [_with_gateway(one) for one in network.many("subnets")]
+    families = {family.of(one["subnet"]) for one in subnets}
+    if V4 not in families:
+        subnets.insert(0, _free_subnet(name, networks.place(given).state_dir))
+    if V6 not in families and network.flag("ipv6_enabled"):
+        subnets.append(_unique_local_subnet())
+    made["subnets"] = subnets
+    made["ipv6_enabled"] = any(family.of(one["subnet"]) is V6 for one in subnets)
     return made
 
 
@@ -89,7 +96,6 @@ def _options(network: Fields) -> Fields:
 def _home_options(network: Fields, given: Fields) -> dict[str, Any]:
     """What a network's configuration says of its bridge. Raises UsageError."""
     from dnet.plugins import networks
-    from dnet.values import subnet
 
     if network.flag("internal"):
         raise UsageError("the driver dnet has no internal networks", "create it without --internal")
@@ -98,19 +104,12 @@ def _home_options(network: Fields, given: Fields) -> dict[str, Any]:
     driver = network.part("ipam_options").text("driver")
     if driver not in (None, "dnet", "host-local"):
         raise UsageError(f"the driver dnet has no --ipam-driver {driver}", "leave it out")
-    found = networks.options(given)
-    subnets = network.parts("subnets")
-    if network.flag("ipv6_enabled") and len(subnets) < 2:
-        raise UsageError("dnet manages IPv4 so far", "create it without --ipv6")
-    if len(subnets) > 1:
-        raise UsageError("dnet manages one subnet a network so far", "give one --subnet")
-    for one in subnets:
-        text = one.needed("subnet")
-        found["address"] = subnet.gateway(text, one.text("gateway"))
+    subnets = []
+    for one in network.parts("subnets"):
         leases = one.part("lease_range")
-        if part := subnet.part(text, leases.text("start_ip"), leases.text("end_ip")):
-            found["range"] = part
-    return found
+        ends = leases.text("start_ip"), leases.text("end_ip")
+        subnets.append((one.needed("subnet"), one.text("gateway"), *ends))
+    return networks.options(given) | networks.subnet_options(subnets)
 
 
 def _with_gateway(given: dict[str, Any]) -> dict[str, Any]:
@@ -134,6 +133,14 @@ def _free_subnet(name: str, state_dir: str) -> dict[str, str]:
     blocks = ((first + at) % _CHOICES for at in range(_TRIED))
     candidates = [f"{_dotted(_FIRST_CHOICE + (at << 8) + 1)}/24" for at in blocks]
     chosen = subnets.choose(Store(state_dir).load(), machine(), candidates)
+    return {"subnet": str(address.network(chosen)), "gateway": address.host(chosen)}
+
+
+def _unique_local_subnet() -> dict[str, str]:
+    """A /64 of a unique local prefix of its own: 40 random bits, as RFC 4193 has it."""
+    from dnet.values import address, address6
+
+    chosen = address6.gateway(address6.site(int.from_bytes(os.urandom(5), "big")), 0)
     return {"subnet": str(address.network(chosen)), "gateway": address.host(chosen)}
 
 
@@ -189,11 +196,11 @@ def _setup(document: Any, netns: str) -> Any:
         Wiring(
             names.namespace(netns), key[3], wishes.parsed("static_mac", address.parse_mac), specs
         ),
-        ip=networks.only([str(one) for one in wishes.many("static_ips")]),
+        ips=networks.asked(wishes.many("static_ips")),
     )
     subnets = [
         {"ipnet": f"{ip}/{address.prefix_len(one.address)}", "gateway": one.gateway}
-        for ip, one in zip(made.addresses, bridge.subnets, strict=True)
+        for ip, one in attachments.addresses(made, bridge)
     ]
     return {
         "dns_search_domains": [],

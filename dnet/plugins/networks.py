@@ -9,8 +9,9 @@ from dnet import STATE_DIR
 from dnet.errors import UsageError
 from dnet.model.entities import FIREWALLS, MTUS, REUSE, ROUND_ROBIN
 from dnet.plugins.fields import Fields
-from dnet.values import address, names
+from dnet.values import address, address6, family, names, subnet
 from dnet.values.endpoint import PublishSpec, parse_publish
+from dnet.values.family import FAMILIES, V6
 
 LOCK_TIMEOUT = 30.0
 _FLAGS = {
@@ -21,6 +22,8 @@ _FLAGS = {
     "isolate": "isolate",
     "firewalld": "firewalld",
     "directaccess": "direct_access",
+    "ipv6": "ipv6",
+    "masquerade6": "masquerade6",
 }
 
 
@@ -40,6 +43,8 @@ def _mtu(text: str) -> int:
 _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "address": ("address", address.parse_cidr),
     "range": ("range", str),
+    "address6": ("address6", address6.parse_cidr),
+    "range6": ("range6", str),
     "mtu": ("mtu", _mtu),
     "chain": ("chain", names.chain),
     "firewall": ("firewall", _one_of("auto", *FIREWALLS)),
@@ -97,9 +102,37 @@ def _span(first: int, length: int) -> str:
     return f"{first}-{first + length - 1}" if length > 1 else f"{first}"
 
 
-def only(ips: list[str]) -> str | None:
-    """The one address that was asked for, without a prefix length. Raises UsageError."""
-    found = [address.parse(one.partition("/")[0]) for one in ips]
-    if len(set(found)) > 1:
-        raise UsageError(f"an interface has one address, not {' and '.join(found)}")
-    return found[0] if found else None
+class Ips(NamedTuple):
+    """The addresses that an attachment is to have, None for the next free one."""
+
+    ip: str | None = None
+    ip6: str | None = None
+
+
+NO_IPS = Ips()
+
+
+def asked(texts: list[Any]) -> Ips:
+    """Those that were asked for, with or without a prefix length. Raises UsageError."""
+    found = dict.fromkeys(address.parse_any(str(one).partition("/")[0]) for one in texts)
+    both = [list(address.of_family(found, of)) for of in FAMILIES]
+    for ips in both:
+        if len(ips) > 1:
+            raise UsageError(f"an interface has one address of a family, not {' and '.join(ips)}")
+    return Ips(*(next(iter(ips), None) for ips in both))
+
+
+def subnet_options(subnets: list[tuple[str, str | None, str | None, str | None]]) -> dict[str, str]:
+    """Address and range of a bridge by its subnets: each with its gateway, first and last address.
+
+    Raises UsageError for two of a family.
+    """
+    found: dict[str, str] = {}
+    for text, gateway, first, last in subnets:
+        six = "6" if family.of(text) is V6 else ""
+        if f"address{six}" in found:
+            raise UsageError("a network of dnet's has one subnet of a family", "leave one out")
+        found[f"address{six}"] = subnet.gateway(text, gateway)
+        if part := subnet.part(text, first, last):
+            found[f"range{six}"] = part
+    return found

@@ -134,18 +134,18 @@ def _attach(allowed: Allowed, state: Fields, pid: int) -> None:
     from dnet.network.attachment import Wiring
     from dnet.network.runtimes import Home
     from dnet.plugins import attachments
-    from dnet.values import address, names
+    from dnet.plugins.networks import Ips
+    from dnet.values import address, address6, names
 
     annotations = wishes(state.value("annotations"))
     bridge = _bridge(allowed, annotations.get("attach"))
     shared = _shared_namespace(state.text("bundle"))
     if bridge is None or (shared and not _is_asked(annotations)):
         return
-    ip, mac = (
-        _parsed(annotations, name, parse)
-        for name, parse in (("ip", address.parse), ("mac", address.parse_mac))
+    ips = Ips(
+        _parsed(annotations, "ip", address.parse), _parsed(annotations, "ip6", address6.parse)
     )
-    _parsed(annotations, "ip6", address.parse)
+    mac = _parsed(annotations, "mac", address.parse_mac)
     for name, extra in (("ip", "ip"), ("ip6", "ip"), ("mac", "mac"), ("link", "link")):
         if name in annotations:
             allowed.require(extra, name)
@@ -161,7 +161,7 @@ def _attach(allowed: Allowed, state: Fields, pid: int) -> None:
             _publish(allowed, annotations),
             _links(annotations),
         ),
-        ip=ip,
+        ips=ips,
         expose=_words(annotations, "expose", names.port_proto),
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dnet.errors import UsageError
-from dnet.values import address
+from dnet.values import address, address6, family
+from dnet.values.family import V6
 from dnet.values.names import quoted
 
 
@@ -14,7 +15,7 @@ def parse(text: str) -> str:
     host, slash, _ = text.partition("/")
     if not slash:
         raise UsageError(f"{quoted(text)} has no prefix length", "write it like 10.9.0.0/24")
-    address.parse(host)
+    address.parse_any(host)
     try:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
@@ -29,10 +30,11 @@ def gateway(subnet: str, given: str | None) -> str:
     Raises UsageError.
     """
     network = address.network(parse(subnet))
-    inside = address.parse(given) if given else str(network[1])
+    inside = address.parse_any(given) if given else str(network[1])
     if not address.contains(str(network), inside):
         raise UsageError(f"the gateway {inside} is not in {network}", f"choose one of {network}")
-    return address.parse_cidr(f"{inside}/{network.prefixlen}")
+    parse_cidr = address6.parse_cidr if family.of(inside) is V6 else address.parse_cidr
+    return parse_cidr(f"{inside}/{network.prefixlen}")
 
 
 def part(subnet: str, first: str | None, last: str | None) -> str | None:
@@ -44,10 +46,10 @@ def part(subnet: str, first: str | None, last: str | None) -> str | None:
     import ipaddress
 
     network = address.network(parse(subnet))
-    low = address.to_int(address.parse(first)) if first else int(network[0])
-    high = address.to_int(address.parse(last)) if last else int(network[-1])
+    low = address.to_int(address.parse_any(first)) if first else int(network[0])
+    high = address.to_int(address.parse_any(last)) if last else int(network[-1])
     length = network.max_prefixlen - (low ^ high).bit_length()
-    found = ipaddress.ip_network((low, length), strict=False)
+    found = ipaddress.ip_network(f"{ipaddress.ip_address(low)}/{max(length, 0)}", strict=False)
     if low - int(found[0]) in (0, 1) and int(found[-1]) - high in (0, 1):
         return None if found == network else str(found)
     raise UsageError(

@@ -198,6 +198,22 @@ def test_the_file_of_bridge_and_host_local_changes_by_its_type(network: Network,
     assert (bridge["mtu"], bridge["masquerade"], bridge["range"]) == (1400, False, "10.88.1.0/24")
 
 
+def test_both_families(network: Network, web: Node) -> None:
+    ranges = [[{"subnet": "10.88.0.0/16"}], [{"subnet": "fd00:88::/64", "gateway": "fd00:88::9"}]]
+    routes = [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
+    network.plugin = {"bridge": "cni0", "ipam": {"ranges": ranges, "routes": routes}}
+    network.version = "0.4.0"
+    wanted = {"ips": ["10.88.0.7/16", "fd00:88::7/64"]}
+    result = network.add(at(web, capabilities=wanted))
+    assert result["ips"] == [
+        {"address": "10.88.0.7/16", "gateway": "10.88.0.1", "interface": 2, "version": "4"},
+        {"address": "fd00:88::7/64", "gateway": "fd00:88::9", "interface": 2, "version": "6"},
+    ]
+    assert [one["dst"] for one in result["routes"]] == ["0.0.0.0/0", "::/0"]
+    assert not network.check(at(web)).stdout
+    network.delete(at(web))
+
+
 def test_the_older_form_of_host_local(network: Network, web: Node) -> None:
     network.plugin = {"bridge": "cni0", "ipam": {"subnet": "10.88.0.0/16", "gateway": "10.88.9.9"}}
     assert network.add(at(web))["ips"][0]["gateway"] == "10.88.9.9"
@@ -210,7 +226,7 @@ def test_the_older_form_of_host_local(network: Network, web: Node) -> None:
         ({"hairpinMode": False}, 2, "'hairpinMode' cannot be false here"),
         ({"vlan": 5}, 2, "'vlan' cannot be 5 here"),
         ({"ipam": {"routes": [{"dst": "10.0.0.0/8"}]}}, 2, "'routes' of 'ipam'"),
-        ({"ipam": {"subnet": "10.50.0.0/24", "gateway": "10.50.0.9"}}, 7, "address of 'ipam'"),
+        ({"ipam": {"subnet": "10.50.0.0/24", "gateway": "10.50.0.9"}}, 7, "by 'ipam' it is 10.50.0.9"),
         ({"ipam": {"ranges": 1}}, 7, "not a list"),
         ({"address": "10.50.0.1"}, 7, "'address': '10.50.0.1' has no prefix length"),
         ({"mtu": True}, 7, "'mtu' is neither"),
@@ -224,7 +240,7 @@ def test_the_older_form_of_host_local(network: Network, web: Node) -> None:
         ({"runtimeConfig": {"portMappings": [mapping(8080, hostIP="x")]}}, 7, "not"),
         ({"runtimeConfig": {"portMappings": [mapping(8080, protocol="icmp")]}}, 7, "icmp"),
         ({"runtimeConfig": {"portMappings": [mapping(65536)]}}, 7, "65535"),
-        ({"runtimeConfig": {"ips": ["10.50.0.7", "10.50.0.8"]}}, 7, "one address"),
+        ({"runtimeConfig": {"ips": ["10.50.0.7", "10.50.0.8"]}}, 7, "one address of a family"),
         ({"runtimeConfig": {"mac": "01:00:00:00:00:00"}}, 7, "'mac' of 'runtimeConfig'"),
         ({"cniVersion": "0.2.0"}, 1, "0.2.0"),
         ({"cniVersion": None}, 1, "None"),

@@ -75,9 +75,8 @@ def test_a_long_name_has_a_bridge_too(podman: Podman) -> None:
     ("more", "said"),
     [
         ({"internal": True}, "no internal networks"),
-        ({"ipv6_enabled": True}, "IPv4"),
-        ({"subnets": [{"subnet": "fd00::/64"}]}, "IPv4"),
-        ({"subnets": [SUBNET, {"subnet": "10.51.0.0/24"}]}, "one subnet"),
+        ({"subnets": [{"subnet": "fd00::/32"}]}, "prefix"),
+        ({"subnets": [SUBNET, {"subnet": "10.51.0.0/24"}]}, "one subnet of a family"),
         ({"subnets": [{"subnet": "10.50.0.0"}]}, "no prefix length"),
         ({"subnets": [{"subnet": "10.50.0.0/31"}]}, "prefix"),
         ({"subnets": [{**SUBNET, "gateway": "10.51.0.1"}]}, "not in 10.50.0.0/24"),
@@ -186,6 +185,25 @@ def test_what_was_asked_for_by_name(podman: Podman, web: Node) -> None:
         "0.0.0.0:53/udp",
         "127.0.0.1:8443/tcp",
     ]
+
+
+@pytest.mark.parametrize(
+    "subnets", [[], [SUBNET], [{"subnet": "fd00:50::/64"}], [SUBNET, {"subnet": "fd00:50::/64"}]]
+)
+def test_both_families(podman: Podman, web: Node, subnets: list[Any]) -> None:
+    network = podman.network(network_interface="lab0", subnets=subnets, ipv6_enabled=True)
+    four, six = network["subnets"]
+    assert network["ipv6_enabled"] is True
+    assert (":" in four["subnet"], ":" in six["subnet"]) == (False, True)
+    request = podman.request(network, static_ips=[six["gateway"].replace("::1", "::99")])
+    got = podman.setup(request, str(web.path))["interfaces"]["eth0"]["subnets"]
+    assert [one["gateway"] for one in got] == [four["gateway"], six["gateway"]]
+    assert got[1]["ipnet"] == six["gateway"].replace("::1", "::99/64")
+    shown = web.run("ip", "-6", "-o", "addr", "show", "eth0")
+    assert got[1]["ipnet"] in shown
+    podman.host.quiet("check")
+    podman.teardown(request, str(web.path))
+    assert podman.host.keys("bridge", "list") == []
 
 
 def test_options_are_those_of_a_bridge(podman: Podman, web: Node) -> None:
