@@ -31,8 +31,8 @@ SINCE: dict[tuple[str, str | None], int] = {
     ("leases6", None): 3,
     ("released6", None): 3,
     ("settings", "site6"): 3,
-    ("bridges", "origin"): 5,
-    ("interfaces", "origin"): 5,
+    ("bridges", "origin"): 3,
+    ("interfaces", "origin"): 3,
 }
 
 FIRST = 1

@@ -226,7 +226,11 @@ def test_the_older_form_of_host_local(network: Network, web: Node) -> None:
         ({"hairpinMode": False}, 2, "'hairpinMode' cannot be false here"),
         ({"vlan": 5}, 2, "'vlan' cannot be 5 here"),
         ({"ipam": {"routes": [{"dst": "10.0.0.0/8"}]}}, 2, "'routes' of 'ipam'"),
-        ({"ipam": {"subnet": "10.50.0.0/24", "gateway": "10.50.0.9"}}, 7, "by 'ipam' it is 10.50.0.9"),
+        (
+            {"ipam": {"subnet": "10.50.0.0/24", "gateway": "10.50.0.9"}},
+            7,
+            "by 'ipam' it is 10.50.0.9",
+        ),
         ({"ipam": {"ranges": 1}}, 7, "not a list"),
         ({"address": "10.50.0.1"}, 7, "'address': '10.50.0.1' has no prefix length"),
         ({"mtu": True}, 7, "'mtu' is neither"),
