@@ -1,7 +1,8 @@
 """docs/rules.md: prose from rules.md beside this, and the golden listings of the tests.
 
-In the prose, a line `{{NAME}}` stands for the commands of a listing and the listing itself;
-`{{NAME since BASE}}` for the chains that differ from those of another one, marked as diff(1) does.
+In the prose, a line `{{NAME}}` stands for the commands of a listing and the listing itself, that
+of another firewall in its folder; `{{NAME since BASE}}` for the chains that differ from those of
+another one, marked as diff(1) does.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def make() -> dict[str, str]:
 
 
 def _shown(name: str, base: str | None) -> str:
-    commands, listing = LISTINGS[name], _golden(name)
+    commands, listing = LISTINGS[name.rpartition("/")[2]], _golden(name)
     if base is None:
         return _fenced("console", map(_typed, commands)) + "\n\n" + _fenced("text", listing)
     before = LISTINGS[base]
