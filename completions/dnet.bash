@@ -38,7 +38,7 @@ _dnet_grammar() {
                 --address6=
                 --range6=
                 --masquerade6,--no-masquerade6
-                --binding-ip=
+                --binding-ip=+
                 --port-range=
                 --allocation=round-robin|reuse
                 --dry-run

@@ -57,7 +57,7 @@ function __dnet_grammar -S
             set -a options '--address6='\t'Its own IPv6 address, such as 2001:db8::1/64'
             set -a options '--range6='\t'The part of the subnet that IPv6 addresses are taken from'
             set -a options '--masquerade6,--no-masquerade6'\t'The same as --masquerade for IPv6'
-            set -a options '--binding-ip='\t'The host address of published ports'
+            set -a options '--binding-ip=+'\t'The host address of published ports, once a family'
             set -a options '--port-range='\t'The host ports that are chosen from where none is named'
             set -a options '--allocation=round-robin|reuse'\t'Which address is next: each rests as long as possible, or released ones first'
             set -a options '--dry-run'\t'Print every step, and change nothing'

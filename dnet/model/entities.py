@@ -234,11 +234,22 @@ class Interface(NamedTuple):
 
 
 class Reservation(NamedTuple):
-    """A host port kept for somebody, without a mapping."""
+    """A host port kept for somebody, without a mapping.
+
+    One that is kept in both families has its key by that of IPv4, and `host_ip6` beside it.
+    """
 
     endpoint: Endpoint
     bridge: str
     owner: str | None = None
+    host_ip6: str | None = None
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What is kept, IPv4 first."""
+        if self.host_ip6 is None:
+            return (self.endpoint,)
+        return self.endpoint, self.endpoint._replace(host_ip=self.host_ip6)
 
     @property
     def key(self) -> str:
@@ -256,7 +267,10 @@ class Reservation(NamedTuple):
 
 
 class Mapping(NamedTuple):
-    """A host port, or a range of them, translated to a container's."""
+    """A host port, or a range of them, translated to a container's.
+
+    Both its addresses are of one family; a port that is published in both is two mappings.
+    """
 
     endpoint: Endpoint
     container_ip: str
@@ -291,7 +305,8 @@ class Mapping(NamedTuple):
 class Link(NamedTuple):
     """A parent's way to a child's ports; the parent `host` is the machine itself.
 
-    `parent_bridge` is None for the host, whose `parent_ip` is 127.0.0.1.
+    `parent_bridge` is None for the host, whose `parent_ip` is 127.0.0.1. Where both ends have IPv6
+    it leads there as well, from `parent_ip6`, of the host ::1, to `child_ip6`; else both are None.
     """
 
     parent: str
@@ -302,6 +317,8 @@ class Link(NamedTuple):
     child_bridge: str
     ports: tuple[str, ...]
     alias: str
+    parent_ip6: str | None = None
+    child_ip6: str | None = None
 
     @property
     def key(self) -> str:
@@ -314,12 +331,20 @@ class Link(NamedTuple):
         return self.parent == names.HOST
 
     @property
+    def ways(self) -> tuple[tuple[str, str], ...]:
+        """The addresses of parent and child in each family that it leads in, IPv4 first."""
+        first = self.parent_ip, self.child_ip
+        if self.parent_ip6 is None or self.child_ip6 is None:
+            return (first,)
+        return first, (self.parent_ip6, self.child_ip6)
+
+    @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The host ports it occupies: those of a link from the host, on 127.0.0.1."""
+        """The host ports it occupies: those of a link from the host, on its loopback addresses."""
         if not self.from_host:
             return ()
-        halves = (names.split_port_proto(text) for text in self.ports)
-        return tuple(Endpoint.single(self.parent_ip, port, proto) for port, proto in halves)
+        halves = [names.split_port_proto(text) for text in self.ports]
+        return tuple(Endpoint.single(at, *half) for at, _ in self.ways for half in halves)
 
     def row(self) -> Row:
         """What stands in the store under the key."""

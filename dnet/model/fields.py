@@ -15,7 +15,8 @@ from dnet.values import names
 
 # What came after the first version, with the number that a reader has to know for it: a field of
 # a table's rows, or with None a part of the head, such as a table. All of them are left out of
-# the store where they are not used.
+# the store where they are not used. Keys of IPv6, of mappings and of reservations, need nothing of
+# their own: there are none without a bridge's address6, as dnet.store.relations has it.
 SINCE: dict[tuple[str, str | None], int] = {
     ("bridges", "firewalld"): 2,
     ("bridges", "direct_access"): 3,
@@ -33,6 +34,9 @@ SINCE: dict[tuple[str, str | None], int] = {
     ("settings", "site6"): 3,
     ("bridges", "origin"): 3,
     ("interfaces", "origin"): 3,
+    ("reservations", "host_ip6"): 3,
+    ("links", "parent_ip6"): 3,
+    ("links", "child_ip6"): 3,
 }
 
 FIRST = 1

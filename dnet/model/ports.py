@@ -1,18 +1,19 @@
 """Who has a port of the host: a reservation, a mapping, or a link from the host.
 
-A port on 0.0.0.0 and the same port on one address exclude each other, both ways.
+A port on 0.0.0.0 and the same port on one address of IPv4 exclude each other, both ways; so do
+one on :: and one on an address of IPv6.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from dnet.model.state import State
 from dnet.model.table import Index, Raw, Table
-from dnet.values import names
+from dnet.values import family, names
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import V4
+from dnet.values.family import V6
 
 
 class Holder(NamedTuple):
@@ -49,9 +50,11 @@ class Ports:
             self._ranges.forget(key, row)
 
     def meeting(self, endpoint: Endpoint) -> Iterator[str]:
-        """The keys of all that have one of the ports, on whichever address."""
-        proto = endpoint.proto
+        """The keys of all that have one of the ports, on whichever address of the family."""
+        proto, of = endpoint.proto, family.of(endpoint.host_ip)
         for host in self._hosts:
+            if family.of(host) is not of:
+                continue
             for port in range(endpoint.port, endpoint.end + 1):
                 key = f"{host}:{port}/{proto}"
                 if key in self._rows:
@@ -59,7 +62,8 @@ class Ports:
         blocks = range(endpoint.port >> 8, (endpoint.end >> 8) + 1)
         for key in dict.fromkeys(key for one in blocks for key in self._ranges.keys((one, proto))):
             other = Endpoint.from_key(key)
-            if other.port <= endpoint.end and endpoint.port <= other.end:
+            same_family = family.of(other.host_ip) is of
+            if same_family and other.port <= endpoint.end and endpoint.port <= other.end:
                 yield key
 
     def may_have(self, port: int, proto: str) -> bool:
@@ -77,11 +81,10 @@ def ports(table: Table[Any]) -> Ports:
 
 def find_holder(state: State, endpoint: Endpoint, owner: str | None = None) -> Holder | None:
     """Who has one of the endpoint's ports; what is reserved for `owner` does not count."""
-    at = endpoint.host_ip
     if not endpoint.is_range and not _may_be_taken(state, endpoint.port, endpoint.proto):
         return None
     for kind, key, other in meeting(state, endpoint):
-        if at != other.host_ip and V4.any not in (at, other.host_ip):
+        if not meet(endpoint.host_ip, other.host_ip):
             continue
         if kind == "reservation" and owner is not None and state.reservations[key].owner == owner:
             continue
@@ -89,24 +92,48 @@ def find_holder(state: State, endpoint: Endpoint, owner: str | None = None) -> H
     return None
 
 
+def meet(one: str, other: str) -> bool:
+    """Whether a port on one address of the host is a port on the other as well."""
+    of = family.of(one)
+    return one == other or (of is family.of(other) and of.any in (one, other))
+
+
 def meeting(state: State, endpoint: Endpoint) -> Iterator[tuple[str, str, Endpoint]]:
-    """Everything that has one of the ports, on whichever address: kind, key and what it has."""
+    """Everything that has one of the ports, on whichever address of the endpoint's family.
+
+    Kind, key and what it has.
+    """
     for kind, table in (("mapping", state.mappings), ("reservation", state.reservations)):
         for key in ports(table).meeting(endpoint):
             yield kind, key, Endpoint.from_key(key)
-    links = _links(state)
+    of = family.of(endpoint.host_ip)
+    links, kept = _links(state), kept_beside(state) if of is V6 else None
     for port in range(endpoint.port, endpoint.end + 1):
-        for key in links.keys(f"{port}/{endpoint.proto}"):
-            yield "link", key, Endpoint.single(state.links[key].parent_ip, port, endpoint.proto)
+        one = f"{port}/{endpoint.proto}"
+        for key in kept.keys(one) if kept else ():
+            yield "reservation", key, state.reservations[key].endpoints[-1]
+        for key in links.keys(one):
+            for at, _ in state.links[key].ways:
+                if family.of(at) is of:
+                    yield "link", key, Endpoint.single(at, port, endpoint.proto)
 
 
-def taken_at(state: State, host_ip: str, proto: str) -> Callable[[int], bool]:
-    """Whether somebody has a port of an address: for many ports, almost all of them free."""
+def kept_beside(state: State) -> Index:
+    """The reservations that keep their port of IPv6 as well, by that port: `8080/tcp`."""
+    return state.reservations.index("beside", _kept_beside)
+
+
+def _kept_beside(key: str, row: Any) -> tuple[str, ...]:
+    return (key.rpartition(":")[2],) if "host_ip6" in row else ()
+
+
+def taken_at(state: State, host_ips: Collection[str], proto: str) -> Callable[[int], bool]:
+    """Whether somebody has a port of any of some addresses: for many ports, almost all free."""
 
     def is_taken(port: int) -> bool:
         if not _may_be_taken(state, port, proto):
             return False
-        return find_holder(state, Endpoint.single(host_ip, port, proto)) is not None
+        return any(find_holder(state, Endpoint.single(ip, port, proto)) for ip in host_ips)
 
     return is_taken
 

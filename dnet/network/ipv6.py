@@ -20,8 +20,13 @@ from dnet.values.names import for_shell
 if TYPE_CHECKING:
     from dnet.network.facts import Device, Facts
 
-ASKED = ("ipv6", "address6", "range6", "masquerade6")
-"""The options that are about it."""
+ASKED = {
+    "address6": "--address6",
+    "range6": "--range6",
+    "masquerade6": "--masquerade6",
+    "binding_ip6": "an IPv6 --binding-ip",
+}
+"""The options that are about it, but for the one whether it has any."""
 
 
 def settle(
@@ -38,7 +43,7 @@ def settle(
     KernelError where there is no IPv6.
     """
     wanted, has = given.pop("ipv6", None), existing.address6 if existing else None
-    asked = [f"--{key}" for key in ASKED if key in given]
+    asked = [what for key, what in ASKED.items() if key in given]
     if wanted is False:
         if asked:
             raise UsageError(f"--no-ipv6 and {asked[0]} exclude each other", "leave one out")
@@ -48,15 +53,22 @@ def settle(
         if asked:
             raise UsageError(f"{name} has no IPv6, which {asked[0]} is of", "add --ipv6")
     elif not has or given.get("address6", has) != has:
-        if missing := facts.missing_ipv6():
-            raise KernelError(f"{name} cannot have IPv6: {missing[0]}", missing[1])
-        if device is not None:
-            known = facts.ipv6_addresses(device.name)
-            given["address6"] = adoption.address6_of(device, known, given.get("address6"))
-        elif "address6" not in given:
-            given["address6"] = _choose(state, facts)
+        given["address6"] = _address(state, facts, name, device, given.get("address6"))
     if existing and has and given.get("address6", has) != has:
         _refuse_in_use(state, existing)
+        if wanted is False:
+            _let_go_of_ports(state, existing)
+
+
+def _address(
+    state: State, facts: Facts, name: str, device: Device | None, wanted: str | None
+) -> str:
+    """The address of a bridge that comes to have one."""
+    if missing := facts.missing_ipv6():
+        raise KernelError(f"{name} cannot have IPv6: {missing[0]}", missing[1])
+    if device is not None:
+        return adoption.address6_of(device, facts.ipv6_addresses(device.name), wanted)
+    return wanted or _choose(state, facts)
 
 
 def note_site(state: State, bridge: Bridge) -> None:
@@ -95,6 +107,20 @@ def _refuse_in_use(state: State, bridge: Bridge) -> None:
             f"{bridge.name} has {bridge.address6} and still {found[0]}{more}",
             f"release what is listed: dnet ip list --bridge {name}; dnet map list --bridge {name}",
         )
+
+
+def _let_go_of_ports(state: State, bridge: Bridge) -> None:
+    """Keep reserved ports of IPv4 alone. Raises ConflictError for one that is of IPv6 alone."""
+    for one in list(state.reservations.values()):
+        if one.bridge != bridge.name:
+            continue
+        if family.of(one.endpoint.host_ip) is V6:
+            raise ConflictError(
+                f"{bridge.name} has {bridge.address6} and still the reserved port {one.key}",
+                f"dnet port release {one.key}",
+            )
+        if one.host_ip6 is not None:
+            state.reservations.put(one.key, one._replace(host_ip6=None))
 
 
 def _choose(state: State, facts: Facts) -> str:

@@ -17,7 +17,7 @@ from dnet.model import find
 from dnet.model.entities import Bridge, Reservation
 from dnet.model.ports import Holder, find_holder, meeting, taken_at
 from dnet.model.state import State
-from dnet.values import nearby
+from dnet.values import family, nearby
 from dnet.values.endpoint import Endpoint, EndpointQuery
 from dnet.values.family import V4, WILDCARDS
 
@@ -44,6 +44,8 @@ def allocate(
     """
     home = find.bridge(state, bridge)
     at = host_ip or home.binding_ip
+    if home.subnet_of(family.of(at)) is None:
+        raise find.without_ipv6(home, f"port on {at}")
     if ports is not None and ports[0] == ports[1]:
         if count != 1:
             raise UsageError(f"{count} ports out of one", "give a range with --port LO-HI")
@@ -147,7 +149,7 @@ def choose(
     """
     low, high = among or bridge.port_range
     cursor = state.cursor(bridge.name)
-    is_taken = taken_at(state, host_ip, proto)
+    is_taken = taken_at(state, (host_ip,), proto)
 
     def is_free(port: int) -> bool:
         return not is_taken(port) and not facts.is_busy(host_ip, port, proto)

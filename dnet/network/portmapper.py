@@ -14,7 +14,7 @@ from dnet.model import find, ports
 from dnet.model.entities import Bridge, Mapping
 from dnet.model.state import State
 from dnet.network import portallocator
-from dnet.values import address, names, nearby
+from dnet.values import address, family, names, nearby
 from dnet.values.endpoint import Endpoint, EndpointQuery, PublishSpec
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def _resolve_taken(state: State, target: str) -> tuple[str, Bridge]:
 
 def _add_one(state: State, facts: Facts, bridge: Bridge, ip: str, spec: PublishSpec) -> Mapping:
     host_ip = spec.host_ip or bridge.binding_ip
+    if family.of(host_ip) is not family.of(ip):
+        raise find.without_ipv6(bridge, f"mapping on {host_ip}")
     interface = state.holder(ip)
     length = spec.end - spec.port + 1
     if spec.host_port is None or spec.picks_one:

@@ -13,9 +13,9 @@ from dnet.model import ports
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import State
 from dnet.network import link
-from dnet.values import address, address6
+from dnet.values import address, address6, family
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import FAMILIES, V4
+from dnet.values.family import FAMILIES, V4, V6
 
 
 def examine(state: State) -> None:
@@ -97,7 +97,11 @@ def _interfaces(state: State) -> None:
 
 def _reservations(state: State) -> None:
     for one in state.reservations.values():
-        _on_bridge(state, f"reservations {one.key}", one.bridge)
+        place = f"reservations {one.key}"
+        home = _on_bridge(state, place, one.bridge)
+        families = [family.of(at.host_ip) for at in one.endpoints]
+        demand(families in ([V4], [V6], [V4, V6]), place, "host_ip6 beside another one")
+        demand(V6 not in families or bool(home.address6), place, f"{home.name} has no IPv6")
 
 
 def _mappings(state: State) -> None:
@@ -106,6 +110,8 @@ def _mappings(state: State) -> None:
         _filtered(state, place, one.bridge)
         leases = state.leases_with(one.bridge, one.container_ip)
         demand(one.container_ip in leases, place, f"{one.container_ip} is free")
+        same = family.of(one.endpoint.host_ip) is family.of(one.container_ip)
+        demand(same, place, f"{one.container_ip} is of another family")
         demand(one.container_end <= 65535, place, "it ends above port 65535 in the container")
 
 
@@ -121,17 +127,21 @@ def _links(state: State) -> None:
 
 
 def _ends(state: State, place: str, one: Link) -> None:
-    ends = [(one.child, one.child_ip, one.child_bridge)]
+    both = (one.parent_ip6 is None) == (one.child_ip6 is None)
+    demand(both, place, "parent_ip6 and child_ip6 belong together")
+    ends = [(one.child, one.child_ip, one.child_ip6, one.child_bridge)]
     if one.from_host:
         at_host = (one.parent_ip, one.parent_bridge) == (V4.loopback, None)
         demand(at_host, place, f"its parent is not at {V4.loopback}")
+        demand(one.parent_ip6 in (None, V6.loopback), place, f"its parent is not at {V6.loopback}")
     else:
-        ends.append((one.parent, one.parent_ip, str(one.parent_bridge)))
-    for interface_id, ip, bridge in ends:
+        ends.append((one.parent, one.parent_ip, one.parent_ip6, str(one.parent_bridge)))
+    for interface_id, ip, ip6, bridge in ends:
         end = state.interfaces.get(interface_id)
         if end is None:
             wrong(place, f"there is no interface {interface_id}")
-        demand((end.ip, end.bridge) == (ip, bridge), place, f"{end.id} is elsewhere")
+        there = (end.ip, end.bridge) == (ip, bridge) and ip6 in (None, end.ip6)
+        demand(there, place, f"{end.id} is elsewhere")
         _filtered(state, place, bridge)
 
 
@@ -139,7 +149,8 @@ def _ports(state: State) -> None:
     """Let everybody claim their ports again, in a state that has none."""
     claimed = State()
     for reservation in state.reservations.values():
-        _claim(claimed, f"reservations {reservation.key}", reservation.endpoint, None)
+        for endpoint in reservation.endpoints:
+            _claim(claimed, f"reservations {reservation.key}", endpoint, None)
         claimed.reservations.put(reservation.key, reservation)
     for mapping in state.mappings.values():
         holder = state.holder(mapping.container_ip)

@@ -25,7 +25,7 @@ from dnet.model.entities import (
 )
 from dnet.model.fields import CURSORS
 from dnet.values import address, address6, endpoint, family, names
-from dnet.values.family import V4, V6
+from dnet.values.family import V4, V6, Family
 from dnet.values.origins import RUNTIMES
 
 
@@ -60,6 +60,12 @@ def _number(what: str, low: int, high: int) -> Check:
 
 def _one_of(*texts: str) -> Check:
     return Check(" or ".join(texts), lambda value: type(value) is str and value in texts)
+
+
+def _host_ip(of: Family) -> Check:
+    """An address of a family that ports can be published on."""
+    check = _canonical("an address of the host", address.parse_host_ip)
+    return Check(check.what, lambda value: check.passes(value) and family.of(value) is of)
 
 
 def _or_none(check: Check) -> Check:
@@ -158,7 +164,7 @@ _BRIDGE: dict[str, Check] = {
     "chain": _canonical("a chain name", names.chain),
     **dict.fromkeys(("icc", "masquerade", "ip_forward", "iptables", "isolate"), _FLAG),
     **dict.fromkeys(("adopted", "firewalld"), _FLAG),
-    "binding_ip": _canonical("an address of the host", address.parse_host_ip),
+    "binding_ip": _host_ip(V4),
     "port_range": Check("a list of the first and the last port", _is_span),
     "allocation": _one_of(ROUND_ROBIN, REUSE),
     "other_ips": Check("a list of addresses", _are_addresses),
@@ -166,7 +172,7 @@ _BRIDGE: dict[str, Check] = {
     "address6": _or_none(_canonical("an IPv6 address with its prefix length", address6.parse_cidr)),
     "range6": _or_none(TEXT),
     "masquerade6": _or_none(_FLAG),
-    "binding_ip6": ADDRESS6,
+    "binding_ip6": _host_ip(V6),
     "origin": _or_none(_canonical("a container runtime and its network", _made_for)),
 }
 _ORIGIN = {
@@ -186,7 +192,7 @@ _INTERFACE = {
     "ip6": _or_none(ADDRESS6),
     "origin": _or_none(Check("what a container runtime asked for", _is_origin)),
 }
-_RESERVATION = {"bridge": _DEVICE, "owner": OWNER}
+_RESERVATION = {"bridge": _DEVICE, "owner": OWNER, "host_ip6": _or_none(_host_ip(V6))}
 _MAPPING = {"container_ip": _ANY_ADDRESS, "container_port": _PORT, "bridge": _DEVICE}
 _LINK = {
     "parent_ip": ADDRESS,
@@ -195,6 +201,8 @@ _LINK = {
     "child_bridge": _DEVICE,
     "ports": _PORTS,
     "alias": _ID,
+    "parent_ip6": _or_none(ADDRESS6),
+    "child_ip6": _or_none(ADDRESS6),
 }
 KINDS = {
     "bridges": _kind(Bridge, _DEVICE, _BRIDGE),

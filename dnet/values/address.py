@@ -57,21 +57,27 @@ def parse(text: str, hint: str = "") -> str:
 
 
 def parse_host_ip(text: str) -> str:
-    """An address of the host that a port can be bound to; 0.0.0.0 means every one.
+    """An address of the host that a port can be bound to; 0.0.0.0 and :: mean every one.
 
-    The one name that is understood is localhost: 127.0.0.1, as RFC 6761, 6.3 has it.
+    The one name that is understood is localhost: 127.0.0.1, as RFC 6761, 6.3 has it. None is an
+    address of a single link, from which nothing is forwarded (RFC 4291, 2.5.6), nor one of IPv4
+    in the form of IPv6, which no packet has (RFC 4291, 2.5.5).
     """
     import ipaddress
 
     if is_localhost(text):
         return V4.loopback
-    address = ipaddress.ip_address(parse(text))
-    if address.is_multicast or str(address) == "255.255.255.255":
+    found = ipaddress.ip_address(parse_any(text))
+    unusable = found.is_multicast or str(found) == "255.255.255.255"
+    if isinstance(found, ipaddress.IPv6Address):
+        unusable = unusable or found.is_link_local or found.ipv4_mapped is not None
+    if unusable:
+        every = family.of(str(found)).any
         raise UsageError(
             f"{text} is not an address a port can be bound to",
-            "name one of the host's own, or 0.0.0.0 for all of them",
+            f"name one of the host's own, or {bracketed(every)} for all of them",
         )
-    return str(address)
+    return str(found)
 
 
 def is_localhost(text: str) -> bool:

@@ -32,6 +32,8 @@ from dnet.values.endpoint import (
             "127.0.0.1:8000-8009/tcp",
         ),
         ("localhost:80", EndpointQuery("127.0.0.1", 80, 80, "tcp"), "127.0.0.1:80/tcp"),
+        ("[::1]:80", EndpointQuery("::1", 80, 80, "tcp"), "[::1]:80/tcp"),
+        ("[0::]:80-90/udp", EndpointQuery("::", 80, 90, "udp"), "[::]:80-90/udp"),
         ("LocalHost:80-81/udp", EndpointQuery("127.0.0.1", 80, 81, "udp"), "127.0.0.1:80-81/udp"),
     ],
 )
@@ -45,7 +47,8 @@ def test_host_endpoints(text: str, query: EndpointQuery, printed: str) -> None:
     [
         *("", "abc", "0", "65536", "-1", "8080/", "8080/tcpp", "8080/tcp/udp", ":8080", "8080:"),
         *("8080:80", "10.0.0.1", "10.0.0.1:", "10.0.0.1:abc", "10.0.0.256:80", "9-8", "1-2-3"),
-        *("[::1]:80", "[10.0.0.1]80", "[10.0.0.1]", "[10.0.0.1", "::1:80", "localhost"),
+        *("[::1]80", "[::1", "[fe80::1]:80", "[ff02::1]:80", "[::ffff:10.0.0.1]:80", "[::1%lo]:80"),
+        *("[10.0.0.1]80", "[10.0.0.1]", "[10.0.0.1", "::1:80", "localhost"),
         *("localhost:", "localhost::80", "localhost:8080:80", "localhost.:80", "my.host:80"),
         *("224.0.0.1:80", "255.255.255.255:80", "10.0.0.1::80", " 80", "80\n", "8080,8081"),
     ],
@@ -74,6 +77,9 @@ def test_what_is_no_host_endpoint(text: str) -> None:
         ("localhost:8080:80", PublishSpec("127.0.0.1", 8080, 8080, 80, 80, "tcp")),
         ("localhost::80/udp", PublishSpec("127.0.0.1", None, None, 80, 80, "udp")),
         ("8080-8080:80-80", PublishSpec(None, 8080, 8080, 80, 80, "tcp")),
+        ("[::]:8080:80", PublishSpec("::", 8080, 8080, 80, 80, "tcp")),
+        ("[0:0::1]::53/udp", PublishSpec("::1", None, None, 53, 53, "udp")),
+        ("[2001:DB8::1]:1-9:2-10", PublishSpec("2001:db8::1", 1, 9, 2, 10, "tcp")),
     ],
 )
 def test_publish_specs(text: str, spec: PublishSpec) -> None:
@@ -89,12 +95,28 @@ def test_a_whole_publish_spec_is_shown_as_it_was_typed(text: str) -> None:
     assert str(parse_publish(text)) == text
 
 
+def test_the_hint_lets_the_port_of_an_ipv6_address_be_chosen() -> None:
+    with pytest.raises(UsageError) as error:
+        parse_publish("[::1]:80")
+    assert error.value.hint == "[::1]::80 lets the host port be chosen"
+
+
 @pytest.mark.parametrize(
     "text",
     [
         *("", ":", "::", "abc", "0", "65536", "8080:", "8080:0", "0:80", "8080:abc", "80/tcpp"),
         *("8080:80/", "1:2:3", "1:2:3:4", "10.0.0.1:80", "10.0.0.1:8080", "10.0.0.256:1:2"),
-        *("[::1]:80:80", "::1:80:80", "localhost:80", "9-8:80", "8080:90-80", "10.0.0.1:1:2:3"),
+        *(
+            "[::1]:80",
+            "[::1]",
+            "[fe80::1]:80:80",
+            "[ff02::1]::80",
+            "::1:80:80",
+            "localhost:80",
+            "9-8:80",
+            "8080:90-80",
+            "10.0.0.1:1:2:3",
+        ),
         *(
             "localhost",
             "localhost:8080:80:1",

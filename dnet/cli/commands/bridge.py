@@ -15,6 +15,8 @@ from dnet.model.state import State
 from dnet.network import bridge as operations
 from dnet.transaction.operation import Operation
 from dnet.transaction.presence import Presence
+from dnet.values import family
+from dnet.values.family import V6
 
 COLUMNS = (
     Column("NAME", lambda item: item["name"], wrong=missing),
@@ -121,9 +123,11 @@ def bridge() -> None:
 )
 @define.option(
     "--binding-ip",
+    "binding_ips",
     metavar="IP",
+    multiple=True,
     type=options.HOST_IP,
-    help="The host address of published ports.  [default: 0.0.0.0]",
+    help="The host address of published ports, once a family.  [default: 0.0.0.0 and ::]",
 )
 @define.option(
     "--port-range",
@@ -138,13 +142,14 @@ def bridge() -> None:
     "[default: round-robin]",
 )
 @options.changes
-def init(name: str, dry_run: bool, **given: Any) -> Request:
+def init(name: str, binding_ips: tuple[str, ...], dry_run: bool, **given: Any) -> Request:
     """Set up a bridge, or change the given options of one.
 
     The device NAME is made, or adopted where it exists with that address, and the rules are
     inserted that its containers need.
     """
     chosen = {key: value for key, value in given.items() if value is not None}
+    chosen |= {"binding_ip6" if family.of(ip) is V6 else "binding_ip": ip for ip in binding_ips}
     return Request(
         lambda state, made: Document(lambda: views.bridge(made, Presence(state)), values=()),
         Operation(operations.init, name=name, options=chosen),
