@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dnet.errors import ConflictError, UsageError
 from dnet.model import find
-from dnet.model.entities import DEFAULT_BRIDGE, Bridge
+from dnet.model.entities import DEFAULT_BRIDGE, IPTABLES, NFTABLES, Bridge
 from dnet.model.state import State
 from dnet.network import adoption, firewalls, interface, ipallocator, portmapper, subnets
 from dnet.values import address
@@ -40,6 +40,8 @@ def init(
     chooses6 = "address6" not in given
     has_rules = given.get("iptables", existing.iptables if existing else True)
     firewalls.choose(state, facts, given.pop("firewall", None), is_needed=has_rules)
+    if "chain" in given and state.firewall == NFTABLES:
+        state.remark("--chain means nothing with nftables: all rules are in its table inet dnet")
     if existing is None:
         made = _create(state, facts, name, given)
     else:
@@ -153,7 +155,7 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
     device = facts.device(existing.name) if existing.adopted else None
     _settle_ipv6(state, facts, existing.name, existing, device, given)
     made = existing._replace(**given)
-    if made.chain != existing.chain:
+    if made.chain != existing.chain and state.firewall == IPTABLES:
         raise ConflictError(
             f"{existing.name} has the chain {existing.chain}, which cannot be changed",
             f"remove it first: {_removal(existing)}",

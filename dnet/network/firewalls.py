@@ -34,13 +34,17 @@ def choose(state: State, facts: Facts, asked: str | None, *, is_needed: bool) ->
 def use(state: State, facts: Facts, *, name: str) -> None:
     """Let another firewall have the rules of all bridges.
 
-    Raises KernelError where its programs are not on this machine.
+    Raises KernelError where its programs are not on this machine, ConflictError where it cannot
+    have two of the bridges beside each other.
     """
     if name not in facts.firewalls():
         program, package = PROGRAMS[name]
         raise KernelError(f"the command {program} is not there", f"apt-get install {package}")
     state.use_firewall(name)
     state.confirm()
+    for bridge in state.bridges.values():
+        for objection in facts.objections(state, bridge):
+            raise objection
 
 
 def _decide(state: State, facts: Facts, named: str | None, *, is_needed: bool) -> None:
