@@ -20,6 +20,7 @@ from dnet.model.entities import IPTABLES, Bridge
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
 from dnet.model.table import ABSENT, Table
+from dnet.values.family import V4, Families
 
 VARIABLE = "DNET_TOY"
 LOST = Chain("toy", "dnet0")
@@ -134,7 +135,7 @@ class Rules:
     def __init__(self, file: Path) -> None:
         self._file = file
 
-    def read(self) -> list[str]:
+    def read(self, _families: Families = (V4,), /) -> list[str]:
         return self._file.read_text().splitlines() if self._file.exists() else []
 
     def apply(self, change: Change, /) -> None:

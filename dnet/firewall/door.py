@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from dnet.values.family import V4, V6, Family
+
 if TYPE_CHECKING:
     from dnet.errors import DnetError
     from dnet.model.entities import Bridge
@@ -18,11 +20,19 @@ if TYPE_CHECKING:
 
 
 class Chain(NamedTuple):
-    """A chain in its table, or `what` else of it a firewall makes by a name."""
+    """A chain in its table, or `what` else of it a firewall makes by a name.
+
+    The table of a chain that is about IPv6 alone has `ip6` ahead of its name.
+    """
 
     table: str
     name: str
     what: str = "chain"
+
+    @property
+    def family(self) -> Family:
+        """Which version of IP it is about; of one that is about both, IPv4."""
+        return V6 if self.table.startswith(f"{V6.nft} ") else V4
 
 
 class Trace(NamedTuple):

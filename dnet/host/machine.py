@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dnet.model.state import State
     from dnet.network.facts import Device, Inner, Namespace, Route
     from dnet.plan.steps import Sysctl, Zone
+    from dnet.values.family import Families
 
 DEFAULT_MTU = 1500
 # Once for all that is asked about: as a rule it takes a few hundredths.
@@ -139,9 +140,9 @@ class Machine:
         """Those whose programs are on this machine, in the order of FIREWALLS."""
         return (name for name in FIREWALLS if self._parts.rules(name).is_there)
 
-    def rules(self, firewall: str) -> Any:
-        """The rules of a firewall, as they are now."""
-        return self._parts.rules(firewall).read()
+    def rules(self, firewall: str, families: Families) -> Any:
+        """The rules of a firewall, of some families, as they are now."""
+        return self._parts.rules(firewall).read(families)
 
     def device(self, name: str) -> Device | None:
         """A network device."""

@@ -20,7 +20,7 @@ from dnet.plan import report, settings
 from dnet.plan.scope import Scope, attached
 from dnet.plan.siblings import BR_NETFILTER, Siblings
 from dnet.plan.steps import Plan
-from dnet.values.family import V6
+from dnet.values.family import FAMILIES, V6, Families
 from dnet.values.veth import veth_name
 
 _LOOPBACK_METRIC = 4096  # Behind that of the loopback device itself, which is 0.
@@ -124,10 +124,11 @@ class Planner:
         *,
         goes_on: bool = False,
     ) -> Change:
+        former = Former(scope.bridges, scope.traces_of(name), goes_on)
         return self._firewalls(name).compare(
-            self._view.rules(name),
+            self._view.rules(name, _families(state, former)),
             state,
-            Former(scope.bridges, scope.traces_of(name), goes_on),
+            former,
             expected=expected,
             reserved=reserved,
         )
@@ -299,6 +300,13 @@ def _changes_rules(state: State, changes: Iterable[Changed]) -> bool:
     """Whether anything was asked for that has rules of its own."""
     ruled = (state.bridges, state.mappings, state.links)
     return any(table in ruled for table, *_ in changes)
+
+
+def _families(state: State, former: Former) -> Families:
+    """The families of which there may be rules, or are to be."""
+    is_traced = any(one.family is V6 for one in former.traces)
+    bridges = (*former.bridges, *state.bridges.values())
+    return FAMILIES if is_traced else traffic.families(bridges)
 
 
 def _homes(state: State, ids: Iterable[str]) -> set[str]:

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from dnet.model.entities import Interface
     from dnet.network.facts import Device, Inner, Namespace
     from dnet.plan.steps import Sysctl, Zone
+    from dnet.values.family import Families
 
 
 class View(Protocol):
     """The machine, as far as a plan may depend on it. Each question may raise KernelError."""
 
-    def rules(self, firewall: str) -> Any:
-        """The rules of a firewall, as only it understands them."""
+    def rules(self, firewall: str, families: Families) -> Any:
+        """The rules of a firewall, of some families, as only it understands them."""
 
     def device(self, name: str) -> Device | None:
         """A network device of the host's namespace."""

@@ -18,6 +18,7 @@ from dnet.plan import devices, report
 from dnet.plan.devicesteps import DeleteLink
 from dnet.plan.scope import Scope
 from dnet.values import veth
+from dnet.values.family import V4
 from dnet.values.names import for_shell
 
 HINT = (
@@ -72,7 +73,7 @@ def find(kernel: Kernel, owned: Scope) -> Unowned:
 def _unknown(kernel: Kernel, firewall: str, owned: Scope) -> Iterator[Trace]:
     """What of a firewall is there and not owned."""
     rules = kernel.rules(firewall)
-    if rules.is_there and (seen := rules.read()):
+    if rules.is_there and (seen := rules.read((V4,))):
         for one in kernel.firewall(firewall).unknown(seen, owned.traces_of(firewall)):
             yield Trace(firewall, one)
 

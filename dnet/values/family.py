@@ -23,6 +23,8 @@ class Family(NamedTuple):
     local: str
 
 
+Families = tuple[Family, ...]
+
 V4 = Family(4, "ipv4", "ip", 2, 32, "0.0.0.0", "127.0.0.1", "127.0.0.0/8")
 V6 = Family(6, "ipv6", "ip6", 10, 128, "::", "::1", "::1/128")
 FAMILIES = (V4, V6)

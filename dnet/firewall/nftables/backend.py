@@ -11,7 +11,7 @@ from dnet.firewall.nftables import elements
 from dnet.firewall.nftables.change import Change
 from dnet.firewall.nftables.elements import Element
 from dnet.firewall.nftables.layout import TABLE, TRACE, USER
-from dnet.firewall.traffic import filtered
+from dnet.firewall.traffic import families, filtered
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
@@ -103,7 +103,8 @@ class Nftables:
         opened = forward.opened(seen.forward, bridges)
         if bridges:
             wanted = elements.everything(state, [*_closed(bridges), *opened])
-            change = diff.difference(seen, table, wanted) if table else diff.made(wanted)
+            of = families(bridges)
+            change = diff.difference(seen, table, wanted, of) if table else diff.made(wanted, of)
         elif table is not None and diff.is_dnets(table) and TRACE in former.traces:
             change = diff.gone(table, goes_on=former.goes_on)
             if diff.has_administrators(table):
@@ -166,9 +167,9 @@ def _kept(state: State, changed: list[tuple[Link, int]]) -> set[Element]:
     ids: dict[Element, str] = {}
     for link, step in changed:
         if not link.from_host:
-            one = elements.parent(link)
-            more[one] = more.get(one, 0) + step
-            ids[one] = link.parent
+            for one in elements.parents(link):
+                more[one] = more.get(one, 0) + step
+                ids[one] = link.parent
     return {one for one, step in more.items() if _is_kept(_count(state, ids[one], one), step)}
 
 
@@ -179,7 +180,7 @@ def _is_kept(now: int, more: int) -> bool:
 
 def _count(state: State, parent: str, sending: Element) -> int:
     links = (state.links[key] for key in state.links_by_member.keys(parent))
-    return sum(one.parent == parent and elements.parent(one) == sending for one in links)
+    return sum(one.parent == parent and sending in elements.parents(one) for one in links)
 
 
 def _objection(is_dnets: bool, is_known: bool) -> ConflictError | None:

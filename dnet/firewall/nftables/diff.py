@@ -19,6 +19,7 @@ from dnet.firewall.nftables.layout import (
     CHAIN,
     FORWARD,
     MARK,
+    SHAPES,
     TABLE,
     THE_USERS,
     TO_USER,
@@ -28,9 +29,11 @@ from dnet.firewall.nftables.layout import (
     objects,
 )
 from dnet.firewall.nftables.listing import Seen, Table
+from dnet.values.family import Families
 
 Lines = tuple[str, ...]
 
+_EVERY = objects(SHAPES[-1])
 _HOLDING = r"(?:@|\b(?:jump|goto) ){}(?![\w./\\-])"
 
 
@@ -47,9 +50,9 @@ def is_remainder(table: Table) -> bool:
     )
 
 
-def made(elements: Elements) -> Change:
-    """The whole table, where there is none."""
-    every = objects()
+def made(elements: Elements, of: Families) -> Change:
+    """The whole table for some families, where there is none."""
+    every = objects(of)
     return Change(
         ahead=(_TABLE, *_declared(every)),
         coming=elements,
@@ -83,13 +86,19 @@ def gone(table: Table, *, goes_on: bool) -> Change:
     )
 
 
-def difference(seen: Seen, table: Table, elements: Elements) -> Change:
-    """How to get from a table that is there to what should be."""
-    every, there = objects(), table.objects
+def difference(seen: Seen, table: Table, elements: Elements, of: Families) -> Change:
+    """How to get from a table that is there to what should be, for some families.
+
+    A set of another one stays, empty, where a rule of the administrator's holds it.
+    """
+    there, spelled = table.objects, seen.spelled(of)
+    held = [one for one in there if one not in spelled and one in _EVERY and _holding(table, one)]
+    every = objects(of) | {one: _EVERY[one] for one in held}
+    spelled = spelled | {one: there[one] for one in held}
     missing = [one for one in every if one not in there]
     foreign = [one for one in _mine(table) if one not in every]
     both = [one for one in every if one in there and one != THE_USERS]
-    anew = [one for one in both if _head(one, there[one]) != _head(one, seen.spelled[one])]
+    anew = [one for one in both if _head(one, there[one]) != _head(one, spelled[one])]
     leaving = [*foreign, *anew]
     refilled = [
         one
@@ -97,11 +106,13 @@ def difference(seen: Seen, table: Table, elements: Elements) -> Change:
         if one.kind == CHAIN
         and (
             one in anew
-            or _rules(one, there[one]) != _rules(one, seen.spelled[one])
+            or _rules(one, there[one]) != _rules(one, spelled[one])
             or any(_names(line, other) for line in there[one] for other in leaving)
         )
     ]
-    going, coming = _changed(seen.elements, elements)
+    names = {one.name for one in every}
+    found = {holder: keys for holder, keys in seen.elements.items() if holder in names}
+    going, coming = _changed(found, elements)
     about = [line for line in table.about if line != MARK]
     return Change(
         ahead=(
@@ -116,14 +127,18 @@ def difference(seen: Seen, table: Table, elements: Elements) -> Change:
         findings=(
             *(Finding(TRACE, FOREIGN, line) for line in about),
             *(Finding(one.chain, f"the {one.kind} is missing") for one in missing),
-            *(Finding(one.chain, f"the {one.kind} is not dnet's") for one in foreign),
+            *(Finding(one.chain, _unwanted(one)) for one in foreign),
             *(Finding(one.chain, "declared otherwise", there[one][0]) for one in anew),
-            *(told for one in refilled for told in _told(one, there[one], seen.spelled[one])),
+            *(told for one in refilled for told in _told(one, there[one], spelled[one])),
             *of_elements(going, FOREIGN),
             *of_elements(coming, MISSING),
         ),
         refusal=_refusal(table, leaving),
     )
+
+
+def _unwanted(one: Object) -> str:
+    return f"the {one.kind} is {'left over' if one in _EVERY else FOREIGN}"
 
 
 _TABLE = Command(f"add table {TABLE}", f"{{ {MARK}; }}")

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from dnet.firewall.nftables.layout import FAMILIES
-from dnet.firewall.traffic import filtered
+from dnet.firewall.traffic import filtered, ways
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import State
 from dnet.values import family
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import WILDCARDS
+from dnet.values.family import WILDCARDS, Family
 from dnet.values.names import split_port_proto
 
 Elements = dict[str, dict[str, str]]
@@ -76,7 +75,7 @@ def of_bridges(bridges: Iterable[Bridge], closed: Collection[str]) -> Iterator[E
             yield Element("noicc", name)
         if one.name in closed:
             yield Element("closed", name)
-        for subnet in (subnet for subnet in one.subnets if subnet.family in FAMILIES):
+        for subnet in one.subnets:
             v, network = subnet.family.version, subnet.network
             yield Element(f"home{v}", f"{network} . {name}")
             if subnet.masquerade:
@@ -107,19 +106,23 @@ def of_mapping(key: str, row: dict[str, Any]) -> list[Element]:
 
 def of_link(link: Link) -> Iterator[Element]:
     """A parent's way to each port of the child; that of the host is a translation."""
-    v = family.of(link.child_ip).version
-    if not link.from_host:
-        yield parent(link)
-    for one in link.ports:
-        port, proto = split_port_proto(one)
-        if link.from_host:
-            key = f"{link.parent_ip} . {proto} . {port}"
-            yield Element(f"port{v}at", key, f"{link.child_ip} . {port}")
-        else:
-            yield Element(f"link{v}", f"{link.parent_ip} . {link.child_ip} . {proto} . {port}")
+    for of, parent, child in ways(link):
+        v = of.version
+        if not link.from_host:
+            yield _parent(link, of, parent)
+        for one in link.ports:
+            port, proto = split_port_proto(one)
+            if link.from_host:
+                yield Element(f"port{v}at", f"{parent} . {proto} . {port}", f"{child} . {port}")
+            else:
+                yield Element(f"link{v}", f"{parent} . {child} . {proto} . {port}")
 
 
-def parent(link: Link) -> Element:
+def parents(link: Link) -> Iterator[Element]:
     """Where what its parent sends comes from: the same for all of a parent's links."""
-    v = family.of(link.parent_ip).version
-    return Element(f"parent{v}", f"{device(link.parent_bridge or '')} . {link.parent_ip}")
+    for of, parent, _ in ways(link):
+        yield _parent(link, of, parent)
+
+
+def _parent(link: Link, of: Family, ip: str) -> Element:
+    return Element(f"parent{of.version}", f"{device(link.parent_bridge or '')} . {ip}")

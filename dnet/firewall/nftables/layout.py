@@ -1,18 +1,19 @@
 """The table `inet dnet` but for what is in its sets and maps: the same text for every state.
 
-Text is in the form in which `nft --terse --numeric-priority list ruleset` prints it. What differs
-between families follows from `FAMILIES`. docs/rules.md explains each rule.
+Or rather one of two: the half of IPv6 is there where a bridge has that. Text is in the form in
+which `nft --terse --numeric-priority list ruleset` prints it. docs/rules.md explains each rule.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 from dnet.firewall.door import Chain
-from dnet.values.family import V4, Family
+from dnet.values.family import FAMILIES, V4, V6, Families, Family
 
-FAMILIES = (V4,)
+SHAPES: tuple[Families, ...] = ((V4,), FAMILIES)
 TABLE = "inet dnet"
 TRACE = Chain("inet", "dnet", "table")
 MARK = 'comment "dnet: made and mended by dnet; rules of your own belong into chain user"'
@@ -48,19 +49,26 @@ _BETWEEN = "iifname . oifname @within"
 _KNOWN = ("ct state established,related accept", "ct status dnat accept")
 _PUBLISHED = "fib daddr type local goto publish"
 _INTERVALS = "flags interval"
-_REDIRECT = {V4: "icmp type redirect"}
+_REDIRECT = {V4: "icmp type redirect", V6: "icmpv6 type nd-redirect"}
+# Who asks for a neighbour, and who answers (RFC 4861): a bridge hands it on as it does with ARP.
+_NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
+# The kernel forwards nothing from there (RFC 4291, 2.5.6): translated it would get no answer, where
+# otherwise it is refused.
+_LINK_LOCAL = "fe80::/10"
+_GROUPS = "ff00::/8"
 
 
-def objects() -> Objects:
-    """Everything that the table declares, in an order in which it can be made."""
-    return dict([*_sets(), *_chains()])
+@cache
+def objects(of: Families = (V4,)) -> Objects:
+    """Everything that the table declares for some families, in an order in which it can be made."""
+    return dict([*_sets(of), *_chains(of)])
 
 
-def _sets() -> Iterator[tuple[Object, tuple[str, ...]]]:
+def _sets(of: Families) -> Iterator[tuple[Object, tuple[str, ...]]]:
     for name in ("inside", "bridges", "isolated", "noicc", "closed"):
         yield Object("set", name), ("type ifname",)
     yield Object("set", "within"), ("type ifname . ifname",)
-    for family in FAMILIES:
+    for family in of:
         yield from _sets_of(family)
 
 
@@ -78,20 +86,20 @@ def _sets_of(family: Family) -> Iterator[tuple[Object, tuple[str, ...]]]:
     yield Object("set", f"link{v}"), (f"type {address} . {address} . {port}",)
 
 
-def _chains() -> Iterator[tuple[Object, tuple[str, ...]]]:
+def _chains(of: Families) -> Iterator[tuple[Object, tuple[str, ...]]]:
     # A chain stands behind those that it leads to.
     yield THE_USERS, ()
-    yield _base("guard", "filter", "prerouting", -300, *_guard())
-    yield Object(CHAIN, "publish"), tuple(_publish())
+    yield _base("guard", "filter", "prerouting", -300, *_guard(of))
+    yield Object(CHAIN, "publish"), tuple(_publish(of))
     yield _base("prerouting", "nat", "prerouting", -100, _PUBLISHED)
     yield _base("output", "nat", "output", -100, _PUBLISHED)
-    yield Object(CHAIN, "refuse"), (*_links(), "drop")
+    yield Object(CHAIN, "refuse"), (*_links(of), "drop")
     yield _base("forward", "filter", "forward", 0, *_forward())
     # Later than the forward chain, so that no accept of the administrator's lets siblings through.
     siblings = f"iifname @noicc oifname @noicc {_BETWEEN} jump refuse"
     yield _base("siblings", "filter", "forward", 10, *_KNOWN, siblings)
-    yield _base("redirects", "filter", "output", 0, *_redirects())
-    yield _base("postrouting", "nat", "postrouting", 100, *_postrouting())
+    yield _base("redirects", "filter", "output", 0, *_redirects(of))
+    yield _base("postrouting", "nat", "postrouting", 100, *_postrouting(of))
 
 
 def _base(
@@ -101,25 +109,29 @@ def _base(
     return Object(CHAIN, name), (head, *rules)
 
 
-def _guard() -> Iterator[str]:
+def _guard(of: Families) -> Iterator[str]:
     yield 'iifname "lo" accept'
-    for family in FAMILIES:
-        yield f"{family.nft} daddr {family.local} drop"
-        yield f"{family.nft} saddr {family.local} drop"
+    for family in of:
+        yield f"{family.nft} daddr {_local(family)} drop"
+        yield f"{family.nft} saddr {_local(family)} drop"
 
 
-def _publish() -> Iterator[str]:
-    for family in FAMILIES:
+def _publish(of: Families) -> Iterator[str]:
+    for family in of:
         v, ip = family.version, family.nft
         at, port = f"{ip} daddr . meta l4proto . th dport", "meta l4proto . th dport"
+        if family is V6:
+            yield f"{ip} saddr {_LINK_LOCAL} return"
         yield f"dnat {ip} to {at} map @port{v}at"
         yield f"dnat {ip} to {port} map @port{v}"
         yield f"dnat {ip} to {at} map @range{v}at"
         yield f"dnat {ip} to {port} map @range{v}"
 
 
-def _links() -> Iterator[str]:
-    for family in FAMILIES:
+def _links(of: Families) -> Iterator[str]:
+    if V6 in of:
+        yield _NEIGHBOURS
+    for family in of:
         v, ip = family.version, family.nft
         way = f"{ip} saddr . {ip} daddr . meta l4proto . th dport"
         yield f"iifname . {ip} saddr @parent{v} {way} @link{v} accept"
@@ -134,18 +146,23 @@ def _forward() -> Iterator[str]:
     yield "iifname != @inside oifname @closed drop"
 
 
-def _redirects() -> Iterator[str]:
+def _redirects(of: Families) -> Iterator[str]:
     # With ports kept apart the way to a linked sibling leads through the host, and stays there.
-    for family in FAMILIES:
+    for family in of:
         yield f"oifname @noicc {_REDIRECT[family]} drop"
 
 
-def _postrouting() -> Iterator[str]:
-    for family in FAMILIES:
-        yield f"{family.nft} saddr {family.local} oifname @bridges masquerade"
-    for family in FAMILIES:
+def _postrouting(of: Families) -> Iterator[str]:
+    for family in of:
+        yield f"{family.nft} saddr {_local(family)} oifname @bridges masquerade"
+    for family in of:
         # By address: with br_netfilter there is no device here that it came in by.
         yield f"ct status dnat {family.nft} saddr . oifname @home{family.version} masquerade"
-    for family in FAMILIES:
+    for family in of:
         v, ip = family.version, family.nft
-        yield f"{ip} saddr @masq{v} {ip} saddr . {ip} daddr != @inside{v} masquerade"
+        beyond = f"{ip} daddr != {_GROUPS} " if family is V6 else ""
+        yield f"{ip} saddr @masq{v} {beyond}{ip} saddr . {ip} daddr != @inside{v} masquerade"
+
+
+def _local(family: Family) -> str:
+    return family.local.removesuffix(f"/{family.bits}")

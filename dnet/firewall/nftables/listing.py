@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from dnet.firewall.nftables.elements import NONE, Elements
 from dnet.firewall.nftables.layout import Object, Objects, objects
+from dnet.values.family import Families, Family
 
 _HANDLE = re.compile(r" # handle (\d+)\Z")
 
@@ -37,13 +38,13 @@ class Seen(NamedTuple):
     """What was found in the kernel.
 
     `table` is `inet dnet`, if it is there, with the elements of what it holds; `spelled` is how
-    the same nft prints what dnet declares; `forward` is the chain of iptables-nft, if it is there.
+    the same nft prints what dnet declares; `forward` are the chains of iptables-nft that are there.
     """
 
     table: Table | None = None
     elements: Elements = NONE
-    spelled: Objects = objects()
-    forward: Forward | None = None
+    spelled: Callable[[Families], Objects] = objects
+    forward: Mapping[Family, Forward] = {}
 
 
 def tables(listing: str) -> dict[str, Table]:

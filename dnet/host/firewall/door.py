@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from dnet.firewall.door import Change
     from dnet.model.state import State
+    from dnet.values.family import Families
 
 Outward = Callable[[], Collection[str]]
 
@@ -23,8 +24,8 @@ class Rules(Protocol):
     def is_there(self) -> bool:
         """Whether its programs are."""
 
-    def read(self) -> Any:
-        """Everything that is there. Raises KernelError, RulesUnreadableError."""
+    def read(self, families: Families, /) -> Any:
+        """Everything that is there of some families. Raises KernelError, RulesUnreadableError."""
 
     def apply(self, change: Any, /) -> None:
         """Carry a change out: each of its parts, or nothing of it.
@@ -48,7 +49,7 @@ class NoRules:
     variant = None
     is_there = False
 
-    def read(self) -> None:
+    def read(self, _families: Families, /) -> None:
         """Nothing."""
 
     def apply(self, _change: Change, /) -> None:

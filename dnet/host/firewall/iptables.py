@@ -18,6 +18,7 @@ from dnet.firewall.traffic import filtered
 from dnet.host import system
 from dnet.host.firewall import lookups, nf_tables, program
 from dnet.model.state import State
+from dnet.values.family import Families
 
 HINT = "apt-get install iptables"
 _LOOK = "look at it: iptables-save"
@@ -60,7 +61,7 @@ class Rules:
                 f"update-alternatives --set iptables $(command -v iptables-{noted})",
             )
 
-    def read(self) -> Tables:
+    def read(self, _families: Families, /) -> Tables:
         """Everything in the tables; one that nobody has used yet has no chain at all.
 
         Raises RulesUnreadableError where what iptables-save prints is not all there is.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from functools import partial
+from functools import cache, partial
 
 from dnet.errors import KernelError, RulesRefusedError, out_of_files
 from dnet.firewall.nftables import diff, layout, listing, wire
@@ -21,6 +21,7 @@ from dnet.host import process, system
 from dnet.host.firewall import nf_tables, program
 from dnet.model.entities import NFTABLES
 from dnet.model.state import State
+from dnet.values.family import FAMILIES, Families, Family
 
 HINT = "apt-get install nftables"
 _LIST = ("nft", "--terse", "--numeric-priority", "list", "ruleset", "inet")
@@ -29,7 +30,7 @@ _NEEDED = (0, 9, 7)  # The first with comments of tables.
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _REFUSED_BY_KERNEL = "Could not process rule"
 _PLACE = re.compile(r"\S*:\d+:\d+-\d+: Error: ")
-_OF_IPTABLES = ("ip", "filter", "FORWARD")
+_OF_IPTABLES = ("filter", "FORWARD")
 
 
 class Rules:
@@ -56,16 +57,16 @@ class Rules:
         """There is only this one. Raises KernelError where it is not there."""
         program.found("nft", HINT)
 
-    def read(self) -> Seen:
-        """The table as it is listed, its elements, and iptables-nft's FORWARD."""
+    def read(self, families: Families) -> Seen:
+        """The table as it is listed, its elements, and iptables-nft's FORWARD of some families."""
         table = listing.tables(self._run(_LIST)).get(TABLE)
-        spelled = self._spelled(table)
+        spelled = cache(partial(self._spelled, table))
         try:
             elements = _elements(table, spelled)
         except OSError as error:
             refused = KernelError(f"the elements of {TABLE} cannot be read: {error.strerror}")
             raise out_of_files(error) or refused from None
-        return Seen(table, elements, spelled, self._forward())
+        return Seen(table, elements, spelled, dict(self._forward(families)))
 
     def apply(self, change: Change, /) -> None:
         """Carry a change out. Raises KernelError with what nft said."""
@@ -80,31 +81,33 @@ class Rules:
         published = partial(packet.published, state)
         return foreign.stopping(NFTABLES, bridges, published, outward)
 
-    def _spelled(self, table: Table | None) -> Objects:
-        """How this nft prints what dnet declares.
+    def _spelled(self, table: Table | None, of: Families) -> Objects:
+        """How this nft prints what dnet declares for some families.
 
         Where anything differs it is asked, in a network namespace that goes with the answer: it may
         be of another version, with another spelling.
         """
-        known = layout.objects()
-        if table is None or _is_same(table.objects, known):
+        known = layout.objects(of)
+        if table is None or any(_is_same(table, layout.objects(shape)) for shape in layout.SHAPES):
             return known
         unshare, nft = system.find_program("unshare"), system.find_program("nft")
         if unshare is None or nft is None:
             return known
         script = 'nft=$0; "$nft" -f - && exec "$nft" "$@"'
         words = [unshare, "--net", "sh", "-c", script, nft, *_LIST[1:]]
-        done = process.run(words, _text(diff.made({})), self._wait + 5)
+        done = process.run(words, _text(diff.made({}, of)), self._wait + 5)
         told = listing.tables(done.output).get(TABLE)
         return told.objects if told and told.objects.keys() == known.keys() else known
 
-    def _forward(self) -> Forward | None:
+    def _forward(self, families: Families) -> Iterator[tuple[Family, Forward]]:
         try:
-            if not any(one[:3] == _OF_IPTABLES for one in nf_tables.base_chains()):
-                return None
+            there = {one[:3] for one in nf_tables.base_chains()}
         except OSError:
-            return None
-        return listing.forward(self._run((*_FORWARD, *_OF_IPTABLES)))
+            return
+        for family in families:
+            at = (family.nft, *_OF_IPTABLES)
+            if at in there:
+                yield family, listing.forward(self._run((*_FORWARD, *at)))
 
     def _run(self, words: tuple[str, ...], text: str = "") -> str:
         try:
@@ -128,16 +131,23 @@ def _text(change: Change) -> str:
     return "".join(f"{one}\n" for one in change.commands())
 
 
-def _is_same(there: Objects, known: Objects) -> bool:
+def _is_same(table: Table, known: Objects) -> bool:
+    there = table.objects
     return all(there.get(one) == lines for one, lines in known.items() if one != THE_USERS)
 
 
-def _elements(table: Table | None, spelled: Objects) -> Elements:
+def _shape(table: Table) -> Families:
+    """The families that a table is of: it is the smallest that knows all that is dnet's in it."""
+    known = table.objects.keys() & layout.objects(FAMILIES).keys()
+    return next(of for of in layout.SHAPES if known <= layout.objects(of).keys())
+
+
+def _elements(table: Table | None, spelled: Callable[[Families], Objects]) -> Elements:
     """Those of what is declared as it should be."""
     if table is None:
         return {}
     return {
         one.name: dict(wire.texts(lines, nf_tables.elements(TRACE.name, one.name)))
-        for one, lines in spelled.items()
+        for one, lines in spelled(_shape(table)).items()
         if one.kind != layout.CHAIN and table.objects.get(one) == lines
     }
