@@ -20,6 +20,7 @@ VARIANTS = ("nft", "legacy")
 NFTABLES = "nftables"
 EVERY = (*VARIANTS, NFTABLES)
 BRIDGE_NF = "net/bridge/bridge-nf-call-iptables"
+BRIDGE_NF6 = "net/bridge/bridge-nf-call-ip6tables"
 _PREFIX = "dnt"
 _numbers = itertools.count()
 _LOOPBACK_UP = "link set lo up"
@@ -138,6 +139,7 @@ class Lab:
         host.run(_FRESH_SYSCTLS)
         if variant == NFTABLES and Path("/proc/sys", BRIDGE_NF).exists():
             host.sysctl(BRIDGE_NF, 0)
+            host.sysctl(BRIDGE_NF6, 0)
         return host
 
     def wire(

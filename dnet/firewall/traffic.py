@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import permutations
 
-from dnet.model.entities import Bridge, Link
-from dnet.values.family import FAMILIES, V4, V6, Families, Family
+from dnet.model.entities import Bridge
+from dnet.values.family import FAMILIES, V4, Families
 
 
 def kept_apart(bridges: Iterable[Bridge]) -> Iterator[tuple[Bridge, Bridge]]:
@@ -24,13 +24,6 @@ def filtered(bridges: Iterable[Bridge]) -> list[Bridge]:
 def families(bridges: Iterable[Bridge]) -> Families:
     """The families of IP that rules are for: IPv6 where any of these bridges has it."""
     return FAMILIES if any(one.address6 for one in filtered(bridges)) else (V4,)
-
-
-def ways(link: Link) -> Iterator[tuple[Family, str, str]]:
-    """The addresses of a link's parent and child, of each family that both have one of."""
-    yield V4, link.parent_ip, link.child_ip
-    if link.parent_ip6 is not None and link.child_ip6 is not None:
-        yield V6, link.parent_ip6, link.child_ip6
 
 
 def closed(bridges: Iterable[Bridge]) -> Iterator[tuple[Bridge, list[Bridge]]]:

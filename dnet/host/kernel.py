@@ -102,6 +102,12 @@ class Kernel(Parts):
         ]
         return [*found, *self.foreign(state)]
 
+    def notes(self, state: State) -> list[str]:
+        """What is as it has to be here and worth to be told, in words."""
+        from dnet.host import reach
+
+        return [*reach.unanswered(state, self.icc_by(state), self.machine)]
+
     def foreign(self, state: State) -> list[str]:
         """What other firewalls do to traffic that a state lets through, in words."""
         return [*self.rules_of(state).foreign(state, lambda: self.machine.outward)]
@@ -221,7 +227,7 @@ class Kernel(Parts):
                 raise
             self._warn(f"{error}; {step.without}")
             return
-        if step.name == settings.BRIDGE_CALLS_IPTABLES:
+        if step.name in settings.BRIDGE_CALLS.values():
             self._warn(f"--no-icc needs bridged traffic to meet iptables, so: {step.shown}")
 
     def _end(self, plan: Plan) -> None:

@@ -196,6 +196,10 @@ class Machine:
         """The devices by which ::1 is the host's, each with the metric of that route."""
         return self._parts.netlink.loopback_routes()
 
+    def proxied(self) -> Mapping[str, Collection[str]]:
+        """The IPv6 addresses for which the host answers, by the device it does so on."""
+        return self._parts.netlink.proxied()
+
     def random_bits(self, count: int) -> int:
         """A number of so many bits that nobody can foretell."""
         return int.from_bytes(os.urandom(-(-count // 8)), "big") & (1 << count) - 1

@@ -18,12 +18,14 @@ from dnet.plan.devicesteps import (
     AddAddress,
     AddBridge,
     AddLoopbackRoute,
+    AddProxyNeighbour,
     AddSubnetRoute,
     AddVeth,
     ConfigureInside,
     DeleteAddress,
     DeleteLink,
     DeleteLoopbackRoute,
+    DeleteProxyNeighbour,
     DeviceStep,
     InsideStep,
     RouteInside,
@@ -32,6 +34,7 @@ from dnet.plan.devicesteps import (
     SetLink,
     SetMacInside,
     SetMtuInside,
+    WayStep,
 )
 from dnet.values import family
 from dnet.values.family import V6
@@ -119,6 +122,15 @@ class Netlink:
             found = fib.loopback_routes()
         return {name: metric for index, metric in found.items() if (name := name_of(index))}
 
+    def proxied(self) -> dict[str, list[str]]:
+        """The IPv6 addresses for which the host answers, by the device it does so on."""
+        with _reporting("asking for whom the host answers"):
+            found: dict[str, list[str]] = {}
+            for index, ip in self._channel.proxied(V6):
+                if name := name_of(index):
+                    found.setdefault(name, []).append(ip)
+            return found
+
     def is_routed(self, device: Device, subnet: str) -> bool:
         """Whether a subnet is routed to what is plugged into a device."""
         with _reporting(f"asking for the routes of {device.name}"):
@@ -166,8 +178,14 @@ class Netlink:
                 self._channel.add_address(index_of(step.device), step.cidr, again=step.again)
             case DeleteAddress():
                 self._channel.delete_address(index_of(step.device), step.cidr)
-            case AddSubnetRoute() | AddLoopbackRoute() | DeleteLoopbackRoute():
-                self._take_route(step, index_of(step.device))
+            case (
+                AddSubnetRoute()
+                | AddLoopbackRoute()
+                | DeleteLoopbackRoute()
+                | AddProxyNeighbour()
+                | DeleteProxyNeighbour()
+            ):
+                self._take_way(step, index_of(step.device))
             case AddVeth():
                 self._add_veth(step)
             case SetIsolated():
@@ -177,9 +195,7 @@ class Netlink:
             case _:
                 self._take_inside(step)
 
-    def _take_route(
-        self, step: AddSubnetRoute | AddLoopbackRoute | DeleteLoopbackRoute, index: int
-    ) -> None:
+    def _take_way(self, step: WayStep, index: int) -> None:
         match step:
             case AddSubnetRoute():
                 self._channel.add_subnet_route(index, step.subnet, step.source)
@@ -187,6 +203,10 @@ class Netlink:
                 self._channel.add_loopback_route(index, step.metric)
             case DeleteLoopbackRoute():
                 self._channel.delete_loopback_route(index)
+            case AddProxyNeighbour():
+                self._channel.add_proxy(index, step.ip)
+            case DeleteProxyNeighbour():
+                self._channel.delete_proxy(index, step.ip)
 
     def _add_bridge(self, step: AddBridge) -> None:
         """Where the kernel can, Linux 6.7 and later, it learns only so many addresses.

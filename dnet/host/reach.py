@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from dnet.firewall import traffic
 from dnet.host import routes
 from dnet.model.entities import Bridge
 from dnet.model.state import State
@@ -16,7 +17,7 @@ from dnet.network import ipallocator
 from dnet.plan import settings, siblings
 from dnet.plan.devicesteps import SetIsolated
 from dnet.plan.steps import Sysctl
-from dnet.values.family import FAMILIES, V4, Family
+from dnet.values.family import FAMILIES, V4, V6, Family
 from dnet.values.names import for_shell as word
 from dnet.values.veth import veth_name
 
@@ -132,11 +133,12 @@ def beside_isolated(state: State, icc_by: str, machine: Machine) -> Iterator[str
         for port in machine.ports(bridge):
             if not port.isolated and port.name not in own:
                 yield _unseparated(port.name, bridge)
-        if bridge in linked and machine.value(_forwards(bridge, V4)) == "0":
-            yield (
-                f"{bridge} does not forward, so links between its containers do not work: "
-                f"{_forwards(bridge, V4).shown}"
-            )
+        for of in FAMILIES if bridge in linked else ():
+            if machine.value(_forwards(bridge, of)) == "0" and state.bridges[bridge].subnet_of(of):
+                yield (
+                    f"{bridge} does not forward{_which(of)}, so links between its containers do "
+                    f"not work: {_forwards(bridge, of).shown}"
+                )
 
 
 def _unseparated(port: str, bridge: str) -> str:
@@ -164,7 +166,25 @@ def _forwards(name: str, of: Family) -> Sysctl:
     return Sysctl(("net", of.name, "conf", name, "forwarding"), "1")
 
 
+def _which(of: Family) -> str:
+    return "" if of is V4 else " IPv6"
+
+
+def unanswered(state: State, icc_by: str, machine: Machine) -> Iterator[str]:
+    """Why nothing that is published answers the host at ::1, if so; see settings.loopback6."""
+    dual = any(one.address6 for one in traffic.filtered(state.bridges.values()))
+    if not dual or settings.loopback6(machine):
+        return
+    is_needed = icc_by == siblings.BR_NETFILTER
+    off = Sysctl(settings.BRIDGE_CALLS_IP6TABLES, "0").shown
+    why = "as --no-icc needs it here" if is_needed else f"if nothing needs it: {off}"
+    yield (
+        f"what is published does not answer at [{V6.loopback}] while bridged traffic meets "
+        f"ip6tables; {why}"
+    )
+
+
 def _silent(setting: Sysctl) -> str:
     *_, name, _ = setting.name
-    which = "" if V4.name in setting.name else " IPv6"
+    which = _which(V4 if V4.name in setting.name else V6)
     return f"{name} does not forward{which}, so containers are cut off from it: {setting.shown}"

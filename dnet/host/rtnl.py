@@ -27,6 +27,7 @@ _TRIES = 100
 _NEW_LINK, _DELETE_LINK, _GET_LINK = 16, 17, 18  # include/uapi/linux/rtnetlink.h
 _NEW_ADDRESS, _DELETE_ADDRESS, _GET_ADDRESS = 20, 21, 22
 _NEW_ROUTE, _DELETE_ROUTE, _GET_ROUTE = 24, 25, 26
+_NEW_NEIGHBOUR, _DELETE_NEIGHBOUR, _GET_NEIGHBOUR = 28, 29, 30
 _MAIN, _LOCAL_TABLE, _KERNEL, _BOOT = 254, 255, 2, 3  # RT_TABLE_…, RTPROT_KERNEL, RTPROT_BOOT
 _UNIVERSE, _LINK = 0, 253  # RT_SCOPE_UNIVERSE, RT_SCOPE_LINK
 _UNICAST, _TO_HOST = 1, 2  # RTN_UNICAST, RTN_LOCAL
@@ -37,6 +38,10 @@ _ROUTE_MESSAGE = struct.Struct("=BBBBBBBBI")  # struct rtmsg
 _ADDRESS, _LOCAL, _BROADCAST = 1, 2, 4  # IFA_…, include/uapi/linux/if_addr.h
 _NO_DAD = 0x2  # IFA_F_NODAD
 _ADDRESS_MESSAGE = struct.Struct("=BBBBi")  # struct ifaddrmsg
+
+_FOR_OTHERS = 0x08  # NTF_PROXY, include/uapi/linux/neighbour.h
+_NEIGHBOUR = 1  # NDA_DST
+_NEIGHBOUR_MESSAGE = struct.Struct("=BxxxiHBB")  # struct ndmsg
 
 _UP = 0x1  # IFF_UP
 _LINK_MESSAGE = struct.Struct("=HHiII")  # struct ifinfomsg
@@ -122,6 +127,17 @@ class Channel:
             is_meant = (table, scope, kind) == wanted and _TO in told and _THROUGH not in told
             if is_meant and told.get(_BY) == _NUMBER.pack(index):
                 found.append(f"{_socket.inet_ntop(of.number, told[_TO])}/{length}")
+        return found
+
+    def proxied(self, of: Family) -> list[tuple[int, str]]:
+        """The addresses for which the host answers, each with the number of the device."""
+        found = []
+        question = _NEIGHBOUR_MESSAGE.pack(of.number, 0, 0, _FOR_OTHERS, 0)
+        for one in self._dump(_GET_NEIGHBOUR, question):
+            own, index, _, flags, _ = _NEIGHBOUR_MESSAGE.unpack_from(one)
+            told = attributes(one, _NEIGHBOUR_MESSAGE.size)
+            if own == of.number and flags & _FOR_OTHERS and _NEIGHBOUR in told:
+                found.append((index, _socket.inet_ntop(own, told[_NEIGHBOUR])))
         return found
 
     def way_to(self, ip: str) -> int | None:
@@ -220,6 +236,15 @@ class Channel:
         with suppress(ProcessLookupError):
             self._socket.request(_DELETE_ROUTE, _loopback(index))
 
+    def add_proxy(self, index: int, ip: str) -> None:
+        """Let the host answer for an address on a device, as it may do already."""
+        self._socket.request(_NEW_NEIGHBOUR, _proxy(index, ip), CREATE)
+
+    def delete_proxy(self, index: int, ip: str) -> None:
+        """Take that back; what is gone already is no error."""
+        with suppress(FileNotFoundError):
+            self._socket.request(_DELETE_NEIGHBOUR, _proxy(index, ip))
+
     def _dump(self, kind: int, question: bytes) -> list[bytes]:
         """All there is, asked for again where it changed in the middle of the answer."""
         found = self._socket.dump(kind, question, most=self._most, tries=_TRIES)
@@ -262,6 +287,12 @@ def _loopback(index: int) -> bytes:
         V6.number, V6.bits, 0, 0, _LOCAL_TABLE, _BOOT, _UNIVERSE, _TO_HOST, 0
     )
     return message + attribute(_TO, _packed(V6.loopback)) + attribute(_BY, _NUMBER.pack(index))
+
+
+def _proxy(index: int, ip: str) -> bytes:
+    """A message about an address for which the host answers on a device."""
+    message = _NEIGHBOUR_MESSAGE.pack(family.of(ip).number, index, 0, _FOR_OTHERS, 0)
+    return message + attribute(_NEIGHBOUR, _packed(ip))
 
 
 def _packed(ip: str) -> bytes:

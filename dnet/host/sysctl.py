@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from dnet.errors import KernelError, out_of_files
 from dnet.host import privilege, process, system
-from dnet.plan.settings import BRIDGE_CALLS_IPTABLES
+from dnet.plan.settings import BRIDGE_CALLS
 from dnet.plan.steps import Sysctl
 
 _WRITABLE = "/proc/sys is read-only, as in a container: mount -o remount,rw /proc/sys"
@@ -23,7 +23,7 @@ def value(setting: Sysctl) -> str | None:
 
 def write(setting: Sysctl) -> None:
     """Set it; a module that brings it is loaded. Raises KernelError, PermissionDeniedError."""
-    if setting.name == BRIDGE_CALLS_IPTABLES and value(setting) is None:
+    if setting.name in BRIDGE_CALLS.values() and value(setting) is None:
         _load_br_netfilter()
     try:
         with open(setting.path, "w", encoding="ascii") as file:
@@ -48,6 +48,6 @@ def _load_br_netfilter() -> None:
 
 
 def _hint(setting: Sysctl) -> str | None:
-    if setting.name == BRIDGE_CALLS_IPTABLES:
+    if setting.name in BRIDGE_CALLS.values():
         return "--no-icc needs the module br_netfilter: modprobe br_netfilter"
     return None

@@ -156,6 +156,40 @@ class DeleteLoopbackRoute(NamedTuple):
         return f"ip -6 route delete local {V6.loopback} dev {word(self.device)} table local"
 
 
+class AddProxyNeighbour(NamedTuple):
+    """Let the host answer on a device who is asked for there (`proxy_ndp`, RFC 4389)."""
+
+    device: str
+    ip: str
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return f"ip -6 neigh add proxy {self.ip} dev {word(self.device)}"
+
+    @property
+    def why(self) -> str:
+        """What was found."""
+        return f"the host does not answer for {self.ip} on {self.device}"
+
+
+class DeleteProxyNeighbour(NamedTuple):
+    """Take that back; where it does not any more is no error."""
+
+    device: str
+    ip: str
+
+    @property
+    def shown(self) -> str:
+        """The command."""
+        return f"ip -6 neigh delete proxy {self.ip} dev {word(self.device)}"
+
+    @property
+    def why(self) -> str:
+        """What was found."""
+        return f"the host answers for {self.ip} on {self.device}"
+
+
 class AddVeth(NamedTuple):
     """Make a veth pair: a port of a bridge, up if so given, and its peer in another namespace."""
 
@@ -297,6 +331,13 @@ class SetMacInside(NamedTuple):
         return f"{_inside(self.netns)} ip link set dev {word(self.ifname)} address {self.mac}"
 
 
+WayStep = (
+    AddSubnetRoute
+    | AddLoopbackRoute
+    | DeleteLoopbackRoute
+    | AddProxyNeighbour
+    | DeleteProxyNeighbour
+)
 InsideStep = ConfigureInside | RouteInside | SetMtuInside | SetMacInside
 DeviceStep = (
     AddBridge
@@ -304,9 +345,7 @@ DeviceStep = (
     | DeleteLink
     | AddAddress
     | DeleteAddress
-    | AddSubnetRoute
-    | AddLoopbackRoute
-    | DeleteLoopbackRoute
+    | WayStep
     | AddVeth
     | SetIsolated
     | SetHairpin

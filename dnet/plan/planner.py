@@ -76,6 +76,8 @@ class Planner:
             self._attachments(plan, state, siblings, touched, again=state.replug)
         if settles or gone or changed:
             self._settings(plan, state, scope, after, siblings)
+        elif any(table is state.links for table, *_ in changes):
+            plan.after += siblings.neighbours(plan.blocked, self._view)
         self._zones(plan, state, scope, bridges)
         return plan
 
@@ -275,11 +277,12 @@ class Planner:
         if siblings.by == BR_NETFILTER:
             # What is translated does not get to isolated ports as soon as it meets rules.
             place = plan.switches if siblings.freed else plan.before
-            place[:0] = settings.barriers(self._view)
+            place[:0] = settings.barriers(siblings.families, self._view)
         opening = sorted(shape.translating - plan.blocked.keys())
         plan.after[:0] = [
             *settings.opening(opening, self._view),
             *siblings.settings(plan.blocked, self._view),
+            *siblings.neighbours(plan.blocked, self._view),
             *settings.forwarding(state, plan.blocked, self._view),
             *settings.forwarding6(state, plan.blocked, self._view),
         ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.plan.steps import Sysctl
-from dnet.values.family import V4, V6
+from dnet.values.family import V4, V6, Families
 
 if TYPE_CHECKING:
     from dnet.plan.view import View
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FORWARDING = ("net", "ipv4", "ip_forward")
 BRIDGE_CALLS_IPTABLES = ("net", "bridge", "bridge-nf-call-iptables")
 BRIDGE_CALLS_IP6TABLES = ("net", "bridge", "bridge-nf-call-ip6tables")
+BRIDGE_CALLS = {V4: BRIDGE_CALLS_IPTABLES, V6: BRIDGE_CALLS_IP6TABLES}
 BRIDGE_FILTERS_TAGGED = ("net", "bridge", "bridge-nf-filter-vlan-tagged")
 
 _LEAST_IPV6_MTU = 1280  # RFC 8200, section 5: with less a device has no IPv6.
@@ -34,13 +35,13 @@ def differs(view: View, setting: Sysctl) -> bool:
     return view.value(setting) != setting.value
 
 
-def barriers(view: View) -> Iterator[Sysctl]:
+def barriers(families: Families, view: View) -> Iterator[Sysctl]:
     """What the rules of --no-icc need to be a barrier; to be made before anything is plugged in.
 
     Traffic between two ports of a bridge meets iptables only with br_netfilter, and tagged frames
-    only with the second setting: a kernel takes one with the tag 0 for untagged (CERT VU#855201).
+    only with the last setting: a kernel takes one with the tag 0 for untagged (CERT VU#855201).
     """
-    for name in (BRIDGE_CALLS_IPTABLES, BRIDGE_FILTERS_TAGGED):
+    for name in (*(BRIDGE_CALLS[one] for one in families), BRIDGE_FILTERS_TAGGED):
         if differs(view, needed := Sysctl(name, "1")):
             yield needed
 

@@ -8,30 +8,36 @@ go together: br_netfilter hands what is translated straight to a port that may n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from dnet.firewall.traffic import filtered
-from dnet.plan.settings import BRIDGE_CALLS_IPTABLES
+from dnet.firewall.traffic import families, filtered
+from dnet.plan.settings import BRIDGE_CALLS, served
 from dnet.plan.steps import Sysctl
+from dnet.values import address
+from dnet.values.family import FAMILIES, V4, V6, Families, Family
 
 if TYPE_CHECKING:
     from dnet.firewall.door import Firewall
     from dnet.model.entities import Bridge
     from dnet.model.state import State
+    from dnet.plan.devicesteps import AddProxyNeighbour, DeleteProxyNeighbour
     from dnet.plan.scope import Scope
     from dnet.plan.view import View
 
 NONE, BR_NETFILTER, ISOLATED_PORTS = "none", "br-netfilter", "isolated-ports"
 
-_ARP_PROXY_DELAY = "80"  # In 1/100 s; NEIGH_VAR_PROXY_DELAY of arp_tbl, net/ipv4/arp.c.
+# In 1/100 s; NEIGH_VAR_PROXY_DELAY of arp_tbl and nd_tbl, net/ipv4/arp.c and net/ipv6/ndisc.c.
+_PROXY_DELAY = "80"
+_PROXY = {V4: "proxy_arp_pvlan", V6: "proxy_ndp"}
 
 
 def icc_by(state: State, firewall: Firewall, view: View) -> str:
     """What keeps siblings apart on the bridges of a state, as the machine is now."""
     if not _separated(state.bridges.values()):
         return NONE
-    if firewall.needs_br_netfilter or view.value(Sysctl(BRIDGE_CALLS_IPTABLES, "1")) == "1":
+    calls = (Sysctl(BRIDGE_CALLS[one], "1") for one in _families(state.bridges.values()))
+    if firewall.needs_br_netfilter or any(view.value(one) == "1" for one in calls):
         return BR_NETFILTER
     return ISOLATED_PORTS
 
@@ -41,16 +47,24 @@ class Siblings(NamedTuple):
 
     Attributes:
         by: what keeps siblings apart.
+        families: those that they have addresses of.
         isolated: the bridges whose ports are isolated.
         freed: those whose ports may have been, and whose devices stay.
         minds_ports: whether any firewall that is concerned isolates ports. Otherwise dnet has
             never done so, and leaves them as they are.
+        subnets6: of each bridge that has IPv6 its address with prefix length, and of one that stays
+            those that it had.
+        answered: for whom the host answers (RFC 4389), by bridge: the IPv6 addresses of siblings
+            that are linked.
     """
 
     by: str
+    families: Families = (V4,)
     isolated: frozenset[str] = frozenset()
     freed: frozenset[str] = frozenset()
     minds_ports: bool = False
+    subnets6: Mapping[str, Collection[str]] = {}
+    answered: Mapping[str, Collection[str]] = {}
 
     @classmethod
     def of(
@@ -60,11 +74,20 @@ class Siblings(NamedTuple):
         by = icc_by(state, firewalls(state.firewall), view)
         names = scope.firewalls | {state.firewall}
         if all(firewalls(name).needs_br_netfilter for name in names):
-            return cls(by)
+            return cls(by, _families(state.bridges.values()))
         now = isolated(state, by)
         # With the device of any other bridge its settings go.
         staying = [one for one in scope.bridges if one.adopted or one.name in state.bridges]
-        return cls(by, now, _separated(staying) - now, minds_ports=True)
+        known = [*state.bridges.values(), *staying]
+        return cls(
+            by,
+            _families(state.bridges.values()),
+            now,
+            _separated(staying) - now,
+            minds_ports=True,
+            subnets6=_subnets6(known, view),
+            answered=_linked(state, now),
+        )
 
     def isolates(self, bridge: str) -> bool | None:
         """Whether the ports of a bridge are to be isolated; None where nobody minds."""
@@ -80,12 +103,34 @@ class Siblings(NamedTuple):
                 yield from self._settings(name, view)
 
     def _settings(self, bridge: str, view: View) -> Iterator[Sysctl]:
-        if bridge in self.isolated:
-            yield from (one for one in _proxying(bridge) if view.value(one) != one.value)
-        elif bridge in self.freed:
-            for one in _not_proxying(bridge):
-                if view.value(one) not in (None, one.value):
-                    yield one
+        for of in FAMILIES if bridge in self.subnets6 else (V4,):
+            if bridge in self.isolated:
+                yield from (one for one in _proxying(bridge, of) if view.value(one) != one.value)
+            elif bridge in self.freed:
+                for one in _not_proxying(bridge, of):
+                    if view.value(one) not in (None, one.value):
+                        yield one
+
+    def neighbours(
+        self, blocked: Container[str], view: View
+    ) -> Iterator[AddProxyNeighbour | DeleteProxyNeighbour]:
+        """What lets the host answer for linked siblings, and no longer for others.
+
+        With IPv4 it does so for whom it has a route to; with IPv6 for whom it is told to
+        (ndisc_recv_ns, net/ipv6/ndisc.c). Of others' nothing is taken away.
+        """
+        names = sorted((self.isolated | self.freed) & self.subnets6.keys())
+        if not names:
+            return
+        from dnet.plan.devicesteps import AddProxyNeighbour, DeleteProxyNeighbour
+
+        there = view.proxied()
+        for name in names:
+            if name not in blocked:
+                has, wanted = there.get(name, ()), self.answered.get(name, ())
+                mine = (ip for ip in has if _is_within(self.subnets6[name], ip))
+                yield from (DeleteProxyNeighbour(name, ip) for ip in mine if ip not in wanted)
+                yield from (AddProxyNeighbour(name, ip) for ip in wanted if ip not in has)
 
     def changed(self, bridges: Iterable[str], scope: Scope, view: View) -> set[str]:
         """Those of some bridges whose ports have to be looked at, for they are kept in another way.
@@ -108,24 +153,51 @@ def isolated(state: State, by: str) -> frozenset[str]:
     return _separated(state.bridges.values()) if by == ISOLATED_PORTS else frozenset()
 
 
+def _families(bridges: Iterable[Bridge]) -> Families:
+    """The families of which there are siblings to be kept apart."""
+    return families(one for one in bridges if not one.icc)
+
+
+def _subnets6(bridges: Iterable[Bridge], view: View) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for one in bridges:
+        if cidr := served(one, view).address6:
+            found.setdefault(one.name, set()).add(cidr)
+    return found
+
+
+def _is_within(subnets: Iterable[str], ip: str) -> bool:
+    return any(address.contains(one, ip) for one in subnets)
+
+
+def _linked(state: State, bridges: Collection[str]) -> dict[str, set[str]]:
+    """The IPv6 addresses of linked siblings, of some bridges."""
+    found: dict[str, set[str]] = {}
+    for link in state.links.values():
+        if link.parent_bridge == link.child_bridge and link.child_bridge in bridges:
+            for ends in link.ways[1:]:
+                found.setdefault(link.child_bridge, set()).update(ends)
+    return found
+
+
 def _separated(bridges: Iterable[Bridge]) -> frozenset[str]:
     return frozenset(one.name for one in filtered(bridges) if not one.icc)
 
 
-def _proxying(bridge: str) -> Iterator[Sysctl]:
+def _proxying(bridge: str, of: Family) -> Iterator[Sysctl]:
     """The delay first, for whoever is answered for is to be reached at once."""
-    yield _delay(bridge, "0")
-    yield _proxy(bridge, "1")
+    yield _delay(bridge, of, "0")
+    yield _proxy(bridge, of, "1")
 
 
-def _not_proxying(bridge: str) -> Iterator[Sysctl]:
-    yield _proxy(bridge, "0")
-    yield _delay(bridge, _ARP_PROXY_DELAY)
+def _not_proxying(bridge: str, of: Family) -> Iterator[Sysctl]:
+    yield _proxy(bridge, of, "0")
+    yield _delay(bridge, of, _PROXY_DELAY)
 
 
-def _proxy(bridge: str, value: str) -> Sysctl:
-    return Sysctl(("net", "ipv4", "conf", bridge, "proxy_arp_pvlan"), value)
+def _proxy(bridge: str, of: Family, value: str) -> Sysctl:
+    return Sysctl(("net", of.name, "conf", bridge, _PROXY[of]), value)
 
 
-def _delay(bridge: str, value: str) -> Sysctl:
-    return Sysctl(("net", "ipv4", "neigh", bridge, "proxy_delay"), value)
+def _delay(bridge: str, of: Family, value: str) -> Sysctl:
+    return Sysctl(("net", of.name, "neigh", bridge, "proxy_delay"), value)

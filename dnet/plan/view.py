@@ -61,6 +61,9 @@ class View(Protocol):
     def loopback_routes(self) -> Mapping[str, int]:
         """The devices by which ::1 is the host's, each with the metric of that route."""
 
+    def proxied(self) -> Mapping[str, Collection[str]]:
+        """The IPv6 addresses for which the host answers, by the device it does so on."""
+
     def joining(self, bridges: Collection[str]) -> Iterator[Zone]:
         """What lets firewalld, where it runs, trust bridges."""
 

@@ -101,7 +101,8 @@ class Driver(Recovery):
 
                 found = outcome.state
                 hindrances = kernel.hindrances(found, ahead=True)
-                for warning in [*bridge.unenforced(found), *hindrances]:
+                notes = kernel.notes(found)
+                for warning in [*bridge.unenforced(found), *hindrances, *notes]:
                     self._settings.warn(warning)
             for warning in kernel.absent(outcome.publishes_on):
                 self._settings.warn(warning)

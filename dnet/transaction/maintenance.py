@@ -46,7 +46,10 @@ class Maintenance(Clearance):
         with self._kernel() as kernel:
             kernel.require()
             plan = self._way_home(state, None, kernel)
-            overruled = [*plan.rules.overruled, *plan.rules.notes, *kernel.foreign(state)]
+            overruled = [
+                *(*plan.rules.overruled, *plan.rules.notes),
+                *(*kernel.notes(state), *kernel.foreign(state)),
+            ]
             return FirewallView(state.firewall, state.variant, kernel.icc_by(state), overruled)
 
     def check(self, only: str | None = None) -> list[str]:
@@ -78,7 +81,7 @@ class Maintenance(Clearance):
             absent = kernel.absent(set(map(host_ip_of, state.mappings)))
             owned = kernel.scope(state) | (kernel.scope(journal) if journal else NOWHERE)
             unknown = self._unknown(kernel, owned).differences()
-            for line in plan.rules.notes:
+            for line in [*plan.rules.notes, *kernel.notes(state)]:
                 self._settings.warn(line)
             return [*blocked, *plan.differences(), *plan.loose, *overruled, *absent, *unknown]
 

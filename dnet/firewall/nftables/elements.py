@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from dnet.firewall.traffic import filtered, ways
+from dnet.firewall.traffic import filtered
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import State
 from dnet.values import family
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import WILDCARDS, Family
+from dnet.values.family import WILDCARDS
 from dnet.values.names import split_port_proto
 
 Elements = dict[str, dict[str, str]]
@@ -106,10 +106,10 @@ def of_mapping(key: str, row: dict[str, Any]) -> list[Element]:
 
 def of_link(link: Link) -> Iterator[Element]:
     """A parent's way to each port of the child; that of the host is a translation."""
-    for of, parent, child in ways(link):
-        v = of.version
+    for parent, child in link.ways:
+        v = family.of(parent).version
         if not link.from_host:
-            yield _parent(link, of, parent)
+            yield _parent(link, parent)
         for one in link.ports:
             port, proto = split_port_proto(one)
             if link.from_host:
@@ -120,9 +120,9 @@ def of_link(link: Link) -> Iterator[Element]:
 
 def parents(link: Link) -> Iterator[Element]:
     """Where what its parent sends comes from: the same for all of a parent's links."""
-    for of, parent, _ in ways(link):
-        yield _parent(link, of, parent)
+    for parent, _ in link.ways:
+        yield _parent(link, parent)
 
 
-def _parent(link: Link, of: Family, ip: str) -> Element:
-    return Element(f"parent{of.version}", f"{device(link.parent_bridge or '')} . {ip}")
+def _parent(link: Link, ip: str) -> Element:
+    return Element(f"parent{family.of(ip).version}", f"{device(link.parent_bridge or '')} . {ip}")
