@@ -20,9 +20,11 @@ from dnet.firewall.nftables.layout import MARK, TRACE, Object
 from dnet.firewall.nftables.listing import Forward, Rule, Seen, Table, tables
 from dnet.firewall.nftables.listing import forward as listed_forward
 from dnet.firewall.nftables.wire import CATCH_ALL, END, Raw
-from dnet.model.entities import Bridge
+from dnet.model.entities import Bridge, Link, Mapping
 from dnet.model.state import State
 from dnet.network import bridge, interface, link, portmapper
+from dnet.values.endpoint import Endpoint
+from dnet.values.family import FAMILIES, V4, V6, Family
 from tests.unit.facts import FACTS, STABLE, make_bridge, snapshot, specs
 
 FIREWALL = Nftables()
@@ -289,6 +291,10 @@ def test_the_chain_of_iptables_is_read_with_handles() -> None:
     assert found.rules[0].text == OURS[2].text
 
 
+def of_ipv4(chain: Forward | None) -> dict[Family, Forward]:
+    return {V4: chain} if chain else {}
+
+
 def bridges(*access: bool | None) -> list[Bridge]:
     state = State()
     for number, one in enumerate(access):
@@ -313,18 +319,19 @@ def bridges(*access: bool | None) -> list[Bridge]:
 def test_what_a_forward_has_stopped_stays_so_unless_by_name(
     chain: Forward | None, closes: bool
 ) -> None:
-    assert forward.opened(chain, bridges(None, True, False)) == (["dnet0"] if closes else [])
+    opened = ["dnet0"] if closes else []
+    assert forward.opened(of_ipv4(chain), bridges(None, True, False)) == opened
 
 
 def test_what_is_put_into_a_forward_is_all_of_it_or_nothing() -> None:
     two = bridges(None, None)
-    assert forward.difference(Forward(False, OURS), two) == ([], [])
-    assert forward.difference(None, two) == ([], [])
-    commands, findings = forward.difference(Forward(False, OURS[1:]), two)
+    assert forward.difference(of_ipv4(Forward(False, OURS)), two) == ([], [])
+    assert forward.difference({}, two) == ([], [])
+    commands, findings = forward.difference(of_ipv4(Forward(False, OURS[1:])), two)
     assert [one.rule for one in findings] == [OURS[0].text]
     assert sum(one.words.startswith("delete") for one in commands) == 3
     assert [one.what for one in commands[3:]] == [one.text for one in reversed(OURS)]
-    commands, findings = forward.difference(Forward(False, OURS), [])
+    commands, findings = forward.difference(of_ipv4(Forward(False, OURS)), [])
     assert len(commands) == len(findings) == 4
 
 
@@ -383,3 +390,95 @@ def test_a_table_of_somebody_else_s_is_refused() -> None:
     assert isinstance(change.refusal, ConflictError)
     assert change
     assert not FIREWALL.compare(foreign, State(), Former(traces=frozenset({TRACE})))
+
+
+def test_the_chain_of_each_family_has_the_bridges_that_are_of_it() -> None:
+    state = State()
+    make_bridge(state, "dnet0", "10.0.0.1/24", address6="fd00::1/64")
+    make_bridge(state, "dnet1", "10.1.0.1/24")
+    both = list(state.bridges.values())
+    chains = {V4: Forward(drops=False), V6: Forward(drops=True)}
+    assert forward.opened(chains, both) == ["dnet0"]
+    commands, findings = forward.difference(chains, both)
+    assert [one.rule for one in findings if one.chain.family is V4] == [one.text for one in OURS]
+    assert [one.rule for one in findings if one.chain.family is V6] == [
+        one.text for one in OURS if "dnet0" in one.text
+    ]
+    assert sum("ip6 filter FORWARD" in one.words for one in commands) == 2
+
+
+# --- IPv6 ----------------------------------------------------------------------------------------
+
+
+def dual() -> State:
+    """The town with IPv6 on one of its bridges, and something of each kind in it."""
+    state = State()
+    make_bridge(state, "dnet0", "172.17.42.1/16", icc=False, address6="fd00:17::1/64")
+    make_bridge(state, "dnet1", "172.18.42.1/16")
+    for key, ip, port in (
+        ("[::]:8080/tcp", "fd00:17::2", 80),
+        ("[::1]:8081/tcp", "fd00:17::2", 80),
+        ("[::]:7000-7009/udp", "fd00:17::2", 7000),
+        ("[2001:db8::1]:9000-9001/tcp", "fd00:17::2", 90),
+        ("0.0.0.0:8080/tcp", "172.17.0.2", 80),
+    ):
+        state.mappings.put(key, Mapping(Endpoint.from_key(key), ip, port, "dnet0"))
+    ends = ("172.17.0.2", "dnet0", "172.17.0.3", "dnet0", ("5432/tcp",), "db")
+    state.links.put("web:db", Link("web", "db", *ends, "fd00:17::2", "fd00:17::3"))
+    ends = ("127.0.0.1", None, "172.17.0.3", "dnet0", ("5432/tcp",), "db")  # type: ignore[assignment]
+    state.links.put("host:db", Link("host", "db", *ends, "::1", "fd00:17::3"))
+    return state
+
+
+def test_elements_of_ipv6() -> None:
+    found = everything(dual())
+    assert found["home6"] == {'fd00:17::/64 . "dnet0"': ""}
+    assert found["masq6"] == {"fd00:17::/64": ""}
+    assert found["inside6"] == {"fd00:17::/64 . fd00:17::/64": ""}
+    assert found["port6"] == {"tcp . 8080": "fd00:17::2 . 80"}
+    assert found["port6at"] == {
+        "::1 . tcp . 8081": "fd00:17::2 . 80",
+        "2001:db8::1 . tcp . 9000": "fd00:17::2 . 90",
+        "2001:db8::1 . tcp . 9001": "fd00:17::2 . 91",
+        "::1 . tcp . 5432": "fd00:17::3 . 5432",
+    }
+    assert found["range6"] == {"udp . 7000-7009": "fd00:17::2"}
+    assert found["parent6"] == {'"dnet0" . fd00:17::2': ""}
+    assert found["link6"] == {"fd00:17::2 . fd00:17::3 . tcp . 5432": ""}
+    assert found["port4"] == {"tcp . 8080": "172.17.0.2 . 80"}
+
+
+def test_an_address_that_is_routed_is_not_masqueraded() -> None:
+    state = State()
+    make_bridge(state, "dnet0", "172.17.42.1/16", address6="2001:db8::1/64")
+    assert "home6" in everything(state)
+    assert "masq6" not in everything(state)
+
+
+def test_the_half_of_ipv6_comes_and_goes_with_the_bridges_that_have_it() -> None:
+    four, six = layout.objects((V4,)), layout.objects(FAMILIES)
+    assert four.keys() < six.keys()
+    assert not [line for lines in four.values() for line in lines if "6" in line.split(" ")[0]]
+    there = Table((MARK,), dict(four))
+    to_both = diff.difference(Seen(there), there, {}, FAMILIES)
+    added = {one.chain.name for one in to_both.findings if "is missing" in one.what}
+    assert added == {one.name for one in six.keys() - four.keys()}
+    there = Table((MARK,), dict(six))
+    back = diff.difference(Seen(there, {"port6": {"tcp . 1": "fd00::2 . 1"}}), there, {}, (V4,))
+    words = [one.words for one in back.commands()]
+    assert "delete map inet dnet port6" in words
+    assert not [one for one in words if one.startswith("delete element")]
+    assert {one.what for one in back.findings if one.chain.name == "port6"} == {
+        "the map is left over"
+    }
+
+
+def test_a_set_of_ipv6_that_the_administrator_uses_stays_empty() -> None:
+    user = Object("chain", "user")
+    there = Table((MARK,), {**layout.objects(FAMILIES), user: ("ip6 saddr @masq6 drop",)})
+    found = {"masq6": {"fd00:17::/64": ""}, "home6": {'fd00:17::/64 . "dnet0"': ""}}
+    change = diff.difference(Seen(there, found), there, {}, (V4,))
+    assert change.refusal is None
+    assert change.going == {"masq6": {"fd00:17::/64": ""}}
+    assert "delete set inet dnet masq6" not in [one.words for one in change.commands()]
+    assert "delete set inet dnet home6" in [one.words for one in change.commands()]
