@@ -10,7 +10,7 @@ _dnet_grammar() {
     commands='' options='' arguments=''
     case $path in
         '')
-            commands='bridge|firewall|ip|interface|port|map|link|attach|detach|batch|show|check|restore|gc|reset|completion'
+            commands='bridge|firewall|ip|interface|port|map|link|attach|detach|batch|show|check|restore|gc|reset|plugin|completion'
             options='--state-dir=<folder>
                 --lock-timeout=
                 -v,--verbose
@@ -311,6 +311,27 @@ _dnet_grammar() {
                 -j,--json
                 --format=text|json|env
                 -h,--help'
+            ;;
+        'plugin')
+            commands='install|config'
+            options='-h,--help'
+            ;;
+        'plugin install')
+            options='--cni=<folder>
+                --netavark=<folder>
+                --hooks=<folder>
+                --force
+                --dry-run
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            ;;
+        'plugin config')
+            options='--bridge=<bridge>
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            arguments='cni|netavark|oci'
             ;;
         'completion')
             options='-h,--help'

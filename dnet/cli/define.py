@@ -47,6 +47,7 @@ COMMANDS = {
     "restore": ("dnet.cli.commands.maintain", "Make the kernel match the store."),
     "gc": ("dnet.cli.commands.maintain", "Release what belongs to namespaces that are gone."),
     "reset": ("dnet.cli.commands.maintain", "Remove everything dnet made, then the store."),
+    "plugin": ("dnet.cli.commands.plugin", "Let container runtimes get their network from dnet."),
     "completion": ("dnet.cli.commands.completion", "Print the completion script of a shell."),
 }
 """Every command and group of the top, with the module that has it, and what it is for."""
