@@ -362,6 +362,6 @@ class Machine:
         """Which host process has one of the ports, in words, or None where all are free."""
         return self._ports.busy_range(host_ip, first, last, proto)
 
-    def listened_on(self, first: int, last: int, proto: str) -> Sequence[str]:
-        """The addresses on which host processes have one of the ports; a wildcard for all."""
-        return self._ports.addresses(first, last, proto)
+    def listened_on(self, host_ip: str, first: int, last: int, proto: str) -> Sequence[str]:
+        """Where, of an address's family, host processes have one of the ports."""
+        return self._ports.addresses(host_ip, first, last, proto)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from dnet.errors import out_of_files
@@ -40,14 +40,14 @@ class Listening(NamedTuple):
     ipv6_only: bool
 
 
-def listening(proto: str) -> list[Listening] | None:
+def listening(proto: str, families: Iterable[Family] = FAMILIES) -> list[Listening] | None:
     """Every socket of the network namespace that listens; None where the kernel cannot tell.
 
-    `proto` is tcp or udp, and of udp it is those without a peer. Raises OSError where this
-    process may open no more files.
+    `proto` is tcp or udp, and of udp it is those without a peer; `families` are those of the
+    sockets. Raises OSError where this process may open no more files.
     """
     try:
-        return [one for family in FAMILIES for one in _dump(family, proto)]
+        return [one for family in families for one in _dump(family, proto)]
     except OSError as error:
         if out_of_files(error):
             raise

@@ -7,6 +7,7 @@ protection. Everything here speaks of the network namespace of the calling threa
 
 from __future__ import annotations
 
+import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import os
 import sys
 from collections.abc import Collection, Iterable, Iterator
@@ -16,8 +17,9 @@ from typing import NamedTuple
 from dnet.errors import out_of_files
 from dnet.host import sockdiag
 from dnet.host.system import read_file
+from dnet.values import family
 from dnet.values.address import bracketed
-from dnet.values.family import V6, WILDCARDS
+from dnet.values.family import FAMILIES, V4, V6, WILDCARDS, Family
 
 _LISTEN = b"0A"  # TCP_LISTEN, include/net/tcp_states.h
 _MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, RFC 4291
@@ -27,10 +29,10 @@ _PORTS = 1 << 16
 class Listener(NamedTuple):
     """A socket that takes packets for a port.
 
-    `address` is dotted IPv4, or `::` for a socket on the IPv6 wildcard, which Linux gives the
-    IPv4 packets too unless it asked for IPV6_V6ONLY (ipv6(7)); where only /proc is there to ask,
-    which does not tell, it counts as not having. `inode` names the socket in /proc/PID/fd, 0 where
-    the kernel itself holds it.
+    `address` is of the family that was asked for, or `::` for a socket on the IPv6 wildcard, which
+    Linux gives the IPv4 packets too unless it asked for IPV6_V6ONLY (ipv6(7)); where only /proc is
+    there to ask, which does not tell, it counts as not having. `inode` names the socket in
+    /proc/PID/fd, 0 where the kernel itself holds it.
     """
 
     address: str
@@ -43,7 +45,7 @@ class Listener(NamedTuple):
 
 
 class Listeners:
-    """The listeners of one protocol, looked up by address and port in constant time."""
+    """The listeners of one protocol and family, looked up by address and port in constant time."""
 
     __slots__ = ("_any", "_exact", "_wildcard")
 
@@ -102,13 +104,13 @@ class PortSet:
 class HostPorts:
     """What of the host stands in the way of a binding; each part of /proc is read once, if asked.
 
-    `proto` is tcp, udp or sctp, `port` 1 to 65535, `host_ip` an address, 0.0.0.0 for all. The
-    sockets whose inodes are `lent` stand in nobody's way.
+    `proto` is tcp, udp or sctp, `port` 1 to 65535, `host_ip` an address, 0.0.0.0 for all of IPv4
+    and :: for all of IPv6. The sockets whose inodes are `lent` stand in nobody's way.
     """
 
     def __init__(self, lent: Collection[int] = ()) -> None:
         self._lent = lent
-        self._listeners: dict[str, Listeners] = {}
+        self._listeners: dict[tuple[str, Family], Listeners] = {}
         self._reserved: PortSet | None = None
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
@@ -117,23 +119,29 @@ class HostPorts:
         The administrator's reservation is against automatic choices, and leaves the port to who
         asks for it by name (Documentation/networking/ip-sysctl.rst).
         """
-        listeners = self._listeners.get(proto) or self._read(proto)
+        listeners = self._heard(host_ip, proto)
         reserved = self._reserved or self._read_reserved()
         return port in reserved or listeners.holder(host_ip, port) is not None
 
     def busy_range(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
         """Who listens on a port from `first` to `last`, both included; None where nobody does."""
-        listeners = self._listeners.get(proto) or self._read(proto)
-        listener = listeners.first_holder(host_ip, first, last)
+        listener = self._heard(host_ip, proto).first_holder(host_ip, first, last)
         return f"{describe(listener)} listens on {listener}" if listener else None
 
-    def addresses(self, first: int, last: int, proto: str) -> list[str]:
-        """Where a port from `first` to `last` is listened on, a wildcard first."""
-        listeners = self._listeners.get(proto) or self._read(proto)
-        return listeners.addresses(first, last)
+    def addresses(self, host_ip: str, first: int, last: int, proto: str) -> list[str]:
+        """Where, of an address's family, a port from `first` to `last` is listened on.
 
-    def _read(self, proto: str) -> Listeners:
-        self._listeners[proto] = listeners = read_listeners(proto, self._lent)
+        A wildcard comes first.
+        """
+        return self._heard(host_ip, proto).addresses(first, last)
+
+    def _heard(self, host_ip: str, proto: str) -> Listeners:
+        """Those of an address's family."""
+        of = family.of(host_ip)
+        return self._listeners.get((proto, of)) or self._read(proto, of)
+
+    def _read(self, proto: str, of: Family) -> Listeners:
+        self._listeners[proto, of] = listeners = read_listeners(proto, of, self._lent)
         return listeners
 
     def _read_reserved(self) -> PortSet:
@@ -141,23 +149,25 @@ class HostPorts:
         return reserved
 
 
-def read_listeners(proto: str, but: Collection[int] = ()) -> Listeners:
-    """The listeners of `proto` (tcp, udp or sctp) on IPv4 addresses, by sock_diag(7) or /proc/net.
+def read_listeners(proto: str, of: Family = V4, but: Collection[int] = ()) -> Listeners:
+    """The listeners of `proto` (tcp, udp or sctp) for a family, by sock_diag(7) or /proc/net.
 
     TCP: sockets in state LISTEN. UDP: those without a peer. SCTP: endpoints. A protocol the
     kernel does not have has no listeners. Sockets with one of the inodes `but` are left out.
     """
-    return Listeners(one for one in _read_all(proto) if one.inode not in but)
+    return Listeners(one for one in _read_all(proto, of) if one.inode not in but)
 
 
-def _read_all(proto: str) -> Iterable[Listener]:
+def _read_all(proto: str, of: Family) -> Iterable[Listener]:
     if proto == "sctp":
-        return parse_sctp(_lines("/proc/net/sctp/eps"))
-    if proto in ("tcp", "udp") and (found := sockdiag.listening(proto)) is not None:
-        heard = ((_heard(one.address), one) for one in found if not one.ipv6_only)
+        return parse_sctp(_lines("/proc/net/sctp/eps"), of)
+    sockets = (V6,) if of is V6 else FAMILIES  # Those of IPv6 may hear IPv4 as well.
+    if proto in ("tcp", "udp") and (found := sockdiag.listening(proto, sockets)) is not None:
+        hearing = (one for one in found if of is V6 or not one.ipv6_only)
+        heard = ((_heard(one.address, of), one) for one in hearing)
         return (Listener(ip, one.port, proto, one.inode) for ip, one in heard if ip)
-    tables = (f"/proc/net/{proto}", f"/proc/net/{proto}6")
-    return (found for path in tables for found in parse_inet(_lines(path), proto))
+    tables = (f"/proc/net/{proto}{'6' if one is V6 else ''}" for one in sockets)
+    return (found for path in tables for found in parse_inet(_lines(path), proto, of))
 
 
 def _lines(path: str) -> Iterator[bytes]:
@@ -171,8 +181,8 @@ def _lines(path: str) -> Iterator[bytes]:
         yield from table
 
 
-def parse_inet(lines: Iterable[bytes], proto: str) -> Iterator[Listener]:
-    """The listeners in lines of /proc/net/tcp, tcp6, udp or udp6, the heading included.
+def parse_inet(lines: Iterable[bytes], proto: str, of: Family = V4) -> Iterator[Listener]:
+    """The listeners for a family in lines of /proc/net/tcp, tcp6, udp or udp6, with the heading.
 
     Stops at the first TCP socket that does not listen: the kernel lists the listening ones first
     (Documentation/networking/proc_net_tcp.rst), and a busy host has 100,000 of the others.
@@ -188,30 +198,33 @@ def parse_inet(lines: Iterable[bytes], proto: str) -> Iterator[Listener]:
         elif remote.strip(b"0") != b":":
             continue
         address, _, port = local.partition(b":")
-        if text := _ipv4(address):
+        if text := _shown(address, of):
             yield Listener(text, int(port, 16), proto, int(fields[9]))
 
 
 @lru_cache
-def _ipv4(hexadecimal: bytes) -> str | None:
+def _shown(hexadecimal: bytes, of: Family) -> str | None:
     """The address of a row; /proc prints it as 32-bit words in the byte order of the machine."""
     raw = bytes.fromhex(hexadecimal.decode())
     if sys.byteorder == "little":
         raw = b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
-    return _heard(raw)
+    return _heard(raw, of)
 
 
-def _heard(raw: bytes) -> str | None:
-    """The IPv4 address a socket bound to `raw` hears, `::` for all by IPv6, None for none."""
+def _heard(raw: bytes, of: Family) -> str | None:
+    """The address of a family that a socket bound to `raw` hears, None for none.
+
+    `::` is for all of IPv4 as well.
+    """
     if len(raw) == 16 and not any(raw):
         return V6.any
-    if len(raw) == 16 and raw[:12] != _MAPPED:
+    if (len(raw) == 16 and raw[:12] != _MAPPED) is not (of is V6):
         return None
-    return ".".join(map(str, raw[-4:]))
+    return _socket.inet_ntop(of.number, raw) if of is V6 else ".".join(map(str, raw[-4:]))
 
 
-def parse_sctp(lines: Iterable[bytes]) -> Iterator[Listener]:
-    """The listeners in lines of /proc/net/sctp/eps: one for each local address of an endpoint.
+def parse_sctp(lines: Iterable[bytes], of: Family = V4) -> Iterator[Listener]:
+    """The listeners for a family in lines of /proc/net/sctp/eps, one for each local address.
 
     Columns: ENDPT SOCK STY SST HBKT LPORT UID INODE LADDRS… (net/sctp/proc.c); only endpoints that
     listen are in the table.
@@ -223,9 +236,13 @@ def parse_sctp(lines: Iterable[bytes]) -> Iterator[Listener]:
         for address in fields[8:]:
             # IPv6 in eight full groups, unlike anywhere else: "0000:0000:…:0000".
             v6 = ":" in address
-            text = _heard(bytes.fromhex(address.replace(":", ""))) if v6 else address
-            if text:
+            raw = bytes.fromhex(address.replace(":", "")) if v6 else _packed(address)
+            if text := _heard(raw, of):
                 yield Listener(text, int(fields[5]), "sctp", int(fields[7]))
+
+
+def _packed(address: str) -> bytes:
+    return bytes(map(int, address.split(".")))
 
 
 def reserved_ports() -> PortSet:

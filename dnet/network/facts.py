@@ -158,5 +158,8 @@ class Facts(Protocol):
     def why_busy(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
         """Which host process has one of the ports, in words, or None where all are free."""
 
-    def listened_on(self, first: int, last: int, proto: str) -> Sequence[str]:
-        """The addresses on which host processes have one of the ports; a wildcard for all."""
+    def listened_on(self, host_ip: str, first: int, last: int, proto: str) -> Sequence[str]:
+        """Where, of an address's family, host processes have one of the ports.
+
+        A wildcard is for all.
+        """

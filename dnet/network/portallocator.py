@@ -118,13 +118,15 @@ def claim(
     if why is not None:
         raise PortInUseError(
             f"{_named(endpoint)} {_verb(endpoint, 'is', 'are')} not free: {why}",
-            advice or _other_choice(facts.listened_on(endpoint.port, endpoint.end, endpoint.proto)),
+            advice or _other_choice(facts, endpoint),
         )
 
 
-def _other_choice(listened_on: Sequence[str]) -> str:
-    """What to do where processes listen on these addresses: on others the port may be free."""
+def _other_choice(facts: Facts, endpoint: Endpoint) -> str:
+    """What to do where processes listen on some addresses: on others the port may be free."""
     other_port = "choose another host port"
+    host_ip, port, proto, end = endpoint
+    listened_on = facts.listened_on(host_ip, port, end, proto)
     if not WILDCARDS.isdisjoint(listened_on):
         return other_port
     taken = ", ".join(listened_on[:_LISTED]) + (", …" if len(listened_on) > _LISTED else "")

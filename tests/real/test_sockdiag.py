@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from dnet.host import netns, sockdiag, sockets
+from dnet.values.family import V4, V6, Family
 from tests.host import Host
 
 ADDRESSES = [
@@ -29,17 +30,15 @@ def inside(host: Host) -> Iterator[None]:
         yield
 
 
-def by_proc(proto: str) -> set[sockets.Listener]:
+def by_proc(proto: str, of: Family = V4) -> set[sockets.Listener]:
     paths = (f"/proc/thread-self/net/{proto}", f"/proc/thread-self/net/{proto}6")
-    return {one for path in paths for one in sockets.parse_inet(sockets._lines(path), proto)}
+    return {one for path in paths for one in sockets.parse_inet(sockets._lines(path), proto, of)}
 
 
-def by_netlink(proto: str = "tcp") -> set[sockets.Listener]:
-    found = sockdiag.listening(proto)
-    if found is None:
+def by_netlink(proto: str = "tcp", of: Family = V4) -> set[sockets.Listener]:
+    if sockdiag.listening(proto) is None:
         pytest.skip(f"this kernel has no sock_diag for {proto}")
-    heard = {(sockets._heard(one.address), one) for one in found if not one.ipv6_only}
-    return {sockets.Listener(ip, one.port, proto, one.inode) for ip, one in heard if ip}
+    return set(sockets._read_all(proto, of))
 
 
 def listener(
@@ -69,6 +68,10 @@ def test_both_tell_the_same(each: int, proto: str) -> None:
         found = by_netlink(proto)
         assert found == by_proc(proto)
         assert len(found) == each * (len(ADDRESSES) - 1)  # All but those on ::1.
+        found = by_netlink(proto, V6)
+        assert found == by_proc(proto, V6)
+        assert {one.address for one in found} == {"::", "::1"}
+        assert len(found) == each * 2
 
 
 @pytest.mark.usefixtures("inside")
@@ -94,6 +97,37 @@ def test_a_listener_for_ipv6_alone_has_no_port_of_ipv4(host: Host, proto: str) -
         with listener(socket.AF_INET6, "::", proto, 8082):
             host.fails(4, "map", "add", "web", f"8082:80/{proto}", code="port-in-use")
         assert host.ok("map", "add", "web", f"8081-8082:80/{proto}") == f"0.0.0.0:8082/{proto}"
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize("proto", KINDS)
+def test_a_port_is_reserved_in_both_families_or_in_neither(host: Host, proto: str) -> None:
+    host.ok("bridge", "init", "--ipv6", "--port-range", "8081-8086")
+    with (
+        listener(socket.AF_INET6, "::", proto, 8081, ipv6_only=True),
+        listener(socket.AF_INET6, "::1", proto, 8082),
+        listener(socket.AF_INET6, "::", proto, 8083),
+        listener(socket.AF_INET, "127.0.0.1", proto, 8084),
+    ):
+        asked = ("port", "allocate", "--proto", proto)
+        for port in range(8081, 8085):
+            host.fails(4, *asked, "--port", port, code="port-in-use")
+        assert host.keys("port", "list") == []
+        for ip, free in (
+            ("0.0.0.0", {8081, 8082}),
+            ("::", {8084}),
+            ("2001:db8::1", {8082, 8084}),
+        ):
+            for port in range(8081, 8085):
+                command = (*asked, "--host-ip", ip, "--port", str(port))
+                if port in free:
+                    assert host.ok(*command) == str(port)
+                    at = f"[{ip}]" if ":" in ip else ip
+                    host.quiet("port", "release", f"{at}:{port}/{proto}")
+                else:
+                    host.fails(4, *command, code="port-in-use")
+        assert host.ok(*asked, "--count", "2").split() == ["8085", "8086"]
+        assert host.keys("port", "list") == [f"0.0.0.0:{port}/{proto}" for port in (8085, 8086)]
 
 
 @pytest.mark.usefixtures("inside")

@@ -11,11 +11,12 @@ from hypothesis import settings
 
 from dnet.errors import DnetError, NotFoundError
 from dnet.firewall.iptables.backend import Iptables
+from dnet.model import ports
 from dnet.model.entities import FIREWALLS, Bridge
 from dnet.model.state import State
 from dnet.network import bridge
 from dnet.network.facts import Device, Namespace, Route
-from dnet.values import endpoint
+from dnet.values import endpoint, family
 from dnet.values.address import contains, overlap
 from dnet.values.address6 import GLOBAL_ID_BITS
 
@@ -28,7 +29,8 @@ class FakeFacts:
     """The facts of a quiet machine, but for what a test says of it.
 
     `busy` holds what host processes listen on, `(address, port, protocol)`; a listener on
-    0.0.0.0 is in the way of every address, and every listener of a wildcard. `namespaces` are
+    0.0.0.0 is in the way of every address of IPv4, one on :: of every address, and every listener
+    of a wildcard of its family. `namespaces` are
     those that are there, `plugged` the ids of interfaces whose veth pair is, `zoned` the devices
     in a zone of firewalld, `inhabited` the namespaces with a process; `addresses` and `macs` are
     by and of devices, `ports` the names of those of a bridge, `addresses6` what devices have of
@@ -125,8 +127,7 @@ class FakeFacts:
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         return any(
-            (port, proto) == (other_port, other_proto)
-            and ("0.0.0.0" in (host_ip, ip) or host_ip == ip)
+            (port, proto) == (other_port, other_proto) and (ip == "::" or ports.meet(host_ip, ip))
             for ip, other_port, other_proto in self.busy
         )
 
@@ -136,8 +137,9 @@ class FakeFacts:
                 return f"a process listens on {port}/{proto}"
         return None
 
-    def listened_on(self, first: int, last: int, proto: str) -> list[str]:
-        return [ip for ip, port, its in self.busy if first <= port <= last and its == proto]
+    def listened_on(self, host_ip: str, first: int, last: int, proto: str) -> list[str]:
+        found = [ip for ip, port, its in self.busy if first <= port <= last and its == proto]
+        return [ip for ip in found if ip == "::" or family.of(ip) is family.of(host_ip)]
 
 
 FACTS = FakeFacts()

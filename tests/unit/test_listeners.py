@@ -17,6 +17,7 @@ from dnet.host.sockets import (
     parse_ranges,
     parse_sctp,
 )
+from dnet.values.family import V6
 from tests.unit.facts import STABLE
 
 little = pytest.mark.skipif(
@@ -57,6 +58,22 @@ def test_an_ipv6_listener_counts_where_it_hears_ipv4(local: bytes, expected: lis
 
 
 @little
+@pytest.mark.parametrize(
+    ("local", "expected"),
+    [
+        (b"00000000000000000000000000000000:0050", ["[::]:80/tcp"]),
+        (b"0000000000000000FFFF00000100007F:0050", []),
+        (b"00000000000000000000000001000000:0050", ["[::1]:80/tcp"]),
+        (b"B80D0120000000000000000001000000:0050", ["[2001:db8::1]:80/tcp"]),
+        (b"0100007F:0050", []),
+    ],
+)
+def test_who_hears_ipv6(local: bytes, expected: list[str]) -> None:
+    rows = [HEADING, row(local, b"00000000000000000000000000000000:0000")]
+    assert [str(one) for one in parse_inet(rows, "tcp", V6)] == expected
+
+
+@little
 def test_connections_are_no_listeners() -> None:
     rows = row(b"00000000:0050"), row(b"0100007F:0051", b"0100007F:9C40", b"01")
     assert found("tcp", *rows) == ["0.0.0.0:80/tcp"]
@@ -91,6 +108,10 @@ def test_an_sctp_endpoint_listens_on_each_of_its_addresses() -> None:
         "127.0.0.1:7777/sctp",
         "[::]:7778/sctp",
         "10.0.0.1:7779/sctp",
+    ]
+    assert [str(listener) for listener in parse_sctp(lines, V6)] == [
+        "[::]:7778/sctp",
+        "[fe80::1]:7779/sctp",
     ]
 
 
