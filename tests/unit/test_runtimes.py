@@ -209,7 +209,7 @@ def test_an_origin_comes_back_from_the_store() -> None:
     state = State()
     attach(state, origin(name="web"), "a")
     text = document.write(state)
-    assert '"schema": 5' in text
+    assert '"schema": 3' in text
     assert document.read(text.encode()).interfaces["web"].origin == origin(name="web")
     edited = text.replace('{"checksum"', '{ "checksum"').encode()
     assert document.read(edited).interfaces["web"].origin == origin(name="web")
