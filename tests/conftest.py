@@ -65,9 +65,13 @@ def _has_its_turn(item: pytest.Item) -> bool:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """With DNET_REQUIRE_REAL, a test on a real kernel that is skipped is one that failed."""
+    """With DNET_REQUIRE_REAL, a test on a real kernel that is skipped is one that failed.
+
+    One of a container runtime's is with DNET_REQUIRE_RUNTIMES.
+    """
     report = yield
-    if report.skipped and "real" in item.keywords and os.environ.get("DNET_REQUIRE_REAL"):
+    needs = "RUNTIMES" if "runtimes" in item.keywords else "REAL"
+    if report.skipped and "real" in item.keywords and os.environ.get(f"DNET_REQUIRE_{needs}"):
         assert isinstance(report.longrepr, tuple)
         report.outcome, report.longrepr = "failed", report.longrepr[2]
     return report

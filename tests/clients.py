@@ -1,0 +1,120 @@
+"""Real container runtimes on a host of a test: podman, and containerd's ctr.
+
+They run in the host's network namespace, with mounts and processes of their own, so that nothing of
+the machine's own containers is seen or touched. One shell script is one such session.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.host import Host
+
+# Commands of busybox that the containers, and the checks in them, are made of.
+_APPLETS = ("sh", "sleep", "httpd", "ip")
+_ENTER = r"""
+set -e
+mount -t tmpfs tmpfs /run; mkdir -p /run/netns /run/lock
+for folder in /var/lib/{cni,containers,containerd} /etc/{cni,containers} /opt/cni; do
+  mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"
+done
+mkdir -p /etc/cni/net.d /opt/cni/bin
+mkdir /run/cgroup; mount --rbind /sys/fs/cgroup /run/cgroup; mount -t sysfs sysfs /sys
+if [ "$CGROUPS" = own ]; then mount --rbind /run/cgroup /sys/fs/cgroup
+else mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
+cd "$LAB"
+answer() { curl -s --noproxy '*' --retry 30 --retry-delay 1 --retry-connrefused --max-time 5 "$1"; }
+dnet() { "$DNET" --state-dir "$STATE" "$@"; }
+"""
+_PODMAN = r"""
+cat >/etc/containers/storage.conf <<END
+[storage]
+driver="vfs"
+runroot="/run/containers/storage"
+graphroot="/var/lib/containers/storage"
+END
+echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
+cat >/etc/containers/containers.conf <<END
+[network]
+network_backend="cni"
+cni_plugin_dirs=["$PLUGINS"]
+default_network="lab"
+[engine]
+cgroup_manager="cgroupfs"
+events_logger="file"
+runtime="crun"
+[containers]
+cgroups="disabled"
+default_sysctls=[]
+END
+podman import -q rootfs.tar lab:1 >/dev/null 2>&1
+"""
+_CONTAINERD = r"""
+cat >/run/containerd.toml <<END
+version = 2
+root = "/var/lib/containerd"
+state = "/run/containerd"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs",
+  "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper"]
+[grpc]
+address = "/run/containerd/containerd.sock"
+END
+ln -s "$PLUGINS"/* /opt/cni/bin/
+containerd -c /run/containerd.toml >/run/containerd.log 2>&1 &
+for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
+"""
+
+
+def need(*programs: str) -> None:
+    """Skip a test where a program is not here."""
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"scripts/setup --runtimes installs: {' '.join(missing)}")
+
+
+def _make_image(folder: Path) -> None:
+    root = folder / "rootfs"
+    for name in ("bin", "etc", "www", "proc", "dev", "sys", "tmp", "run"):
+        (root / name).mkdir(parents=True)
+    shutil.copy(str(shutil.which("busybox")), root / "bin" / "busybox")
+    for name in _APPLETS:
+        (root / "bin" / name).symlink_to("busybox")
+    (root / "etc" / "passwd").write_text("root:x:0:0::/:/bin/sh\n")
+    (root / "www" / "index.html").write_text("hello\n")
+    subprocess.run(["tar", "-C", root, "-cf", folder / "rootfs.tar", "."], check=True)
+
+
+def _session(host: Host, folder: Path, script: str, **env: str) -> str:
+    """What a script prints, in which every command has to succeed."""
+    _make_image(folder)
+    plugins = folder / "plugins"
+    host.ok("plugin", "install", "--cni", str(plugins), "--force")
+    program = host.run("which", "dnet").strip()
+    done = host.try_run(
+        *("unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"),
+        *("--mount-proc", "bash", "-c", _ENTER + script),
+        env={
+            "LAB": str(folder),
+            "PLUGINS": str(plugins),
+            "DNET": program,
+            "STATE": str(host.state_dir),
+            "CGROUPS": "",
+            **env,
+        },
+    )
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def podman(host: Host, folder: Path, script: str) -> str:
+    """The same with podman, whose image `lab:1` has a web server."""
+    return _session(host, folder, _PODMAN + script)
+
+
+def containerd(host: Host, folder: Path, script: str) -> str:
+    """The same with containerd running."""
+    return _session(host, folder, _CONTAINERD + script, CGROUPS="own")
