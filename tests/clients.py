@@ -30,7 +30,7 @@ cd "$LAB"
 answer() { curl -s --noproxy '*' --retry 30 --retry-delay 1 --retry-connrefused --max-time 5 "$1"; }
 dnet() { "$DNET" --state-dir "$STATE" "$@"; }
 """
-_PODMAN = r"""
+_STORAGE = r"""
 cat >/etc/containers/storage.conf <<END
 [storage]
 driver="vfs"
@@ -38,6 +38,8 @@ runroot="/run/containers/storage"
 graphroot="/var/lib/containers/storage"
 END
 echo '{"default":[{"type":"insecureAcceptAnything"}]}' >/etc/containers/policy.json
+"""
+_PODMAN = rf"""{_STORAGE}
 cat >/etc/containers/containers.conf <<END
 [network]
 network_backend="cni"
@@ -53,6 +55,19 @@ default_sysctls=[]
 END
 podman import -q rootfs.tar lab:1 >/dev/null 2>&1
 """
+WORLD = rf"""
+set -e
+for folder in /etc/cni /etc/containers /opt /run/containers /run/libpod /run/crun; do
+  mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"
+done
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+{_STORAGE}
+printf '[engine]\nruntime="crun"\ncgroup_manager="cgroupfs"\n[containers]\ncgroups="disabled"\n' \
+  >/etc/containers/containers.conf
+podman import -q rootfs.tar lab:1 2>/dev/null
+set +e
+"""
+"""Shell code with which podman is alone in a mount namespace, with an image `lab:1`."""
 _CONTAINERD = r"""
 cat >/run/containerd.toml <<END
 version = 2
@@ -76,7 +91,8 @@ def need(*programs: str) -> None:
         pytest.skip(f"scripts/setup --runtimes installs: {' '.join(missing)}")
 
 
-def _make_image(folder: Path) -> None:
+def make_image(folder: Path, text: str = "hello") -> None:
+    """An archive with a web server that says a text."""
     root = folder / "rootfs"
     for name in ("bin", "etc", "www", "proc", "dev", "sys", "tmp", "run"):
         (root / name).mkdir(parents=True)
@@ -84,13 +100,13 @@ def _make_image(folder: Path) -> None:
     for name in _APPLETS:
         (root / "bin" / name).symlink_to("busybox")
     (root / "etc" / "passwd").write_text("root:x:0:0::/:/bin/sh\n")
-    (root / "www" / "index.html").write_text("hello\n")
+    (root / "www" / "index.html").write_text(f"{text}\n")
     subprocess.run(["tar", "-C", root, "-cf", folder / "rootfs.tar", "."], check=True)
 
 
 def _session(host: Host, folder: Path, script: str, **env: str) -> str:
     """What a script prints, in which every command has to succeed."""
-    _make_image(folder)
+    make_image(folder)
     plugins = folder / "plugins"
     host.ok("plugin", "install", "--cni", str(plugins), "--force")
     program = host.run("which", "dnet").strip()

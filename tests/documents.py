@@ -50,10 +50,11 @@ def missing(told: Sequence[Block]) -> list[str]:
     return [name for name in needs if shutil.which(name) is None]
 
 
-def play(host: Host, told: Sequence[Block], folder: Path) -> tuple[str, str]:
+def play(host: Host, told: Sequence[Block], folder: Path, before: str = "") -> tuple[str, str]:
     """Type sessions in, in one shell: what they show, and what came.
 
-    Without those that need a program that is not here.
+    `before` is shell code that stands ahead of them, unseen. Without those that need a program
+    that is not here.
     """
     (Path(host.env["HOME"]) / ".curlrc").write_text(_CURLRC)
     for block in told:
@@ -64,7 +65,8 @@ def play(host: Host, told: Sequence[Block], folder: Path) -> tuple[str, str]:
         if any("runc" in block.needs for block in told):
             # A container of runc has its name in the cgroups of the whole machine.
             alone.enter_context(held("/run/dnet-tests-runc.lock", 300))
-        came = session.play(host, folder, map(session.type_in, shown))
+        code = [f"{{ {before}\n}} >/dev/null\n"] if before else []
+        came = session.play(host, folder, [*code, *map(session.type_in, shown)])
     return "".join(shown), "".join(came)
 
 

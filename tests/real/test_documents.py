@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import documents
+from tests import clients, documents
 from tests.lab import Lab
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -19,6 +19,21 @@ def test_a_recipe_shows_what_comes(lab: Lab, tmp_path: Path, title: str) -> None
         pytest.skip(f"not installed: {' '.join(missing)}")
     host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
     shown, came = documents.play(host, RECIPES[title], tmp_path)
+    assert came == shown
+
+
+RUNTIMES = documents.sections((DOCS / "runtimes.md").read_text())
+
+
+@pytest.mark.runtimes
+@pytest.mark.parametrize("title", RUNTIMES)
+def test_a_runtime_shows_what_comes(lab: Lab, tmp_path: Path, title: str) -> None:
+    told = RUNTIMES[title]
+    clients.need(*dict.fromkeys(name for block in told for name in block.needs))
+    clients.make_image(tmp_path, "Hello from podman")
+    before = clients.WORLD if any("podman" in block.needs for block in told) else ""
+    host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
+    shown, came = documents.play(host, told, tmp_path, before)
     assert came == shown
 
 
