@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
-
-from dnet.model.state import State
-from dnet.plugins.networks import NO_IPS, Ips
-from dnet.transaction.driver import Driver
-from dnet.transaction.operation import Operation
 
 if TYPE_CHECKING:
     from dnet.model.entities import Bridge, Interface, Origin, Subnet
+    from dnet.model.state import State
     from dnet.network.attachment import Wiring
     from dnet.network.runtimes import Home
+    from dnet.plugins.networks import Ips
+    from dnet.transaction.driver import Outcome
     from dnet.transaction.recovery import Settings
 
 
@@ -23,16 +21,21 @@ def attach(
     home: Home,
     wiring: Wiring,
     *,
-    ips: Ips = NO_IPS,
+    ips: Ips,
     expose: Sequence[str] = (),
 ) -> tuple[Interface, Bridge]:
     """Plug a container in, all of it or nothing; what it got. Raises DnetError."""
     from dnet.network import runtimes
 
-    operation: Operation[Interface] = Operation(
-        runtimes.attach, origin=origin, home=home, wiring=wiring, expose=expose, **ips._asdict()
+    outcome: Outcome[Interface] = _change(
+        settings,
+        runtimes.attach,
+        origin=origin,
+        home=home,
+        wiring=wiring,
+        expose=expose,
+        **ips._asdict(),
     )
-    outcome = Driver(settings).change(operation)
     return outcome.result, outcome.state.bridges[outcome.result.bridge]
 
 
@@ -43,31 +46,38 @@ def addresses(made: Interface, bridge: Bridge) -> Iterator[tuple[str, Subnet]]:
             yield ip, subnet
 
 
-def detach(settings: Settings, origin: Sequence[str]) -> None:
+def detach(state_dir: str, settings: Callable[[], Settings], origin: Sequence[str]) -> None:
     """Release what is known of an origin. Nothing that is there is no error.
 
     A store that is lost knows of nothing: what it made is left, for nobody can tell whose it is.
     Raises DnetError.
     """
-    if _is_concerned(settings, origin):
+    if _is_concerned(state_dir, origin):
         from dnet.network import runtimes
 
-        Driver(settings).change(Operation(runtimes.detach, origin=origin))
+        _change(settings(), runtimes.detach, origin=origin)
 
 
-def forget(settings: Settings, container: str) -> None:
+def forget(state_dir: str, settings: Callable[[], Settings], container: str) -> None:
     """Release what the hook of an OCI runtime plugged in for a container that has stopped."""
-    from dnet.network import runtimes
+    if _is_concerned(state_dir, ("oci",)):
+        from dnet.network import runtimes
 
-    if _is_concerned(settings, ("oci",)):
-        Driver(settings).change(Operation(runtimes.forget, container=container))
+        _change(settings(), runtimes.forget, container=container)
 
 
-def _is_concerned(settings: Settings, origin: Sequence[str]) -> bool:
+def _change(settings: Settings, function: Callable[..., Any], **arguments: Any) -> Outcome[Any]:
+    from dnet.transaction.driver import Driver
+    from dnet.transaction.operation import Operation
+
+    return Driver(settings).change(Operation(function, **arguments))
+
+
+def _is_concerned(state_dir: str, origin: Sequence[str]) -> bool:
     """Whether there is anything to do, read without the lock."""
     from dnet.store.folder import Store
 
-    store = Store(settings.state_dir)
+    store = Store(state_dir)
     state = store.load()
     return (
         tuple(origin) in state.interfaces_by_origin

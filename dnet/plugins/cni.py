@@ -213,7 +213,7 @@ def _delete(call: Call, config: Config) -> None:
     """Whatever of it is there: no namespace is needed for it, nor a bridge."""
     from dnet.plugins import attachments
 
-    attachments.detach(_settings(config), _key(call, config))
+    attachments.detach(config.place.state_dir, lambda: _settings(config), _key(call, config))
 
 
 # CHECK

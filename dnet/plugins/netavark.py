@@ -230,7 +230,7 @@ def _teardown(document: Any) -> None:
 
     request = Fields(document, "the request")
     place = networks.place(request.part("network").part("options"))
-    attachments.detach(_settings(place), _key(request))
+    attachments.detach(place.state_dir, lambda: _settings(place), _key(request))
 
 
 def _settings(place: Place) -> Settings:

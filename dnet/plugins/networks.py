@@ -109,9 +109,6 @@ class Ips(NamedTuple):
     ip6: str | None = None
 
 
-NO_IPS = Ips()
-
-
 def asked(texts: list[Any]) -> Ips:
     """Those that were asked for, with or without a prefix length. Raises UsageError."""
     found = dict.fromkeys(address.parse_any(str(one).partition("/")[0]) for one in texts)

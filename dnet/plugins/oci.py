@@ -282,4 +282,4 @@ def _links(annotations: Mapping[str, str]) -> list[Linked]:
 def _detach(allowed: Allowed, container: str) -> None:
     from dnet.plugins import attachments
 
-    attachments.forget(_settings(allowed), container)
+    attachments.forget(allowed.state_dir, lambda: _settings(allowed), container)
