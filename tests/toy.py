@@ -115,7 +115,7 @@ class Toy:
         there = tuple(going.elements()), tuple(coming.elements())
         return Change(*there, findings=tuple(_findings(*there)))
 
-    def own(self) -> frozenset[Chain]:
+    def own(self, _of: Families, /) -> frozenset[Chain]:
         return frozenset()
 
     def unknown(self, seen: list[str], owned: Collection[Chain]) -> list[Chain]:
@@ -134,6 +134,8 @@ class Rules:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+
+    families = (V4,)
 
     def read(self, _families: Families = (V4,), /) -> list[str]:
         return self._file.read_text().splitlines() if self._file.exists() else []

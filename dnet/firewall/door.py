@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from dnet.values.family import V4, V6, Family
+from dnet.values.family import V4, V6, Families, Family
 
 if TYPE_CHECKING:
     from dnet.errors import DnetError
@@ -140,8 +140,11 @@ class Firewall(Protocol):
         Raises ConflictError for that where it is needed, or is one of `reserved`.
         """
 
-    def own(self) -> frozenset[Chain]:
-        """What only one store in a network namespace can have, since its name is fixed."""
+    def own(self, of: Families, /) -> frozenset[Chain]:
+        """What only one store in a network namespace can have, since its name is fixed.
+
+        As far as rules are of some families.
+        """
 
     def unknown(self, seen: Any, owned: Collection[Chain]) -> list[Chain]:
         """What bears dnet's names and is not `owned`, also where a store is lost."""

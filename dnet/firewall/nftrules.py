@@ -24,6 +24,7 @@ from dnet.firewall.verdict import (
     Action,
     opposite,
 )
+from dnet.values.family import V4, V6
 
 Statement = Any
 Elements = Mapping[str, Sequence[Any]]
@@ -44,7 +45,10 @@ _GOING_ON = frozenset(
 )
 _LIMITS = frozenset({"limit", "quota", "ct count"})
 # Of the layers above, where a rule is about one protocol among others.
-_PROTOCOLS = frozenset({"tcp", "udp", "sctp", "dccp", "udplite", "icmp", "ah", "esp", "comp"})
+_PROTOCOLS = frozenset(
+    {"tcp", "udp", "sctp", "dccp", "udplite", "icmp", "icmpv6", "ah", "esp", "comp"}
+)
+_FAMILY_OF = {"ip": V4, "icmp": V4, "ip6": V6, "icmpv6": V6}
 _WITH_PORTS = frozenset({"tcp", "udp", "sctp", "th"})
 _SETS = frozenset({"set", "map", "vmap"})
 _ANYTHING = (("",),)
@@ -206,7 +210,7 @@ def _scope(left: Any, packet: Packet) -> int:
     if kind == "&":
         return _scope(left[kind][0], packet)
     protocol = _asked(left)[0]
-    if protocol in ("ip6", "icmpv6"):
+    if protocol in _FAMILY_OF and _FAMILY_OF[protocol] is not packet.family:
         return NO
     if protocol == "th":
         return SOME if packet.proto is None else YES
@@ -237,7 +241,9 @@ def _written(asked: Any) -> str:
 
 
 def _protocol(packet: Packet, asked: Any) -> int:
-    return NO if asked == "ipv6-icmp" else packet.is_of(str(asked))
+    if asked == ("ipv6-icmp" if packet.family is V4 else "icmp"):
+        return NO
+    return packet.is_of(str(asked))
 
 
 def _one_of(found: Collection[Any], asked: Any) -> int:
@@ -253,13 +259,17 @@ _KNOWN: dict[tuple[str, str], Callable[[Packet, Any], int]] = {
     ("meta", "iif"): lambda packet, asked: _device(packet.came_in, asked),
     ("meta", "oifname"): lambda packet, asked: _device(packet.goes_out, asked),
     ("meta", "oif"): lambda packet, asked: _device(packet.goes_out, asked),
-    ("meta", "nfproto"): lambda _, asked: _one_of(("ipv4",), asked),
-    ("meta", "protocol"): lambda _, asked: _one_of(("ip",), asked),
+    ("meta", "nfproto"): lambda packet, asked: _one_of((packet.family.name,), asked),
+    ("meta", "protocol"): lambda packet, asked: _one_of((packet.family.nft,), asked),
     ("meta", "l4proto"): lambda packet, asked: _protocol(packet, asked),
     ("ip", "protocol"): lambda packet, asked: _protocol(packet, asked),
     ("ip", "saddr"): lambda packet, asked: _addresses(packet.source, asked),
     ("ip", "daddr"): lambda packet, asked: _addresses(packet.destination, asked),
     ("ip", "version"): lambda _, asked: _one_of((4,), asked),
+    ("ip6", "nexthdr"): lambda packet, asked: _protocol(packet, asked),
+    ("ip6", "saddr"): lambda packet, asked: _addresses(packet.source, asked),
+    ("ip6", "daddr"): lambda packet, asked: _addresses(packet.destination, asked),
+    ("ip6", "version"): lambda _, asked: _one_of((6,), asked),
     ("ct", "state"): lambda _, asked: _one_of(("new",), asked),
     ("ct", "status"): lambda packet, asked: _one_of(_status(packet), asked),
     ("ct", "direction"): lambda _, asked: _one_of(("original",), asked),

@@ -11,13 +11,21 @@ from typing import NamedTuple
 from dnet.firewall.verdict import NO, SOME, UNKNOWN, YES
 from dnet.model.entities import Bridge
 from dnet.model.state import State
-from dnet.values.address import is_loopback
+from dnet.values import family
+from dnet.values.address import is_loopback, to_int
 from dnet.values.endpoint import host_ip_of
+from dnet.values.family import V4, Family
 
 Span = tuple[int, int]
 """The first and the last of a range of ports, or of addresses as numbers."""
 
-ANYWHERE: Span = (0, 0xFFFFFFFF)
+
+def everywhere(family: Family) -> Span:
+    """All addresses of a family."""
+    return 0, (1 << family.bits) - 1
+
+
+ANYWHERE = everywhere(V4)
 
 Published = Mapping[str, Collection[tuple[str | None, Span | None]]]
 """The protocols and ports of containers that are published, by bridge."""
@@ -57,6 +65,7 @@ class Packet(NamedTuple):
         translated: whether its destination was another before (DNAT).
         bridged: whether a bridge hands it from port to port.
         tracked: whether its connection is known already, as it is behind the table raw.
+        family: the version of IP that it is of.
     """
 
     came_in: Device
@@ -68,6 +77,7 @@ class Packet(NamedTuple):
     translated: bool = False
     bridged: bool = False
     tracked: bool = True
+    family: Family = V4
 
     def is_of(self, proto: str) -> int:
         """Whether it is of a protocol."""
@@ -95,17 +105,24 @@ def any_of(truths: Iterable[int]) -> int:
 def span(text: str) -> Span | None:
     """The addresses of a subnet, with a prefix length or a mask, or of a range A-B.
 
-    None for what is no range of IPv4 addresses.
+    None for what is no range of addresses.
     """
+    own = family.of(text)
     first, dash, last = text.partition("-")
     if dash:
-        begin, end = _number(first), _number(last)
+        begin, end = _number(first, own), _number(last, own)
         return (begin, end) if begin is not None and end is not None else None
     host, _, length = text.partition("/")
-    address, mask = _number(host), _mask(length or "32")
+    address, mask = _number(host, own), _mask(length or f"{own.bits}", own)
     if address is None or mask is None:
         return None
-    return address & mask, address & mask | ~mask & ANYWHERE[1]
+    return address & mask, address & mask | ~mask & everywhere(own)[1]
+
+
+def home(bridge: Bridge, of: Family) -> Span:
+    """The addresses of a bridge's containers; all, where it has none of the family."""
+    subnet = bridge.subnet_of(of)
+    return (subnet and span(subnet.network)) or everywhere(of)
 
 
 def port_span(text: str) -> Span | None:
@@ -115,15 +132,21 @@ def port_span(text: str) -> Span | None:
     return (int(first), int(last)) if first.isdecimal() and last.isdecimal() else None
 
 
-def _mask(text: str) -> int | None:
+def _mask(text: str, of: Family) -> int | None:
+    last = everywhere(of)[1]
     if text.isdecimal():
-        return ANYWHERE[1] << 32 - int(text) & ANYWHERE[1] if int(text) <= 32 else None
-    mask = _number(text)
-    holes = mask is None or (~mask & ANYWHERE[1]) & (~mask & ANYWHERE[1]) + 1
+        return last << of.bits - int(text) & last if int(text) <= of.bits else None
+    mask = _number(text, of)
+    holes = mask is None or (~mask & last) & (~mask & last) + 1
     return None if holes else mask
 
 
-def _number(text: str) -> int | None:
+def _number(text: str, of: Family) -> int | None:
+    if of is not V4:
+        try:
+            return to_int(text)
+        except ValueError:
+            return None
     parts = text.split(".")
     if len(parts) != 4 or not all(part.isdecimal() and int(part) < 256 for part in parts):
         return None
@@ -133,36 +156,45 @@ def _number(text: str) -> int | None:
 def described(
     bridges: Collection[Bridge],
     published: Published,
+    of: Family = V4,
     gateways: Collection[str | None] = (None,),
     wires: Collection[str | None] = (None,),
 ) -> Iterator[tuple[Bridge, str, list[Packet]]]:
     """What has to get through for a bridge to work, in words too: one of the packets at least.
 
-    `gateways` are the devices towards other networks, `wires` those that somebody may come in
-    by, where they are known.
+    Of one family, and of bridges that have that. `gateways` are the devices towards other networks,
+    `wires` those that somebody may come in by, where they are known.
     """
     names = frozenset(one.name for one in bridges)
     outward, inward = ([Device(name, names) for name in group] for group in (gateways, wires))
+    anywhere, version = everywhere(of), "" if of is V4 else " by IPv6"
     for bridge in bridges:
-        device, home = Device(bridge.name), span(bridge.subnet) or ANYWHERE
-        away = [Packet(device, one, source=home) for one in outward]
-        yield bridge, f"what comes from {bridge.name}", away
+        if bridge.subnet_of(of) is None:
+            continue
+        device, inside = Device(bridge.name), home(bridge, of)
+        away = [Packet(device, one, inside, anywhere, family=of) for one in outward]
+        yield bridge, f"what comes from {bridge.name}{version}", away
         if ports := published.get(bridge.name):
             yield (
                 bridge,
-                f"what is published on {bridge.name}",
+                f"what is published on {bridge.name}{version}",
                 [
-                    Packet(one, device, ANYWHERE, home, proto, at, translated=True)
+                    Packet(one, device, anywhere, inside, proto, at, translated=True, family=of)
                     for one in inward
                     for proto, at in ports
                 ],
             )
 
 
-def published(state: State) -> Published:
-    """What is open to others than the host itself; of many ports on a bridge, only that."""
+def published(state: State, of: Family = V4) -> Published:
+    """What is open to others than the host itself; of many ports on a bridge, only that.
+
+    In one family.
+    """
     found: dict[str, dict[tuple[str | None, Span | None], None]] = {}
     for key, row in state.mappings.rows.items():
+        if family.of(row["container_ip"]) is not of:
+            continue
         ports = found.setdefault(row["bridge"], {})
         if len(ports) <= _MANY and not is_loopback(host_ip_of(key)):
             one = state.mappings[key]

@@ -14,6 +14,7 @@ from dnet.errors import (
     StateUnreadableError,
 )
 from dnet.firewall.door import Trace
+from dnet.firewall.traffic import families
 from dnet.host.kernel import Kernel, Say
 from dnet.host.signals import uninterrupted
 from dnet.model.state import State
@@ -92,7 +93,7 @@ class Clearance(Recovery):
         owned = state.uses_firewall and owns_names(self._store)
         if not owned:
             return NOWHERE
-        chains = kernel.firewall(state.firewall).own()
+        chains = kernel.firewall(state.firewall).own(families(state.bridges.values()))
         return Scope(traces=frozenset(Trace(state.firewall, one) for one in chains))
 
     def _clear(self, known: list[State], plan: Plan, kernel: Kernel, again: str) -> None:

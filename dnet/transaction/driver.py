@@ -21,6 +21,7 @@ from dnet.plan.steps import Plan
 from dnet.transaction.ownership import owns_names
 from dnet.transaction.recovery import Recovery
 from dnet.values.endpoint import host_ip_of
+from dnet.values.family import FAMILIES
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
@@ -128,7 +129,7 @@ class Driver(Recovery):
             self._settle(state, kernel, had_rules=had_rules)
             begins = not had_rules and state.uses_firewall
             owned = begins and owns_names(self._store)
-            reserved = kernel.firewall(state.firewall).own() if owned else ()
+            reserved = kernel.firewall(state.firewall).own(FAMILIES) if owned else ()
             plan = kernel.planner.change(before, scope, state, reserved)
         plan.flows = list(flows.ended(changes, state))
         return Outcome(result, state, plan, changes)

@@ -18,7 +18,6 @@ from dnet.plan import devices, report
 from dnet.plan.devicesteps import DeleteLink
 from dnet.plan.scope import Scope
 from dnet.values import veth
-from dnet.values.family import V4
 from dnet.values.names import for_shell
 
 HINT = (
@@ -73,7 +72,7 @@ def find(kernel: Kernel, owned: Scope) -> Unowned:
 def _unknown(kernel: Kernel, firewall: str, owned: Scope) -> Iterator[Trace]:
     """What of a firewall is there and not owned."""
     rules = kernel.rules(firewall)
-    if rules.is_there and (seen := rules.read((V4,))):
+    if rules.is_there and (seen := rules.read(rules.families)):
         for one in kernel.firewall(firewall).unknown(seen, owned.traces_of(firewall)):
             yield Trace(firewall, one)
 
@@ -84,7 +83,8 @@ def _default_bridge(kernel: Kernel) -> Bridge | None:
     cidr = devices.own_address(device) if device else None
     if device is None or cidr is None:
         return None
-    return Bridge(name=DEFAULT_BRIDGE, address=cidr, mtu=device.mtu, created="")
+    of_ipv6 = next(iter(kernel.machine.ipv6_addresses(DEFAULT_BRIDGE)), None)
+    return Bridge(DEFAULT_BRIDGE, cidr, device.mtu, created="", address6=of_ipv6)
 
 
 def _ports(kernel: Kernel) -> Iterator[Device]:

@@ -22,6 +22,11 @@ class Family(NamedTuple):
     loopback: str
     local: str
 
+    @property
+    def xtables(self) -> str:
+        """The program of iptables(8) for it, and what those of its kind begin with."""
+        return f"{self.nft}tables"
+
 
 Families = tuple[Family, ...]
 

@@ -383,9 +383,12 @@ def test_what_is_dropped_goes_on_to_be_where_another_firewall_goes_on() -> None:
 def test_a_table_of_somebody_else_s_is_refused() -> None:
     state, foreign = town(), Seen(table()._replace(about=()))
     nowhere = FIREWALL.shape(State())
+    reserved = FIREWALL.own(FAMILIES)
     for seen in (foreign, Seen(table())):
         with pytest.raises(ConflictError):
-            FIREWALL.compare(seen, state, Former(), expected=nowhere, reserved=FIREWALL.own())
+            FIREWALL.compare(
+                seen, state, Former(), expected=nowhere, reserved=FIREWALL.own(FAMILIES)
+            )
     change = compare(foreign, state)
     assert isinstance(change.refusal, ConflictError)
     assert change

@@ -179,6 +179,9 @@ def test_what_is_not_known_may_be_a_verdict() -> None:
 def test_spans() -> None:
     assert span("172.17.5.5/16") == SUBNET == span("172.17.0.0/255.255.0.0")
     assert span("10.0.0.1") == (167772161, 167772161)
-    assert (span("10.0.0.1/33"), span("fe80::/10"), span("10.0.0.1-x")) == (None, None, None)
+    assert (span("10.0.0.1/33"), span("fe80::/129"), span("10.0.0.1-x")) == (None, None, None)
+    assert span("fd00::5/126") == (0xFD << 120 | 4, 0xFD << 120 | 7)
+    assert span("::1-::3") == (1, 3)
+    assert (span("::1/x"), span("::1-x")) == (None, None)
     assert (port_span("80"), port_span("79:81"), port_span("http")) == ((80, 80), (79, 81), None)
     assert [within((5, 6), asked) for asked in ((0, 9), (6, 9), (7, 9))] == [YES, SOME, NO]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from dnet.errors import ConflictError, DnetError, KernelError
@@ -19,11 +20,15 @@ from dnet.firewall.iptables.rules import (
     Layout,
     Rule,
     in_order,
+    is_user,
+    of_family,
+    plain,
 )
-from dnet.firewall.traffic import filtered
+from dnet.firewall.traffic import families, filtered
 from dnet.model.entities import DEFAULT_CHAIN, Bridge
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
+from dnet.values.family import FAMILIES, V4, Families, Family
 from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
@@ -46,7 +51,7 @@ class Skeleton(NamedTuple):
     @property
     def traces(self) -> frozenset[Chain]:
         """Its chains, but for DNET-USER, which is the administrator's."""
-        return frozenset(self.layout.chains() - {DNET_USER})
+        return frozenset(one for one in self.layout.chains() if not is_user(one))
 
     @property
     def translating(self) -> frozenset[str]:
@@ -141,37 +146,42 @@ class Iptables:
         from dnet.firewall.iptables import diff, promises
         from dnet.firewall.packet import published
 
-        restricted = bool(seen.chains.get(DNET_USER))
+        restricted = [one for one in FAMILIES if seen.chains.get(of_family(DNET_USER, one))]
         desired = rules.layout(state, restricted=restricted)
-        if restricted and former.goes_on:
-            desired.shared[FORWARD].append(KEPT)
         kept = former.traces
-        if restricted and filtered(former.bridges):
-            kept |= {DNET_FORWARD}
+        for one in restricted:
+            if former.goes_on:
+                desired.shared.setdefault(of_family(FORWARD, one), []).append(KEPT)
+            if filtered(former.bridges):
+                kept |= {of_family(DNET_FORWARD, one)}
         if expected is not None:
             _refuse_foreign(seen, expected.layout, (desired.chains() - kept).union(reserved))
         chains = kept | _block_chains(seen, former, state)
-        if DNET_FORWARD in chains:
-            chains |= {DNET_USER}
+        forwards = (one for one in chains if plain(one) == DNET_FORWARD)
+        chains |= {of_family(DNET_USER, one.family) for one in forwards}
         bridges = filtered(state.bridges.values())
         known = rules.shared_variants([*filtered(former.bridges), *bridges])
         found = diff.difference(seen, desired, known, chains)
-        forward = promises.Forward(found.shared[FORWARD], desired.shared[FORWARD], seen)
-        overruled = (
-            *forward.stopped(bridges, lambda: published(state)),
-            *forward.opened(bridges),
+        overruled: list[str] = []
+        for one in families(bridges):
+            at = of_family(FORWARD, one)
+            forward = promises.Forward(one, found.shared[at], desired.shared[at], seen)
+            overruled += forward.stopped(bridges, partial(published, state, one))
+            overruled += forward.opened(bridges)
+        left = () if bridges else tuple(told for one in restricted for told in _left(former, one))
+        return Change(
+            found.commands, tuple(found.findings), tuple(overruled), left, tuple(found.held)
         )
-        left = tuple(_left(former)) if restricted and not bridges else ()
-        return Change(found.commands, tuple(found.findings), overruled, left, tuple(found.held))
 
-    def own(self) -> frozenset[Chain]:
+    def own(self, of: Families) -> frozenset[Chain]:
         """The chains whose names nobody chooses."""
-        return frozenset(rules.OWN)
+        return frozenset(of_family(chain, one) for one in of for chain in rules.OWN)
 
     def unknown(self, seen: Tables, owned: Collection[Chain]) -> list[Chain]:
         """The chains with dnet's names that are there and not owned."""
         names = (*rules.OWN, Chain("nat", DEFAULT_CHAIN))
-        return [one for one in names if one in seen.chains and one not in owned]
+        every = (of_family(chain, one) for one in FAMILIES for chain in names)
+        return [one for one in every if one in seen.chains and one not in owned]
 
     def objections(self, state: State, bridge: Bridge) -> Iterator[ConflictError]:
         """Where one bridge's chain is what a chain by port of another is called.
@@ -192,15 +202,18 @@ class Iptables:
 def _block_chains(actual: Tables, former: Former, state: State) -> set[Chain]:
     """The chains by port that belong to a bridge's chain, of now or before."""
     known = {bridge.chain for bridge in (*former.bridges, *state.bridges.values())}
-    known |= {chain.name for chain in former.traces if chain.table == "nat"}
+    known |= {chain.name for chain in former.traces if _translates(chain)}
     return {
-        chain
-        for chain in actual.chains
-        if chain.table == "nat" and is_block_chain(chain.name, known)
+        chain for chain in actual.chains if _translates(chain) and is_block_chain(chain.name, known)
     }
 
 
-def _left(former: Former) -> Iterator[str]:
+def _translates(chain: Chain) -> bool:
+    """Whether it is a chain of the table nat."""
+    return plain(chain).table == "nat"
+
+
+def _left(former: Former, of: Family) -> Iterator[str]:
     """What is said of DNET-USER where it has rules and dnet has none."""
     if former.goes_on:
         yield (
@@ -209,21 +222,21 @@ def _left(former: Former) -> Iterator[str]:
         )
     elif filtered(former.bridges):
         yield (
-            "the chain DNET-USER stays, for it has rules of yours: "
-            "iptables -F DNET-USER && iptables -X DNET-USER"
+            f"the chain DNET-USER{'' if of is V4 else ' of ip6tables'} stays, for it has rules of "
+            f"yours: {of.xtables} -F DNET-USER && {of.xtables} -X DNET-USER"
         )
 
 
 def _is_block_of(layout: Layout, chain: Chain) -> bool:
     """Whether a chain by port is dnet's: which of them are there, a skeleton does not say."""
-    own = (one.name for one in layout.own if one.table == "nat")
+    own = (one.name for one in layout.own if _translates(one))
     return layout.dispatched and is_block_chain(chain.name, own)
 
 
 def _refuse_foreign(actual: Tables, before: Layout, desired: set[Chain]) -> None:
     """Raises ConflictError for a chain that is to be made and is there already."""
-    for chain in sorted(desired - before.chains() - {DNET_USER}):
-        if chain not in actual.chains or _is_block_of(before, chain):
+    for chain in sorted(desired - before.chains()):
+        if is_user(chain) or chain not in actual.chains or _is_block_of(before, chain):
             continue
         if chain.name.startswith("DNET"):
             raise ConflictError(
@@ -238,8 +251,9 @@ def _refuse_foreign(actual: Tables, before: Layout, desired: set[Chain]) -> None
 
 def _shown(table: str, command: str) -> str:
     """The command line that changes a table, for the shell."""
-    option = "" if table == "filter" else f"-t {table} "
-    return f"iptables {option}{_quoted(command)}"
+    of, name = Chain(table, "").family, plain(Chain(table, "")).table
+    option = "" if name == "filter" else f"-t {name} "
+    return f"{of.xtables} {option}{_quoted(command)}"
 
 
 def _quoted(command: str) -> str:

@@ -12,10 +12,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from dnet.firewall.door import Chain
 from dnet.model.ports import ports
 from dnet.model.state import State
+from dnet.values import family
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import V4
+from dnet.values.family import V4, Family
 
 THRESHOLD = 128
 """Up to so many mappings stay in one chain, which then reads as the source's does."""
@@ -31,11 +33,25 @@ class Block(NamedTuple):
     chain: str
     proto: str
     first: int
+    family: Family = V4
 
     @property
     def name(self) -> str:
         """The name of its chain."""
         return f"{_prefix(self.chain)}-{self.proto}-{self.first}"
+
+    @property
+    def own(self) -> Chain:
+        """The chain itself."""
+        return self._of(self.name)
+
+    @property
+    def home(self) -> Chain:
+        """The bridge's chain."""
+        return self._of(self.chain)
+
+    def _of(self, name: str) -> Chain:
+        return Chain("nat" if self.family is V4 else f"{self.family.nft} nat", name)
 
     @property
     def jump(self) -> str:
@@ -52,7 +68,8 @@ def is_dispatched(state: State) -> bool:
 def block_of(endpoint: Endpoint, chain: str) -> Block | None:
     """The block a mapping's rule is in; None for a range that reaches over its edge."""
     first = endpoint.port & -_SIZE
-    return Block(chain, endpoint.proto, first) if endpoint.end < first + _SIZE else None
+    of = family.of(endpoint.host_ip)
+    return Block(chain, endpoint.proto, first, of) if endpoint.end < first + _SIZE else None
 
 
 def blocks(state: State) -> Iterator[Block]:
@@ -64,7 +81,7 @@ def blocks(state: State) -> Iterator[Block]:
 
 def members(state: State, block: Block) -> int:
     """How many mappings are in a block."""
-    whole = Endpoint(V4.any, block.first, block.proto, block.first + _SIZE - 1)
+    whole = Endpoint(block.family.any, block.first, block.proto, block.first + _SIZE - 1)
     return sum(
         block_of(mapping.endpoint, state.bridges[mapping.bridge].chain) == block
         for mapping in map(state.mappings.__getitem__, ports(state.mappings).meeting(whole))

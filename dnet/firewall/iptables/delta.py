@@ -24,17 +24,17 @@ def commands(state: State, changes: Iterable[Change]) -> Commands:
     opened, closed = _blocks(state, touched)
     found: Commands = {}
     for block in opened:
-        found.setdefault("nat", []).append(f"-N {block.name}")
-    gone = {block.name for block in closed}
+        found.setdefault(block.own.table, []).append(f"-N {block.name}")
+    gone = {block.own for block in closed}
     for rule, command in _rules(state, touched):
-        if rule.chain.name not in gone:
+        if rule.chain not in gone:
             found.setdefault(rule.chain.table, []).append(
                 f"{command} {rule.chain.name} {rule.text}"
             )
     for block in opened:
-        found["nat"].append(f"-A {block.chain} {block.jump}")
+        found[block.own.table].append(f"-A {block.chain} {block.jump}")
     for block in closed:
-        found.setdefault("nat", []).extend(
+        found.setdefault(block.own.table, []).extend(
             (f"-D {block.chain} {block.jump}", f"-F {block.name}", f"-X {block.name}")
         )
     return found

@@ -13,9 +13,17 @@ from itertools import takewhile
 from dnet.firewall.door import Chain, Finding
 from dnet.firewall.iptables import guard
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import DNET_USER, ORDERED, RAW, SHARED, Commands, Layout, Rule
+from dnet.firewall.iptables.rules import (
+    EVERY_SHARED,
+    ORDERED,
+    RAW,
+    Commands,
+    Layout,
+    Rule,
+    is_user,
+    plain,
+)
 from dnet.firewall.iptables.ruletext import Canonical, canonical
-from dnet.values.family import V4
 
 Rules = list[tuple[str, Canonical]]
 
@@ -56,21 +64,22 @@ def difference(
     _create(result, actual, desired)
     for chain, rules in desired.own.items():
         _own(result, chain, actual.chains.get(chain), rules)
-    jumps = {(chain.table, f"-j {chain.name}") for chain in mine - {DNET_USER}}
-    for chain in SHARED:
+    jumps = {(chain.table, f"-j {chain.name}") for chain in mine if not is_user(chain)}
+    for chain in EVERY_SHARED:
         found, wanted = actual.chains.get(chain, []), desired.shared.get(chain, [])
         ours = {canonical(rule.text) for rule in known_rules if rule.chain == chain}
         ours |= {canonical(text) for text in wanted}
         ours |= {canonical(text) for text in found if (chain.table, _target(text)) in jumps}
-        exposed = _exposed(actual, wanted) if chain == RAW else None
+        exposed = _exposed(actual, chain, wanted) if plain(chain) == RAW else None
         result.shared[chain] = _shared(result, chain, found, wanted, ours, exposed)
     _delete(result, actual, leaving)
-    staying = _leading(actual, set(leaving) - {DNET_USER}, {*desired.own, *leaving})
+    bearing = [chain for chain in leaving if not is_user(chain)]
+    staying = _leading(actual, bearing, {*desired.own, *leaving})
     # A jump in a shared chain is taken for dnet's own, and goes.
     result.held = [
         one
         for one in staying
-        if one.chain not in SHARED or (one.chain.table, _target(one.text)) not in jumps
+        if one.chain not in EVERY_SHARED or (one.chain.table, _target(one.text)) not in jumps
     ]
     return result
 
@@ -104,7 +113,7 @@ def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: li
     missing, extra = wants - has, has - wants
     _tell(result, chain, wanted, "missing", missing)
     _tell(result, chain, found, "not dnet's", extra)
-    if chain in ORDERED and not _is_beginning(found, wanted, extra):
+    if plain(chain) in ORDERED and not _is_beginning(found, wanted, extra):
         if not missing and not extra:
             result.found(chain, "the rules are in the wrong order")
         result.do(chain.table, f"-F {chain.name}")
@@ -162,7 +171,7 @@ def _shared(
     if found == wanted and exposed is None:
         return actual
     if found == wanted:
-        result.found(chain, f"ahead of the guard of {V4.local}", exposed)
+        result.found(chain, f"ahead of the guard of {chain.family.local}", exposed)
     else:
         _explain(result, chain, list(zip(desired, wanted, strict=True)), present)
     standing = _standing(found, wanted) if exposed is None else 0
@@ -177,15 +186,15 @@ def _shared(
     return [*inserted, *staying]
 
 
-def _exposed(actual: Tables, wanted: list[str]) -> str | None:
+def _exposed(actual: Tables, chain: Chain, wanted: list[str]) -> str | None:
     """The rule of others ahead of the guard that may let past it what it is there to stop."""
     mine = set(map(canonical, wanted))
-    found = actual.chains.get(RAW, [])
+    found = actual.chains.get(chain, [])
     ahead = list(takewhile(lambda text: canonical(text) not in mine, found))
     if len(ahead) == len(found):  # It is not there.
         return None
-    chains = {chain.name: rules for chain, rules in actual.chains.items() if chain.table == "raw"}
-    return guard.exposing(ahead, chains)
+    chains = {one.name: rules for one, rules in actual.chains.items() if one.table == chain.table}
+    return guard.exposing(ahead, chains, chain.family)
 
 
 def _standing(found: list[Canonical], wanted: list[Canonical]) -> int:
@@ -212,19 +221,16 @@ def _explain(result: Difference, chain: Chain, desired: Rules, present: Rules) -
 
 def _delete(result: Difference, actual: Tables, leaving: list[Chain]) -> None:
     """Empty every chain first: they may jump to one another. The administrator's rules stay."""
-    mine = [chain for chain in leaving if chain != DNET_USER]
+    mine = [chain for chain in leaving if not is_user(chain)]
     for chain in mine:
         result.found(chain, "the chain is left over")
         result.do(chain.table, f"-F {chain.name}")
     for chain in mine:
         result.do(chain.table, f"-X {chain.name}")
-    if DNET_USER in leaving and not actual.chains[DNET_USER] and not _called(actual, mine):
-        result.do(DNET_USER.table, f"-X {DNET_USER.name}")
-
-
-def _called(actual: Tables, leaving: list[Chain]) -> bool:
-    """Whether somebody else's rule jumps to DNET-USER."""
-    return any(_leading(actual, [DNET_USER], leaving))
+    for chain in filter(is_user, leaving):
+        # Unless somebody else's rule jumps there.
+        if not actual.chains[chain] and not any(_leading(actual, [chain], mine)):
+            result.do(chain.table, f"-X {chain.name}")
 
 
 def _leading(actual: Tables, chains: Iterable[Chain], but: Collection[Chain]) -> Iterator[Rule]:

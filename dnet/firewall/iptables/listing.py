@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator
 
 from dnet.errors import RulesUnreadableError
 from dnet.firewall.door import Chain
-from dnet.firewall.iptables.rules import TABLES
+from dnet.firewall.iptables.rules import TABLES, of_family, plain
+from dnet.values.family import V4, Family
 
 # xtables-save.c of iptables. "contains incompatible base-chains" is another message: chains that
 # iptables does not know are left out then, and everything else is listed.
@@ -31,9 +32,17 @@ class Tables:
         self.chains: dict[Chain, list[str]] = {}
         self.policies: dict[Chain, str] = {}
 
+    def add(self, other: Tables) -> None:
+        """Take in those of another family."""
+        self.chains |= other.chains
+        self.policies |= other.policies
+
     @classmethod
-    def parse(cls, saved: str) -> Tables:
-        """From what iptables-save prints. Raises RulesUnreadableError where it is not whole."""
+    def parse(cls, saved: str, of: Family = V4) -> Tables:
+        """From what iptables-save prints, or ip6tables-save of IPv6.
+
+        Raises RulesUnreadableError where it is not whole.
+        """
         found = cls()
         table = ""
         for line in _lines(saved):
@@ -41,29 +50,31 @@ class Tables:
                 _, name, *text = line.split(" ", 2)
                 rules = found.chains.get(Chain(table, name))
                 if rules is None:
-                    raise _garbled(line, table)
+                    raise _garbled(line, table, of)
                 rules.append("".join(text))
             elif line.startswith(":") and table:
                 name, _, policy = line[1:].partition(" ")
                 found.chains[Chain(table, name)] = []
                 found.policies[Chain(table, name)] = policy.partition(" ")[0]
             elif line.startswith("*") and not table:
-                table = line[1:]
+                table = of_family(Chain(line[1:], ""), of).table
             elif line == "COMMIT" and table:
                 table = ""
             elif incompatible := _INCOMPATIBLE.match(line):
-                _refuse(incompatible[1])
+                _refuse(of_family(Chain(incompatible[1], ""), of))
             elif line and not line.startswith("#"):
-                raise _garbled(line, table)
+                raise _garbled(line, table, of)
         if table:
-            raise _unlisted(table, "its listing by iptables-save is cut off")
+            raise _unlisted(table, f"its listing by {_saver(of)} is cut off")
         return found
 
-    def unlisted(self, tables: Collection[str]) -> RulesUnreadableError | None:
+    def unlisted(self, tables: Collection[str], of: Family = V4) -> RulesUnreadableError | None:
         """The error where one of these, which are there and which dnet uses, is not listed."""
         listed = {chain.table for chain in self.chains}
-        missing = [one for one in TABLES if one in tables and one not in listed]
-        return _unlisted(missing[0], "iptables-save leaves it out") if missing else None
+        for one in filter(tables.__contains__, TABLES):
+            if (table := of_family(Chain(one, ""), of).table) not in listed:
+                return _unlisted(table, f"{_saver(of)} leaves it out")
+        return None
 
 
 def _lines(saved: str) -> Iterator[str]:
@@ -78,18 +89,24 @@ def _lines(saved: str) -> Iterator[str]:
         yield begun
 
 
-def _refuse(table: str) -> None:
+def _refuse(table: Chain) -> None:
     """Raises RulesUnreadableError for a table that dnet has rules in."""
-    if table in TABLES:
-        raise _unlisted(table, "it contains a rule that only nft can express")
+    if plain(table).table in TABLES:
+        raise _unlisted(table.table, "it contains a rule that only nft can express")
 
 
-def _garbled(line: str, table: str) -> RulesUnreadableError:
-    told = f"iptables-save printed {line[:60]!r}"
-    return _unlisted(table, told) if table else RulesUnreadableError(told, "run it: iptables-save")
+def _garbled(line: str, table: str, of: Family) -> RulesUnreadableError:
+    told = f"{_saver(of)} printed {line[:60]!r}"
+    return _unlisted(table, told) if table else RulesUnreadableError(told, f"run it: {_saver(of)}")
 
 
 def _unlisted(table: str, why: str) -> RulesUnreadableError:
+    of, name = Chain(table, "").family, plain(Chain(table, "")).table
     return RulesUnreadableError(
-        f"iptables cannot list the table {table}: {why}", f"look at it: nft list table ip {table}"
+        f"{of.xtables} cannot list the table {name}: {why}",
+        f"look at it: nft list table {of.nft} {name}",
     )
+
+
+def _saver(of: Family) -> str:
+    return f"{of.xtables}-save"

@@ -12,20 +12,25 @@ from functools import partial
 from dnet.firewall.door import Chain
 from dnet.firewall.iptables import rules
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import DNET_FORWARD, DNET_USER, FORWARD
+from dnet.firewall.iptables.rules import DNET_FORWARD, DNET_USER, FORWARD, of_family
 from dnet.firewall.iptables.ruletext import Canonical, canonical, judge, parse
-from dnet.firewall.packet import ANYWHERE, Device, Packet, Published, described, span
+from dnet.firewall.packet import Device, Packet, Published, described, home
 from dnet.firewall.traffic import kept_apart
 from dnet.firewall.verdict import ACCEPT, DROP, Found, Walk
 from dnet.model.entities import Bridge
+from dnet.values.family import Family
 
 _FEW = 3
 
 
 class Forward:
-    """FORWARD with its rules, of which `ours` are dnet's, and the chains that they lead to."""
+    """FORWARD of a family, of whose rules `ours` are dnet's, and the chains that they lead to."""
 
-    def __init__(self, found: Collection[str], ours: Iterable[str], actual: Tables) -> None:
+    def __init__(
+        self, of: Family, found: Collection[str], ours: Iterable[str], actual: Tables
+    ) -> None:
+        self._family = of
+        self._chain = of_family(FORWARD, of)
         self._actual = actual
         mine = {canonical(text) for text in ours}
         self._foreign: list[str] = []
@@ -41,15 +46,17 @@ class Forward:
         if not any(self._ahead.values()):
             return
         told: dict[tuple[str, str], list[str]] = {}
-        for source, destination in kept_apart(bridges):
+        of = self._family
+        for source, destination in kept_apart(one for one in bridges if one.subnet_of(of)):
             same = source == destination
             resting = rules.between(source) if same else f"-j {DNET_FORWARD.name}"
             packet = Packet(
                 Device(source.name),
                 Device(destination.name),
-                span(source.subnet) or ANYWHERE,
-                span(destination.subnet) or ANYWHERE,
+                home(source, of),
+                home(destination, of),
                 bridged=same,
+                family=of,
             )
             found = self._decision(packet, self._ahead.get(canonical(resting), 0))
             if found and found.kind == ACCEPT:
@@ -58,8 +65,8 @@ class Forward:
         for (chain, rule), pairs in told.items():
             more = f" and {len(pairs) - _FEW} more" if len(pairs) > _FEW else ""
             yield (
-                f"filter {chain}: ahead of dnet's rules connections are let through that "
-                f"--no-icc or --isolate forbids, of {', '.join(pairs[:_FEW])}{more}: {rule}"
+                f"{self._chain.table} {chain}: ahead of dnet's rules connections are let through "
+                f"that --no-icc or --isolate forbids, of {', '.join(pairs[:_FEW])}{more}: {rule}"
             )
 
     def stopped(self, bridges: Collection[Bridge], published: Callable[[], Published]) -> list[str]:
@@ -71,13 +78,13 @@ class Forward:
         if not first:
             return []
         told: dict[tuple[str, str], list[str]] = {}
-        every = list(described(bridges, published()))
+        every = list(described(bridges, published(), self._family))
         for bridge, what, packets in every:
             found = [self._decision(one, first, lenient=one.translated) for one in packets]
             if all(one and one.kind == DROP and not _names(one, bridge) for one in found):
                 told.setdefault(found[0].path[-1], []).append(what)  # type: ignore[union-attr]
         return [
-            f"filter {chain}: ahead of dnet's rules "
+            f"{self._chain.table} {chain}: ahead of dnet's rules "
             f"{'everything' if len(whats) == len(every) else ' and '.join(whats)} is stopped: "
             f"{rule}"
             for (chain, rule), whats in told.items()
@@ -92,15 +99,16 @@ def decision(
     actual: Tables, rules_there: Collection[str], packet: Packet, *, lenient: bool = False
 ) -> Found[str] | None:
     """What decides about a packet in rules of FORWARD; None where it gets past them."""
+    forward = of_family(FORWARD, packet.family)
 
     def rules_of(name: str) -> Collection[str]:
-        return () if name == DNET_USER.name else actual.chains.get(Chain(FORWARD.table, name), ())
+        return () if name == DNET_USER.name else actual.chains.get(Chain(forward.table, name), ())
 
     def is_chain(name: str) -> bool:
-        return Chain(FORWARD.table, name) in actual.chains
+        return Chain(forward.table, name) in actual.chains
 
     walk = Walk(rules_of, partial(judge, packet=packet, chains=is_chain), lenient=lenient)
-    policy = DROP if actual.policies.get(FORWARD) == "DROP" else ACCEPT
+    policy = DROP if actual.policies.get(forward) == "DROP" else ACCEPT
     return walk.from_base(FORWARD.name, rules_there, policy)
 
 

@@ -4,19 +4,23 @@ The only place where a bridge, a mapping or a link becomes rules. Rules are text
 iptables-save prints, without `-A CHAIN`. The *skeleton* is what bridges need, and what is
 needed as soon as there is any mapping or link; each mapping and link then adds its own rules
 to chains of dnet's. Adding one more therefore never needs a look at what is there.
+
+For IPv6, where a bridge has that, ip6tables has the same in its own tables: `of_family`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from dnet.firewall.door import Chain
 from dnet.firewall.iptables import blocks
-from dnet.firewall.traffic import closed, filtered, isolated
-from dnet.model.entities import Bridge, Link, Mapping
+from dnet.firewall.traffic import closed, families, filtered, isolated
+from dnet.model.entities import Bridge, Link, Mapping, Subnet
 from dnet.model.state import State
-from dnet.values.family import V4
+from dnet.values.address import bracketed
+from dnet.values.family import FAMILIES, V4, V6, Family
+from dnet.values.family import of as family_of
 from dnet.values.names import split_port_proto
 
 TABLES = ("raw", "filter", "nat")
@@ -47,13 +51,39 @@ DNET_PREROUTING = Chain("raw", "DNET-PREROUTING")
 ORDERED = frozenset({DNET_FORWARD, DNET_POSTROUTING, DNET_PREROUTING})
 """The chains of dnet's own in which the order matters: elsewhere no packet meets two rules."""
 
+EVERY_SHARED = (*SHARED, *(Chain(f"{V6.nft} {one.table}", one.name) for one in SHARED))
+
 KEPT = f"-m comment --comment dnet -j {DNET_USER.name}"
 """In FORWARD, where another firewall has dnet's rules: what the administrator drops stays so."""
 
 OWN = (DNET_FORWARD, DNET_LINK, DNET_POSTROUTING, DNET_PREROUTING)
 
 _GUARDING = (f"-I {RAW.name} ", f"-A {DNET_PREROUTING.name} ")
-_LOCAL = "-m addrtype --dst-type LOCAL"
+_LOCAL = {
+    V4: "-m addrtype --dst-type LOCAL",
+    # What comes from a link-local address is not forwarded (RFC 4291, 2.5.6): it is refused at once
+    # where it is not translated.
+    V6: "! -s fe80::/10 -m addrtype --dst-type LOCAL",
+}
+# Of what leaves a subnet that which gets the host's address: not what is for a group.
+_BEYOND = {V4: "", V6: "-m addrtype ! --dst-type MULTICAST "}
+# Who asks for a neighbour and who answers (RFC 4861), which a bridge hands on as it does with ARP.
+_NEIGHBOURS = tuple(f"-p ipv6-icmp -m icmp6 --icmpv6-type {kind}" for kind in (135, 136))
+
+
+def of_family(chain: Chain, family: Family) -> Chain:
+    """The chain of a family that has the part of one of IPv4."""
+    return chain if family is V4 else Chain(f"{family.nft} {chain.table}", chain.name)
+
+
+def plain(chain: Chain) -> Chain:
+    """The chain of IPv4 that has the part of one of any family."""
+    return Chain(chain.table.removeprefix(f"{V6.nft} "), chain.name)
+
+
+def is_user(chain: Chain) -> bool:
+    """Whether a chain is the administrator's."""
+    return plain(chain) == DNET_USER
 
 
 class Layout(NamedTuple):
@@ -69,25 +99,39 @@ class Layout(NamedTuple):
     own: dict[Chain, list[str]]
     dispatched: bool = False
 
-    @property
-    def user(self) -> bool:
-        """Whether DNET-USER, whose rules are the administrator's, has to be there."""
-        return DNET_FORWARD in self.own
-
     def chains(self) -> set[Chain]:
-        """Dnet's chains, DNET-USER among them."""
-        return set(self.own) | ({DNET_USER} if self.user else set())
+        """Dnet's chains, DNET-USER among them, which is the administrator's."""
+        forward = (one for one in self.own if plain(one) == DNET_FORWARD)
+        return set(self.own) | {of_family(DNET_USER, one.family) for one in forward}
 
 
-def skeleton(state: State, *, restricted: bool = False) -> Layout:
+def skeleton(state: State, *, restricted: Collection[Family] = ()) -> Layout:
     """What the bridges need, without the rules of single mappings and links.
 
-    `restricted` says whether there are rules in DNET-USER, which must not stop to apply.
+    `restricted` says of which families there are rules in DNET-USER, which must not stop to apply.
     """
     bridges = filtered(reversed(list(state.bridges.values())))
+    shared: dict[Chain, list[str]] = {}
+    own: dict[Chain, list[str]] = {}
+    for family in families(bridges):
+        found = _skeleton(state, bridges, family, restricted=family in restricted)
+        for there, chains in zip((shared, own), found, strict=True):
+            there.update((of_family(chain, family), texts) for chain, texts in chains.items())
+    for bridge in bridges:
+        for rule in bridge_rules(bridge):
+            shared[rule.chain].append(rule.text)
+    return Layout(shared, own, blocks.is_dispatched(state))
+
+
+def _skeleton(
+    state: State, every: list[Bridge], family: Family, *, restricted: bool
+) -> tuple[dict[Chain, list[str]], dict[Chain, list[str]]]:
+    """The shared chains and dnet's own for a family, as those of IPv4 are called."""
+    bridges = [one for one in every if one.subnet_of(family)]
+    names = {one.name for one in bridges}
     translates = bool(bridges) and (bool(state.mappings) or any(state.link_endpoints()))
-    isolation = list(isolated(bridges))
-    direct = list(closed(state.bridges.values()))
+    isolation = [pair for pair in isolated(every) if any(one.name in names for one in pair)]
+    direct = [one for one in closed(state.bridges.values()) if one[0].name in names]
     forwards = translates or bool(state.links or isolation or direct or (bridges and restricted))
     shared: dict[Chain, list[str]] = {chain: [] for chain in SHARED}
     own: dict[Chain, list[str]] = {}
@@ -99,27 +143,25 @@ def skeleton(state: State, *, restricted: bool = False) -> Layout:
     if translates:
         shared[RAW].append("-j DNET-PREROUTING")
         shared[POSTROUTING].append("-j DNET-POSTROUTING")
-        own[DNET_PREROUTING] = [f"{side} {V4.local} ! -i lo -j DROP" for side in ("-d", "-s")]
-        own[DNET_POSTROUTING] = list(_postrouting(bridges))
+        own[DNET_PREROUTING] = [f"{side} {family.local} ! -i lo -j DROP" for side in ("-d", "-s")]
+        own[DNET_POSTROUTING] = list(_postrouting(bridges, family))
+    local = _LOCAL[family]
     for chain in dict.fromkeys(one.chain for one in bridges):
         own[Chain("nat", chain)] = []
-        shared[PREROUTING].append(f"{_LOCAL} -j {chain}")
+        shared[PREROUTING].append(f"{local} -j {chain}")
         if translates:
-            shared[OUTPUT].append(f"-d {V4.local} {_LOCAL} -j {chain}")
-        shared[OUTPUT].append(f"! -d {V4.local} {_LOCAL} -j {chain}")
-    for bridge in bridges:
-        for rule in bridge_rules(bridge):
-            shared[rule.chain].append(rule.text)
-    return Layout(shared, own, blocks.is_dispatched(state))
+            shared[OUTPUT].append(f"-d {family.local} {local} -j {chain}")
+        shared[OUTPUT].append(f"! -d {family.local} {local} -j {chain}")
+    return shared, own
 
 
-def layout(state: State, *, restricted: bool = False) -> Layout:
+def layout(state: State, *, restricted: Collection[Family] = ()) -> Layout:
     """Everything a state stands for; see skeleton."""
     whole = skeleton(state, restricted=restricted)
     if whole.dispatched:
         for block in blocks.blocks(state):
-            whole.own[Chain("nat", block.name)] = []
-            whole.own[Chain("nat", block.chain)].append(block.jump)
+            whole.own[block.own] = []
+            whole.own[block.home].append(block.jump)
     for rule in entity_rules(state):
         whole.own[rule.chain].append(rule.text)
     return whole
@@ -137,12 +179,21 @@ def entity_rules(state: State) -> Iterator[Rule]:
 
 def bridge_rules(bridge: Bridge) -> Iterator[Rule]:
     """A bridge's rules in the built-in chains: those of the source's setupIPTables."""
-    name, subnet = bridge.name, bridge.subnet
-    yield Rule(FORWARD, f"-o {name} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
-    yield Rule(FORWARD, f"-i {name} ! -o {name} -j ACCEPT")
-    yield Rule(FORWARD, between(bridge))
-    if bridge.masquerade:
-        yield Rule(POSTROUTING, f"-s {subnet} ! -d {subnet} -j MASQUERADE")
+    for home in bridge.subnets:
+        for chain, text in _of_subnet(bridge, home):
+            yield Rule(of_family(chain, home.family), text)
+
+
+def _of_subnet(bridge: Bridge, home: Subnet) -> Iterator[tuple[Chain, str]]:
+    name, subnet = bridge.name, home.network
+    yield FORWARD, f"-o {name} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+    yield FORWARD, f"-i {name} ! -o {name} -j ACCEPT"
+    if home.family is V6 and not bridge.icc:
+        yield from ((FORWARD, f"-i {name} -o {name} {one} -j ACCEPT") for one in _NEIGHBOURS)
+    yield FORWARD, between(bridge)
+    if home.masquerade:
+        beyond = _BEYOND[home.family]
+        yield POSTROUTING, f"-s {subnet} ! -d {subnet} {beyond}-j MASQUERADE"
 
 
 def between(bridge: Bridge) -> str:
@@ -156,17 +207,17 @@ def mapping_rule(mapping: Mapping, chain: str, *, dispatched: bool) -> Rule:
     `chain` is the bridge's, or leads to the one it is in. Without `! -i BRIDGE`, so that
     containers reach it too.
     """
-    at = mapping.endpoint
-    destination = "" if at.host_ip == V4.any else f"-d {at.host_ip}/{V4.bits} "
+    at, of = mapping.endpoint, family_of(mapping.container_ip)
+    destination = "" if at.host_ip == of.any else f"-d {at.host_ip}/{of.bits} "
     ports, target = f"{at.port}", f"{mapping.container_port}"
     if at.is_range:
         ports = f"{at.port}:{at.end}"
         target = f"{mapping.container_port}-{mapping.container_end}/{at.port}"
     block = blocks.block_of(at, chain) if dispatched else None
     return Rule(
-        Chain("nat", block.name if block else chain),
+        block.own if block else of_family(Chain("nat", chain), of),
         f"{destination}-p {at.proto} -m {at.proto} --dport {ports} "
-        f"-j DNAT --to-destination {mapping.container_ip}:{target}",
+        f"-j DNAT --to-destination {bracketed(mapping.container_ip)}:{target}",
     )
 
 
@@ -176,40 +227,50 @@ def link_rules(link: Link, chain: str) -> Iterator[Rule]:
     The replies pass as established traffic. The source's second rule, by source port, would
     let the child reach every port of the parent.
     """
-    for text in link.ports:
-        port, proto = split_port_proto(text)
-        match = f"-p {proto} -m {proto} --dport {port}"
-        if link.from_host:
-            yield Rule(
-                Chain("nat", chain),
-                f"-d {link.parent_ip}/{V4.bits} {match} "
-                f"-j DNAT --to-destination {link.child_ip}:{port}",
-            )
-        else:
-            yield Rule(
-                DNET_LINK,
-                f"-s {link.parent_ip}/{V4.bits} -d {link.child_ip}/{V4.bits} "
-                f"-i {link.parent_bridge} -o {link.child_bridge} {match} -j ACCEPT",
-            )
+    for parent, child in link.ways:
+        of = family_of(child)
+        for text in link.ports:
+            port, proto = split_port_proto(text)
+            match = f"-p {proto} -m {proto} --dport {port}"
+            if link.from_host:
+                yield Rule(
+                    of_family(Chain("nat", chain), of),
+                    f"-d {parent}/{of.bits} {match} "
+                    f"-j DNAT --to-destination {bracketed(child)}:{port}",
+                )
+            else:
+                yield Rule(
+                    of_family(DNET_LINK, of),
+                    f"-s {parent}/{of.bits} -d {child}/{of.bits} "
+                    f"-i {link.parent_bridge} -o {link.child_bridge} {match} -j ACCEPT",
+                )
 
 
 def in_order(commands: Commands) -> list[tuple[str, list[str]]]:
     """The commands of each table, in an order in which whatever closes goes ahead.
 
-    A table is changed as a whole, one after the other. The guard of 127.0.0.0/8 is there before
+    A table is changed as a whole, one after the other; those of IPv6 behind those of IPv4, for
+    neither family opens what rules of the other one close. The guard of 127.0.0.0/8 is there before
     anything is translated, and until nothing is any more.
     """
-    guarding = any(line.startswith(_GUARDING) for line in commands.get(RAW.table, ()))
-    order = TABLES if guarding else (*TABLES[1:], RAW.table)
-    return [(table, commands[table]) for table in order if commands.get(table)]
+    return [table for family in FAMILIES for table in _in_order(commands, family)]
+
+
+def _in_order(commands: Commands, family: Family) -> Iterator[tuple[str, list[str]]]:
+    guard, *others = (of_family(Chain(one, ""), family).table for one in TABLES)
+    is_guarding = any(line.startswith(_GUARDING) for line in commands.get(guard, ()))
+    for table in (guard, *others) if is_guarding else (*others, guard):
+        if lines := commands.get(table):
+            yield table, lines
 
 
 def shared_variants(bridges: Iterable[Bridge]) -> set[Rule]:
     """Whatever rule in a built-in chain dnet may have made for these bridges, now or before."""
-    found = {Rule(FORWARD, KEPT)}
+    found = {Rule(of_family(FORWARD, family), KEPT) for family in FAMILIES}
     for bridge in bridges:
         for icc in (True, False):
-            found.update(bridge_rules(bridge._replace(icc=icc, masquerade=True)))
+            whole = bridge._replace(icc=icc, masquerade=True, masquerade6=True)
+            found.update(bridge_rules(whole))
     return found
 
 
@@ -233,7 +294,9 @@ def _closed(direct: Iterable[tuple[Bridge, list[Bridge]]]) -> Iterator[str]:
         yield f"! -i {bridge.name} -o {bridge.name} -j DROP"
 
 
-def _postrouting(bridges: list[Bridge]) -> Iterator[str]:
+def _postrouting(bridges: list[Bridge], family: Family) -> Iterator[str]:
     for bridge in bridges:
-        yield f"-s {V4.local} -o {bridge.name} -j MASQUERADE"
-        yield f"-s {bridge.subnet} -o {bridge.name} -m conntrack --ctstate DNAT -j MASQUERADE"
+        home = bridge.subnet_of(family)
+        yield f"-s {family.local} -o {bridge.name} -j MASQUERADE"
+        if home:
+            yield f"-s {home.network} -o {bridge.name} -m conntrack --ctstate DNAT -j MASQUERADE"

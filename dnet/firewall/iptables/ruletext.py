@@ -45,7 +45,7 @@ _KNOWN = frozenset(
     {"addrtype", "comment", "conntrack", "iprange", "multiport", "physdev", "sctp", "state"}
     | {"tcp", "udp"}
 )
-_SOME = frozenset({"icmp", "limit"})
+_SOME = frozenset({"icmp", "icmp6", "limit"})
 
 
 class Option(NamedTuple):
@@ -187,6 +187,7 @@ _ASKED: dict[str, Callable[..., int]] = {
     "--ports": lambda *_: SOME,
     "--tcp-flags": lambda *_: SOME,
     "--icmp-type": lambda *_: SOME,
+    "--icmpv6-type": lambda *_: SOME,
     "-f": lambda *_: SOME,
     "--ctstate": _state,
     "--state": _state,

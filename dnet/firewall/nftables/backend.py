@@ -16,6 +16,7 @@ from dnet.model.entities import Bridge, Link
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
 from dnet.model.table import ABSENT
+from dnet.values.family import Families
 from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Nftables:
             notes=tuple(map(_told, opened)),
         )
 
-    def own(self) -> frozenset[Chain]:
+    def own(self, _of: Families, /) -> frozenset[Chain]:
         """The table, whose name nobody chooses."""
         return frozenset({TRACE})
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
+from dnet.values.family import V4
+
 if TYPE_CHECKING:
     from dnet.firewall.door import Change
     from dnet.model.state import State
@@ -23,6 +25,10 @@ class Rules(Protocol):
     @property
     def is_there(self) -> bool:
         """Whether its programs are."""
+
+    @property
+    def families(self) -> Families:
+        """Those of which there may be rules where no store tells."""
 
     def read(self, families: Families, /) -> Any:
         """Everything that is there of some families. Raises KernelError, RulesUnreadableError."""
@@ -48,6 +54,7 @@ class NoRules:
 
     variant = None
     is_there = False
+    families = (V4,)
 
     def read(self, _families: Families, /) -> None:
         """Nothing."""

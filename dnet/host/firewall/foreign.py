@@ -16,23 +16,23 @@ from dnet.errors import RulesUnreadableError
 from dnet.firewall import nftrules
 from dnet.firewall.iptables import promises
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import FORWARD
+from dnet.firewall.iptables.rules import FORWARD, of_family
 from dnet.firewall.nftables.layout import TRACE
 from dnet.firewall.packet import Packet, Published, described
+from dnet.firewall.traffic import families
 from dnet.firewall.verdict import ACCEPT, DROP, Found, Walk
 from dnet.host import process, routes, system
-from dnet.host.firewall import nf_tables
+from dnet.host.firewall import nf_tables, program
 from dnet.host.firewall.nf_tables import BaseChain
 from dnet.model.entities import NFTABLES, Bridge
+from dnet.values.family import V4, Family
 from dnet.values.names import for_shell
 
-_IPTABLES = ("ip", FORWARD.table, FORWARD.name)
 _OF_IPTABLES = frozenset({"filter", "mangle", "nat", "raw", "security"})
-_LEGACY_TABLES = "/proc/self/net/ip_tables_names"
 _BY_DEFAULT = "drops by default"
 _ALLOW = "allow the bridge there"
 _INSERT = "nft insert rule {} {{}} {{{{0}}}} accept"
-_INSERT_LEGACY = "iptables-legacy -I FORWARD {} {{0}} -j ACCEPT"
+_INSERT_LEGACY = "-I FORWARD {} {{0}} -j ACCEPT"
 # Whatever zone it is in, or none.
 _FIREWALLD = "firewall-cmd --zone=trusted --change-interface={}"
 _FEW = 3
@@ -53,18 +53,30 @@ class _Chain(NamedTuple):
 def stopping(
     variant: str,
     bridges: Collection[Bridge],
-    published: Callable[[], Published],
+    published: Callable[[Family], Published],
     outward: Callable[[], Collection[str]],
 ) -> Iterator[str]:
     """What chains of others stop of what dnet lets through, in words.
 
     `variant` is that of the iptables in use, or `nftables` where dnet's rules are in its own table.
-    `outward` are the devices by which any route leads.
+    `outward` are the devices by which any route of IPv4 leads.
     """
-    chains = list(_chains(variant))
+    for of in families(bridges):
+        yield from _stopping(variant, bridges, published, outward, of)
+
+
+def _stopping(
+    variant: str,
+    bridges: Collection[Bridge],
+    published: Callable[[Family], Published],
+    outward: Callable[[], Collection[str]],
+    of: Family,
+) -> Iterator[str]:
+    chains = list(_chains(variant, of))
     if not chains:
         return
-    every = list(described(bridges, published(), *_outside(bridges, outward())))
+    ways = _outside(bridges, outward() if of is V4 else routes.default_devices(of), of)
+    every = list(described(bridges, published(of), of, *ways))
     for chain in chains:
         stopped: dict[str, list[tuple[str, str]]] = {}
         for bridge, what, packets in every:
@@ -81,34 +93,35 @@ def stopping(
 
 
 def _outside(
-    bridges: Collection[Bridge], outward: Collection[str]
+    bridges: Collection[Bridge], outward: Collection[str], of: Family
 ) -> tuple[list[str | None], list[str | None]]:
     """The devices towards other networks, and all that lead anywhere."""
     mine = {one.name for one in bridges}
     wires: list[str | None] = [name for name in outward if name not in mine]
-    gateways: list[str | None] = [name for name in routes.default_devices() if name not in mine]
+    gateways: list[str | None] = [name for name in routes.default_devices(of) if name not in mine]
     return gateways or wires or [None], wires or [None]
 
 
-def _chains(variant: str) -> Iterator[_Chain]:
+def _chains(variant: str, of: Family) -> Iterator[_Chain]:
     """Those that are not of the iptables in use."""
     try:
-        found = [one for one in nf_tables.base_chains() if _concerns(one, variant)]
+        found = [one for one in nf_tables.base_chains() if _concerns(one, variant, of)]
     except OSError:
         found = []  # A kernel without nftables, where nothing of the kind can be.
     for place, group in groupby(sorted(found), lambda one: _place(one)):
         listing = _listed(*place)
         for one in group:
-            if one[:3] == _IPTABLES and (saved := _saved("nft")):
-                yield _Chain("chain FORWARD of iptables-nft", partial(_end_in_text, saved))
+            if one[:3] == _of_iptables(of) and (saved := _saved("nft", of)):
+                yield _Chain(f"chain FORWARD of {of.xtables}-nft", partial(_end_in_text, saved))
                 continue
             name = f"{one.family} {one.table} {one.name}"
             early = one.hook != nf_tables.FORWARD
             end = partial(_end_in_nft, one, listing)
             yield _Chain(f"nftables chain {name}", end, _allowing(one, variant), early)
-    if variant in ("nft", NFTABLES) and (saved := _saved("legacy")):
-        allow = _both(_INSERT_LEGACY, "-i", "-o") if variant == NFTABLES else _ALLOW
-        yield _Chain("chain FORWARD of iptables-legacy", partial(_end_in_text, saved), allow)
+    if variant in ("nft", NFTABLES) and (saved := _saved("legacy", of)):
+        insert = f"{of.xtables}-legacy {_INSERT_LEGACY}"
+        allow = _both(insert, "-i", "-o") if variant == NFTABLES else _ALLOW
+        yield _Chain(f"chain FORWARD of {of.xtables}-legacy", partial(_end_in_text, saved), allow)
 
 
 def _allowing(one: BaseChain, variant: str) -> str:
@@ -124,8 +137,14 @@ def _both(command: str, *sides: str) -> str:
     return "; ".join(map(command.format, sides))
 
 
-def _concerns(one: BaseChain, variant: str) -> bool:
-    if (variant == "nft" and one[:3] == _IPTABLES) or (
+def _of_iptables(of: Family) -> tuple[str, str, str]:
+    return of.nft, FORWARD.table, FORWARD.name
+
+
+def _concerns(one: BaseChain, variant: str, of: Family) -> bool:
+    if one.family not in ("inet", of.nft):
+        return False
+    if (variant == "nft" and one[:3] == _of_iptables(of)) or (
         variant == NFTABLES and one[:2] == (TRACE.table, TRACE.name)
     ):
         return False
@@ -134,7 +153,7 @@ def _concerns(one: BaseChain, variant: str) -> bool:
 
 def _place(one: BaseChain) -> tuple[str, ...]:
     """What has to be listed: a table, or where iptables has its own there the chain alone."""
-    return one[:3] if one.family == "ip" and one.table in _OF_IPTABLES else one[:2]
+    return one[:3] if one.family != "inet" and one.table in _OF_IPTABLES else one[:2]
 
 
 def _listed(*place: str) -> nftrules.Listing | None:
@@ -152,28 +171,29 @@ def _listed(*place: str) -> nftrules.Listing | None:
     return listing
 
 
-def _saved(variant: str) -> Tables | None:
+def _saved(variant: str, of: Family) -> Tables | None:
     """The filter table of a variant of iptables, where there is one and it can be listed."""
-    program = system.find_program(f"iptables-{variant}-save")
+    saver = system.find_program(f"{of.xtables}-{variant}-save")
     try:
-        if program is None or (variant == "legacy" and not _has_legacy_filter()):
+        if saver is None or (variant == "legacy" and not _has_legacy_filter(of)):
             return None
-        found = Tables.parse(process.run([program, "-t", FORWARD.table]).output)
+        found = Tables.parse(process.run([saver, "-t", FORWARD.table]).output, of)
     except (OSError, RulesUnreadableError):
         return None
-    return found if FORWARD in found.chains else None
+    return found if of_family(FORWARD, of) in found.chains else None
 
 
-def _has_legacy_filter() -> bool:
+def _has_legacy_filter(of: Family) -> bool:
     """Whether the table is there already: to list it would make it."""
-    return FORWARD.table in system.read_file(_LEGACY_TABLES).decode().split()
+    return FORWARD.table in system.read_file(program.LEGACY_TABLES[of]).decode().split()
 
 
 def _end_in_text(saved: Tables, packet: Packet) -> str | None:
-    rules = saved.chains[FORWARD]
+    forward = of_family(FORWARD, packet.family)
+    rules = saved.chains[forward]
     found = promises.decision(saved, rules, packet, lenient=packet.translated)
     if found is None:
-        return _BY_DEFAULT if saved.policies[FORWARD] == "DROP" else None
+        return _BY_DEFAULT if saved.policies[forward] == "DROP" else None
     return "stops" if found.kind == DROP else None
 
 

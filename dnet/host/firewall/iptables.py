@@ -1,7 +1,8 @@
 """Reading and changing the kernel's tables with the iptables on PATH.
 
-A change is one `iptables-restore --noflush`, each table of it all or nothing. It inherits the
-store's lock, so that one which outlives a killed dnet keeps the next one waiting.
+A change is one `iptables-restore --noflush`, each table of it all or nothing, and one of ip6tables
+behind it where it has rules of IPv6. They inherit the store's lock, so that one which outlives a
+killed dnet keeps the next one waiting.
 """
 
 from __future__ import annotations
@@ -11,18 +12,17 @@ from collections.abc import Callable, Collection, Iterator
 from functools import cached_property, partial
 
 from dnet.errors import ConflictError, RulesUnreadableError
+from dnet.firewall.door import Chain
 from dnet.firewall.iptables.backend import Change
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import Commands, in_order
+from dnet.firewall.iptables.rules import TABLES, Commands, in_order, plain
 from dnet.firewall.traffic import filtered
 from dnet.host import system
 from dnet.host.firewall import lookups, nf_tables, program
 from dnet.model.state import State
-from dnet.values.family import Families
+from dnet.values.family import FAMILIES, V4, V6, Families, Family
 
 HINT = "apt-get install iptables"
-_LOOK = "look at it: iptables-save"
-_LEGACY_TABLES = "/proc/self/net/ip_tables_names"
 
 
 class Rules:
@@ -41,12 +41,21 @@ class Rules:
 
         By what the command is a link to, which needs no process; else by what it says.
         """
-        real = os.path.basename(os.path.realpath(program.found("iptables", HINT)))
+        return self._variant_of(V4)
+
+    def _variant_of(self, of: Family) -> str:
+        real = os.path.basename(os.path.realpath(program.found(of.xtables, HINT)))
         for variant in ("nft", "legacy"):
             if variant in real:
                 return variant
-        said = self._run(["iptables", "--version"])
+        said = self._run([of.xtables, "--version"])
         return "nft" if "nf_tables" in said else "legacy"
+
+    @property
+    def families(self) -> Families:
+        """Those of which there may be rules of anybody's."""
+        is_used = system.find_program(V6.xtables) is not None and self._tables(V6) & {*TABLES}
+        return FAMILIES if is_used else (V4,)
 
     @property
     def is_there(self) -> bool:
@@ -61,39 +70,66 @@ class Rules:
                 f"update-alternatives --set iptables $(command -v iptables-{noted})",
             )
 
-    def read(self, _families: Families, /) -> Tables:
+    def read(self, families: Families, /) -> Tables:
         """Everything in the tables; one that nobody has used yet has no chain at all.
 
         Raises RulesUnreadableError where what iptables-save prints is not all there is.
         """
-        try:
-            found = self._listed()
-            if found.unlisted(self._tables()):  # Perhaps it has been made only since.
-                found = self._listed()
-            if error := found.unlisted(self._tables()):
-                raise error
-        except RulesUnreadableError as error:
-            raise error if self.variant == "nft" else error.advising(_LOOK) from None
-        if self.variant == "nft":
-            lookups.mark(found)
+        found = Tables()
+        for of in families:
+            found.add(self._read(of))
         return found
 
-    def _listed(self) -> Tables:
-        return Tables.parse(self._run(["iptables-save"]))
+    def _read(self, of: Family) -> Tables:
+        self._require(of)
+        try:
+            found = self._listed(of)
+            if found.unlisted(self._tables(of), of):  # Perhaps it has been made only since.
+                found = self._listed(of)
+            if error := found.unlisted(self._tables(of), of):
+                raise error
+        except RulesUnreadableError as error:
+            look = f"look at it: {of.xtables}-save"
+            raise error if self.variant == "nft" else error.advising(look) from None
+        if self.variant == "nft":
+            lookups.mark(found, of)
+        return found
 
-    def _tables(self) -> set[str]:
+    def _require(self, of: Family) -> None:
+        """Raises KernelError without the program of a family, ConflictError of another variant."""
+        found = self.variant if of is V4 else self._variant6
+        if found != self.variant:
+            raise ConflictError(
+                f"{of.xtables} is the {found} variant, and iptables the {self.variant}",
+                f"update-alternatives --set {of.xtables} $(command -v {of.xtables}-{self.variant})",
+            )
+
+    @cached_property
+    def _variant6(self) -> str:
+        return self._variant_of(V6)
+
+    def _listed(self, of: Family) -> Tables:
+        return Tables.parse(self._run([f"{of.xtables}-save"]), of)
+
+    def _tables(self, of: Family) -> set[str]:
         """The tables that the kernel has, as far as it tells."""
         try:
             if self.variant == "legacy":
-                return set(system.read_file(_LEGACY_TABLES).decode().split())
-            return nf_tables.tables()
+                return set(system.read_file(program.LEGACY_TABLES[of]).decode().split())
+            return nf_tables.tables(of)
         except OSError:
             return set()
 
     def apply(self, change: Change, /) -> None:
         """Carry a change out. Raises KernelError with what iptables said."""
         wait = str(max(1, round(self._wait)))
-        self._run(["iptables-restore", "--noflush", "-w", wait], restore_input(change.commands))
+        parts = {of: restore_input(change.commands, of) for of in FAMILIES}
+        for of in parts:
+            if parts[of]:
+                self._require(of)
+        for of, text in parts.items():
+            if text:
+                self._run([f"{of.xtables}-restore", "--noflush", "-w", wait], text)
 
     def foreign(self, state: State, outward: Callable[[], Collection[str]]) -> Iterator[str]:
         """What other firewalls, and the other variant, do to what a state lets through."""
@@ -108,7 +144,11 @@ class Rules:
         return program.run(words, HINT, text, self._wait + 5, self._inherit)
 
 
-def restore_input(commands: Commands) -> str:
-    """What iptables-restore reads."""
-    parts = (f"*{table}\n" + "\n".join(lines) + "\nCOMMIT\n" for table, lines in in_order(commands))
-    return "".join(parts)
+def restore_input(commands: Commands, of: Family) -> str:
+    """What iptables-restore reads, or that of ip6tables."""
+    found = ((Chain(table, ""), lines) for table, lines in in_order(commands))
+    return "".join(
+        f"*{plain(one).table}\n" + "\n".join(lines) + "\nCOMMIT\n"
+        for one, lines in found
+        if one.family is of
+    )

@@ -11,21 +11,22 @@ from collections.abc import Iterator
 from dnet.firewall import nftrules
 from dnet.firewall.door import Chain
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import SHARED
+from dnet.firewall.iptables.rules import SHARED, of_family, plain
 from dnet.firewall.iptables.ruletext import parse
 from dnet.host.firewall import nf_tables
+from dnet.values.family import Family
 
 _MARK = "--lookup"  # No option of iptables': what it asks for, nobody can tell.
 _DNET = "DNET-"
 
 
-def mark(tables: Tables) -> None:
+def mark(tables: Tables, of: Family) -> None:
     """Mark such rules of others in the built-in chains, and in those that these lead to."""
     try:
-        with_sets = nf_tables.tables_with_sets()
+        with_sets = nf_tables.tables_with_sets(of)
         for chain in SHARED:
             if chain.table in with_sets:
-                for one in _reached(tables, chain):
+                for one in _reached(tables, of_family(chain, of)):
                     _mark(tables, one)
     except (OSError, ValueError, LookupError, TypeError):
         return  # Without nft nobody can tell.
@@ -44,9 +45,8 @@ def _reached(tables: Tables, first: Chain) -> Iterator[Chain]:
 
 
 def _mark(tables: Tables, chain: Chain) -> None:
-    listing = nftrules.Listing(
-        nf_tables.listed("-t", "list", "chain", "ip", chain.table, chain.name)
-    )
+    at = chain.family.nft, plain(chain).table, chain.name
+    listing = nftrules.Listing(nf_tables.listed("-t", "list", "chain", *at))
     found, texts = listing.rules(chain.name), tables.chains.get(chain, [])
     if len(found) != len(texts):
         return

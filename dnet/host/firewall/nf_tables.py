@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from dnet.firewall.nftables.wire import Raw
 from dnet.host import nlsocket, process, system
-from dnet.values.family import V4
+from dnet.values.family import FAMILIES, Family
 
 PREROUTING, FORWARD = 0, 2  # NF_INET_PRE_ROUTING, NF_INET_FORWARD, include/uapi/linux/netfilter.h
 _INET = 1  # NFPROTO_INET
-_FAMILIES = {_INET: "inet", V4.number: V4.nft}
+_FAMILIES = {_INET: "inet", **{one.number: one.nft for one in FAMILIES}}
 _ANY = 0
 _DROP = 0  # NF_DROP
 
@@ -46,26 +46,26 @@ class BaseChain(NamedTuple):
     drops: bool
 
 
-def tables() -> set[str]:
-    """The tables of the family ip, which are those of iptables-nft too.
+def tables(of: Family) -> set[str]:
+    """The tables of the family ip, or ip6, which are those of iptables-nft too.
 
     Raises OSError where the kernel does not tell.
     """
-    found = (nlsocket.attributes(body).get(_TABLE_NAME) for _, body in _dump(_GET_TABLE, V4.number))
+    found = (nlsocket.attributes(body).get(_TABLE_NAME) for _, body in _dump(_GET_TABLE, of.number))
     return {_text(name) for name in found if name}
 
 
-def tables_with_sets() -> set[str]:
-    """The tables of the family ip that have a set or a map, be it one without a name.
+def tables_with_sets(of: Family) -> set[str]:
+    """The tables of the family ip, or ip6, that have a set or a map, be it one without a name.
 
     Raises OSError where the kernel does not tell.
     """
-    found = (nlsocket.attributes(body).get(_SET_TABLE) for _, body in _dump(_GET_SET, V4.number))
+    found = (nlsocket.attributes(body).get(_SET_TABLE) for _, body in _dump(_GET_SET, of.number))
     return {_text(name) for name in found if name}
 
 
 def base_chains() -> Iterator[BaseChain]:
-    """The chains at a hook that IPv4 packets meet. Raises OSError where the kernel has none."""
+    """The chains at a hook that packets of IP meet. Raises OSError where the kernel has none."""
     for family, body in _dump(_GET_CHAIN, _ANY):
         found = nlsocket.attributes(body)
         hook = nlsocket.attributes(found.get(_CHAIN_HOOK, b"")).get(_HOOK_NUMBER)

@@ -21,7 +21,7 @@ from dnet.host import process, system
 from dnet.host.firewall import nf_tables, program
 from dnet.model.entities import NFTABLES
 from dnet.model.state import State
-from dnet.values.family import FAMILIES, Families, Family
+from dnet.values.family import FAMILIES, V4, Families, Family
 
 HINT = "apt-get install nftables"
 _LIST = ("nft", "--terse", "--numeric-priority", "list", "ruleset", "inet")
@@ -47,6 +47,11 @@ class Rules:
     def is_there(self) -> bool:
         """Whether there is an nft."""
         return system.find_program("nft") is not None
+
+    @property
+    def families(self) -> Families:
+        """The one table is of all."""
+        return (V4,)
 
     @property
     def variant(self) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from dnet.errors import KernelError, RulesRefusedError, out_of_files
 from dnet.host import privilege, process, system
+from dnet.values.family import V4, V6
 
+# The tables of iptables-legacy that somebody has used.
+LEGACY_TABLES = {V4: "/proc/self/net/ip_tables_names", V6: "/proc/self/net/ip6_tables_names"}
 _AS_ROOT = " (you must be root)"
 
 
