@@ -228,7 +228,8 @@ class Kernel(Parts):
             self._warn(f"{error}; {step.without}")
             return
         if step.name in settings.BRIDGE_CALLS.values():
-            self._warn(f"--no-icc needs bridged traffic to meet iptables, so: {step.shown}")
+            program = step.name[-1].removeprefix("bridge-nf-call-")
+            self._warn(f"--no-icc needs bridged traffic to meet {program}, so: {step.shown}")
 
     def _end(self, plan: Plan) -> None:
         """Tracked connections: the rules hold already, so nothing here is reason to fail."""

@@ -386,9 +386,7 @@ def test_a_table_of_somebody_else_s_is_refused() -> None:
     reserved = FIREWALL.own(FAMILIES)
     for seen in (foreign, Seen(table())):
         with pytest.raises(ConflictError):
-            FIREWALL.compare(
-                seen, state, Former(), expected=nowhere, reserved=FIREWALL.own(FAMILIES)
-            )
+            FIREWALL.compare(seen, state, Former(), expected=nowhere, reserved=reserved)
     change = compare(foreign, state)
     assert isinstance(change.refusal, ConflictError)
     assert change
