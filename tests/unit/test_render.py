@@ -50,9 +50,7 @@ def test_what_an_encoding_lacks_is_written_all_the_same(
 
 
 @settings(STABLE, max_examples=300)
-@given(
-    st.text(st.characters(codec="utf-8")) | st.text("\x1b\x7f\x9b\n\u2028\u202e\U000e0001 a'\"\\")
-)
+@given(st.text() | st.text("\x1b\x7f\x9b\n\u2028\u202e\U000e0001 a'\"\\"))
 def test_json_reads_back_and_moves_no_terminal(text: str) -> None:
     written = as_json({"a": text, text: [text]})
     assert json.loads(written) == {"a": text, text: [text]}
