@@ -30,12 +30,12 @@ class LocalAddresses:
         self._hosts: dict[int, str] = {}
         self._networks: dict[fib.Prefix, str] = {fib.prefix(of.local): "lo"}
 
-    def __contains__(self, text: str) -> bool:
+    def __contains__(self, text: object) -> bool:
         self._look()
         own = self._family
-        number = address.to_int(text) if _is_of(text, own) else None
-        if number is None:
+        if not isinstance(text, str) or not _is_of(text, own):
             return False
+        number = address.to_int(text)
         alone = number, own.bits
         return number in self._hosts or any(fib.meet(alone, one, own) for one in self._networks)
 

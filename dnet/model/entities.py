@@ -122,6 +122,11 @@ class Bridge(NamedTuple):
             return bool(self.masquerade6)
         return address6.is_unique_local(self.address6)
 
+    @property
+    def binding_ips(self) -> tuple[str, ...]:
+        """Where ports are published that name no address: one in each family that it serves."""
+        return (self.binding_ip,) if self.address6 is None else (self.binding_ip, self.binding_ip6)
+
     def subnet_of(self, of: Family) -> Subnet | None:
         """The subnet of a family, if it serves that."""
         return next((one for one in self.subnets if one.family is of), None)

@@ -211,6 +211,11 @@ class State:
     # Who has what
 
     @property
+    def serves_ipv6(self) -> bool:
+        """Whether any bridge has IPv6."""
+        return any(row.get("address6") for row in self.bridges.rows.values())
+
+    @property
     def uses_firewall(self) -> bool:
         """Whether any bridge has rules."""
         return any(bridge.iptables for bridge in self.bridges.values())

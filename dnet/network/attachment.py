@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from dnet.errors import ConflictError, NotFoundError, UsageError
@@ -66,12 +67,10 @@ def attach(
 
 def chosen(state: State, one: Interface, specs: Sequence[PublishSpec]) -> list[Mapping]:
     """The mappings of an attachment for those specs that leave its host port open."""
-    has, found = _published(state, one), []
+    has, found = _published(state, one), list[Mapping]()
     for spec in sorted(specs, key=lambda spec: spec.leaves_open):
-        mapping = _fitting(has, spec)
-        if mapping is not None:
-            has.remove(mapping)
-            found += [mapping] if spec.leaves_open else []
+        taken = _take_fitting(has, spec)
+        found += taken if spec.leaves_open else []
     return found
 
 
@@ -206,15 +205,18 @@ def _publish(
     What leaves the host port open is not published anew on attaching again.
     """
     new = []
-    has = _published(state, made)
+    before = _published(state, made)
+    has = list(before)
     for spec in specs:
-        again = _fitting(has, spec) if spec.leaves_open else None
-        if again is not None:
-            has.remove(again)
+        again = _take_fitting(has, spec) if spec.leaves_open else []
+        if again:
+            if again[1:] == [] and spec.host_ip is None:
+                portmapper.add_beside(state, facts, mapping=again[0])
             continue
         mark = state.mark()
-        portmapper.add(state, facts, target=made.id, specs=[spec])
-        if state.mark() != mark:
+        found = portmapper.add(state, facts, target=made.id, specs=[spec])
+        # Of two families one may have been there without the other.
+        if state.mark() != mark and not any(one in before for one in found):
             new.append(spec)
     return new
 
@@ -224,9 +226,15 @@ def _published(state: State, one: Interface) -> list[Mapping]:
     return [state.mappings[key] for ip in one.addresses for key in targets.keys(ip)]
 
 
-def _fitting(has: Sequence[Mapping], spec: PublishSpec) -> Mapping | None:
-    """The first that could be what a spec asks for."""
-    return next((one for one in has if spec.fits(one.endpoint, one.container_port)), None)
+def _take_fitting(has: list[Mapping], spec: PublishSpec) -> list[Mapping]:
+    """Take out the first that could be what a spec asks for, with what it is in IPv6."""
+    fitting = (one for one in has if spec.fits(one.endpoint, one.container_port))
+    found = list(islice(fitting, 1))
+    if found and spec.host_ip is None and (beside := portmapper.beside(found[0], has)):
+        found.append(beside)
+    for one in found:
+        has.remove(one)
+    return found
 
 
 def _link(state: State, facts: Facts, made: Interface, links: Sequence[Linked]) -> list[Linked]:
@@ -234,9 +242,10 @@ def _link(state: State, facts: Facts, made: Interface, links: Sequence[Linked]) 
     new = []
     for child, alias in links:
         _refuse_unlinkable(state, made.id, child)
+        was_there = f"{made.id}:{child}" in state.links
         mark = state.mark()
         link.add(state, facts, parent=made.id, child=child, alias=alias)
-        if state.mark() != mark:
+        if state.mark() != mark and not was_there:
             new.append((child, alias))
     return new
 

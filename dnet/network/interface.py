@@ -65,6 +65,7 @@ def _with_ipv6(state: State, facts: Facts, one: Interface, ip6: str | None) -> I
 
     made = one._replace(ip6=ipv6.take(state, facts, home, one.ip, ip6, one.id))
     state.interfaces.put(made.id, made)
+    link.extend(state, facts, made.id)
     return made
 
 

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dnet.errors import ConflictError, NotFoundError, UsageError
+from dnet.errors import ConflictError, NotFoundError, PortInUseError, UsageError
 from dnet.model import find
 from dnet.model.entities import Interface, Link
 from dnet.model.state import State
 from dnet.network import portallocator
 from dnet.values import address, family, names, nearby
+from dnet.values.family import V6
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
@@ -33,8 +34,9 @@ def add(
 ) -> Link:
     """Open the child's ports to the parent: those named, else all that the child exposes.
 
-    The same link again is confirmed. Raises NotFoundError, ConflictError where it is there
-    with other ports or another alias, UsageError where no port is known.
+    It leads in each family that both have. The same link again is confirmed. Raises NotFoundError,
+    ConflictError where it is there with other ports or another alias, UsageError where no port is
+    known, PortInUseError.
     """
     target = find.interface(state, child)
     link = _make(state, parent, target, ports or target.expose, alias or child)
@@ -42,21 +44,45 @@ def add(
     if existing == link:
         state.confirm()
         return link
-    if existing is not None:
+    if existing is not None and link != _extended(state, existing):
         raise ConflictError(
             f"the link {link.key} is there with {_described(existing)}",
             f"dnet link remove {link.key}",
         )
-    _refuse_same_alias(state, link)
+    if existing is None:
+        _refuse_same_alias(state, link)
     for bridge in filter(None, (link.parent_bridge, link.child_bridge)):
         find.filtered(state, bridge, "link")
-    for endpoint in link.endpoints:
-        # Its port cannot be another one, as that of a mapping can.
-        other = f"{address.bracketed(endpoint.host_ip)}::{endpoint.port}/{endpoint.proto}"
-        advice = f"publish it on another port: dnet map add {child} {other}"
-        portallocator.claim(state, facts, endpoint, owner=child, advice=advice)
-    state.links.put(link.key, link)
+    _put(state, facts, link)
     return link
+
+
+def extend(state: State, facts: Facts, interface_id: str) -> None:
+    """Let the links of an interface that has got IPv6 lead there as well, where both ends have it.
+
+    One of the host whose port is taken there stays as it is, which is remarked.
+    """
+    for key in state.links_by_member.keys(interface_id):
+        link = _extended(state, state.links[key])
+        if link == state.links[key]:
+            continue
+        try:
+            _put(state, facts, link)
+        except PortInUseError as error:
+            again = f"dnet link add {link.parent} {link.child}"
+            state.remark(f"the link {key} stays without IPv6: {error}; once it is free: {again}")
+
+
+def _put(state: State, facts: Facts, link: Link) -> None:
+    """Add a link, or more of it. Raises PortInUseError for a port that it does not have yet."""
+    existing = state.links.get(link.key)
+    for endpoint in link.endpoints:
+        if existing is None or endpoint not in existing.endpoints:
+            # Its port cannot be another one, as that of a mapping can.
+            other = f"{address.bracketed(endpoint.host_ip)}::{endpoint.port}/{endpoint.proto}"
+            advice = f"publish it on another port: dnet map add {link.child} {other}"
+            portallocator.claim(state, facts, endpoint, owner=link.child, advice=advice)
+    state.links.put(link.key, link)
 
 
 def remove(
@@ -108,7 +134,7 @@ def _make(state: State, parent: str, child: Interface, ports: Sequence[str], ali
     if parent != names.HOST:
         source = find.interface(state, parent)
         parent_ip, parent_bridge = source.ip, source.bridge
-    return Link(
+    made = Link(
         parent=parent,
         child=child.id,
         parent_ip=parent_ip,
@@ -118,6 +144,16 @@ def _make(state: State, parent: str, child: Interface, ports: Sequence[str], ali
         ports=names.sort_ports(tuple(ports)),
         alias=names.interface_id(alias),
     )
+    return _extended(state, made)
+
+
+def _extended(state: State, link: Link) -> Link:
+    """A link in each family that both ends have."""
+    child = state.interfaces[link.child].ip6
+    if child is None:
+        return link
+    parent = V6.loopback if link.from_host else state.interfaces[link.parent].ip6
+    return link._replace(parent_ip6=parent, child_ip6=child) if parent else link
 
 
 def _refuse_same_alias(state: State, link: Link) -> None:
@@ -142,7 +178,7 @@ def prefix(alias: str) -> str:
 
 def _variables(link: Link) -> dict[str, str]:
     begin = prefix(link.alias)
-    ip = link.parent_ip if link.from_host else link.child_ip
+    ip, *second = (parent if link.from_host else child for parent, child in link.ways)
     halves = [names.split_port_proto(text) for text in link.ports]
     port, proto = halves[0]
     variables = {f"{begin}_PORT": f"{proto}://{ip}:{port}"}
@@ -150,6 +186,7 @@ def _variables(link: Link) -> dict[str, str]:
         one = f"{begin}_PORT_{port}_{proto.upper()}"
         variables[one] = f"{proto}://{ip}:{port}"
         variables[f"{one}_ADDR"] = ip
+        variables |= {f"{one}_ADDR6": ip6 for ip6 in second}
         variables[f"{one}_PORT"] = str(port)
         variables[f"{one}_PROTO"] = proto
     variables[f"{begin}_NAME"] = f"/{link.parent}/{link.alias}"

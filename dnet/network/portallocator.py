@@ -1,25 +1,25 @@
 """The ports of the host: which are free, whose turn it is, who has one.
 
 The source's portallocator (daemon/networkdriver/portallocator/portallocator.go). A port on
-0.0.0.0 and the same port on one address exclude each other, both ways; what a process of the
-host listens on is not free.
+0.0.0.0 and the same port on one address exclude each other, both ways; so do those on :: and on
+an address of IPv6. What a process of the host listens on is not free.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, ExhaustedError, NotFoundError, PortInUseError, UsageError
 from dnet.model import find
 from dnet.model.entities import Bridge, Reservation
-from dnet.model.ports import Holder, find_holder, meeting, taken_at
+from dnet.model.ports import Holder, find_holder, kept_beside, meeting, taken_at
 from dnet.model.state import State
-from dnet.values import family, nearby
-from dnet.values.endpoint import Endpoint, EndpointQuery
-from dnet.values.family import V4, WILDCARDS
+from dnet.values import address, family, nearby
+from dnet.values.endpoint import Endpoint, EndpointQuery, host_ip_of
+from dnet.values.family import FAMILIES, WILDCARDS, Family
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
@@ -40,20 +40,24 @@ def allocate(
 ) -> list[Reservation]:
     """Reserve ports: the one asked for, `count` free ones of a range, or the next dynamic ones.
 
+    Without an address it is those of the bridge, of each family that it serves: all or none.
     Raises PortInUseError, ExhaustedError (then none is reserved), UsageError.
     """
     home = find.bridge(state, bridge)
-    at = host_ip or home.binding_ip
+    at, *beside = hosts = (host_ip,) if host_ip else home.binding_ips
     if home.subnet_of(family.of(at)) is None:
         raise find.without_ipv6(home, f"port on {at}")
     if ports is not None and ports[0] == ports[1]:
         if count != 1:
             raise UsageError(f"{count} ports out of one", "give a range with --port LO-HI")
-        claim(state, facts, Endpoint.single(at, ports[0], proto), owner=None)
+        for one in hosts:
+            claim(state, facts, Endpoint.single(one, ports[0], proto), owner=None)
         chosen = [ports[0]]
     else:
-        chosen = choose(state, facts, home, at, proto, count=count, among=ports)
-    made = [Reservation(Endpoint.single(at, port, proto), home.name, owner) for port in chosen]
+        chosen = choose(state, facts, home, hosts, proto, count=count, among=ports)
+    made = [
+        Reservation(Endpoint.single(at, port, proto), home.name, owner, *beside) for port in chosen
+    ]
     for reservation in made:
         state.reservations.put(reservation.key, reservation)
     return made
@@ -68,35 +72,54 @@ def release(
     """
     keys: list[str] = []
     for query in queries:
-        found = match(query, state.reservations.rows)
-        if found is not None:
-            keys.append(found)
-            continue
-        _refuse_held(state, query)
-        if not if_exists:
-            near = partial(nearby.endpoints, query, state.reservations)
-            raise NotFoundError(f"port {query} is not reserved", "dnet port list", near)
+        found = match(state, query, state.reservations.rows, partial(_of_one_owner, state))
+        keys += found
+        if not found:
+            _refuse_held(state, query)
+            if not if_exists:
+                raise _not_reserved(state, query)
     for key in dict.fromkeys(keys):
         state.reservations.drop(key)
 
 
-def match(query: EndpointQuery, keys: Iterable[str]) -> str | None:
-    """The key an endpoint as typed means: the only one of that port, or the one on 0.0.0.0.
+def match(
+    state: State,
+    query: EndpointQuery,
+    known: Collection[str],
+    belong: Callable[[str, str], bool],
+) -> list[str]:
+    """The keys that an endpoint as typed means, out of those of a table; none where it is none.
 
-    Raises UsageError where several addresses have it and none is 0.0.0.0.
+    Without an address they are the only one of that port, or the one on 0.0.0.0, and along with it
+    the only one of IPv6, or the one on ::, if the two `belong` together. Raises UsageError where
+    several addresses have it and none is 0.0.0.0.
     """
-    known = keys if isinstance(keys, dict) else dict.fromkeys(keys)
-    endpoint = query.endpoint
-    exact = str(endpoint)
-    if exact in known:
-        return exact
+    exact = str(query.endpoint)
+    if exact in known and (query.host_ip is not None or not state.serves_ipv6):
+        return [exact]
     if query.host_ip is not None:
-        return None
-    tail = f":{endpoint.ports}"
+        return []
+    tail = f":{query.endpoint.ports}"
     found = [key for key in known if key.endswith(tail)]
+    pair = [key for of in FAMILIES if (key := _meant(found, of))]
+    if len(pair) == len(FAMILIES) and belong(*pair):
+        return pair
+    if exact in found:
+        return [exact]
     if len(found) > 1:
         raise UsageError(f"{query} is there on several addresses", f"name one: {', '.join(found)}")
-    return found[0] if found else None
+    return found
+
+
+def _meant(keys: Iterable[str], of: Family) -> str | None:
+    """The only one of a family, or the one on all its addresses."""
+    found = {host_ip_of(key): key for key in keys if family.of(host_ip_of(key)) is of}
+    return found.get(of.any) or (next(iter(found.values())) if len(found) == 1 else None)
+
+
+def _of_one_owner(state: State, one: str, other: str) -> bool:
+    owners = {state.reservations[key].owner for key in (one, other)}
+    return len(owners) == 1 and None not in owners
 
 
 def claim(
@@ -137,24 +160,24 @@ def choose(
     state: State,
     facts: Facts,
     bridge: Bridge,
-    host_ip: str,
+    host_ips: Sequence[str],
     proto: str,
     *,
     count: int = 1,
     length: int = 1,
     among: tuple[int, int] | None = None,
 ) -> list[int]:
-    """The first ports of `count` free runs, each `length` ports long.
+    """The first ports of `count` runs that are free on each address, each `length` ports long.
 
     Without `among` out of the bridge's dynamic range, going on after the last one handed out
     for that protocol, circular. Raises ExhaustedError.
     """
     low, high = among or bridge.port_range
     cursor = state.cursor(bridge.name)
-    is_taken = taken_at(state, (host_ip,), proto)
+    is_taken = taken_at(state, host_ips, proto)
 
     def is_free(port: int) -> bool:
-        return not is_taken(port) and not facts.is_busy(host_ip, port, proto)
+        return not is_taken(port) and not any(facts.is_busy(ip, port, proto) for ip in host_ips)
 
     last = None if among else cursor.get(proto)
     found = list(islice(_free_runs(low, high, last, length, is_free), count))
@@ -201,7 +224,8 @@ def _belongs(state: State, endpoint: Endpoint, holder: Holder) -> tuple[str, str
         mapping = state.mappings[holder.key]
         interface = state.holder(mapping.container_ip)
         last = f"-{mapping.container_end}" if mapping.endpoint.is_range else ""
-        target = f"{mapping.container_ip}:{mapping.container_port}{last}"
+        ip = address.bracketed(mapping.container_ip)
+        target = f"{ip}:{mapping.container_port}{last}"
         whom = f"{interface.id} ({target})" if interface else target
         return (
             f"{_named(endpoint)} {belongs} to {whom}",
@@ -217,11 +241,22 @@ def _belongs(state: State, endpoint: Endpoint, holder: Holder) -> tuple[str, str
     )
 
 
+def _not_reserved(state: State, query: EndpointQuery) -> NotFoundError:
+    """For a port that is reserved along with that of IPv4 the hint is the latter."""
+    message = f"port {query} is not reserved"
+    for key in kept_beside(state).keys(query.endpoint.ports):
+        if state.reservations[key].host_ip6 == query.host_ip:
+            message = f"port {query} is reserved along with {key}"
+            return NotFoundError(message, f"dnet port release {key}")
+    near = partial(nearby.endpoints, query, state.reservations)
+    return NotFoundError(message, "dnet port list", near)
+
+
 def _refuse_held(state: State, query: EndpointQuery) -> None:
     """Raise ConflictError for a port that a mapping or a link holds."""
-    wanted = query.endpoint
-    for kind, key, other in meeting(state, wanted):
-        elsewhere = query.host_ip is not None and other.host_ip not in (V4.any, query.host_ip)
+    for kind, key, other in chain(*(meeting(state, one) for one in query.endpoints)):
+        every = family.of(other.host_ip).any
+        elsewhere = query.host_ip is not None and other.host_ip not in (every, query.host_ip)
         if kind == "reservation" or elsewhere:
             continue
         command = "link" if kind == "link" else "map"

@@ -5,20 +5,29 @@ The source's portmapper (daemon/networkdriver/portmapper/mapper.go).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dnet.errors import NotFoundError, UsageError
 from dnet.model import find, ports
-from dnet.model.entities import Bridge, Mapping
+from dnet.model.entities import Bridge, Interface, Mapping
 from dnet.model.state import State
 from dnet.network import portallocator
 from dnet.values import address, family, names, nearby
 from dnet.values.endpoint import Endpoint, EndpointQuery, PublishSpec
+from dnet.values.family import V6
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
+
+
+class Target(NamedTuple):
+    """Whose ports are published: of a bridge, the addresses of an interface, or one without."""
+
+    bridge: Bridge
+    addresses: tuple[str, ...]
+    interface_id: str | None = None
 
 
 def add(
@@ -30,12 +39,37 @@ def add(
 ) -> list[Mapping]:
     """Publish ports of a target: an interface's id, or an address that is taken.
 
-    The same mapping again is confirmed, not made twice. Raises NotFoundError, PortInUseError,
-    ExhaustedError, and ConflictError on a bridge that has no iptables.
+    Where no host address is named and the target has both families, each port is two mappings, that
+    of IPv4 first: both or neither, but that what was there stays. The same mapping again is
+    confirmed, not made twice. Raises NotFoundError, PortInUseError, ExhaustedError, ConflictError
+    on a bridge that has no iptables, and UsageError for a target without the address's family.
     """
-    ip, home = _resolve_taken(state, target)
-    find.filtered(state, home.name, "mapping")
-    return [_add_one(state, facts, home, ip, spec) for spec in specs]
+    whom = _resolve_taken(state, target)
+    find.filtered(state, whom.bridge.name, "mapping")
+    return [one for spec in specs for one in _add_one(state, facts, whom, spec)]
+
+
+def add_beside(state: State, facts: Facts, *, mapping: Mapping) -> None:
+    """Publish in IPv6 what is published in IPv4 without a host address, where that can be.
+
+    Raises PortInUseError.
+    """
+    home, at = state.bridges[mapping.bridge], mapping.endpoint
+    holder = state.holder(mapping.container_ip)
+    if holder and holder.ip6 and at.host_ip == home.binding_ip:
+        beside = mapping._replace(
+            endpoint=at._replace(host_ip=home.binding_ip6), container_ip=holder.ip6
+        )
+        _make(state, facts, [beside], holder.id)
+
+
+def beside(one: Mapping, among: Iterable[Mapping]) -> Mapping | None:
+    """What the same port of the same container is in IPv6, among all that it has published."""
+    for other in among:
+        same = other.endpoint[1:] == one.endpoint[1:] and other.container_port == one.container_port
+        if same and family.of(other.container_ip) is V6 and other != one:
+            return other
+    return None
 
 
 def remove(
@@ -44,10 +78,9 @@ def remove(
     """Take mappings away by their endpoints, all or none. Raises NotFoundError."""
     keys: list[str] = []
     for query in queries:
-        found = portallocator.match(query, state.mappings.rows)
-        if found is not None:
-            keys.append(found)
-        elif not if_exists:
+        found = portallocator.match(state, query, state.mappings.rows, partial(_are_one, state))
+        keys += found
+        if not (found or if_exists):
             raise _no_mapping(state, query)
     for key in dict.fromkeys(keys):
         state.mappings.drop(key)
@@ -56,12 +89,13 @@ def remove(
 def remove_all(state: State, _facts: Facts, *, target: str, if_exists: bool = False) -> None:
     """Take away every mapping of a target. Raises NotFoundError where there is no such target."""
     try:
-        ip, _ = resolve(state, target)
+        whom = resolve(state, target)
     except NotFoundError:
         if if_exists:
             return
         raise
-    drop_of(state, ip)
+    for ip in whom.addresses:
+        drop_of(state, ip)
 
 
 def drop_of(state: State, ip: str) -> None:
@@ -70,48 +104,99 @@ def drop_of(state: State, ip: str) -> None:
         state.mappings.drop(key)
 
 
-def resolve(state: State, target: str) -> tuple[str, Bridge]:
-    """The address of a target, and its bridge. Raises NotFoundError."""
+def resolve(state: State, target: str) -> Target:
+    """Who is meant by an id or an address. Raises NotFoundError, UsageError."""
     if not names.reads_as_address(target):
-        interface = find.interface(state, target)
-        return interface.ip, state.bridges[interface.bridge]
-    ip = address.parse(target)
+        return _container(state, find.interface(state, target))
+    ip = address.parse_any(target)
+    holder = state.holder(ip)
+    if holder is not None:
+        return _container(state, holder)
     bridge = state.bridge_of(ip)
     if bridge is None:
         raise NotFoundError(f"{ip} is in no bridge's subnet", "dnet bridge list")
-    return ip, bridge
+    return Target(bridge, (ip,))
 
 
-def _resolve_taken(state: State, target: str) -> tuple[str, Bridge]:
+def _container(state: State, interface: Interface) -> Target:
+    return Target(state.bridges[interface.bridge], interface.addresses, interface.id)
+
+
+def _resolve_taken(state: State, target: str) -> Target:
     """Of a target that ports can be published of: an address that is free may be anybody's soon."""
-    ip, bridge = resolve(state, target)
-    if ip not in state.leases(bridge.name):
+    found = resolve(state, target)
+    ip = found.addresses[0]
+    if ip not in state.leases_with(found.bridge.name, ip):
         raise NotFoundError(
             f"{ip} is not taken, so it could become somebody else's", f"dnet ip request --ip {ip}"
         )
-    return ip, bridge
+    return found
 
 
-def _add_one(state: State, facts: Facts, bridge: Bridge, ip: str, spec: PublishSpec) -> Mapping:
-    host_ip = spec.host_ip or bridge.binding_ip
-    if family.of(host_ip) is not family.of(ip):
-        raise find.without_ipv6(bridge, f"mapping on {host_ip}")
-    interface = state.holder(ip)
+def _add_one(state: State, facts: Facts, whom: Target, spec: PublishSpec) -> list[Mapping]:
+    halves = _halves(whom, spec.host_ip)
     length = spec.end - spec.port + 1
     if spec.host_port is None or spec.picks_one:
         among = (spec.host_port, spec.host_end) if spec.host_port and spec.host_end else None
+        hosts = [at for at, _ in halves]
         port = portallocator.choose(
-            state, facts, bridge, host_ip, spec.proto, length=length, among=among
+            state, facts, whom.bridge, hosts, spec.proto, length=length, among=among
         )[0]
-        endpoint = Endpoint(host_ip, port, spec.proto, port + length - 1)
-        return _put(state, Mapping(endpoint, ip, spec.port, bridge.name))
-    endpoint = Endpoint(host_ip, spec.host_port, spec.proto, spec.host_port + length - 1)
-    mapping = Mapping(endpoint, ip, spec.port, bridge.name)
-    if state.mappings.get(mapping.key) == mapping:
+    else:
+        port = spec.host_port
+    mappings = [
+        Mapping(Endpoint(at, port, spec.proto, port + length - 1), ip, spec.port, whom.bridge.name)
+        for at, ip in halves
+    ]
+    if spec.leaves_open:
+        return [_put(state, one) for one in mappings]
+    return _make(state, facts, mappings, whom.interface_id)
+
+
+def _halves(whom: Target, host_ip: str | None) -> list[tuple[str, str]]:
+    """Host and container addresses of a mapping: one, or one of each family."""
+    hosts = (host_ip,) if host_ip else whom.bridge.binding_ips
+    found = [(at, ip) for at in hosts for ip in whom.addresses if family.of(at) is family.of(ip)]
+    if not found:
+        raise _without_family(whom, hosts[0])
+    return found
+
+
+def _without_family(whom: Target, at: str) -> UsageError:
+    mapping, home = f"mapping on {at}", whom.bridge
+    if home.subnet_of(family.of(at)) is None:
+        return find.without_ipv6(home, mapping)
+    if whom.interface_id is None:
+        return UsageError(
+            f"{whom.addresses[0]} can have no {mapping}", "name a host address of its family"
+        )
+    return UsageError(
+        f"{whom.interface_id} has no IPv6 address, so it can have no {mapping}",
+        f"dnet interface allocate {whom.interface_id}",
+    )
+
+
+def _make(state: State, facts: Facts, mappings: list[Mapping], owner: str | None) -> list[Mapping]:
+    """Add mappings of given host ports, as far as they are not there; those are confirmed."""
+    new = [one for one in mappings if state.mappings.get(one.key) != one]
+    if len(new) < len(mappings):
         state.confirm()
-        return mapping
-    portallocator.claim(state, facts, endpoint, owner=interface.id if interface else None)
-    return _put(state, mapping)
+    for one in new:
+        portallocator.claim(state, facts, one.endpoint, owner=owner)
+    for one in new:
+        _put(state, one)
+    return mappings
+
+
+def _are_one(state: State, one: str, other: str) -> bool:
+    """Whether two mappings go to the same port of the same interface."""
+    first, second = state.mappings[one], state.mappings[other]
+    holder = state.holder(first.container_ip)
+    return (
+        holder is not None
+        and second.container_ip in holder.addresses
+        and first.container_port == second.container_port
+    )
 
 
 def _put(state: State, mapping: Mapping) -> Mapping:
@@ -127,11 +212,12 @@ def _put(state: State, mapping: Mapping) -> Mapping:
 def _no_mapping(state: State, query: EndpointQuery) -> NotFoundError:
     """For a port inside of a range the hint is the range, which is removed whole."""
     message = f"there is no mapping {query}"
-    holder = ports.find_holder(state, query.endpoint)
-    if holder is not None and holder.kind == "mapping":
-        return NotFoundError(
-            f"{query} is part of the mapping {holder.key}, which goes whole",
-            f"dnet map remove {holder.key}",
-        )
+    for endpoint in query.endpoints:
+        holder = ports.find_holder(state, endpoint)
+        if holder is not None and holder.kind == "mapping":
+            return NotFoundError(
+                f"{query} is part of the mapping {holder.key}, which goes whole",
+                f"dnet map remove {holder.key}",
+            )
     near = partial(nearby.endpoints, query, state.mappings)
     return NotFoundError(message, "dnet map list", near)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from dnet.values.family import V4, V6, Family
+
 LOCAL: Final = "LOCAL"
-"""In `Flow.orig_dst`: every address of the host itself."""
+"""In `Flow.orig_dst`: every address of the host itself, of the family `Flow.of`."""
 
 Ports = tuple[int, int]
 
@@ -31,6 +33,7 @@ class Flow(NamedTuple):
     hold: bool = False
     direct: bool = False
     spared: tuple[Flow, ...] = ()
+    of: Family = V4
 
     @property
     def names_something(self) -> bool:
@@ -45,7 +48,7 @@ class Flow(NamedTuple):
         address of the host, a range of ports for each port, and two subnets for what goes from one
         to the other directly, along no link.
         """
-        words = []
+        words = ["-f", self.of.name] if self.orig_dst == LOCAL and self.of is V6 else []
         if self.proto:
             words += ["-p", self.proto]
         addresses = (("-s", self.orig_src), ("-d", self.orig_dst), ("-r", self.reply_src))

@@ -7,6 +7,7 @@ the rule that let it through, and one that began without a mapping would never m
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from itertools import product
 from typing import Any
 
 from dnet.firewall.traffic import kept_apart
@@ -15,8 +16,9 @@ from dnet.model.ports import ports
 from dnet.model.state import Change, State
 from dnet.model.table import ABSENT, Table
 from dnet.plan.flow import LOCAL, Flow
+from dnet.values import family
 from dnet.values.endpoint import Endpoint
-from dnet.values.family import FAMILIES, V4
+from dnet.values.family import FAMILIES, WILDCARDS
 from dnet.values.names import split_port_proto
 
 
@@ -38,11 +40,20 @@ def ended(changes: Collection[Change], now: State) -> Iterator[Flow]:
             if new is not ABSENT and not key.endswith("/tcp"):
                 yield _past(Mapping.from_row(key, new).endpoint)
         elif table.name == "links":
-            if old is not ABSENT:
-                yield from _along(Link.from_row(key, old))
-            if new is not ABSENT:
-                opened = Link.from_row(key, new).endpoints
-                yield from (_past(at) for at in opened if at.proto != "tcp")
+            rows = (None if row is ABSENT else Link.from_row(key, row) for row in (old, new))
+            yield from _of_link(*rows)
+
+
+def _of_link(old: Link | None, new: Link | None) -> Iterator[Flow]:
+    """What a link that goes or changes let through, and what came to the ports of one that comes.
+
+    One that is there in more families than before goes on as it was in those.
+    """
+    stays = set(_along(new)) if new else set()
+    if old:
+        yield from (flow for flow in _along(old) if flow not in stays)
+    opened = set(new.endpoints if new else ()).difference(old.endpoints if old else ())
+    yield from (_past(at) for at in sorted(opened) if at.proto != "tcp")
 
 
 def left_behind(there: State, here: State) -> Iterator[Flow]:
@@ -72,13 +83,16 @@ def _parted(former: Iterable[Bridge], now: State) -> Iterator[Flow]:
     apart = {(source.name, destination.name) for source, destination in kept_apart(before)}
     for source, destination in kept_apart(now.bridges.values()):
         pair = source.name, destination.name
-        if pair not in apart and settled.issuperset(pair):
-            yield Flow(
-                orig_src=source.subnet,
-                orig_dst=destination.subnet,
-                direct=True,
-                spared=tuple(_linked(now, *pair)),
-            )
+        if pair in apart or not settled.issuperset(pair):
+            continue
+        for one, other in product(source.subnets, destination.subnets):
+            if one.family is other.family:
+                yield Flow(
+                    orig_src=one.network,
+                    orig_dst=other.network,
+                    direct=True,
+                    spared=tuple(_linked(now, *pair)),
+                )
 
 
 def _linked(now: State, parent_bridge: str, child_bridge: str) -> Iterator[Flow]:
@@ -88,7 +102,7 @@ def _linked(now: State, parent_bridge: str, child_bridge: str) -> Iterator[Flow]
 
 
 def _destination(host_ip: str) -> str:
-    return LOCAL if host_ip == V4.any else host_ip
+    return LOCAL if host_ip in WILDCARDS else host_ip
 
 
 def _through(mapping: Mapping, now: Table[Any]) -> Flow:
@@ -106,29 +120,25 @@ def _through(mapping: Mapping, now: Table[Any]) -> Flow:
         reply_src=mapping.container_ip,
         reply_sports=(mapping.container_port, mapping.container_end),
         hold=not any(ports(now).meeting(at)),
+        of=family.of(at.host_ip),
     )
 
 
 def _past(at: Endpoint) -> Flow:
     """What came to a port before it was anybody's, where a client never starts anew."""
-    return Flow(proto=at.proto, orig_dst=_destination(at.host_ip), orig_dports=(at.port, at.end))
+    return Flow(
+        proto=at.proto,
+        orig_dst=_destination(at.host_ip),
+        orig_dports=(at.port, at.end),
+        of=family.of(at.host_ip),
+    )
 
 
 def _along(link: Link) -> Iterator[Flow]:
     """What went from parent to child."""
-    for text in link.ports:
+    for (parent, child), text in product(link.ways, link.ports):
         port, proto = split_port_proto(text)
         if link.from_host:
-            yield Flow(
-                proto=proto,
-                orig_dst=link.parent_ip,
-                orig_dports=(port, port),
-                reply_src=link.child_ip,
-            )
+            yield Flow(proto=proto, orig_dst=parent, orig_dports=(port, port), reply_src=child)
         else:
-            yield Flow(
-                proto=proto,
-                orig_src=link.parent_ip,
-                orig_dst=link.child_ip,
-                orig_dports=(port, port),
-            )
+            yield Flow(proto=proto, orig_src=parent, orig_dst=child, orig_dports=(port, port))

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dnet.errors import UsageError
-from dnet.values import address, names
-from dnet.values.family import V4
+from dnet.values import address, family, names
+from dnet.values.family import FAMILIES, V4
 
 
 class Endpoint(NamedTuple):
@@ -70,7 +70,13 @@ class EndpointQuery(NamedTuple):
     @property
     def endpoint(self) -> Endpoint:
         """What it says, on 0.0.0.0 where it says no address."""
-        return Endpoint(self.host_ip or V4.any, self.port, self.proto, self.end)
+        return self.endpoints[0]
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """What it may mean: without an address, all of each family."""
+        hosts = [self.host_ip] if self.host_ip else [of.any for of in FAMILIES]
+        return tuple(Endpoint(ip, self.port, self.proto, self.end) for ip in hosts)
 
 
 class PublishSpec(NamedTuple):
@@ -95,11 +101,15 @@ class PublishSpec(NamedTuple):
         return self.end != self.port
 
     def fits(self, endpoint: Endpoint, container_port: int) -> bool:
-        """Whether a mapping that is there could be what this asks for."""
+        """Whether a mapping that is there could be what this asks for.
+
+        Without an address it is that of IPv4, beside which there may be one of IPv6.
+        """
+        at = endpoint.host_ip
         length = self.end - self.port
         low, high = self.host_port or endpoint.port, self.host_end or endpoint.port
         return (
-            self.host_ip in (None, endpoint.host_ip)
+            (at == self.host_ip if self.host_ip else family.of(at) is V4)
             and low <= endpoint.port <= high
             and (self.proto, length) == (endpoint.proto, endpoint.end - endpoint.port)
             and self.port == container_port

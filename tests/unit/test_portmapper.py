@@ -85,7 +85,7 @@ def test_a_target_may_be_an_address() -> None:
         ("a/b", UsageError),
         ("web\n", UsageError),
         ("1.2.3", UsageError),
-        ("fe80::1", UsageError),
+        ("fe80::1", NotFoundError),
     ],
 )
 def test_what_is_no_target(target: str, error: type[DnetError]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from dnet.errors import (
@@ -387,6 +389,10 @@ KEYS = [
 ]
 
 
+def meant(typed: str, keys: list[str] = KEYS) -> list[str]:
+    return portallocator.match(with_bridge(), queries(typed)[0], keys, lambda *_: True)
+
+
 @pytest.mark.parametrize(
     ("typed", "key"),
     [
@@ -405,19 +411,47 @@ KEYS = [
     ],
 )
 def test_what_an_endpoint_means(typed: str, key: str | None) -> None:
-    assert portallocator.match(queries(typed)[0], KEYS) == key
+    assert meant(typed) == ([] if key is None else [key])
 
 
 def test_the_one_on_the_wildcard_is_meant_before_others() -> None:
     # Both at once are possible where a mapping uses what its own interface reserved.
-    keys = dict.fromkeys([f"{ONE}:80/tcp", "0.0.0.0:80/tcp"])
-    assert portallocator.match(queries("80")[0], keys) == "0.0.0.0:80/tcp"
+    assert meant("80", [f"{ONE}:80/tcp", "0.0.0.0:80/tcp"]) == ["0.0.0.0:80/tcp"]
 
 
 def test_an_endpoint_that_could_mean_several_is_refused_with_their_names() -> None:
     with pytest.raises(UsageError) as error:
-        portallocator.match(queries("82")[0], KEYS)
+        meant("82")
     assert error.value.hint == f"name one: {ONE}:82/tcp, {OTHER}:82/tcp"
+
+
+@pytest.mark.parametrize(
+    ("keys", "together", "apart"),
+    [
+        (["0.0.0.0", "[::]"], ["0.0.0.0", "[::]"], ["0.0.0.0"]),
+        (["[::]", "0.0.0.0"], ["0.0.0.0", "[::]"], ["0.0.0.0"]),
+        (["0.0.0.0", "[::1]"], ["0.0.0.0", "[::1]"], ["0.0.0.0"]),
+        ([ONE, "[::1]"], [ONE, "[::1]"], None),
+        (["0.0.0.0", "[::1]", "[::2]"], ["0.0.0.0"], ["0.0.0.0"]),
+        (["0.0.0.0", "[::1]", "[::]"], ["0.0.0.0", "[::]"], ["0.0.0.0"]),
+        ([ONE, OTHER, "[::1]"], None, None),
+        (["[::1]", "[::2]"], None, None),
+        (["[::1]"], ["[::1]"], ["[::1]"]),
+        ([ONE], [ONE], [ONE]),
+    ],
+)
+def test_an_endpoint_without_an_address_means_both_families_where_they_belong_together(
+    keys: list[str], together: list[str] | None, apart: list[str] | None
+) -> None:
+    every = [f"{ip}:80/tcp" for ip in keys]
+    state = with_bridge(address6="fd00:1::1/64")
+    for belong, expected in ((True, together), (False, apart)):
+        asked = state, queries("80")[0], every, partial(lambda answer, *_: answer, belong)
+        if expected is None:
+            with pytest.raises(UsageError):
+                portallocator.match(*asked)
+        else:
+            assert portallocator.match(*asked) == [f"{ip}:80/tcp" for ip in expected]
 
 
 # Releasing

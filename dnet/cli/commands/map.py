@@ -6,7 +6,7 @@ from typing import Any
 
 from dnet.cli import define, options
 from dnet.cli.output import views
-from dnet.cli.output.document import Column, Document, column, endpoint_text, ports_text
+from dnet.cli.output.document import Column, Document, column, container_text, endpoint_text
 from dnet.cli.session import Request, nothing
 from dnet.errors import UsageError
 from dnet.model import find
@@ -18,9 +18,7 @@ from dnet.values.endpoint import EndpointQuery, PublishSpec
 
 COLUMNS = (
     Column("HOST", endpoint_text),
-    Column(
-        "CONTAINER", lambda item: f"{item['container_ip']}:{ports_text(item, 'container_port')}"
-    ),
+    Column("CONTAINER", container_text),
     column("owner", folds=True),
     column("bridge"),
 )
@@ -44,15 +42,20 @@ def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
     """Publish ports of a target, and print each host endpoint.
 
     TARGET is an interface's id or a taken address. SPEC is
-    [HOST_IP:][HOST_PORT[-END]:]PORT[-END][/PROTO], such as 8080:80.
+    [HOST_IP:][HOST_PORT[-END]:]PORT[-END][/PROTO], such as 8080:80. Without HOST_IP a TARGET with
+    IPv6 is published in both families, on 0.0.0.0 and [::].
     """
 
     def show(state: State, made: list[Mapping]) -> Document:
         def items() -> Any:
             found = [views.mapping(state, one) for one in made]
-            return found if len(specs) > 1 else found[0]
+            return found if len(made) > 1 or len(specs) > 1 else found[0]
 
-        return Document(items, values=tuple(one.key for one in made))
+        return Document(
+            items,
+            values=tuple(one.key for one in made),
+            variables=lambda: views.published_twice(state, made),
+        )
 
     operation = Operation(portmapper.add, target=target, specs=specs)
     return Request(show, operation, dry_run, many=dry_run or len(specs) > 1)
@@ -100,7 +103,8 @@ def list_(target: str | None, bridge: str | None) -> Request:
             find.bridge(state, bridge)
         keys = list(state.mappings)
         if target is not None:
-            keys = list(state.mappings_by_target.keys(portmapper.resolve(state, target)[0]))
+            targets, whom = state.mappings_by_target, portmapper.resolve(state, target)
+            keys = [key for ip in whom.addresses for key in targets.keys(ip)]
         found = (state.mappings[key] for key in keys)
         items = [views.mapping(state, one) for one in found if bridge in (None, one.bridge)]
         return Document(items, columns=COLUMNS, key=endpoint_text)

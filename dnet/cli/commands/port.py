@@ -13,6 +13,7 @@ from dnet.model.entities import Reservation
 from dnet.model.state import State
 from dnet.network import portallocator
 from dnet.transaction.operation import Operation
+from dnet.values.address import bracketed
 from dnet.values.endpoint import EndpointQuery
 
 COLUMNS = (
@@ -34,7 +35,7 @@ def port() -> None:
     "--host-ip",
     metavar="IP",
     type=options.HOST_IP,
-    help="The host address; else the bridge's binding address.",
+    help="The host address; else the bridge's binding address, of both families if it has IPv6.",
 )
 @define.option(
     "--proto", type=options.PROTO, default="tcp", show_default=True, help="tcp, udp or sctp."
@@ -93,4 +94,4 @@ def list_(bridge: str | None) -> Request:
 
 
 def _key(item: Item) -> str:
-    return f"{item['host_ip']}:{ports_text(item, 'port')}/{item['proto']}"
+    return f"{bracketed(item['host_ip'])}:{ports_text(item, 'port')}/{item['proto']}"

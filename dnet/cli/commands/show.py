@@ -127,7 +127,8 @@ def _dot(state: State, whole: Item) -> Iterator[str]:
         node = ids.get(ip, ip)
         name = node if ip in ids else taken["owner"] or "-"
         ips = filter(None, (ip, beside.get(ip)))
-        label = r"\n".join([name, *ips, *map(published_text, _ports(state, ip))])
+        ports = (port for one in (ip, beside.get(ip)) if one for port in _ports(state, one))
+        label = r"\n".join([name, *ips, *map(published_text, ports)])
         colour = ", color=red" if node in wrong else ""
         yield f'  "{node}" [label="{label}"{colour}];'
         yield f'  "bridge {taken["bridge"]}" -> "{node}" [dir=none];'

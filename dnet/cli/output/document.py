@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from dnet.values.address import bracketed
+
 Item = dict[str, Any]
 Cell = Callable[[Item], Any]
 
@@ -43,6 +45,7 @@ class Document(NamedTuple):
 
     Attributes:
         data: the JSON document, or a function that makes it; None says nothing.
+        variables: in place of it, makes what shell variables tell.
         values: what is printed in text instead of a table: the bare values, one a line.
         columns: the table of a list.
         key: an item's key, for --quiet.
@@ -64,6 +67,7 @@ class Document(NamedTuple):
     notes: tuple[str, ...] = ()
     brief: frozenset[str] = frozenset()
     status: int = 0
+    variables: Callable[[], Item] | None = None
 
     def content(self) -> Any:
         """The JSON document: made only where it is asked for."""
@@ -88,13 +92,19 @@ def ports_text(item: Item, side: str) -> str:
 
 def endpoint_text(item: Item) -> str:
     """`0.0.0.0:8080/tcp` of a mapping's item."""
-    return f"{item['host_ip']}:{ports_text(item, 'host_port')}/{item['proto']}"
+    return f"{bracketed(item['host_ip'])}:{ports_text(item, 'host_port')}/{item['proto']}"
+
+
+def container_text(item: Item) -> str:
+    """`172.17.0.2:80` of a mapping's item."""
+    return f"{bracketed(item['container_ip'])}:{ports_text(item, 'container_port')}"
 
 
 def published_text(item: Item) -> str:
     """A port of an interface as it is published: `0.0.0.0:8080:80/tcp`."""
     inside = ports_text(item, "container_port")
-    return f"{item['host_ip']}:{ports_text(item, 'host_port')}:{inside}/{item['proto']}"
+    at = bracketed(item["host_ip"])
+    return f"{at}:{ports_text(item, 'host_port')}:{inside}/{item['proto']}"
 
 
 def origin_text(item: Item) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from dnet.model.entities import Bridge
+from dnet.model.ports import meet
 from dnet.model.state import State
 from dnet.network import ipallocator
 from dnet.values.endpoint import Endpoint
@@ -43,13 +44,13 @@ def _protocols(state: State, bridge: Bridge) -> list[str]:
 def _ports(state: State, bridge: Bridge, proto: str) -> dict[str, int]:
     low, high = bridge.port_range
     busy: set[int] = set()
-    taken: dict[str, set[int]] = {V4.any: set()}
+    taken: dict[str, set[int]] = {V4.any: set()}  # By address, whatever the family.
     for name, at in _endpoints(state):
         if at.proto != proto:
             continue
         if name == bridge.name:
             taken.setdefault(at.host_ip, set()).update(range(at.port, at.end + 1))
-        if V4.any in (at.host_ip, bridge.binding_ip) or at.host_ip == bridge.binding_ip:
+        if any(meet(at.host_ip, ip) for ip in bridge.binding_ips):
             busy.update(range(max(at.port, low), min(at.end, high) + 1))
     # What an id has reserved it may have mapped as well, on all addresses or on one of them.
     everywhere = taken.pop(V4.any)
@@ -60,7 +61,8 @@ def _ports(state: State, bridge: Bridge, proto: str) -> dict[str, int]:
 def _endpoints(state: State) -> Iterator[tuple[str, Endpoint]]:
     """Every taken port or range of ports, with the bridge it was taken for."""
     for reserved in state.reservations.values():
-        yield reserved.bridge, reserved.endpoint
+        for endpoint in reserved.endpoints:
+            yield reserved.bridge, endpoint
     for mapped in state.mappings.values():
         yield mapped.bridge, mapped.endpoint
     for endpoint, link in state.link_endpoints():

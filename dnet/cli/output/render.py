@@ -21,6 +21,8 @@ def render(document: Document, form: str, *, quiet: bool = False) -> str:
         return lines(document.values)
     if form == "dot":
         return lines(document.drawing() if document.drawing else ())
+    if form == "env" and document.variables is not None:
+        return _variables(document.variables())
     data = document.content()
     if quiet and isinstance(data, list) and document.key is not None:
         return lines(document.key(item) for item in data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
@@ -119,11 +120,11 @@ def published(one: Mapping) -> View:
 
 
 def reservation(one: Reservation) -> View:
-    """A reserved port."""
-    return port(one.endpoint, one.owner)
+    """A reserved port, with its address of IPv6 where it is reserved there along with it."""
+    return port(one.endpoint, one.owner, one.host_ip6)
 
 
-def port(endpoint: Endpoint, owner: str | None) -> View:
+def port(endpoint: Endpoint, owner: str | None, host_ip6: str | None = None) -> View:
     """A taken port, or range of ports, and whose it is."""
     end = {"port_end": endpoint.end} if endpoint.is_range else {}
     return {
@@ -132,6 +133,7 @@ def port(endpoint: Endpoint, owner: str | None) -> View:
         **end,
         "proto": endpoint.proto,
         "owner": owner,
+        "host_ip6": host_ip6,
     }
 
 
@@ -148,25 +150,30 @@ def mapping(state: State, one: Mapping) -> View:
     }
 
 
+def published_twice(state: State, made: Sequence[Mapping]) -> View:
+    """The first mapping, with the addresses of the one that goes with it in IPv6, if any does."""
+    first, *others = made
+    beside = {
+        f"{key}6": value
+        for other in others
+        for key, value in mapping(state, other).items()
+        if key in ("host_ip", "container_ip")
+    }
+    return mapping(state, first) | beside
+
+
 def link(state: State, one: Link) -> View:
-    """A link with the addresses of both ends; those of IPv6 where both have one."""
-    parent_ip6, child_ip6 = _ipv6_ends(state, one)
+    """A link with the addresses of both ends; those of IPv6 where it leads there as well."""
     return {
         "parent": one.parent,
         "child": one.child,
         "parent_ip": one.parent_ip,
         "child_ip": one.child_ip,
-        "parent_ip6": parent_ip6,
-        "child_ip6": child_ip6,
+        "parent_ip6": one.parent_ip6,
+        "child_ip6": one.child_ip6,
         "ports": list(one.ports),
         "alias": one.alias,
     }
-
-
-def _ipv6_ends(state: State, one: Link) -> tuple[str | None, str | None]:
-    child = state.interfaces[one.child].ip6
-    parent = V6.loopback if one.from_host else state.interfaces[one.parent].ip6
-    return (parent, child) if parent and child else (None, None)
 
 
 def ports(state: State, bridge_name: str | None) -> list[View]:

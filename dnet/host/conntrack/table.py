@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import TypeGuard
 
 from dnet.host import nlsocket
@@ -38,7 +38,7 @@ from dnet.host.system import read_file
 from dnet.plan.flow import LOCAL, Flow, Ports
 from dnet.values import family
 from dnet.values.address import contains
-from dnet.values.family import V4, V6, Family
+from dnet.values.family import FAMILIES, V4, V6, Family
 
 Term = tuple[int, int, int]
 """A direction, a part of its tuple, and an attribute of that part."""
@@ -76,7 +76,7 @@ def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
             raise ValueError("a flow needs an address or a port")
     if not wanted or _is_table_empty():
         return []
-    local = LocalAddresses()
+    local = OfBothFamilies()
     try:
         matched = list(select(_listing(wanted), wanted, local))
     except OSError as error:
@@ -95,6 +95,16 @@ def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
         if entry.is_aimed_elsewhere and entry.proto in _HELD
     }
     return [str(entry) for entry in messages.destroy(matched, warn, held)]
+
+
+class OfBothFamilies:
+    """The host's own addresses, those of a family read when one of it is first asked about."""
+
+    def __init__(self) -> None:
+        self._of = {of: LocalAddresses(of) for of in FAMILIES}
+
+    def __contains__(self, ip: object) -> bool:
+        return isinstance(ip, str) and ip in self._of[family.of(ip)]
 
 
 def _is_table_empty() -> bool:
@@ -144,6 +154,8 @@ def _part(terms: dict[Term, bytes], way: int, part: int) -> dict[int, bytes]:
 
 
 def _family(flow: Flow) -> Family:
+    if flow.of is V6:
+        return V6
     addresses = (flow.orig_dst, flow.orig_src, flow.reply_src, flow.either)
     found = {family.of(one) for one in addresses if one}
     return V6 if V6 in found else V4
@@ -196,7 +208,7 @@ def _sign(key: str | int) -> bytes:
 
 
 def select(
-    entries: Iterable[Entry], flows: Iterable[Flow], local: LocalAddresses
+    entries: Iterable[Entry], flows: Iterable[Flow], local: Container[str]
 ) -> Iterator[Entry]:
     """Those of `entries` that agree with any of `flows`."""
     wanted = _Index(flows, local)
@@ -209,7 +221,7 @@ class _Index:
     So that thousands of them cost an entry no more than a few comparisons.
     """
 
-    def __init__(self, flows: Iterable[Flow], local: LocalAddresses) -> None:
+    def __init__(self, flows: Iterable[Flow], local: Container[str]) -> None:
         self._local = local
         self._flows: dict[str | int | None, list[tuple[Flow, _Index | None]]] = {}
         for flow in flows:
@@ -234,7 +246,7 @@ def _key(flow: Flow) -> str | int | None:
     return address
 
 
-def _agrees(entry: Entry, flow: Flow, local: LocalAddresses) -> bool:
+def _agrees(entry: Entry, flow: Flow, local: Container[str]) -> bool:
     places = (entry.src, entry.dst, entry.reply_src, entry.reply_dst)
     return (
         flow.proto in (None, entry.proto)
@@ -245,18 +257,22 @@ def _agrees(entry: Entry, flow: Flow, local: LocalAddresses) -> bool:
         and _is_within(entry.reply_sport, flow.reply_sports)
         and (
             flow.orig_dst is None
-            or (flow.orig_dst == LOCAL and entry.dst in local)
+            or (flow.orig_dst == LOCAL and _is_own(entry.dst, flow.of, local))
             or _is_at(entry.dst, flow.orig_dst)
         )
         and not (flow.direct and (entry.dst != entry.reply_src or _concerns(entry, local)))
     )
 
 
+def _is_own(ip: str, of: Family, local: Container[str]) -> bool:
+    return family.of(ip) is of and ip in local
+
+
 def _is_at(ip: str, asked: str) -> bool:
     return contains(asked, ip) if "/" in asked else ip == asked
 
 
-def _concerns(entry: Entry, local: LocalAddresses) -> bool:
+def _concerns(entry: Entry, local: Container[str]) -> bool:
     """Whether the host itself is one of the two."""
     return entry.src in local or entry.dst in local
 
