@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from dnet.values.address import bracketed
-
 Item = dict[str, Any]
 Cell = Callable[[Item], Any]
 
@@ -92,19 +90,25 @@ def ports_text(item: Item, side: str) -> str:
 
 def endpoint_text(item: Item) -> str:
     """`0.0.0.0:8080/tcp` of a mapping's item."""
-    return f"{bracketed(item['host_ip'])}:{ports_text(item, 'host_port')}/{item['proto']}"
+    return f"{_bracketed(item['host_ip'])}:{ports_text(item, 'host_port')}/{item['proto']}"
 
 
 def container_text(item: Item) -> str:
     """`172.17.0.2:80` of a mapping's item."""
-    return f"{bracketed(item['container_ip'])}:{ports_text(item, 'container_port')}"
+    return f"{_bracketed(item['container_ip'])}:{ports_text(item, 'container_port')}"
 
 
 def published_text(item: Item) -> str:
     """A port of an interface as it is published: `0.0.0.0:8080:80/tcp`."""
     inside = ports_text(item, "container_port")
-    at = bracketed(item["host_ip"])
+    at = _bracketed(item["host_ip"])
     return f"{at}:{ports_text(item, 'host_port')}:{inside}/{item['proto']}"
+
+
+def _bracketed(ip: str) -> str:
+    from dnet.values.address import bracketed
+
+    return bracketed(ip)
 
 
 def origin_text(item: Item) -> str:
