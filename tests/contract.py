@@ -31,7 +31,7 @@ KEYS = {
         {"id", "bridge", "ip", "prefix_len", "mask", "gateway", "mac", "netns", "ifname"}
         | {"expose", "ports", "links", "ip6", "prefix_len6", "gateway6"}
     ),
-    "port": frozenset({"host_ip", "port", "proto", "owner"}),
+    "port": frozenset({"host_ip", "port", "proto", "owner", "host_ip6"}),
     "map": frozenset(
         {"host_ip", "host_port", "container_ip", "container_port", "proto", "owner", "bridge"}
     ),
