@@ -1,8 +1,8 @@
 """The store: one JSON document, a lock, and a journal of what is under way.
 
 Files in the state folder: `state.json` and the one before it, `state.json.prev`; `journal.json`,
-the state a command is moving the kernel to; `names`, for completion; and `lock`. Readers take
-no lock: a new document appears by rename, whole or not at all.
+the state a command is moving the kernel to; `names`, for completion; `verified`, what was seen to
+agree; and `lock`. Readers take no lock: a new document appears by rename, whole or not at all.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dnet.errors import DamagedStateError, DnetError, ForeignStateError, StateUn
 from dnet.model.state import State
 from dnet.store import atomic, document, fileerrors
 from dnet.store.namesfile import NamesFile
+from dnet.store.verifiedfile import VerifiedFile
 
 
 class Store:
@@ -27,6 +28,7 @@ class Store:
         self._previous = f"{folder}/state.json.prev"
         self._journal = f"{folder}/journal.json"
         self.names = NamesFile(f"{folder}/names")
+        self.verified = VerifiedFile(f"{folder}/verified", self.path)
         self._lock = f"{folder}/lock"
 
     # Reading
@@ -189,7 +191,7 @@ class Store:
         The journal last: as long as it is there, the next command knows of the reset. The store
         before ahead of the store: alone it would tell of one that was lost.
         """
-        files = (self._previous, self.path, self.names.path, self._journal)
+        files = (self._previous, self.path, self.names.path, self.verified.path, self._journal)
         for path in (*(f"{file}.new" for file in files), *files):
             try:
                 atomic.unlink(path)

@@ -69,11 +69,12 @@ class Maintenance(Clearance):
             return [*found, left] if self._store.has_journal() else found
 
     def _differences(self, journal: State | None, only: str | None) -> list[str]:
+        stamp = self._store.verified.stamp()
         state = self._store.load()
         self._bring_here(state)
         with self._kernel() as kernel:
             kernel.require()
-            plan = self._way_home(state, journal, kernel, self._reserved(state, kernel))
+            plan = self._compared(state, stamp, journal, kernel)
             if only is not None:
                 return list(report.of_interface(plan, state, only))
             blocked = [str(error) for error in plan.blocked.values()]
@@ -84,6 +85,25 @@ class Maintenance(Clearance):
             for line in [*plan.rules.notes, *kernel.notes(state)]:
                 self._settings.warn(line)
             return [*blocked, *plan.differences(), *plan.loose, *overruled, *absent, *unknown]
+
+    def _compared(
+        self, state: State, stamp: str | None, journal: State | None, kernel: Kernel
+    ) -> Plan:
+        """What a restore would do. Of the rules not all is read anew that was seen to agree.
+
+        `stamp` is the store's, as it was before it was read.
+        """
+        rules, place = kernel.rules_of(state), f"{system.boot_id()} {system.netns_cookie()}"
+        generation, known = rules.generation, None
+        if generation is not None and journal is None:
+            known = self._store.verified.read(stamp, place)
+        if known is not None:
+            rules.trust(known)
+        plan = self._way_home(state, journal, kernel, self._reserved(state, kernel))
+        agrees = not plan.findings and journal is None
+        if generation is not None and agrees and known != generation == rules.generation:
+            self._store.verified.write(stamp, place, generation)
+        return plan
 
     def restore(self, *, adopt: bool = False, dry_run: bool = False) -> Plan:
         """Make the kernel agree with the store, from whatever it looks like now.

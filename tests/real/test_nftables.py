@@ -514,3 +514,36 @@ def test_others_rules_are_never_touched(nftables: Lab) -> None:
     host.ok("restore")
     host.ok("reset", "--yes")
     assert json.loads(host.run("nft", "-j", "list", "ruleset")) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "delete element inet dnet port4 { tcp . 8080 }",
+        "add element inet dnet port4 { tcp . 99 : 172.17.0.2 . 99 }",
+        "add rule inet dnet forward drop",
+        "flush ruleset",
+    ],
+)
+def test_what_was_seen_to_agree_is_not_taken_for_granted(host: Host, change: str) -> None:
+    for _ in range(3):
+        host.quiet("check")
+    nft(host, "add table ip others")
+    for _ in range(2):
+        host.quiet("check")
+    nft(host, change)
+    for _ in range(2):
+        assert host.dnet("check").returncode == STATUS["drift"]
+    host.ok("restore")
+    for _ in range(2):
+        host.quiet("check")
+
+
+def test_an_edited_store_is_compared_anew(host: Host) -> None:
+    for _ in range(2):
+        host.quiet("check")
+    path = host.state_dir / "state.json"
+    path.write_text(path.read_text().replace("8080", "8085"))
+    found = host.dnet("check")
+    assert found.returncode == STATUS["drift"]
+    assert "8085" in found.stdout

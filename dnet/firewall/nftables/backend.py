@@ -103,7 +103,8 @@ class Nftables:
                 return Change(findings=(foreign,), refusal=objection)
         opened = forward.opened(seen.forward, bridges)
         if bridges:
-            wanted = elements.everything(state, [*_closed(bridges), *opened])
+            closed = [*_closed(bridges), *opened]
+            wanted = {} if seen.elements is None else elements.everything(state, closed)
             of = families(bridges)
             change = diff.difference(seen, table, wanted, of) if table else diff.made(wanted, of)
         elif table is not None and diff.is_dnets(table) and TRACE in former.traces:

@@ -111,7 +111,8 @@ def difference(seen: Seen, table: Table, elements: Elements, of: Families) -> Ch
         )
     ]
     names = {one.name for one in every}
-    found = {holder: keys for holder, keys in seen.elements.items() if holder in names}
+    listed = seen.elements or {}
+    found = {holder: keys for holder, keys in listed.items() if holder in names}
     going, coming = _changed(found, elements)
     about = [line for line in table.about if line != MARK]
     return Change(

@@ -42,7 +42,7 @@ class Seen(NamedTuple):
     """
 
     table: Table | None = None
-    elements: Elements = NONE
+    elements: Elements | None = NONE
     spelled: Callable[[Families], Objects] = objects
     forward: Mapping[Family, Forward] = {}
 

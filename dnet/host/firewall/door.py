@@ -30,6 +30,13 @@ class Rules(Protocol):
     def families(self) -> Families:
         """Those of which there may be rules where no store tells."""
 
+    @property
+    def generation(self) -> int | None:
+        """A number that whoever changes a rule moves on; None where there is none."""
+
+    def trust(self, generation: int, /) -> None:
+        """Take it that what is there is what the state needs, as long as this is the number."""
+
     def read(self, families: Families, /) -> Any:
         """Everything that is there of some families. Raises KernelError, RulesUnreadableError."""
 
@@ -55,6 +62,10 @@ class NoRules:
     variant = None
     is_there = False
     families = (V4,)
+    generation = None
+
+    def trust(self, _generation: int, /) -> None:
+        """Nothing to trust."""
 
     def read(self, _families: Families, /) -> None:
         """Nothing."""

@@ -58,6 +58,13 @@ class Rules:
         return FAMILIES if is_used else (V4,)
 
     @property
+    def generation(self) -> None:
+        """It has none."""
+
+    def trust(self, _generation: int, /) -> None:
+        """Nothing to trust."""
+
+    @property
     def is_there(self) -> bool:
         """Whether there is an iptables."""
         return system.find_program("iptables") is not None

@@ -22,9 +22,10 @@ _ANY = 0
 _DROP = 0  # NF_DROP
 
 _SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
-# NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETSET, NFT_MSG_GETSETELEM
+# NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETSET, NFT_MSG_GETSETELEM, NFT_MSG_GETGEN
 _GET_TABLE, _GET_CHAIN, _GET_SET = _SUBSYSTEM | 1, _SUBSYSTEM | 4, _SUBSYSTEM | 10
-_GET_ELEMENTS = _SUBSYSTEM | 13
+_GET_ELEMENTS, _GET_GENERATION = _SUBSYSTEM | 13, _SUBSYSTEM | 16
+_GENERATION_ID = 1  # NFTA_GEN_ID
 _TABLE_NAME, _SET_TABLE = 1, 1  # NFTA_TABLE_NAME, NFTA_SET_TABLE
 # NFTA_CHAIN_TABLE, NFTA_CHAIN_NAME, NFTA_CHAIN_HOOK, NFTA_CHAIN_POLICY, NFTA_HOOK_HOOKNUM
 _CHAIN_TABLE, _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _HOOK_NUMBER = 1, 3, 4, 5, 1
@@ -78,6 +79,14 @@ def base_chains() -> Iterator[BaseChain]:
                 _NUMBER.unpack(hook)[0],
                 policy is not None and _NUMBER.unpack(policy)[0] == _DROP,
             )
+
+
+def generation() -> int:
+    """The number of the ruleset, which each transaction of anybody's moves on. Raises OSError."""
+    with nlsocket.Socket(nlsocket.NETFILTER) as socket:
+        (answer,) = socket.request(_GET_GENERATION, _FAMILY.pack(_ANY, 0, 0))
+    number: int = _NUMBER.unpack(nlsocket.attributes(answer, _FAMILY.size)[_GENERATION_ID])[0]
+    return number
 
 
 def elements(table: str, name: str) -> list[Raw]:
