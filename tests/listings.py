@@ -22,6 +22,7 @@ LISTINGS: dict[str, list[tuple[str, ...]]] = {
     "bridge-init-docker0": [DOCKER0],
     "no-icc": [NO_ICC],
     "no-masquerade": [(*DOCKER0, "--no-masquerade")],
+    "no-direct-access": [(*DOCKER0, "--no-direct-access")],
     "two-bridges": [DOCKER0, SECOND],
     "two-bridges-one-chain": [("bridge", "init"), ("bridge", "init", "dnet1")],
     "two-bridges-open": [(*DOCKER0, "--no-isolate"), (*SECOND, "--no-isolate")],
@@ -50,4 +51,8 @@ LISTINGS: dict[str, list[tuple[str, ...]]] = {
 }
 
 # Those that are taken of nftables as well, whose table is the same but for its elements.
-OF_NFTABLES = ("bridge-init-docker0", "no-icc", "mappings", "link", "everything")
+OF_NFTABLES = (
+    *("bridge-init-docker0", "no-icc", "no-masquerade", "no-direct-access"),
+    *("mapping", "mapping-of-an-address", "mapping-range", "mappings"),
+    *("link", "link-from-the-host", "two-bridges", "two-bridges-open", "everything"),
+)
