@@ -1,8 +1,8 @@
 """docs/rules.md: prose from rules.md beside this, and the golden listings of the tests.
 
 In the prose, a line `{{NAME}}` stands for the commands of a listing and the listing itself, that
-of another firewall in its folder; `{{NAME since BASE}}` for the chains that differ from those of
-another one, marked as diff(1) does.
+of another firewall in its folder; `{{NAME since BASE}}` for the chains, and in nftables the sets
+and maps, that differ from those of another one, marked as diff(1) does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from tests.lab import NFTABLES
 from tests.listings import GOLDEN, LISTINGS
 
 SOURCE = Path(__file__).with_suffix(".md")
@@ -34,10 +35,13 @@ def _shown(name: str, base: str | None) -> str:
     commands, listing = LISTINGS[name.rpartition("/")[2]], _golden(name)
     if base is None:
         return _fenced("console", map(_typed, commands)) + "\n\n" + _fenced("text", listing)
-    before = LISTINGS[base]
+    before = LISTINGS[base.rpartition("/")[2]]
     if commands[: len(before)] == before:
         commands = commands[len(before) :]
-    marked = _shortened(_difference(_tables(_golden(base)), _tables(listing)))
+    if name.startswith(f"{NFTABLES}/"):
+        marked = _changed(_objects(_golden(base)), _objects(listing))
+    else:
+        marked = _shortened(_difference(_tables(_golden(base)), _tables(listing)))
     return _fenced("console", map(_typed, commands)) + "\n\n" + _fenced("diff", marked)
 
 
@@ -73,6 +77,31 @@ def _difference(old: dict[str, list[str]], new: dict[str, list[str]]) -> Iterato
             marked = [line for line in difflib.ndiff(before, rules) if line[0] != "?"]
             touched = {_chain(line) for line in marked if line[0] != " "}
             yield from (line for line in marked if line[0] != " " or _chain(line) in touched)
+
+
+def _objects(listing: list[str]) -> list[list[str]]:
+    """What is in a table of nftables, each with its lines."""
+    found: list[list[str]] = []
+    for line in listing:
+        if re.match(r"\t\w+ \w+ \{$", line):
+            found.append([])
+        if found and line.startswith("\t"):
+            found[-1].append(_few(line[1:].expandtabs()))
+    return found
+
+
+def _few(line: str) -> str:
+    """A line with elements, of which many are shortened to the first and the last."""
+    elements = line.split(", ")
+    if len(elements) < _LONG:
+        return line
+    return f"{elements[0]}, … {len(elements) - 2} more, {elements[-1]}"
+
+
+def _changed(old: list[list[str]], new: list[list[str]]) -> Iterator[str]:
+    for before, after in zip(old, new, strict=True):
+        if before != after:
+            yield from (line for line in difflib.ndiff(before, after) if line[0] != "?")
 
 
 def _chain(line: str) -> str:
