@@ -171,6 +171,7 @@ def _settings(config: Config) -> Settings:
 def _add(call: Call, config: Config) -> Any:
     from dnet.model.entities import Origin
     from dnet.network.attachment import Wiring
+    from dnet.network.runtimes import Home
     from dnet.plugins import attachments, cniresult
 
     key, netns, arguments = _key(call, config), call.needed("CNI_NETNS"), call.arguments()
@@ -183,7 +184,7 @@ def _add(call: Call, config: Config) -> Any:
         made, bridge = attachments.attach(
             _settings(config),
             Origin(*key, arguments.get("k8s_pod_name") or None),
-            config.home,
+            Home(*config.bridge),
             Wiring(netns, key[3], wishes.mac, wishes.publish),
             ips=wishes.ips,
         )
@@ -272,5 +273,5 @@ def _status(_call: Call, config: Config) -> None:
     """Raises DnetError where an ADD would be refused, whatever the container."""
     from dnet.plugins import cnistatus
 
-    if why := cnistatus.unavailable(config, _settings(config)):
+    if why := cnistatus.unavailable(config, lambda: _settings(config)):
         raise ProtocolError(_UNAVAILABLE, *why)

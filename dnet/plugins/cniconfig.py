@@ -19,7 +19,6 @@ from dnet.plugins.networks import Ips, Place
 from dnet.values import address, names
 
 if TYPE_CHECKING:
-    from dnet.network.runtimes import Home
     from dnet.values.endpoint import PublishSpec
 
 _VALID = ("cni.dev/valid-attachments", "cni.dev/attachments")
@@ -68,17 +67,15 @@ class Config:
         return networks.place(self.given)
 
     @cached_property
-    def home(self) -> Home:
+    def bridge(self) -> tuple[str, dict[str, Any]]:
         """The bridge, and what the configuration says of it. Raises UsageError."""
-        from dnet.network.runtimes import Home
-
         name = self.given.parsed("bridge", names.device) or DEFAULT_BRIDGE
         found = networks.options(self.given)
         self._refuse_others()
         masquerade = self.given.flag("ipMasq")
         if masquerade is not None:
             found.setdefault("masquerade", masquerade)
-        return Home(name, found | self._addresses(found))
+        return name, found | self._addresses(found)
 
     @property
     def dns(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dnet.errors import DnetError
@@ -19,20 +20,20 @@ if TYPE_CHECKING:
 _PLENTY = 128
 
 
-def unavailable(config: Config, settings: Settings) -> tuple[str, str | None] | None:
+def unavailable(config: Config, settings: Callable[[], Settings]) -> tuple[str, str | None] | None:
     """Why nothing can be attached, and what to do about it; None where it can.
 
     Raises UsageError for a configuration that says what cannot be, StateUnreadableError.
     """
-    home = config.home
+    name, _ = config.bridge
     if not privilege.has(privilege.NET_ADMIN):
         return f"{privilege.NET_ADMIN} is missing", privilege.advice(privilege.NET_ADMIN)
-    state = Store(settings.state_dir).load()
+    state = Store(config.place.state_dir).load()
     if not state.bridges:
-        return _lost(settings)
+        return _lost(settings())
     if state.boot_id == system.boot_id() and state.netns not in (None, system.netns_cookie()):
-        return f"the store in {settings.state_dir} is of another network namespace", None
-    bridge = state.bridges.get(home.name)
+        return f"the store in {config.place.state_dir} is of another network namespace", None
+    bridge = state.bridges.get(name)
     if bridge is not None and not _has_room(state, bridge):
         return f"no address is left on {bridge.name}", f"dnet ip list --bridge {bridge.name}"
     return None
