@@ -16,7 +16,9 @@ from dnet.model.state import State
 from dnet.network import attachment, interface
 from dnet.network import bridge as bridges
 from dnet.network.attachment import Wiring
-from dnet.values import address, address6, names
+from dnet.values import address, address6, family, names
+from dnet.values.endpoint import PublishSpec
+from dnet.values.family import V4, V6
 from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def attach(
         state,
         facts,
         interface_id=former.id if former else _new_id(state, origin),
-        wiring=wiring,
+        wiring=wiring._replace(publish=_possible(state, home.name, wiring.publish)),
         bridge=home.name,
         ip=ip,
         ip6=ip6,
@@ -167,6 +169,26 @@ def _told(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return "none" if value is None else str(value)
+
+
+def _possible(state: State, name: str, specs: Sequence[PublishSpec]) -> list[PublishSpec]:
+    """What can be published: without `::` on a bridge of IPv4, where that is asked for as well.
+
+    Runtimes ask for both families of whatever network.
+    """
+    home = find.bridge(state, name)
+    kept = list(specs)
+    for spec in specs:
+        beside = spec._replace(host_ip=None)
+        if spec.host_ip == V6.any and home.address6 is None and _asks_for(specs, beside):
+            kept.remove(spec)
+            state.remark(f"{beside} is published on IPv4 alone: {name} has no IPv6")
+    return kept
+
+
+def _asks_for(specs: Sequence[PublishSpec], port: PublishSpec) -> bool:
+    of_ipv4 = (one for one in specs if one.host_ip is None or family.of(one.host_ip) is V4)
+    return any(one._replace(host_ip=None) == port for one in of_ipv4)
 
 
 def _former(state: State, facts: Facts, origin: Origin) -> Interface | None:

@@ -179,7 +179,7 @@ def _add(call: Call, config: Config) -> Any:
         raise ProtocolError(
             _BAD_CONFIG, "dnet has to be the first plugin of a network, and is behind another one"
         )
-    wishes = config.wishes(arguments, lambda line: frame.say(f"{PROGRAM}: warning: {line}"))
+    wishes = config.wishes(arguments)
     try:
         made, bridge = attachments.attach(
             _settings(config),

@@ -7,7 +7,7 @@ its `type` alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -88,7 +88,7 @@ class Config:
         own = self.given.part("dns")
         return {key: own.value(plain) for plain, key in own.entries() if own.value(plain)}
 
-    def wishes(self, arguments: dict[str, str], warn: Callable[[str], None]) -> Wishes:
+    def wishes(self, arguments: dict[str, str]) -> Wishes:
         """What was asked for of the attachment, the more particular first. Raises UsageError."""
         asked = self.given.part("runtimeConfig")
         args = self.given.part("args").part("cni")
@@ -98,7 +98,7 @@ class Config:
             or args.parsed("mac", address.parse_mac)
             or Fields(arguments, "CNI_ARGS").parsed("mac", address.parse_mac)
         )
-        publish = list(_published(asked.parts("portMappings"), warn))
+        publish = list(_published(asked.parts("portMappings")))
         return Wishes(networks.asked(ips), mac, publish)
 
     def valid_attachments(self) -> list[Fields]:
@@ -158,7 +158,7 @@ def _unsupported(given: Fields, key: str) -> cni.ProtocolError:
     return cni.ProtocolError(cni.UNSUPPORTED, f"{given.named(key)} cannot be {value} here")
 
 
-def _published(mappings: list[Fields], warn: Callable[[str], None]) -> Iterator[PublishSpec]:
+def _published(mappings: list[Fields]) -> Iterator[PublishSpec]:
     """Ports to publish; one without a host port is none, as the plugin portmap has it."""
     for one in mappings:
         host_port = one.parsed("hostPort", lambda text: names.whole(text, 0, 65535))
@@ -166,18 +166,4 @@ def _published(mappings: list[Fields], warn: Callable[[str], None]) -> Iterator[
             continue
         port = names.port(one.needed("containerPort"))
         proto = names.protocol(one.text("protocol") or "tcp")
-        try:
-            yield networks.published(one.text("hostIP"), host_port, port, proto)
-        except UsageError as error:
-            if one.text("hostIP") != "::" or not _has_ipv4(mappings, host_port, proto):
-                raise
-            warn(f"port {host_port}/{proto} is published on IPv4 alone: {error}")
-
-
-def _has_ipv4(mappings: list[Fields], host_port: int, proto: str) -> bool:
-    return any(
-        ":" not in (one.text("hostIP") or "")
-        and str(one.value("hostPort")) == str(host_port)
-        and (one.text("protocol") or "tcp").lower() == proto
-        for one in mappings
-    )
+        yield networks.published(one.text("hostIP"), host_port, port, proto)

@@ -203,8 +203,11 @@ def test_both_families(network: Network, web: Node) -> None:
     routes = [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
     network.plugin = {"bridge": "cni0", "ipam": {"ranges": ranges, "routes": routes}}
     network.version = "0.4.0"
-    wanted = {"ips": ["10.88.0.7/16", "fd00:88::7/64"]}
+    network.host.try_run("sysctl", "-qw", "net.bridge.bridge-nf-call-ip6tables=0")
+    wanted: dict[str, Any] = {"ips": ["10.88.0.7/16", "fd00:88::7/64"]}
+    wanted["portMappings"] = [mapping(8080), mapping(8080, hostIP="::")]
     result = network.add(at(web, capabilities=wanted))
+    assert network.host.keys("map", "list") == ["0.0.0.0:8080/tcp", "[::]:8080/tcp"]
     assert result["ips"] == [
         {"address": "10.88.0.7/16", "gateway": "10.88.0.1", "interface": 2, "version": "4"},
         {"address": "fd00:88::7/64", "gateway": "fd00:88::9", "interface": 2, "version": "6"},
@@ -322,7 +325,7 @@ def test_ipv6_beside_ipv4_is_passed_over(network: Network, web: Node) -> None:
     both = [mapping(8080), mapping(8080, hostIP="::")]
     done = network.call("ADD", at(web, capabilities={"portMappings": both}))
     assert done.returncode == 0, done
-    assert done.stderr.startswith("dnet-cni: warning: port 8080/tcp is published on IPv4 alone")
+    assert done.stderr.startswith("dnet-cni: warning: 8080:80/tcp is published on IPv4 alone")
     alone = at(web, "2" * 64, ifname="eth1", capabilities={"portMappings": [both[1]]})
     assert network.refused("ADD", alone)[0] == 7
 

@@ -191,16 +191,19 @@ def test_what_was_asked_for_by_name(podman: Podman, web: Node) -> None:
     "subnets", [[], [SUBNET], [{"subnet": "fd00:50::/64"}], [SUBNET, {"subnet": "fd00:50::/64"}]]
 )
 def test_both_families(podman: Podman, web: Node, subnets: list[Any]) -> None:
+    podman.host.try_run("sysctl", "-qw", "net.bridge.bridge-nf-call-ip6tables=0")
     network = podman.network(network_interface="lab0", subnets=subnets, ipv6_enabled=True)
     four, six = network["subnets"]
     assert network["ipv6_enabled"] is True
     assert (":" in four["subnet"], ":" in six["subnet"]) == (False, True)
-    request = podman.request(network, static_ips=[six["gateway"].replace("::1", "::99")])
+    static = six["gateway"].replace("::1", "::99")
+    request = podman.request(network, static_ips=[static], ports=[port(8080)])
     got = podman.setup(request, str(web.path))["interfaces"]["eth0"]["subnets"]
     assert [one["gateway"] for one in got] == [four["gateway"], six["gateway"]]
     assert got[1]["ipnet"] == six["gateway"].replace("::1", "::99/64")
     shown = web.run("ip", "-6", "-o", "addr", "show", "eth0")
     assert got[1]["ipnet"] in shown
+    assert podman.host.keys("map", "list") == ["0.0.0.0:8080/tcp", "[::]:8080/tcp"]
     podman.host.quiet("check")
     podman.teardown(request, str(web.path))
     assert podman.host.keys("bridge", "list") == []
