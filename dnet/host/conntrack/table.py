@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import struct
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import TypeGuard
 
 from dnet.host import nlsocket
@@ -63,9 +63,10 @@ def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
 
     Where a flow says so, an entry that translates nothing takes the place of what it deletes.
 
-    Reads the table once, or not at all when there is no flow or the table is empty. What cannot
-    be done is told to `warn` and left: the rules are right already, and an entry that stays
-    affects no more than the flow it stands for. An entry that ends by itself meanwhile is no error.
+    Reads the table once for each family that flows are of, or not at all when there is no flow or
+    the table is empty. What cannot be done is told to `warn` and left: the rules are right already,
+    and an entry that stays affects no more than the flow it stands for. An entry that ends by
+    itself meanwhile is no error.
 
     Raises ValueError for a flow that names neither an address nor a port, before anything is
     deleted: it would stand for everybody's entries.
@@ -114,8 +115,16 @@ def _is_table_empty() -> bool:
         return False
 
 
-def _listing(flows: tuple[Flow, ...]) -> Iterator[Entry]:
+def _listing(flows: Iterable[Flow]) -> Iterator[Entry]:
     """The entries that can agree with a flow, as far as that is quick to tell."""
+    of: dict[Family, list[Flow]] = {}
+    for flow in flows:
+        of.setdefault(_family(flow), []).append(flow)
+    for some in of.values():
+        yield from _of_one_family(some)
+
+
+def _of_one_family(flows: Sequence[Flow]) -> Iterator[Entry]:
     signs = _signs(flows)
     for data, at, end in nlsocket.places(nlsocket.NETFILTER, _CT_GET, narrow(flows)):
         if not signs or any(data.find(sign, at, end) >= 0 for sign in signs):
@@ -193,7 +202,7 @@ def _packed(ip: str) -> bytes:
     return _socket.inet_pton(family.of(ip).number, ip)
 
 
-def _signs(flows: tuple[Flow, ...]) -> list[bytes]:
+def _signs(flows: Sequence[Flow]) -> list[bytes]:
     """Some bytes of which one is in every entry that can agree with a flow; none if unknown."""
     keys = {_key(flow) for flow in flows}
     if len(keys) > _FEW or None in keys:
