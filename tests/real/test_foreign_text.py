@@ -91,7 +91,7 @@ def test_letters_of_any_script_are_letters(host: Host, lab: Lab, tmp_path: Path)
         ("interface list --json", 1),
         ("interface show web", 13),
         ("interface show web --json", 1),
-        ("interface show web --format env", 13),
+        ("interface show web --format env", 17),
         ("show", 5),
         ("show --json", 1),
         ("show --format dot", 8),
