@@ -67,7 +67,7 @@ def attach(
 
 def chosen(state: State, one: Interface, specs: Sequence[PublishSpec]) -> list[Mapping]:
     """The mappings of an attachment for those specs that leave its host port open."""
-    has, found = _published(state, one), list[Mapping]()
+    has, found = published(state, one), list[Mapping]()
     for spec in sorted(specs, key=lambda spec: spec.leaves_open):
         taken = _take_fitting(has, spec)
         found += taken if spec.leaves_open else []
@@ -205,7 +205,7 @@ def _publish(
     What leaves the host port open is not published anew on attaching again.
     """
     new = []
-    before = _published(state, made)
+    before = published(state, made)
     has = list(before)
     for spec in specs:
         again = _take_fitting(has, spec) if spec.leaves_open else []
@@ -221,7 +221,8 @@ def _publish(
     return new
 
 
-def _published(state: State, one: Interface) -> list[Mapping]:
+def published(state: State, one: Interface) -> list[Mapping]:
+    """The mappings of an attachment."""
     targets = state.mappings_by_target
     return [state.mappings[key] for ip in one.addresses for key in targets.keys(ip)]
 

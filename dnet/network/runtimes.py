@@ -6,12 +6,13 @@ never again for something that is there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Options
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnet.errors import OtherBridgeError, UsageError
 from dnet.model import find
-from dnet.model.entities import Bridge, Interface, Origin
+from dnet.model.entities import Bridge, Interface, Mapping, Origin
 from dnet.model.state import State
 from dnet.network import attachment, interface
 from dnet.network import bridge as bridges
@@ -35,7 +36,7 @@ class Home(NamedTuple):
     """
 
     name: str
-    options: Mapping[str, Any] | None = None
+    options: Options[str, Any] | None = None
 
 
 def attach(
@@ -62,7 +63,7 @@ def attach(
         state,
         facts,
         interface_id=former.id if former else _new_id(state, origin),
-        wiring=wiring._replace(publish=_possible(state, home.name, wiring.publish)),
+        wiring=wiring._replace(publish=_possible(state, origin, home.name, wiring.publish)),
         bridge=home.name,
         ip=ip,
         ip6=ip6,
@@ -78,7 +79,9 @@ def detach(state: State, facts: Facts, *, origin: Sequence[str]) -> list[Interfa
     """Release what has an origin that begins so; nothing of it there is no error."""
     gone = find.by_origin(state, origin)
     for one in gone:
+        published = attachment.published(state, one)
         interface.drop(state, one)
+        _hand_over(state, one, published)
     bridges.remove_unused(state, facts)
     return gone
 
@@ -98,6 +101,26 @@ def forget(state: State, facts: Facts, *, container: str) -> None:
 def _has_first_process(facts: Facts, one: Interface) -> bool:
     is_of_process = str(one.netns).startswith("/proc/")
     return is_of_process and facts.is_there(str(one.netns), one.cookie)
+
+
+def _hand_over(state: State, gone: Interface, published: Sequence[Mapping]) -> None:
+    """Let another interface of the container have the ports of one that it is disconnected from."""
+    for heir in _siblings(state, gone.origin) if gone.origin else ():
+        for one in published:
+            ip = heir.address_of(family.of(one.container_ip))
+            if ip is not None and one.key not in state.mappings:
+                moved = one._replace(container_ip=ip, bridge=heir.bridge)
+                if state.bridges[heir.bridge].iptables:
+                    state.mappings.put(moved.key, moved)
+
+
+def _siblings(state: State, origin: Origin) -> list[Interface]:
+    """The other interfaces that a runtime's container has, oldest first."""
+    return [
+        one
+        for one in find.by_origin(state, (origin.by,))
+        if one.origin and one.origin.container == origin.container and one.origin.key != origin.key
+    ]
 
 
 class Collected(NamedTuple):
@@ -137,7 +160,7 @@ def _provide(state: State, facts: Facts, home: Home, origin: str) -> None:
         _refuse_other(state, there, home.options)
 
 
-def _refuse_other(state: State, bridge: Bridge, options: Mapping[str, Any]) -> None:
+def _refuse_other(state: State, bridge: Bridge, options: Options[str, Any]) -> None:
     for name, asked in options.items():
         has, wanted = _has(state, bridge, name), asked
         if name in _RANGES:
@@ -171,16 +194,31 @@ def _told(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _possible(state: State, name: str, specs: Sequence[PublishSpec]) -> list[PublishSpec]:
-    """What can be published: without `::` on a bridge of IPv4, where that is asked for as well.
+def _possible(
+    state: State, origin: Origin, name: str, specs: Sequence[PublishSpec]
+) -> list[PublishSpec]:
+    """What is to be published here: without `::` on a bridge of IPv4, where that is asked for too.
 
-    Runtimes ask for both families of whatever network.
+    And without what another interface of the container has. Runtimes ask for both families of
+    whatever network, and for all ports of a container on each of its networks.
     """
     home = find.bridge(state, name)
-    kept = list(specs)
+    has = [
+        mapping for one in _siblings(state, origin) for mapping in attachment.published(state, one)
+    ]
+    kept = [
+        spec
+        for spec in specs
+        if not any(spec.fits(one.endpoint, one.container_port) for one in has)
+    ]
     for spec in specs:
         beside = spec._replace(host_ip=None)
-        if spec.host_ip == V6.any and home.address6 is None and _asks_for(specs, beside):
+        if (
+            spec in kept
+            and spec.host_ip == V6.any
+            and home.address6 is None
+            and _asks_for(specs, beside)
+        ):
             kept.remove(spec)
             state.remark(f"{beside} is published on IPv4 alone: {name} has no IPv6")
     return kept
@@ -214,16 +252,11 @@ def _new_id(state: State, origin: Origin) -> str:
 
     With the device behind it where the container has another interface.
     """
-    rest = "" if _is_first(state, origin) else f".{origin.ifname}"
+    rest = f".{origin.ifname}" if _siblings(state, origin) else ""
     for base in (origin.name, origin.container[:_SHORT]):
         if base and _is_free(state, f"{base}{rest}"):
             return f"{base}{rest}"
     return f"{origin.by}-{names.digest('/'.join(origin.key))}"
-
-
-def _is_first(state: State, origin: Origin) -> bool:
-    same = (state.interfaces[key].origin for key in state.interfaces_by_origin.keys((origin.by,)))
-    return all(one is None or one.container != origin.container for one in same)
 
 
 def _is_free(state: State, text: str) -> bool:

@@ -242,6 +242,25 @@ def test_connected_and_disconnected_while_it_runs(podman: Podman, web: Node) -> 
     podman.host.quiet("check")
 
 
+def test_the_ports_of_a_container_on_two_networks(podman: Podman, web: Node) -> None:
+    """Podman asks for them on each; they stay while it is on any."""
+    ports = [port(8080), {"host_port": 9000, "container_port": 7000, "range": 10}]
+    one = podman.request(podman.network("one"), ports=ports)
+    two = podman.request(podman.network("two"), ports=ports, ifname="eth1")
+    place = str(web.path)
+    web.listen("tcp", 80, "web")
+    keys = ["0.0.0.0:8080/tcp", "0.0.0.0:9000-9009/tcp"]
+    for request in (one, two, one):
+        podman.setup(request, place)
+        assert sorted(podman.host.keys("map", "list")) == keys
+    podman.teardown(one, place)
+    assert sorted(podman.host.keys("map", "list")) == keys
+    podman.host.reaches("web", "tcp", "127.0.0.1", 8080)
+    podman.host.quiet("check")
+    podman.teardown(two, place)
+    assert podman.host.keys("bridge", "list") == []
+
+
 def test_taken_down_what_is_gone(podman: Podman, web: Node) -> None:
     request = podman.request(podman.network(**ON_LAB))
     podman.teardown(request, "/run/netns/never")
