@@ -19,6 +19,7 @@ from dnet.host.fib import Prefix
 from dnet.host.localaddr import LocalAddresses
 from dnet.host.nlsocket import NESTED, attribute, attributes
 from dnet.plan.flow import LOCAL, Flow
+from dnet.values.family import V6
 from tests.unit.facts import STABLE
 
 FIELDS = {
@@ -235,7 +236,8 @@ UDP = {"proto": 17}
         ([Flow(orig_dports=(53, 53))], 2, {}, {}),
         ([Flow(either="10.0.0.9")], 2, {}, {}),
         ([Flow(either="fd00::9")], 10, {}, {}),
-        ([Flow(orig_src="fd00::9")], 10, {"src": "fd00::9"}, {}),
+        ([Flow(orig_src="fd00::9", orig_dst="fd00::1", reply_src="fd00::7")], 10, {}, {}),
+        ([Flow("udp", LOCAL, (53, 53), of=V6)], 10, UDP | {"dport": 53}, UDP),
         ([Flow(either="fd00::9"), Flow(either="10.0.0.9")], 0, {}, {}),
     ],
 )

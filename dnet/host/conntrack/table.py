@@ -173,13 +173,15 @@ def _family(flow: Flow) -> Family:
 def _terms(flow: Flow) -> dict[Term, bytes]:
     """What every entry has that agrees with a flow, as far as a question can say it."""
     terms = {}
-    source = SOURCES[_family(flow)]
+    source = SOURCES[V4]
     for way, kind, ip in (
         (ASKS, source, flow.orig_src),
         (ASKS, source + 1, flow.orig_dst),
         (ANSWERS, source, flow.reply_src),
     ):
-        if _is_one(ip):
+        # Those of IPv6 the kernel compares the wrong way round: !ipv6_addr_cmp in
+        # ctnetlink_filter_match_tuple, net/netfilter/nf_conntrack_netlink.c.
+        if _is_one(ip) and family.of(ip) is V4:
             terms[way, IP, kind] = _packed(ip)
     if flow.proto in _NUMBERS:
         number = bytes([_NUMBERS[flow.proto]])
