@@ -38,7 +38,8 @@ def family(address: str) -> socket.AddressFamily:
 
 
 def answer_to(asked: bytes, name: str, peer: tuple[str, int]) -> bytes:
-    return b"%s %s" % (asked, f"{name} {peer[0]}:{peer[1]}".encode())
+    seen = peer[0].removeprefix("::ffff:")  # An IPv4 client of a server of both families.
+    return b"%s %s" % (asked, f"{name} {seen}:{peer[1]}".encode())
 
 
 class Servers(threading.Thread):
