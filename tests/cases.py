@@ -34,11 +34,23 @@ _DUAL = (
     "attach web --netns ONE",
     "ip request --ipv6",
 )
+_DUAL_BUSY = (
+    *_DUAL,
+    "bridge init dnet1 --address 172.18.42.1/16 --ipv6 --chain SECOND",
+    "map add web 8080:80 [::1]:8081:80 5000-5009:6000-6009/udp",
+    "link add web db",
+)
 _UNPLUG = "ip link delete $(ip -o link show type veth | grep -o 'veth[0-9a-f]*' | head -1)"
 _WRECK = (
     "iptables -F; iptables -t nat -F; iptables -t raw -F; ip link delete dnet1;"
     "nft delete table inet dnet 2>/dev/null;"
     "ip route delete 172.17.0.0/16 dev dnet0; echo 0 > /proc/sys/net/ipv4/conf/dnet0/forwarding"
+)
+
+
+_WRECK6 = (
+    "ip6tables -F; ip6tables -t nat -F; ip6tables -t raw -F;"
+    "nft delete table inet dnet 2>/dev/null; ip link set dnet0 down; ip link set dnet0 up"
 )
 
 
@@ -71,6 +83,13 @@ CASES = (
     Case("attach-ipv6", _ATTACH, _DUAL),
     Case("detach-ipv6", "detach web", _DUAL),
     Case("remove-ipv6", "bridge remove dnet0 --force", _DUAL),
+    Case("map-ipv6", "map add db 9000-9009:80-89/tcp [::]:9010:53/udp", _DUAL_BUSY),
+    Case("unmap-ipv6", "map remove --all web", _DUAL_BUSY),
+    Case("link-ipv6", "link add db web -p 80/tcp -p 53/udp", _DUAL_BUSY),
+    Case("unlink-ipv6", "link remove web db", _DUAL_BUSY),
+    Case("again-ipv6", "bridge init dnet0 --masquerade6 --no-isolate", _DUAL_BUSY),
+    Case("restore-ipv6", "restore", _DUAL_BUSY, shell=_WRECK6, drifted=True, goes_on=True),
+    Case("reset-ipv6", "reset --yes", _DUAL_BUSY, goes_on=True),
     Case("attach", _ATTACH),
     Case("attach-first", _ATTACH, _CALM),
     Case("plug-in", "attach web --netns ONE", shell=_UNPLUG, drifted=True),

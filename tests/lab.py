@@ -128,8 +128,9 @@ class Lab:
     def host(self, variant: str | None = None, resolv_conf: str | None = None) -> Host:
         """A machine with `dnet` on it: an empty firewall, no device but a loopback that is up.
 
-        IPv4 forwarding and reverse path filtering are off, as in a kernel just started; with
-        nftables br_netfilter is not in use, so that ports come to be isolated.
+        IPv4 forwarding and reverse path filtering are off, as in a kernel just started; bridged
+        traffic meets no ip6tables, and with nftables br_netfilter is not in use, so that ports come
+        to be isolated.
         """
         variant = variant or self.variant
         netns = self._new_namespace()
@@ -137,9 +138,10 @@ class Lab:
         host = Host(netns, self._environment(variant), folder, variant, resolv_conf)
         self.nodes.append(host)
         host.run(_FRESH_SYSCTLS)
-        if variant == NFTABLES and Path("/proc/sys", BRIDGE_NF).exists():
-            host.sysctl(BRIDGE_NF, 0)
+        if Path("/proc/sys", BRIDGE_NF).exists():
             host.sysctl(BRIDGE_NF6, 0)
+            if variant == NFTABLES:
+                host.sysctl(BRIDGE_NF, 0)
         return host
 
     def wire(

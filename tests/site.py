@@ -30,6 +30,7 @@ _STAYING_KEYS = (
     "net/ipv6/conf/all/forwarding",
     "net/ipv6/conf/dnet0/accept_dad",
     "net/bridge/bridge-nf-call-iptables",
+    "net/bridge/bridge-nf-call-ip6tables",
     "net/bridge/bridge-nf-filter-vlan-tagged",
 )
 # The host's end of a veth pair has an address that the kernel makes up.

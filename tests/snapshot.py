@@ -10,14 +10,15 @@ from typing import Any
 # One process for everything that is compared. Sysctls of every device, because a guard that
 # stays behind on a bridge is as wrong as a rule that does.
 COMMAND = r"""
-iptables-save
+iptables-save; ip6tables-save | sed 's/^[*]/&ip6 /'
 echo '=== nft'; nft --numeric-priority list ruleset inet 2>/dev/null
 echo '=== addr'; ip -d -j addr
 echo '=== route'; ip -4 -o route show table all
 echo '=== sysctl'
 cd /proc/sys/net/ipv4 && for f in ip_forward ip_local_reserved_ports conf/*/route_localnet \
     conf/*/proxy_arp_pvlan neigh/*/proxy_delay \
-    conf/*/rp_filter ../bridge/bridge-nf-call-iptables; do
+    conf/*/rp_filter ../bridge/bridge-nf-call-iptables ../bridge/bridge-nf-call-ip6tables \
+    ../ipv6/conf/*/proxy_ndp ../ipv6/neigh/*/proxy_delay; do
   [ -r "$f" ] && echo "$f $(cat "$f")"
 done
 true
@@ -29,7 +30,7 @@ _BUILT_IN_EMPTY = re.compile(r":\S+ ACCEPT\Z")
 
 
 def firewall(saved: str) -> list[str]:
-    """The lines of `iptables-save` without comments, counters and untouched tables.
+    """The lines of `iptables-save`, also of IPv6, without comments, counters and untouched tables.
 
     A table that was only looked at exists afterwards, with built-in chains and nothing in them;
     here it equals one that was never there. Tables are sorted: their order is that of creation.

@@ -13,6 +13,7 @@ from dnet.host.machine import Machine, Parts
 from dnet.model.state import State
 from dnet.plan import settings
 from dnet.plan.scope import Scope
+from dnet.plan.siblings import BR_NETFILTER
 from dnet.plan.steps import Plan, PortSteps, Step, Sysctl, Zone
 from dnet.values import address, family
 from dnet.values.family import FAMILIES, WILDCARDS
@@ -102,11 +103,13 @@ class Kernel(Parts):
         ]
         return [*found, *self.foreign(state)]
 
-    def notes(self, state: State) -> list[str]:
-        """What is as it has to be here and worth to be told, in words."""
+    def notes(self, state: State, *, all_of_it: bool = True) -> list[str]:
+        """What does not work here, in words; not `all_of_it` without what --no-icc brings along."""
         from dnet.host import reach
 
-        return [*reach.unanswered(state, self.icc_by(state), self.machine)]
+        by = self.icc_by(state)
+        found = reach.unanswered(state, by, self.machine)
+        return [*found] if all_of_it or by != BR_NETFILTER else []
 
     def foreign(self, state: State) -> list[str]:
         """What other firewalls do to traffic that a state lets through, in words."""

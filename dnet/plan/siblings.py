@@ -52,8 +52,8 @@ class Siblings(NamedTuple):
         freed: those whose ports may have been, and whose devices stay.
         minds_ports: whether any firewall that is concerned isolates ports. Otherwise dnet has
             never done so, and leaves them as they are.
-        subnets6: of each bridge that has IPv6 its address with prefix length, and of one that stays
-            those that it had.
+        dual: the bridges that have IPv6.
+        subnets6: the addresses, with prefix length, of those and of any that has had it and stays.
         answered: for whom the host answers (RFC 4389), by bridge: the IPv6 addresses of siblings
             that are linked.
     """
@@ -63,6 +63,7 @@ class Siblings(NamedTuple):
     isolated: frozenset[str] = frozenset()
     freed: frozenset[str] = frozenset()
     minds_ports: bool = False
+    dual: frozenset[str] = frozenset()
     subnets6: Mapping[str, Collection[str]] = {}
     answered: Mapping[str, Collection[str]] = {}
 
@@ -85,6 +86,7 @@ class Siblings(NamedTuple):
             now,
             _separated(staying) - now,
             minds_ports=True,
+            dual=frozenset(_subnets6(state.bridges.values(), view)),
             subnets6=_subnets6(known, view),
             answered=_linked(state, now),
         )
@@ -104,9 +106,9 @@ class Siblings(NamedTuple):
 
     def _settings(self, bridge: str, view: View) -> Iterator[Sysctl]:
         for of in FAMILIES if bridge in self.subnets6 else (V4,):
-            if bridge in self.isolated:
+            if bridge in self.isolated and (of is V4 or bridge in self.dual):
                 yield from (one for one in _proxying(bridge, of) if view.value(one) != one.value)
-            elif bridge in self.freed:
+            elif bridge in self.freed or of is V6:
                 for one in _not_proxying(bridge, of):
                     if view.value(one) not in (None, one.value):
                         yield one

@@ -82,7 +82,7 @@ class Maintenance(Clearance):
             absent = kernel.absent(set(map(host_ip_of, state.mappings)))
             owned = kernel.scope(state) | (kernel.scope(journal) if journal else NOWHERE)
             unknown = self._unknown(kernel, owned).differences()
-            for line in [*plan.rules.notes, *kernel.notes(state)]:
+            for line in [*plan.rules.notes, *kernel.notes(state, all_of_it=False)]:
                 self._settings.warn(line)
             return [*blocked, *plan.differences(), *plan.loose, *overruled, *absent, *unknown]
 
