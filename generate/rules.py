@@ -99,7 +99,9 @@ def _few(line: str) -> str:
 
 
 def _changed(old: list[list[str]], new: list[list[str]]) -> Iterator[str]:
-    for before, after in zip(old, new, strict=True):
+    known = {before[0]: before for before in old}
+    for after in new:
+        before = known.get(after[0], [])
         if before != after:
             yield from (line for line in difflib.ndiff(before, after) if line[0] != "?")
 

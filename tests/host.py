@@ -181,12 +181,18 @@ class Host(Node):
         self.run(" && ".join(f"iptables {rule}" for rule in rules))
 
     def listing(self) -> str:
-        """`iptables -S` of every table in which anything is, each under its command line."""
-        tables = self.run(
-            "\n".join(f"echo '# {_listing_command(t)}'; {_listing_command(t)}" for t in TABLES)
-        )
-        sections = ["# " + section for section in tables.split("# ")[1:]]
-        return "".join(s for s in sections if " filter" in s or "-A" in s or "-N" in s)
+        """`iptables -S` of every table in which anything is, each under its command line.
+
+        Then the same of ip6tables; the table filter of iptables is there in any case.
+        """
+        commands = [
+            _listing_command(program, table)
+            for program in ("iptables", "ip6tables")
+            for table in TABLES
+        ]
+        tables = self.run("\n".join(f"echo '# {command}'; {command}" for command in commands))
+        first, *others = ["# " + section for section in tables.split("# ")[1:]]
+        return first + "".join(one for one in others if "-A" in one or "-N" in one)
 
     def table(self) -> str:
         """`nft list table inet dnet`, in which the elements of each set are sorted."""
@@ -214,5 +220,5 @@ def _sound(done: Completed) -> Completed:
     return done
 
 
-def _listing_command(table: str) -> str:
-    return "iptables -S" if table == "filter" else f"iptables -t {table} -S"
+def _listing_command(program: str, table: str) -> str:
+    return f"{program} -S" if table == "filter" else f"{program} -t {table} -S"

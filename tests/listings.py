@@ -9,6 +9,8 @@ DOCKER0 = ("bridge", "init", "docker0", "--chain", "DOCKER", "--address", "172.1
 NO_ICC = (*DOCKER0, "--no-icc")
 SECOND = ("bridge", "init", "br1", "--chain", "BR1", "--address", "10.5.0.1/24")
 
+DUAL = (*DOCKER0, "--address6", "fd00:17::1/64")
+
 WEB = ("interface", "allocate", "web", "--bridge", "docker0", "--expose", "80/tcp")
 DB = ("interface", "allocate", "db", "--bridge", "docker0", "--expose", "5432/tcp")
 FAR = ("interface", "allocate", "far", "--bridge", "br1", "--expose", "80/tcp")
@@ -44,15 +46,27 @@ LISTINGS: dict[str, list[tuple[str, ...]]] = {
         ("map", "add", "web", "8400-8500:8400-8500"),
         ("map", "add", "web", *(f"{port}:80" for port in MANY)),
     ],
+    "ipv6": [DUAL],
+    "ipv6-no-icc": [(*DUAL, "--no-icc")],
+    "ipv6-mapping": [DUAL, WEB, MAPPED],
+    "ipv6-everything": [
+        (*DUAL, "--no-icc", "--no-direct-access"),
+        (*SECOND, "--address6", "2001:db8:5::1/64"),
+        *(WEB, DB, FAR, MAPPED, ("map", "add", "web", "[::1]:8081:81")),
+        ("map", "add", "db", "9000-9009:9000-9009/udp", "9100-9101:9000-9001"),
+        *(("link", "add", "web", "db"), ("link", "add", "host", "db")),
+    ],
     "everything": [
         *(NO_ICC, SECOND, WEB, DB, FAR, MAPPED),
         *(("link", "add", "web", "db"), ("link", "add", "host", "db")),
     ],
 }
 
-# Those that are taken of nftables as well, whose table is the same but for its elements.
+# Those that are taken of nftables as well, whose table is the same but for its elements, and for
+# the half of IPv6.
 OF_NFTABLES = (
     *("bridge-init-docker0", "no-icc", "no-masquerade", "no-direct-access"),
     *("mapping", "mapping-of-an-address", "mapping-range", "mappings"),
     *("link", "link-from-the-host", "two-bridges", "two-bridges-open", "everything"),
+    *("ipv6", "ipv6-everything"),
 )

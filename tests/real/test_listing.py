@@ -37,6 +37,14 @@ DETOURS: dict[str, list[tuple[str, ...]]] = {
         ("map", "remove", "9000-9009"),
         ("map", "add", "db", "9000-9009:9000-9009"),
     ],
+    "ipv6": [WEB, MAPPED, ("interface", "release", "web")],
+    "ipv6-everything": [
+        *(("link", "remove", "host:db"), ("map", "remove", "9100-9101")),
+        *(("map", "add", "db", "9100-9101:9000-9001"), ("link", "add", "host", "db")),
+        *(("link", "remove", "web:db"), ("link", "add", "web", "db")),
+        ("bridge", "init", "docker0", "--icc", "--no-masquerade6"),
+        ("bridge", "init", "docker0", "--no-icc", "--masquerade6"),
+    ],
     "everything": [
         ("bridge", "init", "docker0", "--no-masquerade", "--icc"),
         ("bridge", "init", "docker0", "--masquerade", "--no-icc"),
