@@ -131,6 +131,7 @@ class Rules:
 
     variant = None
     is_there = True
+    may_be_in_force = False
     generation = None
 
     def trust(self, _generation: int, /) -> None:

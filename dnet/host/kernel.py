@@ -8,11 +8,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from dnet.errors import DnetError, PermissionDeniedError
+from dnet.firewall.door import Trace
 from dnet.host import privilege, sysctl
 from dnet.host.machine import Machine, Parts
 from dnet.model.state import State
 from dnet.plan import settings
-from dnet.plan.scope import Scope
+from dnet.plan.scope import NOWHERE, Scope
 from dnet.plan.siblings import BR_NETFILTER
 from dnet.plan.steps import Plan, PortSteps, Step, Sysctl, Zone
 from dnet.values import address, family
@@ -70,6 +71,15 @@ class Kernel(Parts):
     def shape(self, state: State) -> Shape:
         """What a state needs of its firewall but for single mappings and links."""
         return self.firewall(state.firewall).shape(state)
+
+    def former_scope(self, state: State) -> Scope:
+        """What may be left of the firewall that a state was moved over from."""
+        name = state.former_firewall
+        if name is None:
+            return NOWHERE
+        firewall = self.firewall(name)
+        traces = firewall.shape(state).traces | firewall.own(FAMILIES)
+        return Scope(traces=frozenset(Trace(name, one) for one in traces))
 
     def icc_by(self, state: State) -> str:
         """What keeps siblings apart on the bridges of a state; see dnet.plan.siblings."""

@@ -22,6 +22,7 @@ SINCE: dict[tuple[str, str | None], int] = {
     ("bridges", "direct_access"): 3,
     ("settings", None): 3,
     ("settings", "firewall"): 3,
+    ("settings", "former"): 3,
     ("bridges", "address6"): 3,
     ("bridges", "range6"): 3,
     ("bridges", "masquerade6"): 3,
@@ -43,7 +44,7 @@ FIRST = 1
 CURSORS = ("last_ip", "highest", "last_ip6", "highest6")
 SCHEMA = max(SINCE.values(), default=FIRST)
 FIELDS = {
-    "settings": frozenset({"firewall", "site6"}),
+    "settings": frozenset({"firewall", "former", "site6"}),
     "bridges": frozenset(Bridge._fields[1:]),
     "cursors": frozenset((*names.PROTOCOLS, *CURSORS)),
     "interfaces": frozenset(Interface._fields[1:]),

@@ -137,6 +137,11 @@ class State:
             self.settings.drop("firewall")
 
     @property
+    def former_firewall(self) -> str | None:
+        """Which one had them before, if they were moved over."""
+        return self.settings.get("former")
+
+    @property
     def site6(self) -> str | None:
         """The unique local /48 that its bridges have their subnets of; None until one has any."""
         return self.settings.get("site6")

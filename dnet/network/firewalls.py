@@ -40,6 +40,8 @@ def use(state: State, facts: Facts, *, name: str) -> None:
     if name not in facts.firewalls():
         program, package = PROGRAMS[name]
         raise KernelError(f"the command {program} is not there", f"apt-get install {package}")
+    if name != state.firewall and state.uses_firewall:
+        state.settings.put("former", state.firewall)
     state.use_firewall(name)
     state.confirm()
     for bridge in state.bridges.values():

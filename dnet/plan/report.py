@@ -34,23 +34,27 @@ def by_chain(findings: Sequence[Finding]) -> Iterator[str]:
     if len(findings) <= _MANY:
         yield from map(str, findings)
         return
-    alike: dict[tuple[str, str], list[Finding]] = {}
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
     for one in findings:
-        alike.setdefault((one.chain.table, one.what), []).append(one)
-    for (table, what), group in alike.items():
+        alike.setdefault((one.chain.table, one.what, one.chain.what), []).append(one)
+    for (table, what, kind), group in alike.items():
         of_chain: dict[str, list[Finding]] = {}
         for one in group:
             of_chain.setdefault(one.chain.name, []).append(one)
         if len(of_chain) <= _HANDFUL:
             yield from (_counted(table, what, name, found) for name, found in of_chain.items())
         elif group[0].rule is None:
-            yield f"{table}: {what}: {len(of_chain)} chains"
+            yield f"{table}: {what}: {len(of_chain)} {kind}s"
         else:
-            yield f"{table}: {what}: {len(group)} rules in {len(of_chain)} chains"
+            yield f"{table}: {what}: {_members(group)} in {len(of_chain)} {kind}s"
 
 
 def _counted(table: str, what: str, chain: str, found: Sequence[Finding]) -> str:
-    return str(found[0]) if len(found) == 1 else f"{table} {chain}: {what}: {len(found)} rules"
+    return str(found[0]) if len(found) == 1 else f"{table} {chain}: {what}: {_members(found)}"
+
+
+def _members(found: Sequence[Finding]) -> str:
+    return f"{len(found)} {'elements' if found[0].chain.what in ('set', 'map') else 'rules'}"
 
 
 def of_interface(plan: Plan, state: State, interface_id: str) -> Iterator[str]:

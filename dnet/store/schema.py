@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from dnet.errors import UsageError
 from dnet.model.entities import (
+    FIREWALLS,
     MTUS,
     NFTABLES,
     REUSE,
@@ -215,6 +216,7 @@ KINDS = {
 }
 SETTINGS = {
     "firewall": _one_of(NFTABLES),
+    "former": _one_of(*FIREWALLS),
     "site6": _canonical("a unique local /48", address6.parse_site),
 }
 CURSOR = {

@@ -86,6 +86,7 @@ class Clearance(Recovery):
         owned = NOWHERE
         for state in known:
             owned |= kernel.scope(state).with_attachments(state) | self._reserved(state, kernel)
+            owned |= kernel.former_scope(state)
         return owned
 
     def _reserved(self, state: State, kernel: Kernel) -> Scope:

@@ -130,6 +130,8 @@ class Driver(Recovery):
             begins = not had_rules and state.uses_firewall
             owned = begins and owns_names(self._store)
             reserved = kernel.firewall(state.firewall).own(FAMILIES) if owned else ()
+            if had_rules and not state.uses_firewall:
+                scope |= kernel.former_scope(state)
             plan = kernel.planner.change(before, scope, state, reserved)
         plan.flows = list(flows.ended(changes, state))
         return Outcome(result, state, plan, changes)

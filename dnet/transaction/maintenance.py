@@ -58,17 +58,25 @@ class Maintenance(Clearance):
         With an interface's id `only` what keeps that one from its network. What seems to differ
         while a command is under way is looked at again once it has ended.
         """
-        if not self._store.has_journal() and not self._differences(None, only):
+        notes: list[str] = []
+        found = self._found(only, notes)
+        for line in notes:
+            self._settings.warn(line)
+        return found
+
+    def _found(self, only: str | None, notes: list[str]) -> list[str]:
+        if not self._store.has_journal() and not self._differences(None, only, notes):
             return []
         with self._locked(writes=False):
             try:
                 journal, left = self._store.journal(), _LEFT_BEHIND
             except DamagedStateError as error:
                 journal, left = None, f"{error}; {error.hint}"
-            found = self._differences(journal, only)
+            found = self._differences(journal, only, notes)
             return [*found, left] if self._store.has_journal() else found
 
-    def _differences(self, journal: State | None, only: str | None) -> list[str]:
+    def _differences(self, journal: State | None, only: str | None, notes: list[str]) -> list[str]:
+        """What differs; `notes` come to hold what does not, and is to be known."""
         stamp = self._store.verified.stamp()
         state = self._store.load()
         self._bring_here(state)
@@ -82,8 +90,7 @@ class Maintenance(Clearance):
             absent = kernel.absent(set(map(host_ip_of, state.mappings)))
             owned = kernel.scope(state) | (kernel.scope(journal) if journal else NOWHERE)
             unknown = self._unknown(kernel, owned).differences()
-            for line in [*plan.rules.notes, *kernel.notes(state, all_of_it=False)]:
-                self._settings.warn(line)
+            notes[:] = [*plan.rules.notes, *kernel.notes(state, all_of_it=False)]
             return [*blocked, *plan.differences(), *plan.loose, *overruled, *absent, *unknown]
 
     def _compared(

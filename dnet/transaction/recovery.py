@@ -153,6 +153,9 @@ class Recovery:
         """
         self._settle(state, kernel, had_rules=state.uses_firewall)
         scope = kernel.scope(state).with_attachments(state) | beyond
+        former = state.former_firewall
+        if former and kernel.rules(former).may_be_in_force:  # As a saved file brings back.
+            scope |= kernel.former_scope(state)
         if journal is None:
             return kernel.planner.converge(state, scope)
         left = kernel.scope(journal).with_attachments(journal)

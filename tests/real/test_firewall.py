@@ -226,3 +226,37 @@ def test_a_chain_means_nothing_with_nftables(machine: Lab) -> None:
     assert "DNET-tcp-8192" in refusal.message
     assert firewall(host) == "nftables"
     host.quiet("check")
+
+
+def test_what_a_saved_file_brings_back_of_the_former_one_is_found_and_goes(town: Town) -> None:
+    host, there = town.host, firewall(town.host)
+    save = {"iptables": "iptables-save", "nftables": "nft list table inet dnet"}[there]
+    load = {"iptables": "iptables-restore", "nftables": "nft -f -"}[there].split()
+    saved = host.run("sh", "-c", save)
+    host.ok("firewall", "use", OTHER[there])
+    host.run(*load, stdin=saved)
+    found = host.dnet("check")
+    assert found.returncode == STATUS["drift"]
+    host.ok("restore")
+    assert "DNET" not in host.run("sh", "-c", f"{save} || true")
+    host.quiet("check")
+    town.client.reaches("web", "tcp", "10.99.0.1", 8080)
+    host.ok("firewall", "use", there)
+    host.quiet("check")
+
+
+def test_the_last_bridge_leaves_no_jump_to_what_stays(machine: Lab) -> None:
+    host = machine.host()
+    host.ok("bridge", "init", "--address", "172.17.42.1/16")
+    host.ok("interface", "allocate", "web")
+    host.ok("map", "add", "web", "8080:80")
+    host.run("iptables", "-A", "DNET-USER", "-s", "192.0.2.1", "-j", "DROP")
+    host.ok("firewall", "use", "nftables")
+    assert any("-j DNET-USER" in line for line in host.rules())
+    done = host.dnet("bridge", "remove", "dnet0", "--force")
+    assert done.returncode == 0
+    assert "DNET-USER" in done.stderr
+    assert [line for line in host.rules() if "DNET" in line] == [
+        "-N DNET-USER",
+        "-A DNET-USER -s 192.0.2.1/32 -j DROP",
+    ]

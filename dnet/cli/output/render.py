@@ -153,7 +153,15 @@ def _is_drawn(things: Sized) -> bool:
 
 
 def _pairs(item: Item) -> list[list[str]]:
-    return [[key.replace("_", " "), displayed(plain(value))] for key, value in item.items()]
+    return [line for key, value in item.items() for line in _pair(key.replace("_", " "), value)]
+
+
+def _pair(key: str, value: Any) -> list[list[str]]:
+    """A key and its value; of several sentences each on a line of its own."""
+    if isinstance(value, list) and any(isinstance(one, str) and " " in one for one in value):
+        first, *rest = map(displayed, value)
+        return [[key, first], *(["", one] for one in rest)]
+    return [[key, displayed(plain(value))]]
 
 
 def widths(cells: Sequence[Sequence[str]], least: Sequence[int] = ()) -> list[int]:

@@ -31,6 +31,10 @@ class Rules(Protocol):
         """Those of which there may be rules where no store tells."""
 
     @property
+    def may_be_in_force(self) -> bool:
+        """Whether anything bears dnet's names, as far as a quick look tells."""
+
+    @property
     def generation(self) -> int | None:
         """A number that whoever changes a rule moves on; None where there is none."""
 
@@ -62,6 +66,7 @@ class NoRules:
     variant = None
     is_there = False
     families = (V4,)
+    may_be_in_force = False
     generation = None
 
     def trust(self, _generation: int, /) -> None:

@@ -15,7 +15,7 @@ from dnet.errors import ConflictError, RulesUnreadableError
 from dnet.firewall.door import Chain
 from dnet.firewall.iptables.backend import Change
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import TABLES, Commands, in_order, plain
+from dnet.firewall.iptables.rules import OWN, TABLES, Commands, in_order, plain
 from dnet.firewall.traffic import filtered
 from dnet.host import system
 from dnet.host.firewall import lookups, nf_tables, program
@@ -56,6 +56,18 @@ class Rules:
         """Those of which there may be rules of anybody's."""
         is_used = system.find_program(V6.xtables) is not None and self._tables(V6) & {*TABLES}
         return FAMILIES if is_used else (V4,)
+
+    @property
+    def may_be_in_force(self) -> bool:
+        """Whether there is a chain of dnet's; with iptables-legacy, whether there is any table."""
+        if not self.is_there:
+            return False
+        try:
+            if self.variant == "legacy":
+                return bool(self._tables(V4))
+            return not nf_tables.chains(V4).isdisjoint((one.table, one.name) for one in OWN)
+        except OSError:
+            return False
 
     @property
     def generation(self) -> None:

@@ -56,6 +56,18 @@ def tables(of: Family) -> set[str]:
     return {_text(name) for name in found if name}
 
 
+def has_table(name: str) -> bool:
+    """Whether there is a table of that name of the family inet. Raises OSError."""
+    found = (nlsocket.attributes(body).get(_TABLE_NAME) for _, body in _dump(_GET_TABLE, _INET))
+    return name in {_text(one) for one in found if one}
+
+
+def chains(of: Family) -> set[tuple[str, str]]:
+    """Tables and chains of the family ip, or ip6. Raises OSError."""
+    found = (nlsocket.attributes(body) for _, body in _dump(_GET_CHAIN, of.number))
+    return {(_text(one[_CHAIN_TABLE]), _text(one[_CHAIN_NAME])) for one in found}
+
+
 def tables_with_sets(of: Family) -> set[str]:
     """The tables of the family ip, or ip6, that have a set or a map, be it one without a name.
 

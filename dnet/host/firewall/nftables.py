@@ -64,6 +64,14 @@ class Rules:
         program.found("nft", HINT)
 
     @property
+    def may_be_in_force(self) -> bool:
+        """Whether there is a table of dnet's name."""
+        try:
+            return self.is_there and nf_tables.has_table(TRACE.name)
+        except OSError:
+            return False
+
+    @property
     def generation(self) -> int | None:
         """The kernel's; None where it does not tell."""
         try:
