@@ -524,9 +524,13 @@ _dnet_offer_namespaces() {
 # without anything that the shell would take for more than a name.
 _dnet_fit() {
     local IFS=' ' typed=$lead$word i
+    # Its brackets could at most stand for a file of that name, and are what one types.
+    local endpoint='^\[[0-9a-f:]+\]:[0-9a-z/-]+$'
     if [[ "${COMPREPLY[*]}" == *[!A-Za-z0-9_./:=\ +-]* ]]; then
         for i in "${!COMPREPLY[@]}"; do
-            if [[ ! $quoted ]]; then
+            if [[ ${COMPREPLY[i]} =~ $endpoint ]]; then
+                continue
+            elif [[ ! $quoted ]]; then
                 printf -v 'COMPREPLY[i]' %q "${COMPREPLY[i]}"
             elif [[ ${COMPREPLY[i]} == *[!A-Za-z0-9_./:=+-]* ]]; then
                 unset 'COMPREPLY[i]'

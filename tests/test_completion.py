@@ -33,6 +33,13 @@ CHANGES = "--dry-run -j --json --format -h --help"
 # A name that a device may have, and that no shell may carry out.
 TRAP = "x$(>trap)"
 
+ELSEWHERE = f"""\
+bridge far0
+bridge {TRAP}
+mapping [::]:8080/tcp
+mapping [::1]:9000-9009/udp
+"""
+
 # What is typed, and what is offered. FOLDER has a file, a folder and the store of elsewhere.
 CASES = {
     "": COMMANDS,
@@ -79,6 +86,7 @@ CASES = {
     "map remove 0.0.0.0:": "0.0.0.0:8080/tcp 0.0.0.0:9000-9009/udp",
     "map remove 0.0.0.0:8": "0.0.0.0:8080/tcp",
     "map remove --if-exists 0.0.0.0:8080/tcp ": "0.0.0.0:9000-9009/udp",
+    "--state-dir FOLDER/elsewhere map remove ": "[::]:8080/tcp [::1]:9000-9009/udp",
     # links
     "link add ": "web db host",
     "link add web ": "db",
@@ -117,7 +125,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "state").mkdir()
     (folder / "state" / "names").write_text(nametext.write(lab()))
     (folder / "files" / "elsewhere").mkdir(parents=True)
-    (folder / "files" / "elsewhere" / "names").write_text(f"bridge far0\nbridge {TRAP}\n")
+    (folder / "files" / "elsewhere" / "names").write_text(ELSEWHERE)
     (folder / "files" / "lines").touch()
     (folder / "far").symlink_to(folder / "files" / "elsewhere")
     yield folder
@@ -258,6 +266,16 @@ def test_bash_where_words_end_elsewhere(bash: Terminal, folder: Path) -> None:
             assert pressed(bash, keys, folder) == expected(keys, folder), keys
     finally:
         bash.words("COMP_WORDBREAKS=$breaks; dnet")
+
+
+@pytest.mark.parametrize("begun", ["[", "[::", "[::]", "[::]:", "[::]:80", '"[::]:'])
+def test_bash_completes_an_address_that_stands_in_brackets(bash: Terminal, begun: str) -> None:
+    line = f"dnet --state-dir far map remove [::1]:9000-9009/udp {begun}\t"
+    assert bash.words(line)[-2:] == ["[::1]:9000-9009/udp", "[::]:8080/tcp"]
+
+
+def test_zsh_completes_an_address_that_stands_in_brackets(zsh: Terminal) -> None:
+    assert zsh.words("dnet --state-dir far map remove \\[::]:\t")[-1] == "[::]:8080/tcp"
 
 
 def test_bash_completes_no_name_into_quotes_that_would_do_something_there(bash: Terminal) -> None:
