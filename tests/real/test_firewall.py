@@ -151,6 +151,23 @@ def test_what_an_administrator_drops_stays_dropped(town: Town) -> None:
     assert [line for line in done.stderr.splitlines() if "user" in line.lower()], done
 
 
+def test_what_a_drop_of_the_administrator_s_looks_up_stays(machine: Lab) -> None:
+    host = machine.host()
+    host.ok("bridge", "init", "--firewall", "nftables", "--address", "172.17.42.1/16")
+    client, web = machine.outside(host), machine.node()
+    host.ok("attach", "web", "--netns", web.netns, "-p", "8080:80")
+    web.listen("tcp", 80, "web")
+    client.reaches("web", "tcp", "10.99.0.1", 8080)
+    host.run("nft", "add rule inet dnet user ip saddr 10.99.0.0/24 oifname @bridges drop")
+    client.misses("tcp", "10.99.0.1", 8080)
+    host.ok("firewall", "use", "iptables")
+    client.misses("tcp", "10.99.0.1", 8080)
+    host.quiet("check")
+    host.ok("firewall", "use", "nftables")
+    client.misses("tcp", "10.99.0.1", 8080)
+    host.quiet("check")
+
+
 def test_a_dry_run_shows_both_and_changes_nothing(town: Town) -> None:
     host, there = town.host, firewall(town.host)
     before = host.everything()

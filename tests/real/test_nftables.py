@@ -149,6 +149,41 @@ WRECKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "type filter hook forward priority 0; policy drop;",
         ),
     ),
+    "a chain without its hook": (
+        ("delete chain inet dnet guard", "add chain inet dnet guard"),
+        (
+            "inet dnet guard: declared otherwise",
+            *(
+                f"inet dnet guard: missing: {rule}"
+                for rule in layout.objects()[layout.Object("chain", "guard")][1:]
+            ),
+        ),
+    ),
+    "a chain of which something is said": (
+        (
+            "delete chain inet dnet redirects",
+            'add chain inet dnet redirects { comment "mine"; '
+            "type filter hook output priority 0; policy accept; }",
+        ),
+        (
+            'inet dnet redirects: declared otherwise: comment "mine" '
+            "type filter hook output priority 0; policy accept;",
+            *(
+                f"inet dnet redirects: missing: {rule}"
+                for rule in layout.objects()[layout.Object("chain", "redirects")][1:]
+            ),
+        ),
+    ),
+    "spans of what has names": (
+        (
+            "add element inet dnet range4 { 6-17 . 1-5 : 192.0.2.1 }",
+            'add element inet dnet home4 { 192.0.2.0/24 . "eth*" }',
+        ),
+        (
+            'inet dnet home4: not dnet\'s: 192.0.2.0/24 . "eth*"',
+            "inet dnet range4: not dnet's: 6-17 . 1-5 : 192.0.2.1",
+        ),
+    ),
     "asleep": (
         ("add table inet dnet { flags dormant; }",),
         ("inet dnet: not dnet's: flags dormant",),
@@ -305,6 +340,73 @@ def test_a_rule_of_the_administrator_s_may_hold_what_has_to_go(host: Host) -> No
     host.quiet("check")
 
 
+def test_an_element_of_the_administrator_s_may_lead_to_a_chain(host: Host) -> None:
+    nft(
+        host,
+        "add map inet dnet user-ways { type inet_service : verdict; }",
+        "add element inet dnet user-ways { 9999 : jump refuse }",
+        "add rule inet dnet user tcp dport vmap @user-ways",
+    )
+    host.quiet("check")
+    mine = users(host)
+    nft(
+        host,
+        "delete element inet dnet user-ways { 9999 }",
+        "flush chain inet dnet forward",
+        "flush chain inet dnet siblings",
+        "delete chain inet dnet refuse",
+        "add chain inet dnet refuse { type filter hook forward priority 3; }",
+        "add chain inet dnet user-more",
+        "add map inet dnet user-ways2 { typeof tcp dport : verdict; }",
+    )
+    host.ok("restore")
+    nft(
+        host,
+        "delete map inet dnet user-ways2",
+        "delete chain inet dnet user-more",
+        "add element inet dnet user-ways { 9999 : jump refuse }",
+    )
+    for bridge in ("dnet0", "dnet1"):
+        done = host.dnet("bridge", "remove", bridge, "--force")
+        assert done.returncode == 0, done
+    assert "the table inet dnet stays" in done.stderr
+    assert users(host) == mine
+
+
+HELD = {
+    "counter": ("add counter inet dnet other", 'counter name "other"'),
+    "set": ("add set inet dnet other { type ipv4_addr; }", "ip saddr @other drop"),
+    "ct helper": (
+        'add ct helper inet dnet other { type "ftp" protocol tcp; }',
+        'tcp dport 21 ct helper set "other"',
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HELD)
+def test_what_somebody_else_s_holds_is_named(host: Host, kind: str) -> None:
+    made, rule = HELD[kind]
+    nft(host, made, f"add rule inet dnet user {rule}")
+    before = host.everything()
+    refusal = host.fails(STATUS["failed"], "restore", code="failed")
+    assert f"inet dnet user: a rule that is not dnet's holds the {kind} other" in refusal.message
+    assert rule in refusal.message
+    assert host.everything() == before
+
+
+def test_a_chain_user_at_a_hook_is_no_chain_to_jump_to(host: Host) -> None:
+    nft(
+        host,
+        "flush chain inet dnet forward",
+        "delete chain inet dnet user",
+        'add chain inet dnet user { comment "x"; type filter hook forward priority 0; }',
+    )
+    before = host.everything()
+    refusal = host.fails(STATUS["failed"], "restore", code="failed")
+    assert "inet dnet user: no rule can lead to this chain" in refusal.message
+    assert host.everything() == before
+
+
 FOREIGN = {
     "somebody else's": (
         "add table inet dnet",
@@ -326,12 +428,12 @@ def test_a_table_that_is_not_this_store_s_is_a_conflict(nftables: Lab, name: str
 
 def test_a_foreign_table_in_the_place_of_dnet_s_is_a_conflict(host: Host) -> None:
     nft(host, "delete table inet dnet", *FOREIGN["somebody else's"])
-    before = host.snapshot()
+    before = host.everything()
     assert found(host) == ["inet dnet: the table is not dnet's"]
-    refusal = host.fails(STATUS["conflict"], "restore")
-    assert refusal.message == "there is a table inet dnet, which dnet did not make"
-    assert host.dnet("map", "add", "web", "99").returncode == STATUS["conflict"]
-    assert host.snapshot() == before
+    for line in ("restore", "map add web 99", "map remove 8080", "link remove web db"):
+        refusal = host.fails(STATUS["conflict"], *line.split())
+        assert refusal.message == "there is a table inet dnet, which dnet did not make"
+        assert host.everything() == before
     nft(host, "delete table inet dnet")
     host.ok("restore")
     host.quiet("check")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from itertools import takewhile
 
 from dnet.errors import DnetError
 from dnet.firewall.door import Finding
@@ -24,6 +25,7 @@ from dnet.firewall.nftables.layout import (
     THE_USERS,
     TO_USER,
     TRACE,
+    USER,
     Object,
     Objects,
     objects,
@@ -34,7 +36,7 @@ from dnet.values.family import Families
 Lines = tuple[str, ...]
 
 _EVERY = objects(SHAPES[-1])
-_HOLDING = r"(?:@|\b(?:jump|goto) ){}(?![\w./\\-])"
+_HOLDING = r"(?:@|\b(?:jump|goto) ){0}(?![\w./\\-])|(?:\bname|\bset|:) \"{0}\""
 
 
 def is_dnets(table: Table) -> bool:
@@ -74,8 +76,13 @@ def gone(table: Table, *, goes_on: bool) -> Change:
     held = [one for one in mine if one in jumps or _holding(table, one)]
     if all(one in held and _rules(one, mine[one]) == jumps.get(one, ()) for one in mine):
         return Change()
+    # What those that go on to drop look something up in stays as it is.
+    filled = [one for one in held if goes_on and one.kind != CHAIN]
     return Change(
-        ahead=(*_emptied(mine), *_deleted([one for one in mine if one not in held])),
+        ahead=(
+            *_emptied(one for one in mine if one not in filled),
+            *_deleted([one for one in mine if one not in held]),
+        ),
         behind=tuple(
             Command(f"add rule {TABLE} {one.name}", rule)
             for one, rules in jumps.items()
@@ -129,7 +136,7 @@ def difference(seen: Seen, table: Table, elements: Elements, of: Families) -> Ch
             *(Finding(TRACE, FOREIGN, line) for line in about),
             *(Finding(one.chain, f"the {one.kind} is missing") for one in missing),
             *(Finding(one.chain, _unwanted(one)) for one in foreign),
-            *(Finding(one.chain, "declared otherwise", there[one][0]) for one in anew),
+            *(Finding(one.chain, "declared otherwise", _declaration(one, there)) for one in anew),
             *(told for one in refilled for told in _told(one, there[one], spelled[one])),
             *of_elements(going, FOREIGN),
             *of_elements(coming, MISSING),
@@ -160,7 +167,7 @@ def has_administrators(table: Table) -> bool:
 
 def _head(one: Object, lines: Lines) -> Lines:
     """What an object is declared with: the rules of a chain come behind it."""
-    return lines if one.kind != CHAIN else tuple(line for line in lines[:1] if _is_base(line))
+    return lines if one.kind != CHAIN else tuple(takewhile(_is_declared, lines))
 
 
 def _rules(one: Object, lines: Lines) -> Lines:
@@ -169,6 +176,15 @@ def _rules(one: Object, lines: Lines) -> Lines:
 
 def _is_base(line: str) -> bool:
     return line.startswith("type ")
+
+
+def _is_declared(line: str) -> bool:
+    """Whether a line of a chain is no rule of it."""
+    return _is_base(line) or line.startswith("comment ")
+
+
+def _declaration(one: Object, there: Objects) -> str | None:
+    return " ".join(_head(one, there[one])) or None
 
 
 def _emptied(mine: Iterable[Object]) -> Iterator[Command]:
@@ -222,23 +238,29 @@ def _told(one: Object, lines: Lines, wanted: Lines) -> Iterator[Finding]:
 
 
 def _refusal(table: Table, leaving: Iterable[Object]) -> DnetError | None:
-    """Why something cannot be deleted: a rule of the administrator's uses it."""
+    """Why something cannot be made as it should be: something of the administrator's uses it."""
     for one in leaving:
-        for user, rule in _holding(table, one):
+        for user, line in _holding(table, one):
+            what = "a rule" if user.kind == CHAIN else "an element"
             return DnetError(
-                f"{TABLE} {user.name}: a rule that is not dnet's holds the {one.kind} {one.name}, "
-                f"which has to be made anew: {rule}",
-                f"take it away; to see its handle: nft -a list chain {TABLE} {user.name}",
+                f"{TABLE} {user.name}: {what} that is not dnet's holds the {one.kind} {one.name}, "
+                f"which has to go or be made anew: {line}",
+                f"take it away; to see it: nft -a list {user.kind} {TABLE} {user.name}",
             )
+    if hook := next(filter(_is_base, table.objects.get(THE_USERS, ())), None):
+        return DnetError(
+            f"{TABLE} {USER}: no rule can lead to this chain, for it is one at a hook: {hook}",
+            f"keep its rules, and make it anew without a hook: nft list chain {TABLE} {USER}",
+        )
     return None
 
 
 def _holding(table: Table, held: Object) -> list[tuple[Object, str]]:
-    """The rules of the administrator's that use an object."""
+    """The rules of the administrator's, and the elements of maps, that use an object."""
     return [
         (one, line)
         for one, lines in table.objects.items()
-        if one.is_administrators and one.kind == CHAIN
+        if one.is_administrators and one.kind in (CHAIN, "map")
         for line in lines
         if _names(line, held)
     ]

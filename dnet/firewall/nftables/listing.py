@@ -10,6 +10,8 @@ from dnet.firewall.nftables.elements import NONE, Elements
 from dnet.firewall.nftables.layout import Object, Objects, objects
 from dnet.values.family import Families, Family
 
+# What the elements of a map may lead to by name, as an address is not.
+_LEADING = re.compile(r"type(?:of)? .* : (?:verdict|counter|quota|limit|synproxy|secmark|ct \w+)")
 _HANDLE = re.compile(r" # handle (\d+)\Z")
 
 
@@ -18,6 +20,14 @@ class Table(NamedTuple):
 
     about: tuple[str, ...]
     objects: Objects
+
+    def leading(self) -> list[Object]:
+        """The maps of the administrator's whose elements lead to chains and more, by name."""
+        return [
+            one
+            for one, lines in self.objects.items()
+            if one.is_administrators and any(map(_LEADING.fullmatch, lines))
+        ]
 
 
 class Rule(NamedTuple):

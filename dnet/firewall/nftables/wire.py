@@ -91,6 +91,10 @@ def _span(field: _Field, begin: bytes, end: bytes) -> str:
     size = high - low + 1
     if field.shown in (_ipv4, _ipv6) and not size & size - 1 and not low % size:
         return f"{field.text(begin)}/{field.size * 8 - size.bit_length() + 1}"
+    if field.shown == _device and end.rstrip(b"\xff") == (start := begin.rstrip(b"\0")):
+        return f'"{start.decode(errors="surrogateescape")}*"'
+    if field.shown == _protocol:
+        return f"{low}-{high}"  # By their names nft does not know them here.
     return f"{field.text(begin)}-{field.text(end)}"
 
 

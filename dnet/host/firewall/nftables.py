@@ -25,6 +25,7 @@ from dnet.values.family import FAMILIES, V4, Families, Family
 
 HINT = "apt-get install nftables"
 _LIST = ("nft", "--terse", "--numeric-priority", "list", "ruleset", "inet")
+_LIST_MAP = ("nft", "list", "map")
 _FORWARD = ("nft", "--handle", "--stateless", "--numeric-priority", "list", "chain")
 _NEEDED = (0, 9, 7)  # The first with comments of tables.
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -86,7 +87,7 @@ class Rules:
     def read(self, families: Families) -> Seen:
         """The table as it is listed, its elements, and iptables-nft's FORWARD of some families."""
         is_trusted = self._trusted is not None and self._trusted == self.generation
-        table = listing.tables(self._run(_LIST)).get(TABLE)
+        table = self._table()
         spelled = cache(partial(self._spelled, table))
         try:
             elements = None if is_trusted and _is_known(table) else _elements(table, spelled)
@@ -107,6 +108,16 @@ class Rules:
         bridges = filtered(state.bridges.values())
         published = partial(packet.published, state)
         return foreign.stopping(NFTABLES, bridges, published, outward)
+
+    def _table(self) -> Table | None:
+        """The table as it is listed, with the elements of what may lead to something of it."""
+        table = listing.tables(self._run(_LIST)).get(TABLE)
+        if table is None:
+            return None
+        for one in table.leading():
+            told = listing.tables(self._run((*_LIST_MAP, *TABLE.split(), one.name)))
+            table.objects.update(told[TABLE].objects)
+        return table
 
     def _spelled(self, table: Table | None, of: Families) -> Objects:
         """How this nft prints what dnet declares for some families.
