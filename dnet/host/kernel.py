@@ -148,9 +148,8 @@ class Kernel(Parts):
         Raises what the first refused one raises; that of an attachment which nobody asked for is
         noted in the plan as blocked, and the others go on.
         """
-        for change in (plan.rules, *(change for _, change in plan.former)):
-            if change.refusal:
-                raise change.refusal
+        if refusal := plan.refusal:
+            raise refusal
         for step in plan.before:
             self._take(step)
         self._change(plan.rules, plan.firewall)

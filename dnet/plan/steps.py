@@ -8,6 +8,7 @@ guard of 127.0.0.0/8 before the setting that needs it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -174,6 +175,18 @@ class Plan:
         self.blocked[device] = told.advising(
             f"mend it in its network namespace, or: dnet detach {interface_id}"
         )
+
+    @property
+    def refusal(self) -> DnetError | None:
+        """Why rules cannot be changed, if that is known beforehand."""
+        refusals = (one.refusal for one in (self.rules, *(change for _, change in self.former)))
+        return next(filter(None, refusals), None)
+
+    def without_rules(self) -> Plan:
+        """The same plan but for what is done to rules."""
+        found = copy(self)
+        found.rules, found.former = UNCHANGED, []
+        return found
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """(kind, command line) of each step.

@@ -140,6 +140,8 @@ class Driver(Recovery):
 
     def _carry_out(self, outcome: Outcome[T], kernel: Kernel) -> None:
         state, plan = outcome.state, outcome.plan
+        if refusal := plan.refusal:
+            raise refusal
         state.serial += 1
         state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
         moves = plan.moves
@@ -195,6 +197,8 @@ class Driver(Recovery):
             plan = kernel.planner.converge(former, scope)
             plan.flows = list(flows.ended(back, former))
             plan.after += outcome.plan.back
+            if str(plan.refusal) == why and _is_whole(outcome.plan):
+                plan = plan.without_rules()  # What failed for the same reason has changed none.
             kernel.apply(plan)
             self._warn_of_blocked(plan, but=why)
             if error := self._left_over(plan, former):
@@ -209,6 +213,11 @@ class Driver(Recovery):
 def answered() -> None:
     """The answer is said: raise what has waited for it, and let what comes raise again."""
     signals.let_in()
+
+
+def _is_whole(plan: Plan) -> bool:
+    """Whether the rules of a plan are changed all at once, or not at all."""
+    return len(list(plan.rules.parts())) <= 1
 
 
 def _concerns_kernel(state: State, changes: list[Change]) -> bool:

@@ -161,6 +161,8 @@ class Maintenance(Clearance):
         """
         if plan:
             kernel.require()
+            if refusal := plan.refusal:
+                raise refusal
             self._note(partial(self._note_journal, state, anew=adopts), needed=adopts)
             kernel.apply(plan)
             for line in report.repaired(plan):
