@@ -49,8 +49,7 @@ class Clearance(Recovery):
             if not dry_run:
                 again = "dnet reset --unowned" if unowned else "dnet reset"
                 self._clear(known if is_whole else [], plan, kernel, again)
-            for line in plan.left:
-                self._settings.warn(line)
+            self._warn_of(plan.left)
             if left:
                 self._settings.warn(f"left alone, for this store does not know it: {left}; {HINT}")
             if not owned.bridges and not owns_names(self._store):

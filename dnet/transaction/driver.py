@@ -6,7 +6,7 @@ the facts about the machine; everything that makes it safe is here, once for all
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
@@ -107,10 +107,6 @@ class Driver(Recovery):
                     self._settings.warn(warning)
             for warning in kernel.absent(outcome.publishes_on):
                 self._settings.warn(warning)
-
-    def _warn_of(self, lines: Iterable[str]) -> None:
-        for line in lines:
-            self._settings.warn(line)
 
     # Deciding
 

@@ -60,8 +60,7 @@ class Maintenance(Clearance):
         """
         notes: list[str] = []
         found = self._found(only, notes)
-        for line in notes:
-            self._settings.warn(line)
+        self._warn_of(notes)
         return found
 
     def _found(self, only: str | None, notes: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
 from typing import NamedTuple
@@ -192,6 +192,10 @@ class Recovery:
         for line in report.repaired(plan, asked):
             self._settings.warn(f"repaired: {line}")
         self._warn_of_blocked(plan)
+
+    def _warn_of(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._settings.warn(line)
 
     def _warn_of_blocked(self, plan: Plan, but: str = "") -> None:
         for line in map(str, plan.blocked.values()):

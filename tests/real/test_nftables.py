@@ -478,14 +478,18 @@ def test_a_drop_of_the_administrator_s_comes_first(nftables: Lab) -> None:
 STOPPING: dict[str, Callable[[Host], str]] = {
     "policy": lambda host: host.run("iptables -P FORWARD DROP"),
     "last rule": lambda host: host.run("iptables -A FORWARD -j REJECT"),
+    "rule about some": lambda host: host.run(
+        "iptables -A FORWARD -s 10.99.0.0/24 -j DROP && iptables -A FORWARD -s 192.0.2.1 -j ACCEPT"
+    ),
 }
 
 
 @pytest.mark.parametrize("stopping", STOPPING)
 def test_beside_a_forward_that_drops(nftables: Lab, stopping: str) -> None:
     """Published ports answer, and nothing else that it has stopped."""
-    host = nftables.host()
+    host, again = nftables.host(), "iptables-save | iptables-restore"
     STOPPING[stopping](host)
+    host.run(again)
     before = host.run("iptables-save", "-t", "filter")
     others = host.run("nft", "list", "table", "ip", "filter")
     client = nftables.outside(host)
@@ -512,6 +516,7 @@ def test_beside_a_forward_that_drops(nftables: Lab, stopping: str) -> None:
     client.reaches("web", "tcp", "172.17.0.2", 81)
     host.quiet("check")
     host.run("iptables -D FORWARD 1")
+    host.run(again)
     missing = 'ip filter FORWARD: missing: iifname "dnet0" counter accept comment "dnet"'
     assert missing in found(host)
     host.ok("restore")

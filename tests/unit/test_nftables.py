@@ -295,6 +295,14 @@ def of_ipv4(chain: Forward | None) -> dict[Family, Forward]:
     return {V4: chain} if chain else {}
 
 
+@pytest.mark.parametrize("gap", ["  ", ' xt match "comment" '])
+def test_a_comment_that_nft_does_not_print_is_one(gap: str) -> None:
+    text = OURS[2].text.replace(" counter", f"{gap}counter").removesuffix(' comment "dnet"')
+    chain = f"table ip filter {{\n\tchain FORWARD {{ # handle 1\n\t\t{text} # handle 7\n\t}}\n}}\n"
+    assert listed_forward(chain, {"7": "dnet"}).rules == (Rule(OURS[2].text, "7"),)
+    assert listed_forward(chain).rules != (Rule(OURS[2].text, "7"),)
+
+
 def bridges(*access: bool | None) -> list[Bridge]:
     state = State()
     for number, one in enumerate(access):
@@ -313,7 +321,27 @@ def bridges(*access: bool | None) -> list[Bridge]:
         (Forward(False, (Rule("counter reject with icmp type host-unreachable", "9"),)), True),
         (Forward(False, (Rule('counter xt target "REJECT"', "9"),)), True),
         (Forward(False, (Rule('iifname "dnet0" oifname "dnet0" counter drop', "9"),)), False),
-        (Forward(False, (Rule("counter drop", "8"), Rule("counter accept", "9"))), False),
+        (Forward(False, (Rule("counter drop", "8"), Rule("counter accept", "9"))), True),
+        (Forward(True, (Rule("counter accept", "8"), Rule("counter drop", "9"))), False),
+        (Forward(False, (Rule("counter drop", "8"), Rule("counter", "9"))), True),
+        *(
+            (Forward(False, (Rule(rule, "8"), Rule("ip saddr 192.0.2.1 counter", "9"))), closes)
+            for rule, closes in (
+                ("ip saddr 192.0.2.0/24 counter drop", True),
+                ('iifname "eth*" counter reject', True),
+                ("ct state invalid counter drop", False),
+                ("ct state new,untracked counter drop", True),
+                ("ip daddr 10.0.0.0/30 tcp dport 22 counter drop", True),
+                ("ip daddr 10.9.0.1 counter drop", False),
+                ('oifname "docker0" counter drop', False),
+                ('oifname != "docker0" counter drop', True),
+                ('oifname != "dnet0" counter drop', False),
+                ('oifname "dn*" counter drop', True),
+                ('oifname "dn\\*" counter drop', False),
+                ('iifname "dnet1" counter drop comment "of mine"', False),
+                ('counter jump drop comment "drop"', False),
+            )
+        ),
     ],
 )
 def test_what_a_forward_has_stopped_stays_so_unless_by_name(
@@ -325,14 +353,15 @@ def test_what_a_forward_has_stopped_stays_so_unless_by_name(
 
 def test_what_is_put_into_a_forward_is_all_of_it_or_nothing() -> None:
     two = bridges(None, None)
-    assert forward.difference(of_ipv4(Forward(False, OURS)), two) == ([], [])
-    assert forward.difference({}, two) == ([], [])
-    commands, findings = forward.difference(of_ipv4(Forward(False, OURS[1:])), two)
+    assert forward.difference(of_ipv4(Forward(False, OURS)), two, ()) == ([], [])
+    assert forward.difference({}, two, ()) == ([], [])
+    commands, findings = forward.difference(of_ipv4(Forward(False, OURS[1:])), two, ())
     assert [one.rule for one in findings] == [OURS[0].text]
     assert sum(one.words.startswith("delete") for one in commands) == 3
     assert [one.what for one in commands[3:]] == [one.text for one in reversed(OURS)]
-    commands, findings = forward.difference(of_ipv4(Forward(False, OURS)), [])
+    commands, findings = forward.difference(of_ipv4(Forward(False, OURS)), [], two)
     assert len(commands) == len(findings) == 4
+    assert forward.difference(of_ipv4(Forward(False, OURS)), [], ()) == ([], [])
 
 
 def table(**changed: tuple[str, ...]) -> Table:
@@ -400,7 +429,7 @@ def test_the_chain_of_each_family_has_the_bridges_that_are_of_it() -> None:
     both = list(state.bridges.values())
     chains = {V4: Forward(drops=False), V6: Forward(drops=True)}
     assert forward.opened(chains, both) == ["dnet0"]
-    commands, findings = forward.difference(chains, both)
+    commands, findings = forward.difference(chains, both, ())
     assert [one.rule for one in findings if one.chain.family is V4] == [one.text for one in OURS]
     assert [one.rule for one in findings if one.chain.family is V6] == [
         one.text for one in OURS if "dnet0" in one.text

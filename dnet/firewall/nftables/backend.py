@@ -113,7 +113,7 @@ class Nftables:
                 change = change._replace(left=(_left(former),))
         else:
             change = Change()
-        beside, found = forward.difference(seen.forward, bridges)
+        beside, found = forward.difference(seen.forward, bridges, former.bridges)
         return change._replace(
             beside=tuple(beside),
             findings=(*change.findings, *found),

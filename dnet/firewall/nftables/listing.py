@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from dnet.firewall.nftables.elements import NONE, Elements
@@ -12,6 +13,7 @@ from dnet.values.family import Families, Family
 
 # What the elements of a map may lead to by name, as an address is not.
 _LEADING = re.compile(r"type(?:of)? .* : (?:verdict|counter|quota|limit|synproxy|secmark|ct \w+)")
+_MATCH = re.compile(r'xt match "?comment"?')
 _HANDLE = re.compile(r" # handle (\d+)\Z")
 
 
@@ -88,12 +90,19 @@ def _block(lines: Iterator[str]) -> Iterator[str]:
             yield line.strip()
 
 
-def forward(listing: str) -> Forward:
-    """The chain of a listing that has it alone, with handles."""
+def forward(listing: str, comments: Mapping[str, str] = MappingProxyType({})) -> Forward:
+    """The chain of a listing that has it alone, with handles.
+
+    `comments` are those that iptables-restore has made a match of, by handles: nft prints a gap
+    for them, or the name of the match.
+    """
     rules, drops = [], False
     for line in map(str.strip, listing.splitlines()):
         if line.startswith("type "):
             drops = "policy drop;" in line
         elif (handle := _HANDLE.search(line)) and not line.startswith("chain "):
-            rules.append(Rule(line[: handle.start()], handle[1]))
+            text = line[: handle.start()]
+            if comment := comments.get(handle[1]):
+                text = f'{" ".join(_MATCH.sub("", text).split())} comment "{comment}"'
+            rules.append(Rule(text, handle[1]))
     return Forward(drops, tuple(rules))

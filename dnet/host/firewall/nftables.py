@@ -145,7 +145,8 @@ class Rules:
         for family in families:
             at = (family.nft, *_OF_IPTABLES)
             if at in there:
-                yield family, listing.forward(self._run((*_FORWARD, *at)))
+                comments = _comments(family)
+                yield family, listing.forward(self._run((*_FORWARD, *at)), comments)
 
     def _run(self, words: tuple[str, ...], text: str = "") -> str:
         try:
@@ -163,6 +164,13 @@ class Rules:
             return None
         needed = ".".join(map(str, _NEEDED))
         return KernelError(f"nft is of version {version[0]}, and {needed} is needed", HINT)
+
+
+def _comments(family: Family) -> dict[str, str]:
+    try:
+        return dict(nf_tables.comments(family, *_OF_IPTABLES))
+    except OSError:
+        return {}
 
 
 def _text(change: Change) -> str:
