@@ -17,7 +17,9 @@ PROGRAMS = {IPTABLES: ("iptables", "iptables"), NFTABLES: ("nft", "nftables")}
 
 
 def choose(state: State, facts: Facts, asked: str | None, *, is_needed: bool) -> None:
-    """Let the first bridge with rules decide: by name, else the first whose programs are there.
+    """Let the first bridge with rules decide: by name, else what was chosen before, else the first.
+
+    Of those that nobody named the programs have to be there.
 
     Raises ConflictError where the store has another one, KernelError where one `is_needed` and
     there is none.
@@ -51,7 +53,8 @@ def use(state: State, facts: Facts, *, name: str) -> None:
 
 def _decide(state: State, facts: Facts, named: str | None, *, is_needed: bool) -> None:
     if named is None and is_needed:
-        named = next(facts.firewalls(), None)
+        chosen = (one for one in facts.firewalls() if one == state.firewall)
+        named = next(chosen, None) or next(facts.firewalls(), None)
         if named is None:
             raise KernelError(
                 "neither iptables nor nft is there",

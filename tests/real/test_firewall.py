@@ -151,6 +151,34 @@ def test_what_an_administrator_drops_stays_dropped(town: Town) -> None:
     assert [line for line in done.stderr.splitlines() if "user" in line.lower()], done
 
 
+@pytest.mark.parametrize("last", ["bridge remove --force dnet0", "reset --yes"])
+@pytest.mark.parametrize("there", OTHER)
+def test_what_is_kept_of_an_administrator_s_goes_on_until_the_last_bridge(
+    machine: Lab, there: str, last: str
+) -> None:
+    host = machine.host()
+    others = "-s 192.0.2.1 -j ACCEPT"
+    host.iptables(f"-A FORWARD {others}")
+    host.ok("bridge", "init", "--firewall", there, "--address", "172.17.42.1/16")
+    host.ok("interface", "allocate", "web")
+    host.ok("map", "add", "web", "8080:80")
+    host.run("sh", "-c", DROP[there])
+    host.ok("firewall", "use", OTHER[there])
+    done = host.dnet(*last.split())
+    assert done.returncode == 0
+    named = {"iptables": "the chain DNET-USER stays", "nftables": "the table inet dnet stays"}
+    (line,) = done.stderr.splitlines()
+    assert named[there] in line
+    assert [one for one in host.rules() if one.startswith("-A FORWARD")] == [
+        "-A FORWARD -s 192.0.2.1/32 -j ACCEPT"
+    ]
+    assert "hook" not in host.run("sh", "-c", "nft list table inet dnet 2>&1 || true")
+    assert "81" in host.run("sh", "-c", "iptables -S; nft list table inet dnet 2>&1 || true")
+    host.run("sh", "-c", line.rpartition(": ")[2])
+    host.ok("bridge", "init", "--address", "172.17.42.1/16")
+    host.quiet("check")
+
+
 def test_what_a_drop_of_the_administrator_s_looks_up_stays(machine: Lab) -> None:
     host = machine.host()
     host.ok("bridge", "init", "--firewall", "nftables", "--address", "172.17.42.1/16")
@@ -229,6 +257,23 @@ def test_without_iptables_it_is_nftables(machine: Lab) -> None:
         "icc_by": "isolated-ports",
         "overruled_by": [],
     }
+
+
+@pytest.mark.parametrize("options", [(), ("--no-iptables",)])
+def test_what_is_used_without_a_bridge_is_what_the_first_one_has(
+    machine: Lab, options: tuple[str, ...]
+) -> None:
+    host = machine.host()
+    if options:
+        host.ok("bridge", "init", "dnet1", "--address", "172.18.42.1/16", *options)
+    host.ok("firewall", "use", "nftables")
+    assert firewall(host) == "nftables"
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    assert firewall(host) == "nftables"
+    host.quiet("check")
+    host.ok("bridge", "remove", "dnet0")
+    host.ok("bridge", "init", "dnet0", "--firewall", "iptables")
+    assert firewall(host) == "iptables"
 
 
 def test_a_chain_means_nothing_with_nftables(machine: Lab) -> None:
