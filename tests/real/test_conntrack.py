@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 
 import pytest
 
 from dnet.plan.flow import LOCAL, Flow
+from dnet.values.family import V4, V6, Family
 from tests.lab import Lab
 from tests.node import Node
 from tests.real.inside import inside
@@ -20,13 +22,19 @@ def delete(node: Node, *flows: Flow, before: str = "") -> list[str]:
     return deleted
 
 
+def _written(flows: Sequence[Flow]) -> str:
+    """As Python reads it back; a family is known by who it is."""
+    return str(list(flows)).replace(str(V4), "V4").replace(str(V6), "V6")
+
+
 def attempt(node: Node, *flows: Flow, before: str = "") -> tuple[list[str], list[str]]:
     code = f"""
 from dnet.host.conntrack import messages, table
 from dnet.plan.flow import Flow
+from dnet.values.family import V4, V6
 warnings = []
 {before}
-result = [table.delete({list(flows)!r}, warnings.append), warnings]
+result = [table.delete({_written(flows)}, warnings.append), warnings]
 """
     deleted, warnings = inside(node, code)
     return deleted, warnings
@@ -330,6 +338,22 @@ def test_ipv6(host: Node) -> None:
             "-p icmpv6 -s fd00::2 -d fd00::9 --icmpv6-type 128 --icmpv6-code 0 --icmpv6-id 7",
         ],
         [udp("10.0.0.9", "10.0.0.1", 53)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("of", "own", "other"), [(V4, "10.7.0.1", "2001:db8::1"), (V6, "2001:db8::1", "10.7.0.1")]
+)
+def test_every_address_of_the_host_is_those_of_one_family(
+    host: Node, of: Family, own: str, other: str
+) -> None:
+    host.ip("address add 2001:db8::1/64 dev lo nodad", "address add 10.7.0.1/32 dev lo")
+    clients = {"10.7.0.1": "10.7.0.9", "2001:db8::1": "2001:db8::9"}
+    deletes(
+        host,
+        Flow("udp", LOCAL, (53, 53), of=of),
+        [udp(clients[own], own, 53), udp(own, of.loopback, 53)],
+        [udp(clients[other], other, 53), udp(own, clients[own], 53)],
     )
 
 

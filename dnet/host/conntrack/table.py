@@ -38,7 +38,7 @@ from dnet.host.system import read_file
 from dnet.plan.flow import LOCAL, Flow, Ports
 from dnet.values import family
 from dnet.values.address import contains
-from dnet.values.family import FAMILIES, V4, V6, Family
+from dnet.values.family import V4, V6, Family
 
 Term = tuple[int, int, int]
 """A direction, a part of its tuple, and an attribute of that part."""
@@ -102,10 +102,15 @@ class OfBothFamilies:
     """The host's own addresses, those of a family read when one of it is first asked about."""
 
     def __init__(self) -> None:
-        self._of = {of: LocalAddresses(of) for of in FAMILIES}
+        self._of: dict[Family, LocalAddresses] = {}
 
     def __contains__(self, ip: object) -> bool:
-        return isinstance(ip, str) and ip in self._of[family.of(ip)]
+        if not isinstance(ip, str):
+            return False
+        of = family.of(ip)
+        if of not in self._of:
+            self._of[of] = LocalAddresses(of)
+        return ip in self._of[of]
 
 
 def _is_table_empty() -> bool:
