@@ -40,6 +40,7 @@ _DUAL_BUSY = (
     "map add web 8080:80 [::1]:8081:80 5000-5009:6000-6009/udp",
     "link add web db",
 )
+_DUAL_LATE = (*_BUSY, "bridge init dnet0 --address6 fd00:6::1/64", "interface allocate db")
 _UNPLUG = "ip link delete $(ip -o link show type veth | grep -o 'veth[0-9a-f]*' | head -1)"
 _WRECK = (
     "iptables -F; iptables -t nat -F; iptables -t raw -F; ip link delete dnet1;"
@@ -87,6 +88,11 @@ CASES = (
     Case("unmap-ipv6", "map remove --all web", _DUAL_BUSY),
     Case("link-ipv6", "link add db web -p 80/tcp -p 53/udp", _DUAL_BUSY),
     Case("unlink-ipv6", "link remove web db", _DUAL_BUSY),
+    Case("attach-again-ipv6", "attach web --netns ONE -p 8080:80 --link db", _DUAL_LATE),
+    Case("map-again-ipv6", "map add db 5000-5009:6000-6009/udp", _DUAL_LATE),
+    Case("link-host-ipv6", "link add host db", _DUAL_BUSY),
+    Case("unlink-host-ipv6", "link remove host db", _DUAL_LATE),
+    Case("port-ipv6", "port allocate --bridge dnet0 --count 3", _DUAL_BUSY),
     Case("again-ipv6", "bridge init dnet0 --masquerade6 --no-isolate", _DUAL_BUSY),
     Case("restore-ipv6", "restore", _DUAL_BUSY, shell=_WRECK6, drifted=True, goes_on=True),
     Case("reset-ipv6", "reset --yes", _DUAL_BUSY, goes_on=True),
