@@ -22,6 +22,24 @@ def test_a_recipe_shows_what_comes(lab: Lab, tmp_path: Path, title: str) -> None
     assert came == shown
 
 
+TROUBLES = documents.sections((DOCS / "troubleshooting.md").read_text())
+
+
+@pytest.mark.parametrize("title", TROUBLES)
+def test_a_trouble_shows_what_comes(lab: Lab, tmp_path: Path, title: str) -> None:
+    usual = "unset DNET_STATE_DIR"
+    shown, came = documents.play(lab.host(), TROUBLES[title], tmp_path, usual)
+    assert came == shown
+
+
+@pytest.mark.parametrize("name", ["tutorial", "scripts"])
+def test_what_is_told_from_beginning_to_end(lab: Lab, tmp_path: Path, name: str) -> None:
+    host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
+    told = documents.blocks((DOCS / f"{name}.md").read_text())
+    shown, came = documents.play(host, told, tmp_path)
+    assert came == shown
+
+
 RUNTIMES = documents.sections((DOCS / "runtimes.md").read_text())
 
 
