@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from dnet.firewall.door import Chain
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import SHARED, TABLES, Commands, Layout
+from dnet.firewall.iptables.rules import EVERY_SHARED, TABLES, Commands, Layout
 from dnet.firewall.iptables.ruletext import canonical
 
-BUILT_IN = frozenset(SHARED)
+BUILT_IN = frozenset(EVERY_SHARED)
 _TARGETS = frozenset({"ACCEPT", "DROP", "DNAT", "MASQUERADE"})
 
 
@@ -20,7 +20,7 @@ class Refused(Exception):  # noqa: N818 - as iptables says it
 def applied(actual: Tables, commands: Commands) -> Tables:
     """The tables after the commands, table by table. Raises Refused where iptables would."""
     result = copied(actual.chains)
-    for table in TABLES:
+    for table in (*TABLES, *(f"ip6 {one}" for one in TABLES)):
         for command in commands.get(table, ()):
             _apply(result.chains, table, command)
     return result
@@ -29,7 +29,7 @@ def applied(actual: Tables, commands: Commands) -> Tables:
 def copied(chains: dict[Chain, list[str]]) -> Tables:
     """Tables with these chains, and every built-in one."""
     result = Tables()
-    result.chains = {chain: [] for chain in SHARED}
+    result.chains = {chain: [] for chain in EVERY_SHARED}
     result.chains.update({chain: list(rules) for chain, rules in chains.items()})
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,10 +13,19 @@ from dnet.firewall.door import Chain
 from dnet.firewall.iptables import rules
 from dnet.firewall.iptables.diff import difference
 from dnet.firewall.iptables.listing import Tables
-from dnet.firewall.iptables.rules import DNET_USER, ORDERED, SHARED, Layout, Rule
+from dnet.firewall.iptables.rules import (
+    DNET_USER,
+    EVERY_SHARED,
+    ORDERED,
+    Layout,
+    Rule,
+    is_user,
+    plain,
+)
 from dnet.firewall.iptables.ruletext import canonical
 from dnet.model.state import State
 from dnet.network import interface, link, portmapper
+from dnet.values.family import FAMILIES, Family
 from tests.unit import restore
 from tests.unit.facts import FACTS, STABLE, make_bridge, specs
 
@@ -31,12 +41,17 @@ BRIDGES = ("dnet0", "br1", "br2")
 
 @st.composite
 def states(draw: st.DrawFn) -> State:
-    """Up to three bridges with some mappings and links."""
+    """Up to three bridges with some mappings and links, and some of them with IPv6."""
     state = State()
     count = draw(st.integers(0, len(BRIDGES)))
     for number, name in enumerate(BRIDGES[:count]):
-        options = {one: draw(st.booleans()) for one in ("icc", "masquerade", "isolate")}
+        options: dict[str, Any] = {
+            one: draw(st.booleans()) for one in ("icc", "masquerade", "isolate")
+        }
         chain = draw(st.sampled_from(["DNET", "DOCKER"]))
+        if draw(st.booleans()):
+            options["address6"] = f"fd00:{number}::1/64"
+            options["masquerade6"] = draw(st.booleans())
         make_bridge(state, name, f"172.{17 + number}.42.1/16", chain=chain, **options)
         for half in ("a", "b"):
             interface.allocate(
@@ -73,7 +88,7 @@ def disorder(draw: st.DrawFn, start: Layout) -> Tables:
         there = tables.chains[chain]
         if chain in start.chains() and chain not in restore.BUILT_IN and draw(rarely()):
             _lose(tables, chain)
-        elif chain in SHARED or draw(rarely()):
+        elif chain in EVERY_SHARED or draw(rarely()):
             tables.chains[chain] = draw(_mixed(there, chain))
     return tables
 
@@ -109,7 +124,7 @@ def _may_hold(chain: Chain, rule: str) -> bool:
 def foreign(tables: Tables, desired: Layout, mine: set[Rule], chains: set[Chain]) -> list[str]:
     """What is not dnet's, in its order: rules of built-in chains, and whole chains."""
     ours = {(rule.chain, canonical(rule.text)) for rule in mine}
-    ours |= {(chain, canonical(text)) for chain in SHARED for text in desired.shared[chain]}
+    ours |= {(chain, canonical(text)) for chain, texts in desired.shared.items() for text in texts}
     jumps = {f"-j {chain.name}" for chain in chains | desired.chains()} - {"-j DNET-USER"}
     found = []
     for chain, there in sorted(tables.chains.items()):
@@ -119,21 +134,21 @@ def foreign(tables: Tables, desired: Layout, mine: set[Rule], chains: set[Chain]
                 for text in there
                 if (chain, canonical(text)) not in ours and text[text.rfind("-j ") :] not in jumps
             ]
-        elif chain not in chains | desired.chains() or chain == DNET_USER:
+        elif chain not in chains | desired.chains() or is_user(chain):
             found += [f"{chain} {text}" for text in (f"-N {chain.name}", *there)]
     return found
 
 
 def assert_as_desired(tables: Tables, desired: Layout) -> None:
     """Dnet's rules in built-in chains in their order, and its own chains as they should be."""
-    for chain in SHARED:
-        wanted = [canonical(text) for text in desired.shared[chain]]
+    for chain in EVERY_SHARED:
+        wanted = [canonical(text) for text in desired.shared.get(chain, [])]
         assert [
             shown for text in tables.chains[chain] if (shown := canonical(text)) in wanted
         ] == wanted
     for chain, wanted_rules in desired.own.items():
         there = tables.chains[chain]
-        if chain in ORDERED:
+        if plain(chain) in ORDERED:
             assert there == wanted_rules
         else:
             assert Counter(there) == Counter(wanted_rules)
@@ -151,7 +166,7 @@ def test_every_disorder_becomes_what_should_be(
     result = restore.applied(actual, change.commands)
     assert_as_desired(result, desired)
     left = set(result.chains) & (chains - desired.chains())
-    assert left <= {DNET_USER}
+    assert all(map(is_user, left))
     theirs = [one for one in foreign(actual, desired, mine, chains) if "DNET-USER" not in one]
     assert theirs == [
         one for one in foreign(result, desired, mine, chains) if "DNET-USER" not in one
@@ -175,7 +190,7 @@ def test_what_is_removed_leaves_nothing(state: State) -> None:
     nothing = rules.layout(State())
     standing = restore.standing(rules.layout(state))
     result = restore.applied(standing, difference(standing, nothing, *known(state)).commands)
-    assert result.chains == {chain: [] for chain in SHARED}
+    assert result.chains == {chain: [] for chain in EVERY_SHARED}
 
 
 @settings(STABLE, max_examples=100)
@@ -191,10 +206,15 @@ def test_nothing_is_translated_without_the_guard_at_any_moment(before: State, af
 
 
 def is_guarded(tables: Tables) -> bool:
-    texts = [one for chain, there in tables.chains.items() for one in there if chain.table == "nat"]
+    return all(_is_guarded(tables, of) for of in FAMILIES)
+
+
+def _is_guarded(tables: Tables, of: Family) -> bool:
+    raw, own = rules.of_family(rules.RAW, of), rules.of_family(rules.DNET_PREROUTING, of)
+    nat = rules.of_family(Chain("nat", ""), of).table
+    texts = [one for chain, there in tables.chains.items() for one in there if chain.table == nat]
     return not any("DNAT" in text and "--ctstate" not in text for text in texts) or (
-        tables.chains[rules.RAW] == ["-j DNET-PREROUTING"]
-        and len(tables.chains[rules.DNET_PREROUTING]) == 2
+        tables.chains[raw] == ["-j DNET-PREROUTING"] and len(tables.chains[own]) == 2
     )
 
 
@@ -208,7 +228,7 @@ def test_the_administrator_s_chain_stays_as_long_as_anything_is_in_it() -> None:
     nothing = rules.layout(State())
     result = restore.applied(actual, difference(actual, nothing, *known(state)).commands)
     assert result.chains[DNET_USER] == ["-s 10.0.0.0/8 -j DROP"]
-    assert set(result.chains) == {*SHARED, DNET_USER}
+    assert set(result.chains) == {*EVERY_SHARED, DNET_USER}
 
 
 @pytest.mark.parametrize(
