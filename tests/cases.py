@@ -41,6 +41,8 @@ _DUAL_BUSY = (
     "link add web db",
 )
 _DUAL_LATE = (*_BUSY, "bridge init dnet0 --address6 fd00:6::1/64", "interface allocate db")
+# With --no-icc a change-over leaves br_netfilter in use, so that siblings are kept apart otherwise.
+_OPEN = ("bridge init dnet0 --address 172.17.42.1/16", *_BUSY[1:])
 _UNPLUG = "ip link delete $(ip -o link show type veth | grep -o 'veth[0-9a-f]*' | head -1)"
 _WRECK = (
     "iptables -F; iptables -t nat -F; iptables -t raw -F; ip link delete dnet1;"
@@ -111,6 +113,8 @@ CASES = (
     Case("release", "interface release db"),
     Case("remove", "bridge remove dnet0 --force"),
     Case("remove-last", "bridge remove dnet0 --force", _MAPPED),
+    Case("change-over", "firewall use nftables", (*_OPEN, "firewall use iptables")),
+    Case("change-back", "firewall use iptables", (*_OPEN, "firewall use nftables")),
     Case("request", "ip request --bridge dnet0 --count 3"),
     Case("port", "port allocate --bridge dnet0 --count 3"),
     Case("restore", "restore", shell=_WRECK, drifted=True, goes_on=True),

@@ -91,10 +91,10 @@ class Rules:
         spelled = cache(partial(self._spelled, table))
         try:
             elements = None if is_trusted and _is_known(table) else _elements(table, spelled)
+            return Seen(table, elements, spelled, dict(self._forward(families)))
         except OSError as error:
-            refused = KernelError(f"the elements of {TABLE} cannot be read: {error.strerror}")
+            refused = KernelError(f"what there is of nftables cannot be read: {error.strerror}")
             raise out_of_files(error) or refused from None
-        return Seen(table, elements, spelled, dict(self._forward(families)))
 
     def apply(self, change: Change, /) -> None:
         """Carry a change out. Raises KernelError with what nft said."""
@@ -138,14 +138,11 @@ class Rules:
         return told.objects if told and told.objects.keys() == known.keys() else known
 
     def _forward(self, families: Families) -> Iterator[tuple[Family, Forward]]:
-        try:
-            there = {one[:3] for one in nf_tables.base_chains()}
-        except OSError:
-            return
+        there = {one[:3] for one in nf_tables.base_chains()}
         for family in families:
             at = (family.nft, *_OF_IPTABLES)
             if at in there:
-                comments = _comments(family)
+                comments = dict(nf_tables.comments(family, *_OF_IPTABLES))
                 yield family, listing.forward(self._run((*_FORWARD, *at)), comments)
 
     def _run(self, words: tuple[str, ...], text: str = "") -> str:
@@ -164,13 +161,6 @@ class Rules:
             return None
         needed = ".".join(map(str, _NEEDED))
         return KernelError(f"nft is of version {version[0]}, and {needed} is needed", HINT)
-
-
-def _comments(family: Family) -> dict[str, str]:
-    try:
-        return dict(nf_tables.comments(family, *_OF_IPTABLES))
-    except OSError:
-        return {}
 
 
 def _text(change: Change) -> str:
