@@ -23,7 +23,7 @@ FLOORS = (
     {"values"},
     {"model"},
     {"firewall", "network"},
-    {"plan"},
+    {"plan", "probe"},
     {"host"},
     {"store"},  # Beside host, of which it asks who holds its lock.
     {"transaction"},

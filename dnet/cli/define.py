@@ -44,6 +44,7 @@ COMMANDS = {
     "batch": ("dnet.cli.commands.batch", "Carry out many commands at once: all, or none."),
     "show": ("dnet.cli.commands.show", "Show the whole picture."),
     "check": ("dnet.cli.commands.maintain", "Compare the kernel with the store."),
+    "probe": ("dnet.cli.commands.probe", "Find out why a published port does not answer."),
     "restore": ("dnet.cli.commands.maintain", "Make the kernel match the store."),
     "gc": ("dnet.cli.commands.maintain", "Release what belongs to namespaces that are gone."),
     "reset": ("dnet.cli.commands.maintain", "Remove everything dnet made, then the store."),

@@ -92,6 +92,19 @@ def opened(namespace: Namespace) -> Iterator[int]:
         os.close(descriptor)
 
 
+def made() -> int:
+    """A descriptor of a new network namespace, which is gone when nothing holds it open any more.
+
+    It has no name and no process. Raises OSError as unshare(2) does.
+    """
+    with uninterrupted(), open(_OWN, "rb") as own:
+        _leave()
+        try:
+            return os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            _enter(own.fileno())
+
+
 @contextmanager
 def inside(descriptor: int) -> Iterator[None]:
     """Be in a network namespace for a moment, in which no signal can keep one there.
@@ -177,10 +190,22 @@ def _enter(descriptor: int) -> None:
     """setns(2), which Python has from 3.12 on."""
     if hasattr(os, "setns"):
         os.setns(descriptor, _CLONE_NEWNET)
-        return
+    else:
+        _call("setns", descriptor, _CLONE_NEWNET)
+
+
+def _leave() -> None:
+    """unshare(2), which Python has from 3.12 on."""
+    if hasattr(os, "unshare"):
+        os.unshare(_CLONE_NEWNET)
+    else:
+        _call("unshare", _CLONE_NEWNET)
+
+
+def _call(name: str, *numbers: int) -> None:
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(descriptor, _CLONE_NEWNET) != 0:
+    if getattr(libc, name)(*numbers) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -31,8 +31,8 @@ _NEW_NEIGHBOUR, _DELETE_NEIGHBOUR, _GET_NEIGHBOUR = 28, 29, 30
 _MAIN, _LOCAL_TABLE, _KERNEL, _BOOT = 254, 255, 2, 3  # RT_TABLE_…, RTPROT_KERNEL, RTPROT_BOOT
 _UNIVERSE, _LINK = 0, 253  # RT_SCOPE_UNIVERSE, RT_SCOPE_LINK
 _UNICAST, _TO_HOST = 1, 2  # RTN_UNICAST, RTN_LOCAL
-# RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC
-_TO, _BY, _THROUGH, _METRIC, _FROM = 1, 4, 5, 6, 7
+# RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC
+_TO, _OF, _IN, _BY, _THROUGH, _METRIC, _FROM = 1, 2, 3, 4, 5, 6, 7
 _ROUTE_MESSAGE = struct.Struct("=BBBBBBBBI")  # struct rtmsg
 
 _ADDRESS, _LOCAL, _BROADCAST = 1, 2, 4  # IFA_…, include/uapi/linux/if_addr.h
@@ -40,7 +40,8 @@ _NO_DAD = 0x2  # IFA_F_NODAD
 _ADDRESS_MESSAGE = struct.Struct("=BBBBi")  # struct ifaddrmsg
 
 _FOR_OTHERS = 0x08  # NTF_PROXY, include/uapi/linux/neighbour.h
-_NEIGHBOUR = 1  # NDA_DST
+_NEIGHBOUR, _NEIGHBOUR_MAC = 1, 2  # NDA_DST, NDA_LLADDR
+_PERMANENT, _UNKNOWN = 0x80, 0x1 | 0x20  # NUD_PERMANENT, NUD_INCOMPLETE and NUD_FAILED
 _NEIGHBOUR_MESSAGE = struct.Struct("=BxxxiHBB")  # struct ndmsg
 
 _UP = 0x1  # IFF_UP
@@ -140,14 +141,41 @@ class Channel:
                 found.append((index, _socket.inet_ntop(own, told[_NEIGHBOUR])))
         return found
 
-    def way_to(self, ip: str) -> int | None:
-        """The number of the device by which the host sends to an address; None without a route."""
-        own = family.of(ip)
-        message = _ROUTE_MESSAGE.pack(own.number, own.bits, 0, 0, 0, 0, 0, 0, 0)
-        message += attribute(_TO, _packed(ip))
-        refusal, answers = self._socket.attempt(_GET_ROUTE, message)
-        device = None if refusal else attributes(answers[0], _ROUTE_MESSAGE.size).get(_BY)
+    def way_to(self, ip: str, source: str | None = None, came_in: int = 0) -> int | None:
+        """The number of the device by which the host sends to an address; None without a route.
+
+        What comes from a `source` and by a device, it sends on.
+        """
+        device = self._asked_way(ip, source, came_in).get(_BY)
         return None if device is None else int(_NUMBER.unpack(device)[0])
+
+    def source_to(self, ip: str) -> str | None:
+        """The host's own address from which it sends to another; None without a route."""
+        source = self._asked_way(ip).get(_FROM)
+        return None if source is None else _socket.inet_ntop(family.of(ip).number, source)
+
+    def _asked_way(self, ip: str, source: str | None = None, came_in: int = 0) -> dict[int, bytes]:
+        own = family.of(ip)
+        known = own.bits if source else 0
+        message = _ROUTE_MESSAGE.pack(own.number, own.bits, known, 0, 0, 0, 0, 0, 0)
+        message += attribute(_TO, _packed(ip))
+        if source:
+            message += attribute(_OF, _packed(source))
+        if came_in:
+            message += attribute(_IN, _NUMBER.pack(came_in))
+        refusal, answers = self._socket.attempt(_GET_ROUTE, message)
+        return {} if refusal else attributes(answers[0], _ROUTE_MESSAGE.size)
+
+    def has_neighbour(self, index: int, ip: str) -> bool | None:
+        """Whether somebody behind a device has an address; None where nobody has asked for it."""
+        own = family.of(ip)
+        question = _NEIGHBOUR_MESSAGE.pack(own.number, 0, 0, 0, 0)
+        for one in self._dump(_GET_NEIGHBOUR, question):
+            of, device, state, _, _ = _NEIGHBOUR_MESSAGE.unpack_from(one)
+            told = attributes(one, _NEIGHBOUR_MESSAGE.size)
+            if (of, device, told.get(_NEIGHBOUR)) == (own.number, index, _packed(ip)):
+                return not state & _UNKNOWN
+        return None
 
     # Changes
 
@@ -225,6 +253,21 @@ class Channel:
         else:  # As addrconf_prefix_route does, net/ipv6/addrconf.c: IP6_RT_PRIO_ADDRCONF.
             message += attribute(_METRIC, _NUMBER.pack(256))
         self._socket.request(_NEW_ROUTE, message, CREATE | REPLACE)
+
+    def add_host_route(self, index: int, ip: str) -> None:
+        """Route one address to what is behind a device."""
+        own = family.of(ip)
+        scope = _LINK if own is V4 else _UNIVERSE
+        message = _route(own, own.bits, _BOOT, scope, _UNICAST)
+        message += attribute(_TO, _packed(ip)) + attribute(_BY, _NUMBER.pack(index))
+        self._socket.request(_NEW_ROUTE, message, CREATE | EXCLUSIVE)
+
+    def add_neighbour(self, index: int, ip: str, mac: str) -> None:
+        """Say for good which hardware address somebody behind a device has."""
+        message = _NEIGHBOUR_MESSAGE.pack(family.of(ip).number, index, _PERMANENT, 0, 0)
+        message += attribute(_NEIGHBOUR, _packed(ip))
+        message += attribute(_NEIGHBOUR_MAC, bytes.fromhex(mac.replace(":", "")))
+        self._socket.request(_NEW_NEIGHBOUR, message, CREATE | REPLACE)
 
     def add_loopback_route(self, index: int, metric: int) -> None:
         """Let the host take ::1 for itself also where it comes in by a device."""

@@ -78,12 +78,24 @@ def remove(
     """Take mappings away by their endpoints, all or none. Raises NotFoundError."""
     keys: list[str] = []
     for query in queries:
-        found = portallocator.match(state, query, state.mappings.rows, partial(_are_one, state))
-        keys += found
-        if not (found or if_exists):
-            raise _no_mapping(state, query)
+        try:
+            keys += meant(state, query)
+        except NotFoundError:
+            if not if_exists:
+                raise
     for key in dict.fromkeys(keys):
         state.mappings.drop(key)
+
+
+def meant(state: State, query: EndpointQuery) -> list[str]:
+    """The mappings that an endpoint as typed means; see portallocator.match. Raises NotFoundError.
+
+    Raises UsageError where it may be one of several.
+    """
+    found = portallocator.match(state, query, state.mappings.rows, partial(_are_one, state))
+    if not found:
+        raise _no_mapping(state, query)
+    return found
 
 
 def remove_all(state: State, _facts: Facts, *, target: str, if_exists: bool = False) -> None:

@@ -16,7 +16,8 @@ from dnet.host import nlsocket, process, system
 from dnet.values.family import FAMILIES, Family
 
 PREROUTING, FORWARD = 0, 2  # NF_INET_PRE_ROUTING, NF_INET_FORWARD, include/uapi/linux/netfilter.h
-_INET = 1  # NFPROTO_INET
+_INET, _NETDEV = 1, 5  # NFPROTO_INET, NFPROTO_NETDEV
+_INGRESS = 0  # NF_NETDEV_INGRESS
 _FAMILIES = {_INET: "inet", **{one.number: one.nft for one in FAMILIES}}
 _ANY = 0
 _DROP = 0  # NF_DROP
@@ -34,6 +35,7 @@ _CHAIN_TABLE, _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _HOOK_NUMBER = 1, 3, 4, 5
 _RULE_TABLE, _RULE_CHAIN, _RULE_HANDLE, _EXPRESSIONS = 1, 2, 3, 4
 # NFTA_EXPR_NAME, NFTA_EXPR_DATA; NFTA_MATCH_NAME, NFTA_MATCH_INFO of nf_tables_compat.h
 _NAME, _OF_EXPRESSION, _MATCH_NAME, _MATCH_INFO = 1, 2, 1, 3
+_HOOK_DEVICE, _HOOK_DEVICES = 3, 4  # NFTA_HOOK_DEV, NFTA_HOOK_DEVS
 # NFTA_SET_ELEM_LIST_TABLE, NFTA_SET_ELEM_LIST_SET, NFTA_SET_ELEM_LIST_ELEMENTS
 _OF_TABLE, _OF_SET, _ELEMENTS = 1, 2, 3
 # NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_DATA, NFTA_SET_ELEM_FLAGS, NFTA_SET_ELEM_KEY_END, NFTA_DATA_VALUE
@@ -123,6 +125,22 @@ def comments(family: Family, table: str, chain: str) -> Iterator[tuple[str, str]
         if [one[_MATCH_NAME] for one in matches] == [b"comment\0"]:
             handle = int.from_bytes(rule[_RULE_HANDLE], "big")
             yield str(handle), _text(matches[0][_MATCH_INFO].partition(b"\0")[0])
+
+
+def chains_on(device: str) -> Iterator[tuple[str, str]]:
+    """The table and the name of each chain that meets packets ahead of IP as they come in there.
+
+    Raises OSError where the kernel has none.
+    """
+    for family, body in _dump(_GET_CHAIN, _NETDEV):
+        found = nlsocket.attributes(body)
+        hook = nlsocket.attributes(found.get(_CHAIN_HOOK, b""))
+        number = hook.get(_HOOK_NUMBER)
+        listed = nlsocket.values(hook.get(_HOOK_DEVICES, b""))
+        devices = {_text(one) for one in (hook.get(_HOOK_DEVICE, b""), *listed)}
+        is_ingress = number is not None and _NUMBER.unpack(number)[0] == _INGRESS
+        if family == _NETDEV and is_ingress and device in devices:
+            yield _text(found[_CHAIN_TABLE]), _text(found[_CHAIN_NAME])
 
 
 def elements(table: str, name: str) -> list[Raw]:

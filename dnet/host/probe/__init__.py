@@ -1,0 +1,1 @@
+"""Sending real packets from where clients are, and watching what becomes of them."""

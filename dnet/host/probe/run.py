@@ -1,0 +1,292 @@
+"""Trials carried out: packets sent, watched and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import NamedTuple
+
+from dnet.errors import DnetError, KernelError
+from dnet.host import netns, privilege, routes
+from dnet.host.probe import places
+from dnet.host.probe.attempts import Hit, Shot, Volley
+from dnet.host.probe.places import Outside
+from dnet.host.probe.ruletexts import Texts
+from dnet.host.probe.sight import Sight
+from dnet.host.probe.surroundings import Surroundings, own_addresses
+from dnet.host.probe.trace import Flow, Trace
+from dnet.host.rtnl import Channel, find_index
+from dnet.model.entities import Interface
+from dnet.model.state import State
+from dnet.probe import verdict
+from dnet.probe.evidence import ANSWERED, SILENT, Evidence, Hop
+from dnet.probe.trials import OUTSIDE, Trial
+from dnet.probe.verdict import NOT_TRIED, Verdict
+from dnet.values.family import FAMILIES, Family
+from dnet.values.names import HOST
+
+_MOST_OWN = 4
+_NO_TRACE = "which rule decided: the kernel cannot trace packets in a table of the probe's own"
+
+
+class Judged(NamedTuple):
+    """A trial and what came of it."""
+
+    trial: Trial
+    verdict: Verdict
+
+
+class Outcome(NamedTuple):
+    """All that came of a probe, and what it could not try, in words."""
+
+    judged: list[Judged]
+    limits: list[str]
+
+
+class _Aim(NamedTuple):
+    trial: Trial
+    shot: Shot
+    client: str | None
+    device: str | None
+
+
+class Probe:
+    """A probe of a state: `timeout` is in seconds, `via` the device that clients come in by.
+
+    Raises KernelError, PermissionDeniedError where it cannot even begin.
+    """
+
+    def __init__(self, state: State, via: str | None, timeout: float) -> None:
+        self._state = state
+        self._timeout = timeout
+        self._via = via or routes.default_device() or routes.default_device(FAMILIES[1])
+        self._limits: list[str] = []
+        self._untried: dict[int, str] = {}
+        self._held = ExitStack()
+        self._outside: Outside | None = None
+        self._descriptors: dict[str, int] = {}
+
+    def run(self, trials: Sequence[Trial]) -> Outcome:
+        """Carry trials out."""
+        try:
+            with self._held:
+                return self._run(trials)
+        except OSError as error:
+            if isinstance(error, PermissionError):
+                raise privilege.denied("sending packets", privilege.NET_ADMIN) from None
+            raise KernelError(f"probing: {error.strerror}") from None
+
+    def _run(self, trials: Sequence[Trial]) -> Outcome:
+        self._open_outside(trials)
+        aims: list[list[_Aim]] = []
+        for at, trial in enumerate(trials):
+            found = [] if trial.untried else list(self._aims(trial, at))
+            aims.append(found)
+        flat = [one for group in aims for one in group]
+        seen = self._seen(flat) if flat else []
+        judged = []
+        at = 0
+        for number, (trial, group) in enumerate(zip(trials, aims, strict=True)):
+            verdicts = [verdict.judge(one) for one in seen[at : at + len(group)]]
+            at += len(group)
+            why = trial.untried or self._untried.get(number)
+            judged.append(Judged(trial, _worst(group, verdicts, why)))
+        return Outcome(judged, list(dict.fromkeys(self._limits)))
+
+    # Where from, and where to
+
+    def _open_outside(self, trials: Sequence[Trial]) -> None:
+        families = [
+            of
+            for of in FAMILIES
+            if any(t.origin == OUTSIDE and not t.untried and t.family is of for t in trials)
+        ]
+        if not families:
+            return
+        defaults = all(routes.default_device(of) == self._via for of in families)
+        self._outside = self._held.enter_context(
+            places.outside(self._via, families, is_default=defaults)
+        )
+        self._limits += (f"from outside: {one}" for one in self._outside.limits)
+
+    def _aims(self, trial: Trial, at: int) -> Iterator[_Aim]:
+        proto, port = trial.mapping.endpoint.proto, trial.mapping.endpoint.port
+        if trial.mapping.endpoint.is_range:
+            self._limits.append("of a range of ports the first alone was tried")
+        descriptor, device, client = None, None, None
+        if trial.origin == OUTSIDE:
+            out = self._outside
+            if out is None or trial.family not in out.addresses:
+                self._untried[at] = f"no client of {trial.family.name} could be made"
+                return
+            descriptor, device = out.descriptor, out.device
+            client = out.addresses[trial.family]
+        elif trial.client is not None:
+            try:
+                descriptor = self._descriptor(trial.client)
+            except (DnetError, OSError):
+                self._untried[at] = (
+                    f"the network namespace {trial.client.netns} of {trial.client.id} is gone"
+                )
+                return
+            device, client = trial.client.bridge, trial.client.address_of(trial.family)
+        addresses = list(self._addresses(trial))
+        if not addresses:
+            self._untried[at] = f"the host has no address of {trial.family.name} to try"
+        for address in addresses:
+            yield _Aim(trial, Shot(proto, address, port, descriptor), client, device)
+
+    def _descriptor(self, one: Interface) -> int:
+        if one.id not in self._descriptors:
+            found = netns.locate(str(one.netns), one.cookie)
+            if found is None:
+                raise FileNotFoundError(one.netns)
+            self._descriptors[one.id] = self._held.enter_context(netns.opened(found))
+        return self._descriptors[one.id]
+
+    def _addresses(self, trial: Trial) -> Iterator[str]:
+        """The addresses of the host that a mapping is tried on."""
+        if not trial.is_anywhere:
+            yield trial.mapping.endpoint.host_ip
+            return
+        of = trial.family
+        if trial.origin == HOST:
+            yield of.loopback
+            own = list(own_addresses(of))
+            yield from own[:_MOST_OWN]
+            if len(own) > _MOST_OWN:
+                self._limits.append(f"from host: {len(own) - _MOST_OWN} more of its own addresses")
+        elif trial.client is not None:
+            home = self._state.bridges[trial.client.bridge].subnet_of(of)
+            if home is not None:
+                yield home.gateway
+        else:
+            yield from self._uplink_address(of)
+
+    def _uplink_address(self, of: Family) -> Iterator[str]:
+        index = find_index(self._via) if self._via else None
+        channel = Channel()
+        try:
+            found = channel.addresses(index, of) if index else []
+        finally:
+            channel.close()
+        for cidr in found[:1]:
+            yield cidr.partition("/")[0]
+        if not found:
+            yield from list(own_addresses(of))[:1]
+
+    # What is seen
+
+    def _seen(self, aims: Sequence[_Aim]) -> list[Evidence]:
+        volley = Volley([one.shot for one in aims])
+        try:
+            with Sight(volley.ports) as sight, ExitStack() as held:
+                trace = self._traced(held, aims, volley)
+                where = dict(zip(volley.source_ports, aims, strict=True))
+
+                def arrived(port: int) -> bool:
+                    aim = where[port]
+                    return Evidence(
+                        aim.trial, aim.shot.address, SILENT, packets=sight.of(port)
+                    ).arrived
+
+                hits = volley.send(sight, trace, self._timeout, arrived)
+                traced = _by_port(trace, hits) if trace else {}
+                found = [
+                    self._evidence(aim, hit, sight, traced if trace else None)
+                    for aim, hit in zip(aims, hits, strict=True)
+                ]
+                return self._looked_up(aims, hits, found)
+        finally:
+            volley.close()
+
+    def _traced(self, held: ExitStack, aims: Sequence[_Aim], volley: Volley) -> Trace | None:
+        try:
+            trace = held.enter_context(Trace())
+            trace.follow(
+                [
+                    Flow(
+                        aim.trial.family,
+                        aim.shot.proto,
+                        port,
+                        aim.shot.port,
+                        aim.trial.mapping.container_ip,
+                        aim.trial.mapping.container_port,
+                    )
+                    for aim, port in zip(aims, volley.source_ports, strict=True)
+                ]
+            )
+        except PermissionError:
+            raise
+        except OSError:
+            self._limits.append(_NO_TRACE)
+            return None
+        return trace
+
+    def _evidence(
+        self,
+        aim: _Aim,
+        hit: Hit,
+        sight: Sight,
+        traced: dict[tuple[int, bool], tuple[Hop, ...]] | None,
+    ) -> Evidence:
+        return Evidence(
+            aim.trial,
+            aim.shot.address,
+            hit.outcome,
+            hit.error,
+            sight.of(hit.source_port),
+            None if traced is None else traced.get((hit.source_port, True), ()),
+            None if traced is None else traced.get((hit.source_port, False), ()),
+            device=aim.device,
+            large=hit.large,
+        )
+
+    def _looked_up(
+        self, aims: Sequence[_Aim], hits: Sequence[Hit], found: Sequence[Evidence]
+    ) -> list[Evidence]:
+        """What did not arrive, with what there is around it."""
+        texts, around = Texts(), Surroundings()
+        self._held.callback(around.close)
+        looked = []
+        for aim, hit, seen in zip(aims, hits, found, strict=True):
+            if seen.outcome == ANSWERED and seen.left and seen.large is not False:
+                looked.append(seen)
+                continue
+            client = aim.client if aim.device else hit.source
+            rules = {
+                (hop.place, hop.rule): text
+                for hop in (*(seen.request or ()), *(seen.answer or ()))
+                if hop.rule is not None
+                and hop.mark is None
+                and hop.verdict not in ("continue", "jump", "goto", "return")
+                and (text := texts.of(hop.place, hop.rule))
+            }
+            looked.append(seen._replace(rules=rules, around=around.of(seen, client)))
+        return looked
+
+
+def _by_port(trace: Trace, hits: Sequence[Hit]) -> dict[tuple[int, bool], tuple[Hop, ...]]:
+    """The first packet traced of each attempt, and of its answer, by the port it came from."""
+    found: dict[tuple[int, bool], tuple[Hop, ...]] = {}
+    ours = {hit.source_port for hit in hits}
+    for one in trace.packets():
+        source, destination = one.ports
+        if source in ours:
+            found.setdefault((source, True), one.hops)
+        elif destination in ours:
+            found.setdefault((destination, False), one.hops)
+    return found
+
+
+def _worst(aims: Sequence[_Aim], verdicts: Sequence[Verdict], untried: str | None) -> Verdict:
+    """One verdict for all addresses: the first that is not good, with its address."""
+    if not verdicts:
+        return Verdict(NOT_TRIED, untried)
+    bad = [(aim, one) for aim, one in zip(aims, verdicts, strict=True) if one.is_bad]
+    if not bad:
+        return verdicts[0]
+    aim, one = bad[0]
+    if len(bad) == len(verdicts):
+        return one
+    return one._replace(where=f"at {aim.shot.address}: {one.where}")

@@ -1,0 +1,228 @@
+"""What there is on a packet's way that decides: looked up where it did not arrive."""
+
+from __future__ import annotations
+
+import _socket  # Under `socket`, and loaded in a thirtieth of its time.
+from collections.abc import Iterator
+from contextlib import suppress
+
+from dnet.errors import DnetError
+from dnet.host import netns, sockdiag, sockets, sysctl
+from dnet.host.probe import early
+from dnet.host.rtnl import Channel, find_index, name_of, unless_missing
+from dnet.network.facts import Namespace
+from dnet.plan.steps import Sysctl
+from dnet.probe.evidence import REQUEST, Around, Evidence, Route, Setting
+from dnet.probe.trials import Trial
+from dnet.values.address import bracketed, is_loopback
+from dnet.values.family import V4, Family
+from dnet.values.veth import veth_name
+
+_FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
+_STATES = {0: "disabled: it has no carrier", 1: "listening", 2: "learning", 4: "blocked"}
+_MOST_SHOWN = 8
+
+
+class Surroundings:
+    """The host, and what is behind its bridges."""
+
+    def __init__(self) -> None:
+        self._channel = Channel()
+
+    def close(self) -> None:
+        """Close what is held open."""
+        self._channel.close()
+
+    def of(self, seen: Evidence, client: str | None) -> Around:
+        """What there is around an attempt; `client` is the address it came from."""
+        trial = seen.trial
+        mapping, of = trial.mapping, trial.family
+        netns_of = _located(trial)
+        way = self._way(mapping.container_ip, client, seen.device)
+        back = (
+            self._way(client, mapping.container_ip, mapping.bridge)
+            if client and seen.device
+            else None
+        )
+        listens, ports = _listening(trial, netns_of)
+        return Around(
+            way,
+            back,
+            _inside(trial, netns_of, seen),
+            _gone(trial, netns_of),
+            self._has_neighbour(trial),
+            self._port(trial),
+            listens,
+            ports,
+            _process(trial),
+            (
+                _forwarding(seen.device, of) if seen.device else None,
+                _forwarding(mapping.bridge, of) if seen.device else None,
+            ),
+            (
+                self._filtering(seen.device, back),
+                self._filtering(mapping.bridge, way),
+            ),
+            _localnet(mapping.bridge) if is_loopback(seen.address) and of is V4 else None,
+            tuple(early.at(seen.device)) if seen.device else (),
+        )
+
+    def _way(self, ip: str, source: str | None, device: str | None) -> Route:
+        came_in = find_index(device) if device else None
+        index = self._channel.way_to(ip, source if came_in else None, came_in or 0)
+        return Route(ip, name_of(index))
+
+    def _has_neighbour(self, trial: Trial) -> bool | None:
+        index = find_index(trial.mapping.bridge)
+        if index is None:
+            return None
+        with suppress(OSError):
+            return self._channel.has_neighbour(index, trial.mapping.container_ip)
+        return None
+
+    def _port(self, trial: Trial) -> tuple[str, str] | None:
+        """The port of an interface that is plugged in, and what is wrong with it."""
+        if trial.target is None or trial.target.netns is None:
+            return None
+        name = veth_name(trial.target.id)
+        index = find_index(name)
+        link = unless_missing(lambda: self._channel.link(index)) if index else None
+        if link is None:
+            return name, "missing"
+        if link.master != find_index(trial.mapping.bridge):
+            return name, f"not plugged into {trial.mapping.bridge}"
+        if not link.up:
+            return name, "down"
+        if link.state not in (None, _FORWARDING):
+            return name, _STATES.get(link.state, "not forwarding")
+        return None
+
+    def _filtering(self, device: str | None, back: Route | None) -> Setting | None:
+        if device is None or back is None or back.device == device:
+            return None
+        names = (("net", V4.name, "conf", one, "rp_filter") for one in ("all", device))
+        found = {one: sysctl.value(Sysctl(one, "")) for one in names}
+        if max((value for value in found.values() if value), default="0") != "1":
+            return None
+        return next(_setting(one, "1", "2") for one, value in found.items() if value == "1")
+
+
+def _setting(name: tuple[str, ...], value: str, wanted: str) -> Setting:
+    return Setting(".".join(part.replace(".", "/") for part in name), value, wanted)
+
+
+def _forwarding(device: str, of: Family) -> Setting | None:
+    """The setting that keeps what comes in by a device from being sent on."""
+    every = (
+        ("net", of.name, "ip_forward")
+        if of is V4
+        else ("net", of.name, "conf", "all", "forwarding")
+    )
+    own = ("net", of.name, "conf", device, "forwarding")
+    for name in (every, own):
+        if sysctl.value(Sysctl(name, "1")) == "0" and (name is every or of is V4):
+            if name is every and of is V4 and sysctl.value(Sysctl(own, "1")) == "1":
+                continue
+            return _setting(name, "0", "1")
+    return None
+
+
+def _localnet(bridge: str) -> Setting | None:
+    names = (("net", V4.name, "conf", one, "route_localnet") for one in (bridge, "all"))
+    own, every = names
+    if "1" in (sysctl.value(Sysctl(own, "1")), sysctl.value(Sysctl(every, "1"))):
+        return None
+    return _setting(own, "0", "1")
+
+
+def _located(trial: Trial) -> Namespace | None:
+    one = trial.target
+    if one is None or one.netns is None:
+        return None
+    try:
+        return netns.locate(one.netns, one.cookie)
+    except DnetError:
+        return None
+
+
+def _gone(trial: Trial, found: Namespace | None) -> str | None:
+    one = trial.target
+    if one is None or one.netns is None or found is not None:
+        return None
+    with suppress(DnetError):
+        if netns.locate(one.netns, one.cookie) is None:
+            return one.netns
+    return None
+
+
+def _inside(trial: Trial, found: Namespace | None, seen: Evidence) -> Route | None:
+    """The container's way to where it sees the packet come from."""
+    towards = [
+        one.source
+        for one in seen.packets
+        if one.kind == REQUEST and one.leaving and one.destination == trial.mapping.container_ip
+    ]
+    if found is None or not towards:
+        return None
+    try:
+        with netns.opened(found) as descriptor, netns.inside(descriptor):
+            channel = Channel()
+            try:
+                return Route(towards[-1], name_of(channel.way_to(towards[-1])))
+            finally:
+                channel.close()
+    except (OSError, DnetError):
+        return None
+
+
+def _listening(trial: Trial, found: Namespace | None) -> tuple[bool | None, tuple[str, ...]]:
+    """Whether somebody in the container listens, and what is listened on there in all."""
+    mapping = trial.mapping
+    if found is None:
+        return None, ()
+    try:
+        with netns.opened(found) as descriptor, netns.inside(descriptor):
+            sockets_there = sockdiag.listening(mapping.endpoint.proto)
+    except (OSError, DnetError):
+        return None, ()
+    if sockets_there is None:
+        return None, ()
+    heard = False
+    shown: dict[str, None] = {}
+    for one in sockets_there:
+        text = _heard(one, trial.family)
+        if text is None:
+            continue
+        is_meant = one.port == mapping.container_port
+        heard |= is_meant and text in ("", mapping.container_ip)
+        at = f"{bracketed(text)}:" if text else ""
+        shown[f"{at}{one.port}/{mapping.endpoint.proto}"] = None
+    return heard, tuple(shown)[:_MOST_SHOWN]
+
+
+def _heard(one: sockdiag.Listening, of: Family) -> str | None:
+    """The address on which a socket hears a family; empty for all, None where it does not."""
+    packed = one.address
+    if len(packed) * 8 != of.bits:
+        is_all = of is V4 and not any(packed) and not one.ipv6_only
+        return "" if is_all else None
+    return _socket.inet_ntop(of.number, packed) if any(packed) else ""
+
+
+def _process(trial: Trial) -> str | None:
+    endpoint = trial.mapping.endpoint
+    with suppress(OSError, DnetError):
+        return sockets.HostPorts().busy_range(
+            endpoint.host_ip, endpoint.port, endpoint.port, endpoint.proto
+        )
+    return None
+
+
+def own_addresses(of: Family) -> Iterator[str]:
+    """The host's own addresses, without those of the loopback."""
+    from dnet.host import fib
+    from dnet.values import address
+
+    for (number, length), device in fib.to_host(of):
+        if length == of.bits and device != "lo":
+            yield address.from_int(number, of)

@@ -1,0 +1,213 @@
+"""What the chains of nftables do with the packets of a probe, as the kernel tells it.
+
+A table of the probe's own marks them (nft(8), "meta nftrace"), and has chains ahead of and behind
+everything at each hook, so that a packet is known to have come so far. Rules of iptables-nft are
+seen as well, those of iptables-legacy are not.
+"""
+
+from __future__ import annotations
+
+import _socket  # Under `socket`, and loaded in a thirtieth of its time.
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple, Self
+
+from dnet.host import nlsocket
+from dnet.host.probe import nftowned
+from dnet.host.probe.nftowned import INET, Owned
+from dnet.host.rtnl import name_of
+from dnet.probe.evidence import (
+    FIRST,
+    FORWARD,
+    INPUT,
+    LAST,
+    OUTPUT,
+    POSTROUTING,
+    PREROUTING,
+    Hop,
+)
+from dnet.values.family import V4, V6, Family
+
+NAME = "dnet-probe"
+PROTOCOLS = {"tcp": _socket.IPPROTO_TCP, "udp": _socket.IPPROTO_UDP}
+
+_HOOKS = {PREROUTING: 0, INPUT: 1, FORWARD: 2, OUTPUT: 3, POSTROUTING: 4}
+# Ahead of and behind every priority that anybody uses.
+_PRIORITIES = {FIRST: -1_000_000, LAST: 1_000_000}
+_BEGINNINGS = (PREROUTING, OUTPUT)
+
+_GROUP = 9  # NFNLGRP_NFTRACE, include/uapi/linux/netfilter/nfnetlink.h
+_NETLINK, _JOIN = 270, 1  # SOL_NETLINK, NETLINK_ADD_MEMBERSHIP
+_FORCED_BUFFER = 33  # SO_RCVBUFFORCE
+_BUFFER = 1 << 23
+_RECEIVE = 1 << 17
+_TRACE = 10 << 8 | 17  # NFT_MSG_TRACE
+_ABOUT = 4  # The size of struct nfgenmsg.
+# NFTA_TRACE_…, include/uapi/linux/netfilter/nf_tables.h
+_TABLE, _CHAIN, _RULE, _TYPE, _VERDICT, _ID = 1, 2, 3, 4, 5, 6
+_NETWORK_HEADER, _TRANSPORT_HEADER, _IIF, _OIF, _POLICY = 8, 9, 10, 12, 16
+_OF_POLICY, _OF_RULE = 1, 3  # NFT_TRACETYPE_…
+_CODE = 1  # NFTA_VERDICT_CODE
+_VERDICTS = {0: "drop", 1: "accept", 2: "stolen", 3: "queue", 4: "repeat", 5: "accept"}
+_VERDICTS |= {-1: "continue", -2: "break", -3: "jump", -4: "goto", -5: "return"}
+_FAMILIES = {1: "inet", V4.number: "ip", V6.number: "ip6", 5: "netdev", 7: "bridge"}
+_NUMBER, _SIGNED, _HANDLE = struct.Struct("!I"), struct.Struct("!i"), struct.Struct("!Q")
+_PORTS = struct.Struct("!HH")
+
+
+class Flow(NamedTuple):
+    """A flow to be traced: its ports and, for the answer, who sends that."""
+
+    family: Family
+    proto: str
+    source_port: int
+    port: int
+    container: str
+    container_port: int
+
+
+class Traced(NamedTuple):
+    """What was done with one packet: its ports, and each chain's verdict in turn."""
+
+    ports: tuple[int, int]
+    hops: tuple[Hop, ...]
+
+
+class Trace:
+    """A trace of flows, from the moment it is made until it is closed. Raises OSError."""
+
+    def __init__(self) -> None:
+        self._name = f"{NAME}-{os.getpid()}"
+        self._table = Owned()
+        try:
+            self._heard = _socket.socket(
+                _socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_NONBLOCK, nlsocket.NETFILTER
+            )
+            with suppress(OSError):
+                self._heard.setsockopt(_socket.SOL_SOCKET, _FORCED_BUFFER, _BUFFER)
+            self._heard.setsockopt(_NETLINK, _JOIN, _GROUP)
+            self._table.make([*self._skeleton()])
+        except OSError:
+            self._table.close()
+            raise
+        self._messages: list[tuple[int, bytes]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take all of it away."""
+        self._table.close()
+        self._heard.close()
+
+    def fileno(self) -> int:
+        """What is readable when the kernel has something to tell."""
+        return self._heard.fileno()
+
+    def follow(self, flows: list[Flow]) -> None:
+        """Trace flows, and their answers. Raises OSError."""
+        messages = []
+        for one in flows:
+            proto = PROTOCOLS[one.proto]
+            asked = nftowned.flow(one.family, proto, (one.source_port, one.port))
+            answered = nftowned.flow(
+                one.family, proto, (one.container_port, one.source_port), source=one.container
+            )
+            messages += [
+                nftowned.rule(INET, self._name, _chain_of(hook, FIRST), *asks, *nftowned.traces())
+                for hook, asks in ((PREROUTING, asked), (OUTPUT, asked), (PREROUTING, answered))
+            ]
+        if messages:
+            self._table.make(messages)
+
+    def _skeleton(self) -> Iterator[nftowned.Message]:
+        yield nftowned.table(INET, self._name)
+        for hook, number in _HOOKS.items():
+            for end, priority in _PRIORITIES.items():
+                name = _chain_of(hook, end)
+                yield nftowned.chain(INET, self._name, name, number, priority)
+
+    def read(self) -> None:
+        """Take in what the kernel has told so far."""
+        with suppress(BlockingIOError):
+            while True:
+                try:
+                    received = self._heard.recv(_RECEIVE)
+                except OSError as error:
+                    if isinstance(error, BlockingIOError):
+                        raise
+                    continue  # It had more to tell than there was room for.
+                self._take(received)
+
+    def _take(self, received: bytes) -> None:
+        at = 0
+        while at < len(received):
+            length, kind, _, _, _ = nlsocket.HEADER.unpack_from(received, at)
+            start = at + nlsocket.HEADER.size
+            if kind == _TRACE:
+                self._messages.append((received[start], received[start + _ABOUT : at + length]))
+            at += length + 3 & ~3
+
+    def packets(self) -> list[Traced]:
+        """Each packet that was traced, in the order in which they came."""
+        found: dict[bytes, list[Hop]] = {}
+        ports: dict[bytes, tuple[int, int]] = {}
+        for family, message in self._messages:
+            has = nlsocket.attributes(message)
+            number = has.get(_ID, b"")
+            header = has.get(_TRANSPORT_HEADER, b"")
+            if number not in ports and len(header) >= _PORTS.size:
+                source, destination = _PORTS.unpack_from(header)
+                ports[number] = source, destination
+            found.setdefault(number, []).append(self._hop(family, has))
+        return [Traced(ports.get(number, (0, 0)), tuple(hops)) for number, hops in found.items()]
+
+    def _hop(self, family: int, has: dict[int, bytes]) -> Hop:
+        place = _FAMILIES.get(family, str(family)), _text(has[_TABLE]), _text(has[_CHAIN])
+        kind = _NUMBER.unpack(has[_TYPE])[0]
+        if kind == _OF_POLICY:
+            verdict = _VERDICTS.get(_NUMBER.unpack(has[_POLICY])[0], "accept")
+        else:
+            code = nlsocket.attributes(has.get(_VERDICT, b"")).get(_CODE)
+            number = _SIGNED.unpack(code)[0] if code else 1
+            verdict = _VERDICTS.get(number if number < 0 else number & 0xFF, str(number))
+        return Hop(
+            place,
+            verdict,
+            _HANDLE.unpack(has[_RULE])[0] if kind == _OF_RULE and _RULE in has else None,
+            self._mark(place),
+            _device(has, _IIF),
+            _device(has, _OIF),
+            _destination(has.get(_NETWORK_HEADER, b"")),
+        )
+
+    def _mark(self, place: tuple[str, str, str]) -> tuple[str, str] | None:
+        if place[1] != self._name:
+            return None
+        hook, _, end = place[2].partition("-")
+        return hook, end
+
+
+def _chain_of(hook: str, end: str) -> str:
+    return f"{hook}-{end}"
+
+
+def _device(has: dict[int, bytes], kind: int) -> str | None:
+    return name_of(_NUMBER.unpack(has[kind])[0]) if kind in has else None
+
+
+def _destination(header: bytes) -> str | None:
+    if not header:
+        return None
+    of, at = (V6, 24) if header[0] >> 4 == V6.version else (V4, 16)
+    packed = header[at : at + of.bits // 8]
+    return _socket.inet_ntop(of.number, packed) if len(packed) == of.bits // 8 else None
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode(errors="replace")

@@ -1,0 +1,168 @@
+"""What was seen of one attempt to reach a container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from dnet.probe.trials import Trial
+
+# How an attempt ended for whoever made it.
+ANSWERED, REFUSED, UNREACHABLE, SILENT = "answered", "refused", "unreachable", "silent"
+
+# What a packet is to the attempt.
+REQUEST, ANSWER, RESET = "request", "answer", "reset"
+
+# Where the trace has marks of its own: ahead of everything at a hook, and behind it.
+FIRST, LAST = "first", "last"
+PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = (
+    "prerouting",
+    "input",
+    "forward",
+    "output",
+    "postrouting",
+)
+
+
+class Packet(NamedTuple):
+    """A packet of an attempt on a device, `leaving` by it or coming in."""
+
+    device: str
+    leaving: bool
+    kind: str
+    source: str
+    destination: str
+    port: int
+
+
+class Hop(NamedTuple):
+    """What a chain of nftables did with a packet, as the kernel tells it.
+
+    `mark` is the hook and FIRST or LAST, for a chain of the trace's own. `rule` is the rule's
+    handle, None where it was the chain's policy. `place` is the chain's family, table and name.
+    """
+
+    place: tuple[str, str, str]
+    verdict: str
+    rule: int | None = None
+    mark: tuple[str, str] | None = None
+    came_in: str | None = None
+    goes_out: str | None = None
+    destination: str | None = None
+
+
+class Route(NamedTuple):
+    """The way from somewhere to an address: by a device, or none."""
+
+    address: str
+    device: str | None
+
+    def __str__(self) -> str:
+        return f"leaves by {self.device}" if self.device else "has no route"
+
+
+class Setting(NamedTuple):
+    """A kernel setting that decides, its value, and the one that would let through."""
+
+    name: str
+    value: str
+    wanted: str
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}"
+
+
+class Around(NamedTuple):
+    """What there is on the way of a packet, looked up where it did not arrive.
+
+    Attributes:
+        way: by which device the host sends to the container.
+        back: by which device the host would send to where the packet came from.
+        inside: by which device the container would send to where it sees the packet come from;
+            None where that cannot be looked at.
+        gone: the network namespace of the container, where it is gone.
+        neighbour: whether somebody has the container's address on the bridge; None if unknown.
+        port: the bridge port of the container, and what is wrong with it.
+        listens: whether somebody in the container listens there; None if that cannot be seen.
+        ports: what is listened on in the container instead.
+        process: the process of the host that has the port, in words.
+        forwarding: settings that keep the host from forwarding requests, and answers.
+        filtering: settings by which the host drops requests whose way back is another, and answers.
+        localnet: the setting that keeps answers to 127.0.0.1 away.
+        early: chains and queues that packets meet ahead of IP, in words.
+    """
+
+    way: Route | None = None
+    back: Route | None = None
+    inside: Route | None = None
+    gone: str | None = None
+    neighbour: bool | None = None
+    port: tuple[str, str] | None = None
+    listens: bool | None = None
+    ports: tuple[str, ...] = ()
+    process: str | None = None
+    forwarding: tuple[Setting | None, Setting | None] = (None, None)
+    filtering: tuple[Setting | None, Setting | None] = (None, None)
+    localnet: Setting | None = None
+    early: tuple[str, ...] = ()
+
+
+class Evidence(NamedTuple):
+    """An attempt, and all that was seen of it.
+
+    Attributes:
+        trial: what was tried.
+        address: the host's address it went to.
+        outcome: how it ended.
+        error: what whoever made it was told, in the system's words.
+        packets: what was seen of it on devices.
+        request: what chains did with the request; None where there is no trace at all.
+        answer: what they did with the answer.
+        rules: the text of the rules that traces name.
+        legacy: the rule of iptables-legacy that took what was sent, as text, where one did.
+        around: what there is on the way; looked up where it did not arrive.
+        device: the device that it came in by, of the host's; None where it began there.
+        large: whether 1,400 bytes behind a handshake were acknowledged, None where none were sent.
+    """
+
+    trial: Trial
+    address: str
+    outcome: str
+    error: str = ""
+    packets: tuple[Packet, ...] = ()
+    request: tuple[Hop, ...] | None = None
+    answer: tuple[Hop, ...] | None = None
+    rules: Mapping[tuple[tuple[str, str, str], int], str] = MappingProxyType({})
+    legacy: str | None = None
+    around: Around = Around()
+    device: str | None = None
+    large: bool | None = None
+
+    def _towards(self, kind: str) -> list[Packet]:
+        mapping = self.trial.mapping
+        return [
+            one
+            for one in self.packets
+            if one.kind == kind
+            and one.leaving
+            and (one.destination, one.port) == (mapping.container_ip, mapping.container_port)
+        ]
+
+    @property
+    def left(self) -> bool:
+        """Whether the request left by the bridge towards the container."""
+        return bool(self._towards(REQUEST))
+
+    @property
+    def arrived(self) -> bool:
+        """Whether it left by a port of the bridge, behind which there is the container."""
+        bridge = self.trial.mapping.bridge
+        return any(one.device != bridge for one in self._towards(REQUEST))
+
+    def came_back(self, kind: str) -> bool:
+        """Whether the container sent something of a kind back."""
+        source = self.trial.mapping.container_ip
+        return any(
+            one.kind == kind and not one.leaving and one.source == source for one in self.packets
+        )
