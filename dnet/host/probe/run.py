@@ -267,15 +267,17 @@ class Probe:
 
 
 def _by_port(trace: Trace, hits: Sequence[Hit]) -> dict[tuple[int, bool], tuple[Hop, ...]]:
-    """The first packet traced of each attempt, and of its answer, by the port it came from."""
+    """What each attempt's first packet met, and the first answer to it, by the port it came from.
+
+    What the host sends itself leaves it and comes in again.
+    """
     found: dict[tuple[int, bool], tuple[Hop, ...]] = {}
     ours = {hit.source_port for hit in hits}
     for one in trace.packets():
         source, destination = one.ports
-        if source in ours:
-            found.setdefault((source, True), one.hops)
-        elif destination in ours:
-            found.setdefault((destination, False), one.hops)
+        key = (source, True) if source in ours else (destination, False)
+        if key[0] in ours and (key not in found or one.hops[0].came_in == "lo"):
+            found[key] = (*found.get(key, ()), *one.hops)
     return found
 
 

@@ -87,6 +87,7 @@ class Trace:
             )
             with suppress(OSError):
                 self._heard.setsockopt(_socket.SOL_SOCKET, _FORCED_BUFFER, _BUFFER)
+            self._heard.bind((0, 0))  # Without an address of its own it would hear nothing.
             self._heard.setsockopt(_NETLINK, _JOIN, _GROUP)
             self._table.make([*self._skeleton()])
         except OSError:
