@@ -61,6 +61,10 @@ class Route(NamedTuple):
     def __str__(self) -> str:
         return f"leaves by {self.device}" if self.device else "has no route"
 
+    def instead_of(self, device: str) -> str:
+        """In words, where it should leave by a device."""
+        return f"{self}, not by {device}" if self.device else str(self)
+
 
 class Setting(NamedTuple):
     """A kernel setting that decides, its value, and the one that would let through."""
@@ -123,6 +127,8 @@ class Evidence(NamedTuple):
         legacy: the rule of iptables-legacy that took what was sent, as text, where one did.
         around: what there is on the way; looked up where it did not arrive.
         device: the device that it came in by, of the host's; None where it began there.
+        home: the device that answers are to leave by, of the host's.
+        ports: the devices plugged into the container's bridge.
         large: whether 1,400 bytes behind a handshake were acknowledged, None where none were sent.
     """
 
@@ -137,6 +143,8 @@ class Evidence(NamedTuple):
     legacy: str | None = None
     around: Around = Around()
     device: str | None = None
+    home: str | None = None
+    ports: frozenset[str] = frozenset()
     large: bool | None = None
 
     def _towards(self, kind: str) -> list[Packet]:
@@ -152,13 +160,13 @@ class Evidence(NamedTuple):
     @property
     def left(self) -> bool:
         """Whether the request left by the bridge towards the container."""
-        return bool(self._towards(REQUEST))
+        bridge = self.trial.mapping.bridge
+        return self.arrived or any(one.device == bridge for one in self._towards(REQUEST))
 
     @property
     def arrived(self) -> bool:
         """Whether it left by a port of the bridge, behind which there is the container."""
-        bridge = self.trial.mapping.bridge
-        return any(one.device != bridge for one in self._towards(REQUEST))
+        return any(one.device in self.ports for one in self._towards(REQUEST))
 
     def came_back(self, kind: str) -> bool:
         """Whether the container sent something of a kind back."""

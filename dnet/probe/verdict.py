@@ -54,8 +54,8 @@ def judge(seen: Evidence) -> Verdict:
         if seen.large is False and seen.left:
             return Verdict(DROPPED, _TOO_LARGE, _MTU)
         return Verdict(ANSWERS) if seen.left else _taken(seen)
-    is_delivered = seen.arrived and seen.trial.mapping.endpoint.proto == "udp"
-    if is_delivered and seen.outcome == SILENT and seen.around.listens is not False:
+    is_sent = seen.arrived and seen.trial.mapping.endpoint.proto == "udp"
+    if is_sent and seen.outcome == SILENT and not seen.came_back(ANSWER):
         return Verdict(DELIVERED)
     result = {REFUSED: REFUSES, SILENT: DROPPED}.get(seen.outcome, UNREACHABLE)
     for find in _ON_THE_WAY:
@@ -65,9 +65,9 @@ def judge(seen: Evidence) -> Verdict:
     return Verdict(result, _somewhere(seen), "dnet check")
 
 
-def is_explained(seen: Evidence) -> bool:
-    """Whether what decided is known without looking closer."""
-    return any(find(seen) for find in _ON_THE_WAY)
+def is_traced(seen: Evidence) -> bool:
+    """Whether what decided is known, and is none of what leaves no trace."""
+    return any(find(seen) for find in _ON_THE_WAY if find not in (_legacy, _legacy_answer))
 
 
 Reason = tuple[str, str | None]
@@ -143,15 +143,39 @@ def _astray(seen: Evidence) -> Reason | None:
     if seen.left or way is None or way.device == mapping.bridge:
         return None
     return (
-        f"what the host sends to {way.address} {way}, not by {mapping.bridge}",
+        f"what the host sends to {way.address} {way.instead_of(mapping.bridge)}",
         f"ip route get {way.address}; ip rule",
     )
 
 
+def _unlocal(seen: Evidence) -> Reason | None:
+    """What comes from 127.0.0.1 leaves by no bridge."""
+    return _set(seen.around.localnet) if seen.around.localnet and not seen.left else None
+
+
 def _legacy(seen: Evidence) -> Reason | None:
-    if seen.legacy is None:
+    """Neither a rule of nftables nor a route: something else at a hook of netfilter."""
+    if seen.left:
         return None
-    return seen.legacy, "look at it: iptables-legacy-save -c"
+    if seen.legacy:
+        return seen.legacy, "iptables-legacy-save -c"
+    return _between(seen.request)
+
+
+def _legacy_answer(seen: Evidence) -> Reason | None:
+    if seen.legacy and seen.left:
+        return f"the answer is stopped: {seen.legacy}", "iptables-legacy-save -c"
+    return _between(seen.answer)
+
+
+def _between(hops: Sequence[Hop] | None) -> Reason | None:
+    mark = next((hop.mark for hop in reversed(hops or ()) if hop.mark), None)
+    if mark is None or mark[1] == LAST:
+        return None
+    return (
+        f"at {mark[0]}, and no rule of nftables: iptables-legacy, or a module of the kernel",
+        "iptables-legacy-save -c",
+    )
 
 
 def _unplugged(seen: Evidence) -> Reason | None:
@@ -201,11 +225,10 @@ def _silent(seen: Evidence) -> Reason | None:
         return None
     netns = trial.target and trial.target.netns
     look = f"nsenter --net={for_shell(netns)} ip route" if netns else None
-    if inside is not None and inside.device is None:
-        return f"in {trial.whose} what it sends to {inside.address} {inside}", look
     ifname = trial.target.ifname if trial.target else None
-    if inside is not None and ifname and inside.device != ifname:
-        return f"in {trial.whose} what it sends to {inside.address} {inside}, not by {ifname}", look
+    if inside is not None and inside.device != (ifname or inside.device):
+        way = inside.instead_of(str(ifname))
+        return f"in {trial.whose} what it sends to {inside.address} {way}", look
     return f"{trial.whose} got it and did not answer: its own rules, or a server that is stuck", (
         f"nsenter --net={for_shell(netns)} nft list ruleset" if netns else None
     )
@@ -231,15 +254,15 @@ def _unreturned(seen: Evidence) -> Reason | None:
 def _misled(seen: Evidence) -> Reason | None:
     """The answer left by another device than the one that the request came in by."""
     last = next((hop for hop in reversed(seen.answer or ()) if hop.goes_out), None)
-    back = seen.around.back
-    goes_out = last.goes_out if last else back.device if back else None
+    back, home = seen.around.back, seen.home
     came = seen.came_back(ANSWER) or seen.came_back(RESET)
-    if not came or seen.device is None or back is None:
+    if not came or home is None or back is None:
         return None
-    if goes_out == back.device and back.device is not None:
+    way = Route(back.address, last.goes_out if last else back.device)
+    if way.device == home:
         return None
-    way = Route(back.address, goes_out)
-    return f"the answer to {back.address} {way}", f"ip rule; ip route get {back.address}"
+    where = f"the answer to {way.address} {way.instead_of(home)}"
+    return where, f"ip rule; ip route get {way.address}"
 
 
 _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
@@ -249,6 +272,7 @@ _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
     _untranslated,
     _unforwarded,
     _astray,
+    _unlocal,
     _legacy,
     _unplugged,
     _unheard,
@@ -256,6 +280,7 @@ _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
     _answer,
     _unreturned,
     _misled,
+    _legacy_answer,
 )
 
 
@@ -268,28 +293,15 @@ def _ruled_out(seen: Evidence, hops: Sequence[Hop] | None) -> Reason | None:
     """The rule or the policy of nftables that ended a packet's way."""
     hop = next((one for one in hops or () if one.verdict in _STOPS and not one.mark), None)
     if hop is None:
-        return _between(hops)
+        return None
     family, table, chain = hop.place
     look = f"nft -a list chain {family} {table} {for_shell(chain)}"
     if hop.rule is None:
-        return f"{family} {table} {chain}: policy {hop.verdict}", look
+        return f"{family} {table} {chain}: policy {hop.verdict}", f"{look}; accept it there"
     if (family, table) == ("inet", "dnet"):
         return _rule(seen, hop), f"it is dnet's own: dnet bridge show {seen.trial.mapping.bridge}"
     delete = f"nft delete rule {family} {table} {for_shell(chain)} handle {hop.rule}"
     return _rule(seen, hop), f"{look}; if it is not meant: {delete}"
-
-
-def _between(hops: Sequence[Hop] | None) -> Reason | None:
-    """Who else stands at a hook of netfilter, where no rule of nftables took the packet."""
-    if not hops or (not hops[-1].mark and not any(hop.mark for hop in hops)):
-        return None
-    mark = next(hop.mark for hop in reversed(hops) if hop.mark)
-    if mark[1] == LAST:
-        return None
-    return (
-        f"between the first and the last of nftables at {mark[0]}: iptables-legacy, or a module",
-        ("iptables-legacy-save -c"),
-    )
 
 
 def _rule(seen: Evidence, hop: Hop) -> str:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dnet.transaction.maintenance import Maintenance
     from dnet.transaction.unowned import Unowned
 
+_MORE = "whether published ports answer, and what stops them, tells: dnet probe"
+
 
 @define.command()
 @options.output
@@ -30,7 +32,8 @@ def check() -> Request:
 
     def compare(maintenance: Maintenance) -> Document:
         found = maintenance.check()
-        return Document(found, values=tuple(found), status=1 if found else 0)
+        notes = (_MORE,) if found else ()
+        return Document(found, values=tuple(found), notes=notes, status=1 if found else 0)
 
     return Request(maintain=compare)
 

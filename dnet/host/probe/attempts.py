@@ -162,6 +162,11 @@ class Volley:
         """The port that each attempt comes from."""
         return [one.port for one in self._attempts]
 
+    def begin(self) -> None:
+        """Send the first packet of each."""
+        for one in self._attempts:
+            one.begin()
+
     def send(
         self, sight: Sight, trace: Trace | None, timeout: float, arrived: Callable[[int], bool]
     ) -> list[Hit]:
@@ -174,8 +179,8 @@ class Volley:
         if trace:
             poll.register(trace, select.POLLIN)
         waiting: dict[int, _Attempt] = {}
+        self.begin()
         for one in self._attempts:
-            one.begin()
             if one.outcome is None:
                 waiting[one.socket.fileno()] = one
                 events = select.POLLOUT if one.shot.proto == "tcp" else select.POLLIN

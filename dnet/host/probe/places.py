@@ -38,15 +38,15 @@ class Outside(NamedTuple):
     Attributes:
         descriptor: its network namespace.
         addresses: its address of each family it has one of.
-        own: the host's end of its pair.
         device: the device that its packets come in by.
+        home: the device that answers to it are to leave by.
         limits: what it cannot try, in words.
     """
 
     descriptor: int
     addresses: dict[Family, str]
-    own: str
     device: str
+    home: str
     limits: tuple[str, ...]
 
 
@@ -62,9 +62,14 @@ def outside(via: str | None, families: Sequence[Family], *, is_default: bool) ->
         for of in families:
             with suppress(OSError):
                 pair.settle(of)
-        device, limit = pair.lead_in(via, is_default=is_default)
-        limits = (limit,) if limit else ()
-        yield Outside(pair.descriptor, pair.addresses, pair.name, device, limits)
+        ways = pair.lead_in(via, is_default=is_default)
+        yield Outside(pair.descriptor, pair.addresses, *ways)
+
+
+class _Ways(NamedTuple):
+    device: str
+    home: str
+    limits: tuple[str, ...] = ()
 
 
 class _Pair:
@@ -105,26 +110,27 @@ class _Pair:
         self._inner.add_default_route(self._peer, router)
         self.addresses[of] = own
 
-    def lead_in(self, via: str | None, *, is_default: bool) -> tuple[str, str | None]:
-        """Lead packets in and back: the device they come in by, and what that leaves untried."""
+    def lead_in(self, via: str | None, *, is_default: bool) -> _Ways:
+        """Lead packets in and back."""
         index = find_index(via) if via else None
         if via is None or index is None:
-            self._answer_directly()
-            return (
-                self.name,
-                "there is no default route, so nothing that names an uplink: see --via",
-            )
+            return self._directly("no default route: nothing that names an uplink; see --via")
         returns = is_default and self._takes_out(via)
         why = None if returns else _strict(via, self.addresses)
         if why is None and not self._redirects(index):
             why = "the kernel cannot redirect packets into it (act_mirred)"
         if why is not None:
-            self._answer_directly()
-            return self.name, f"rules, settings and ip rules that name {via}: {why}"
+            return self._directly(f"rules, settings and ip rules that name {via}: {why}")
         if returns:
-            return via, None
-        self._answer_directly()
-        return via, f"rules about what leaves by {via}: answers to the probe leave by {self.name}"
+            return _Ways(via, via)
+        limit = f"rules about what leaves by {via}: answers to the probe leave by {self.name}"
+        return self._directly(limit)._replace(device=via)
+
+    def _directly(self, limit: str) -> _Ways:
+        for ip in self.addresses.values():
+            self._channel.add_host_route(self._index, ip)
+            self._channel.add_neighbour(self._index, ip, _PEER_MAC)
+        return _Ways(self.name, self.name, (limit,))
 
     def _redirects(self, index: int) -> bool:
         try:
@@ -132,11 +138,6 @@ class _Pair:
         except OSError:
             return False
         return True
-
-    def _answer_directly(self) -> None:
-        for ip in self.addresses.values():
-            self._channel.add_host_route(self._index, ip)
-            self._channel.add_neighbour(self._index, ip, _PEER_MAC)
 
     def _takes_out(self, via: str) -> bool:
         """Bring the client what leaves for it by another device, with that one's addresses."""

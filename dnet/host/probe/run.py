@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from typing import NamedTuple
 
 from dnet.errors import DnetError, KernelError
-from dnet.host import netns, privilege, routes
-from dnet.host.probe import places
+from dnet.host import bridgeports, netns, privilege, routes
+from dnet.host.probe import legacy, places
 from dnet.host.probe.attempts import Hit, Shot, Volley
 from dnet.host.probe.places import Outside
 from dnet.host.probe.ruletexts import Texts
 from dnet.host.probe.sight import Sight
 from dnet.host.probe.surroundings import Surroundings, own_addresses
-from dnet.host.probe.trace import Flow, Trace
+from dnet.host.probe.trace import Flow, Trace, Way
 from dnet.host.rtnl import Channel, find_index
 from dnet.model.entities import Interface
 from dnet.model.state import State
@@ -26,6 +26,7 @@ from dnet.values.family import FAMILIES, Family
 from dnet.values.names import HOST
 
 _MOST_OWN = 4
+_MOST_COUNTED = 8  # Each takes a quarter of a second.
 _NO_TRACE = "which rule decided: the kernel cannot trace packets in a table of the probe's own"
 
 
@@ -48,6 +49,7 @@ class _Aim(NamedTuple):
     shot: Shot
     client: str | None
     device: str | None
+    home: str | None
 
 
 class Probe:
@@ -65,6 +67,8 @@ class Probe:
         self._held = ExitStack()
         self._outside: Outside | None = None
         self._descriptors: dict[str, int] = {}
+        self._counts = _MOST_COUNTED
+        self._ports: dict[str, frozenset[str]] = {}
 
     def run(self, trials: Sequence[Trial]) -> Outcome:
         """Carry trials out."""
@@ -113,13 +117,13 @@ class Probe:
         proto, port = trial.mapping.endpoint.proto, trial.mapping.endpoint.port
         if trial.mapping.endpoint.is_range:
             self._limits.append("of a range of ports the first alone was tried")
-        descriptor, device, client = None, None, None
+        descriptor, device, client, home = None, None, None, None
         if trial.origin == OUTSIDE:
             out = self._outside
             if out is None or trial.family not in out.addresses:
                 self._untried[at] = f"no client of {trial.family.name} could be made"
                 return
-            descriptor, device = out.descriptor, out.device
+            descriptor, device, home = out.descriptor, out.device, out.home
             client = out.addresses[trial.family]
         elif trial.client is not None:
             try:
@@ -130,11 +134,12 @@ class Probe:
                 )
                 return
             device, client = trial.client.bridge, trial.client.address_of(trial.family)
+            home = device
         addresses = list(self._addresses(trial))
         if not addresses:
             self._untried[at] = f"the host has no address of {trial.family.name} to try"
         for address in addresses:
-            yield _Aim(trial, Shot(proto, address, port, descriptor), client, device)
+            yield _Aim(trial, Shot(proto, address, port, descriptor), client, device, home)
 
     def _descriptor(self, one: Interface) -> int:
         if one.id not in self._descriptors:
@@ -186,14 +191,12 @@ class Probe:
 
                 def arrived(port: int) -> bool:
                     aim = where[port]
-                    return Evidence(
-                        aim.trial, aim.shot.address, SILENT, packets=sight.of(port)
-                    ).arrived
+                    return self._blank(aim)._replace(packets=sight.of(port)).arrived
 
                 hits = volley.send(sight, trace, self._timeout, arrived)
-                traced = _by_port(trace, hits) if trace else {}
+                traced = trace.first(volley.source_ports) if trace else None
                 found = [
-                    self._evidence(aim, hit, sight, traced if trace else None)
+                    self._evidence(aim, hit, sight, traced)
                     for aim, hit in zip(aims, hits, strict=True)
                 ]
                 return self._looked_up(aims, hits, found)
@@ -228,18 +231,28 @@ class Probe:
         aim: _Aim,
         hit: Hit,
         sight: Sight,
-        traced: dict[tuple[int, bool], tuple[Hop, ...]] | None,
+        traced: Mapping[Way, tuple[Hop, ...]] | None,
     ) -> Evidence:
+        return self._blank(aim)._replace(
+            outcome=hit.outcome,
+            error=hit.error,
+            packets=sight.of(hit.source_port),
+            request=None if traced is None else traced.get((hit.source_port, True), ()),
+            answer=None if traced is None else traced.get((hit.source_port, False), ()),
+            large=hit.large,
+        )
+
+    def _blank(self, aim: _Aim) -> Evidence:
+        bridge = aim.trial.mapping.bridge
+        if bridge not in self._ports:
+            self._ports[bridge] = bridgeports.names(bridge)
         return Evidence(
             aim.trial,
             aim.shot.address,
-            hit.outcome,
-            hit.error,
-            sight.of(hit.source_port),
-            None if traced is None else traced.get((hit.source_port, True), ()),
-            None if traced is None else traced.get((hit.source_port, False), ()),
+            SILENT,
             device=aim.device,
-            large=hit.large,
+            home=aim.home,
+            ports=self._ports[bridge],
         )
 
     def _looked_up(
@@ -262,23 +275,25 @@ class Probe:
                 and hop.verdict not in ("continue", "jump", "goto", "return")
                 and (text := texts.of(hop.place, hop.rule))
             }
-            looked.append(seen._replace(rules=rules, around=around.of(seen, client)))
+            known = seen._replace(rules=rules, around=around.of(seen, client))
+            looked.append(self._counted(aim, known))
         return looked
 
+    def _counted(self, aim: _Aim, seen: Evidence) -> Evidence:
+        """What took a packet that nothing else explains, by the counters of iptables-legacy."""
+        of = aim.trial.family
+        if verdict.is_traced(seen) or not legacy.is_there(of):
+            return seen
+        if not self._counts:
+            self._limits.append("which rule of iptables-legacy takes more than those named")
+            return seen
+        self._counts -= 1
 
-def _by_port(trace: Trace, hits: Sequence[Hit]) -> dict[tuple[int, bool], tuple[Hop, ...]]:
-    """What each attempt's first packet met, and the first answer to it, by the port it came from.
+        def send(number: int) -> None:
+            with closing(Volley([aim.shot] * number)) as volley:
+                volley.begin()
 
-    What the host sends itself leaves it and comes in again.
-    """
-    found: dict[tuple[int, bool], tuple[Hop, ...]] = {}
-    ours = {hit.source_port for hit in hits}
-    for one in trace.packets():
-        source, destination = one.ports
-        key = (source, True) if source in ours else (destination, False)
-        if key[0] in ours and (key not in found or one.hops[0].came_in == "lo"):
-            found[key] = (*found.get(key, ()), *one.hops)
-    return found
+        return seen._replace(legacy=legacy.blamed(of, send))
 
 
 def _worst(aims: Sequence[_Aim], verdicts: Sequence[Verdict], untried: str | None) -> Verdict:

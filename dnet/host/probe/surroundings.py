@@ -69,7 +69,8 @@ class Surroundings:
 
     def _way(self, ip: str, source: str | None, device: str | None) -> Route:
         came_in = find_index(device) if device else None
-        index = self._channel.way_to(ip, source if came_in else None, came_in or 0)
+        source = None if source and is_loopback(source) else source
+        index = self._channel.way_to(ip, source, came_in or 0)
         return Route(ip, name_of(index))
 
     def _has_neighbour(self, trial: Trial) -> bool | None:

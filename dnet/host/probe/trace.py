@@ -10,7 +10,7 @@ from __future__ import annotations
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import NamedTuple, Self
 
@@ -68,11 +68,8 @@ class Flow(NamedTuple):
     container_port: int
 
 
-class Traced(NamedTuple):
-    """What was done with one packet: its ports, and each chain's verdict in turn."""
-
-    ports: tuple[int, int]
-    hops: tuple[Hop, ...]
+Way = tuple[int, bool]
+"""The port that a flow comes from, and whether its packet asks, or answers."""
 
 
 class Trace:
@@ -154,19 +151,27 @@ class Trace:
                 self._messages.append((received[start], received[start + _ABOUT : at + length]))
             at += length + 3 & ~3
 
-    def packets(self) -> list[Traced]:
-        """Each packet that was traced, in the order in which they came."""
-        found: dict[bytes, list[Hop]] = {}
-        ports: dict[bytes, tuple[int, int]] = {}
+    def first(self, sources: Collection[int]) -> dict[Way, tuple[Hop, ...]]:
+        """What the first packet of each flow from some ports met, and the first answer to it.
+
+        A packet begins where the trace marks it, and again where the host sends it to itself. The
+        kernel may give it another number on its way: only the ports tell which one it is.
+        """
+        found: dict[Way, list[Hop]] = {}
+        ended: set[Way] = set()
+        ways: dict[bytes, Way] = {}
         for family, message in self._messages:
             has = nlsocket.attributes(message)
-            number = has.get(_ID, b"")
-            header = has.get(_TRANSPORT_HEADER, b"")
-            if number not in ports and len(header) >= _PORTS.size:
+            number, header = has.get(_ID, b""), has.get(_TRANSPORT_HEADER, b"")
+            if len(header) >= _PORTS.size:
                 source, destination = _PORTS.unpack_from(header)
-                ports[number] = source, destination
-            found.setdefault(number, []).append(self._hop(family, has))
-        return [Traced(ports.get(number, (0, 0)), tuple(hops)) for number, hops in found.items()]
+                ways[number] = (source, True) if source in sources else (destination, False)
+            way, hop = ways.get(number, (0, True)), self._hop(family, has)
+            if way in found and _begins(hop):
+                ended.add(way)
+            if way[0] in sources and way not in ended:
+                found.setdefault(way, []).append(hop)
+        return {way: tuple(hops) for way, hops in found.items()}
 
     def _hop(self, family: int, has: dict[int, bytes]) -> Hop:
         place = _FAMILIES.get(family, str(family)), _text(has[_TABLE]), _text(has[_CHAIN])
@@ -192,6 +197,11 @@ class Trace:
             return None
         hook, _, end = place[2].partition("-")
         return hook, end
+
+
+def _begins(hop: Hop) -> bool:
+    is_start = hop.mark in [(hook, FIRST) for hook in _BEGINNINGS]
+    return is_start and hop.rule is not None and hop.came_in != "lo"
 
 
 def _chain_of(hook: str, end: str) -> str:
