@@ -1,0 +1,585 @@
+"""`dnet probe` on hosts that are broken in one way each: what it names, and what it leaves."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from dnet.values.veth import veth_name
+from tests import lab as labs
+from tests import snapshot
+from tests.host import Host
+from tests.lab import Lab
+from tests.node import Node
+
+PORT = veth_name("web")
+OUTSIDE, HOST = "outside", "host"
+NFT = 'nft "add table inet f; add chain inet f fw {{ type filter hook {} priority {}; {} }}"'
+FORWARD = NFT.format("forward", 0, "policy accept;")
+SPARE = (
+    "ip link add up0 type veth peer name up1; ip link set up0 up; ip link set up1 up;"
+    "ip addr add 10.98.0.1/24 dev up0"
+)
+
+
+# Beside what a snapshot has: rules with their handles, and what it passes over.
+BESIDES = """
+nft --handle --stateless list ruleset
+ip rule; ip -6 rule; tc qdisc; ip -o link | cut -d: -f2; ip neigh show nud permanent
+cd /proc/sys/net && grep -r . ipv4/conf ipv6/conf ipv4/ip_forward 2>/dev/null || true
+"""
+
+
+class Broken(NamedTuple):
+    """A host that is broken: by a command on it, and one in the container `web`.
+
+    `where` is part of what is named, of TCP from each place; None where it answers.
+    """
+
+    where: str | None
+    host: str | None
+    on_host: str = ""
+    inside: str = ""
+    result: str = "dropped"
+
+
+BOTH = {
+    "policy of its own": Broken(
+        "inet f fw: policy drop", None, NFT.format("forward", 0, "policy drop;")
+    ),
+    "rule of its own": Broken(
+        "inet f fw handle 2: tcp dport 80 drop",
+        None,
+        f"{FORWARD}; nft add rule inet f fw tcp dport 80 drop",
+    ),
+    "reject in a chain of its own": Broken(
+        "inet f deep handle 3: reject",
+        None,
+        f"{FORWARD}; nft add chain inet f deep; nft add rule inet f deep reject; "
+        "nft add rule inet f fw iifname eth0 jump deep",
+        result="refused",
+    ),
+    "ahead of translation": Broken(
+        "inet f fw handle 2: tcp dport 8080 drop",
+        None,
+        f"{NFT.format('prerouting', -200, '')}; nft add rule inet f fw tcp dport 8080 drop",
+    ),
+    "output": Broken(
+        None,
+        "inet f fw handle 2: ip daddr 172.17.0.2 drop",
+        f"{NFT.format('output', 0, '')}; nft add rule inet f fw ip daddr 172.17.0.2 drop",
+    ),
+    "answers by the uplink": Broken(
+        'the answer is stopped: inet f fw handle 2: iifname "dnet0" oifname "eth0" drop',
+        None,
+        f"{FORWARD}; nft add rule inet f fw iifname dnet0 oifname eth0 drop",
+    ),
+    "answers ahead of routing": Broken(
+        "the answer is stopped: inet f fw handle 2: tcp sport 80 drop",
+        "the answer is stopped: inet f fw handle 2",
+        f"{NFT.format('prerouting', -310, '')}; nft add rule inet f fw tcp sport 80 drop",
+    ),
+    "ahead of IP": Broken(
+        "eth0 drops it ahead of IP: nft list chain netdev f early",
+        None,
+        'nft "add table netdev f; add chain netdev f early '
+        '{ type filter hook ingress device eth0 priority 0; }"; nft add rule netdev f early drop',
+    ),
+    "no forwarding": Broken("net.ipv4.ip_forward = 0", None, "sysctl -qw net.ipv4.ip_forward=0"),
+    "no forwarding of the uplink": Broken(
+        "net.ipv4.conf.eth0.forwarding = 0", None, "sysctl -qw net.ipv4.conf.eth0.forwarding=0"
+    ),
+    "no forwarding of answers": Broken(
+        "net.ipv4.conf.dnet0.forwarding = 0", None, "sysctl -qw net.ipv4.conf.dnet0.forwarding=0"
+    ),
+    "no loopback": Broken(
+        None,
+        "at 127.0.0.1: net.ipv4.conf.dnet0.route_localnet = 0",
+        "sysctl -qw net.ipv4.conf.dnet0.route_localnet=0",
+    ),
+    "rp_filter": Broken(
+        "net.ipv4.conf.eth0.rp_filter = 1: it came in by eth0, and what is sent back to 198.",
+        None,
+        f"{SPARE}; sysctl -qw net.ipv4.conf.eth0.rp_filter=1; ip route add 198.0.0.0/7 dev up0",
+    ),
+    "policy routing": Broken(
+        "leaves by up0, not by eth0",
+        "at 172.17.42.1: what the host sends to 172.17.0.2 leaves by up0, not by dnet0",
+        f"{SPARE}; ip route add default dev up0 table 77; ip rule add from 172.17.0.0/16 table 77",
+    ),
+    "a route to the container": Broken(
+        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
+        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
+        "ip route add 172.17.0.0/28 via 10.99.0.2",
+    ),
+    "a rule to the containers": Broken(
+        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
+        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
+        "ip route add default via 10.99.0.2 table 77; ip rule add to 172.17.0.0/16 table 77",
+    ),
+    "bridge down": Broken(
+        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
+        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
+        "ip link set dnet0 down",
+    ),
+    "port down": Broken(
+        f"{PORT}, the port of web on dnet0, is down",
+        f"{PORT}, the port of web on dnet0, is down",
+        f"ip link set {PORT} down",
+    ),
+    "port unplugged": Broken(
+        f"{PORT}, the port of web on dnet0, is not plugged into dnet0",
+        f"{PORT}, the port of web on dnet0, is not plugged into dnet0",
+        f"ip link set {PORT} nomaster",
+    ),
+    "no carrier": Broken(
+        f"{PORT}, the port of web on dnet0, is disabled: it has no carrier",
+        f"{PORT}, the port of web on dnet0, is disabled: it has no carrier",
+        inside="ip link set eth0 down",
+    ),
+    "another address": Broken(
+        "nobody has 172.17.0.2 on dnet0",
+        "nobody has 172.17.0.2 on dnet0",
+        inside="ip addr flush dev eth0; ip addr add 172.17.0.77/16 dev eth0",
+    ),
+    "no default route inside": Broken(
+        "in web what it sends to 198.", "at 10.99.0.1: in web", inside="ip route del default"
+    ),
+    "another default route inside": Broken(
+        ", not by eth0",
+        "at 10.99.0.1: in web what it sends to 10.99.0.1 leaves by x0, not by eth0",
+        inside="ip link add x0 type veth peer name x1; ip link set x0 up; ip link set x1 up;"
+        "ip route replace default dev x0",
+    ),
+    "rules inside": Broken(
+        "web got it and did not answer",
+        "web got it and did not answer",
+        inside=NFT.format("input", 0, "policy drop;"),
+    ),
+    "large packets": Broken(
+        "1,400 bytes behind it do not",
+        None,
+        f"{FORWARD}; nft add rule inet f fw meta length gt 1000 drop",
+    ),
+    "another's translation": Broken(
+        "it is translated to 172.17.0.99 by ip f fw handle 2",
+        None,
+        'nft "add table ip f; add chain ip f fw { type nat hook prerouting priority -110; }";'
+        "nft add rule ip f fw tcp dport 8080 dnat to 172.17.0.99:80",
+    ),
+    "rules gone": Broken(
+        "no rule translates 0.0.0.0:8080/tcp",
+        "no rule translates 0.0.0.0:8080/tcp",
+        "iptables -t nat -F; nft delete table inet dnet; true",
+        result="refused",
+    ),
+}
+"""Each way is tried with iptables and with nftables, but for what is one of them's alone."""
+
+IPTABLES = {
+    "FORWARD's policy": Broken(
+        "ip filter FORWARD: policy drop", None, "iptables -P FORWARD DROP; iptables -F FORWARD"
+    ),
+    "ufw": Broken(
+        "ip filter ufw-reject-forward handle",
+        None,
+        "iptables -N ufw-reject-forward; iptables -A ufw-reject-forward -j REJECT;"
+        "iptables -I FORWARD -j ufw-reject-forward",
+        result="refused",
+    ),
+    "the administrator's chain": Broken(
+        "ip filter DNET-USER handle", None, "iptables -A DNET-USER -i eth0 -p tcp -j DROP"
+    ),
+    "raw": Broken(
+        "ip raw PREROUTING handle", None, "iptables -t raw -I PREROUTING -i eth0 -j DROP"
+    ),
+    "mangle": Broken(
+        "the answer is stopped: ip mangle POSTROUTING handle",
+        None,
+        "iptables -t mangle -A POSTROUTING -o eth0 -j DROP",
+    ),
+}
+LEGACY = {
+    "FORWARD's policy": Broken(
+        "iptables-legacy -t filter -P FORWARD DROP",
+        None,
+        "iptables -P FORWARD DROP; iptables -F FORWARD",
+    ),
+    "a chain": Broken(
+        "iptables-legacy -t filter -A BAD -p tcp -j DROP",
+        None,
+        "iptables -N BAD; iptables -A BAD -p tcp -j DROP; iptables -I FORWARD -o dnet0 -j BAD",
+    ),
+    "raw": Broken(
+        "iptables-legacy -t raw -A PREROUTING -i eth0 -j DROP",
+        None,
+        "iptables -t raw -I PREROUTING -i eth0 -j DROP",
+    ),
+    "answers": Broken(
+        "the answer is stopped: iptables-legacy -t mangle -A POSTROUTING -o eth0 -j DROP",
+        None,
+        "iptables -t mangle -A POSTROUTING -o eth0 -j DROP",
+    ),
+    "no forwarding": BOTH["no forwarding"],
+}
+NFTABLES = {
+    "the administrator's chain": Broken(
+        "inet dnet user handle", None, "nft add rule inet dnet user iifname eth0 tcp dport 80 drop"
+    ),
+    "iptables beside it": Broken(
+        "ip filter FORWARD handle", None, "iptables -I FORWARD -o dnet0 -j DROP"
+    ),
+}
+EVERY = [
+    *(("nft", name, case) for name, case in (BOTH | IPTABLES).items()),
+    *((labs.NFTABLES, name, case) for name, case in (BOTH | NFTABLES).items()),
+    *(("legacy", name, case) for name, case in LEGACY.items()),
+]
+
+
+class Site(NamedTuple):
+    """A host with an uplink, by which a client is, and a container that publishes two ports."""
+
+    lab: Lab
+    host: Host
+    web: Node
+
+    def everything(self) -> list[str]:
+        """All of the host that a probe must leave as it is, byte for byte but for counters."""
+        host = self.host
+        ipv6 = snapshot.ipv6(host.run(snapshot.IPV6_COMMAND))
+        kept = (f"{name} {text}" for name, text in host.store().items())
+        return [*(host.snapshot() + ipv6 + host.run(BESIDES)).splitlines(), *kept]
+
+    def rows(self, *words: str) -> list[dict[str, str]]:
+        """The rows of a probe, and that it exits as they say."""
+        before = self.everything()
+        done = self.host.dnet("probe", *words, "--json")
+        assert done.stderr == "", done
+        rows: list[dict[str, str]] = json.loads(done.stdout)
+        bad = any(row["result"] not in ("answers", "delivered", "not-tried") for row in rows)
+        assert done.returncode == int(bad), done
+        assert changed(before, self.everything()) == []
+        return rows
+
+
+def changed(before: list[str], after: list[str]) -> list[str]:
+    return [line for line in difflib.ndiff(before, after) if line[0] in "+-"]
+
+
+def site_of(lab: Lab) -> Site:
+    host = lab.host()
+    lab.outside(host)
+    host.ip("route add default via 10.99.0.2")
+    host.quiet("bridge", "init", "--address", "172.17.42.1/16")
+    web = lab.node()
+    host.ok("attach", "web", "--netns", web.netns, "-p", "8080:80", "-p", "53:53/udp")
+    web.listen("tcp", 80, "web")
+    web.listen("udp", 53, "web")
+    return Site(lab, host, web)
+
+
+@pytest.fixture
+def site(lab: Lab) -> Site:
+    """A healthy site, with iptables on nftables."""
+    return site_of(lab)
+
+
+@pytest.fixture
+def each(every: Lab) -> Site:
+    """A healthy site, with each firewall in turn."""
+    return site_of(every)
+
+
+def told(rows: list[dict[str, str]], origin: str, endpoint: str) -> tuple[str, str | None]:
+    (row,) = (one for one in rows if (one["from"], one["endpoint"]) == (origin, endpoint))
+    return row["result"], row["where"]
+
+
+# --- a healthy host ----------------------------------------------------------------------------
+
+
+def test_a_healthy_host_has_nothing_to_name(each: Site) -> None:
+    rows = each.rows()
+    keys = [(row["from"], row["endpoint"]) for row in rows]
+    assert keys == [(o, k) for k in ("0.0.0.0:8080/tcp", "0.0.0.0:53/udp") for o in (OUTSIDE, HOST)]
+    assert all(list(row.values())[2:] == ["answers", None, None] for row in rows), rows
+
+
+def test_what_is_asked_for_is_tried_from_where_it_is_asked(site: Site) -> None:
+    db = site.lab.node()
+    site.host.ok("attach", "db", "--netns", db.netns, "-p", "127.0.0.1:5432:5432")
+    db.listen("tcp", 5432, "db")
+    assert [row["endpoint"] for row in site.rows("db")] == ["127.0.0.1:5432/tcp"]
+    assert [row["from"] for row in site.rows("5432")] == [HOST]
+    (row,) = site.rows("8080", "--from", "db")
+    assert (row["from"], row["result"]) == ("db", "answers")
+    (row,) = site.rows("web", "--from", "web")[:1]
+    assert (row["from"], row["result"]) == ("web", "answers")
+    for origin in (OUTSIDE, "web"):
+        (row,) = site.rows("5432", "--from", origin)
+        assert row["result"] == "not-tried"
+        assert row["where"] == "127.0.0.1 is the host's alone"
+
+
+def test_a_datagram_that_nobody_answers_is_delivered(site: Site) -> None:
+    site.web.unlisten("udp", 53)
+    with site.web.started("python3", "-c", SILENT) as process:
+        wait_for(lambda: ":53 " in site.web.run("ss -Hlnu"))
+        rows = site.rows("53/udp")
+        process.kill()
+    assert [row["result"] for row in rows] == ["delivered", "delivered"]
+
+
+SILENT = "import socket, time; s = socket.socket(2, 2); s.bind(('', 53)); time.sleep(300)"
+
+
+def test_without_a_default_route_it_says_what_it_could_not_try(site: Site) -> None:
+    site.host.ip("route del default")
+    *rows, limit = site.rows("8080")
+    assert [row["result"] for row in rows] == ["answers", "answers"]
+    assert [limit.get(key) for key in ("from", "endpoint", "result")] == [None, None, "not-tried"]
+    assert "no default route" in limit["where"]
+
+
+def test_by_another_device_it_says_what_it_could_not_try(site: Site) -> None:
+    site.host.run(SPARE)
+    site.host.run(f"{FORWARD}; nft add rule inet f fw iifname up0 drop")
+    row, _, limit = site.rows("8080", "--via", "up0")
+    assert row["where"] == 'inet f fw handle 2: iifname "up0" drop'
+    assert "rules about what leaves by up0" in limit["where"]
+    site.host.sysctl("net/ipv4/conf/up0/rp_filter", 1)
+    row, _, limit = site.rows("8080", "--via", "up0")
+    assert row["result"] == "answers"
+    assert "up0: its rp_filter is 1" in limit["where"]
+
+
+def test_strict_filtering_of_the_uplink_is_no_obstacle(site: Site) -> None:
+    site.host.sysctl("net/ipv4/conf/eth0/rp_filter", 1)
+    assert [row["result"] for row in site.rows()] == ["answers"] * 4
+
+
+# --- broken in one way -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("firewall", "case"), [one[::2] for one in EVERY], ids=[f"{one[0]}-{one[1]}" for one in EVERY]
+)
+def test_it_names_what_is_broken(
+    firewall: str, case: Broken, tmp_path: Path, variant_folders: Path
+) -> None:
+    if not (variant_folders / firewall).exists():
+        pytest.skip(str(labs.why_no_variant(firewall)))
+    with labs.opened(tmp_path, variant_folders, firewall) as lab:
+        site = site_of(lab)
+        site.host.run("sh", "-c", case.on_host)
+        site.web.run("sh", "-c", case.inside)
+        rows = site.rows("8080")
+        for origin, where in ((OUTSIDE, case.where), (HOST, case.host)):
+            result, named = told(rows, origin, "0.0.0.0:8080/tcp")
+            if where is None:
+                assert (result, named) == ("answers", None)
+            else:
+                assert where in str(named)
+                assert result == case.result
+
+
+def wait_for(holds: Any) -> None:
+    while not holds():
+        time.sleep(0.01)
+
+
+def test_nothing_listens(site: Site) -> None:
+    site.web.unlisten("tcp", 80)
+    site.web.listen("tcp", 8000, "web")
+    assert told(site.rows(), OUTSIDE, "0.0.0.0:8080/tcp") == (
+        "refused",
+        "nothing in web listens on 172.17.0.2:80/tcp; it listens on 8000/tcp",
+    )
+    site.web.unlisten("udp", 53)
+    assert told(site.rows(), HOST, "0.0.0.0:53/udp") == (
+        "refused",
+        "nothing in web listens on 172.17.0.2:53/udp",
+    )
+
+
+def test_it_listens_on_the_loopback_alone(site: Site) -> None:
+    site.web.unlisten("tcp", 80)
+    site.web.listen("tcp", 80, "web", "127.0.0.1")
+    (row, _) = site.rows("8080")
+    assert row["where"].endswith("; it listens on 127.0.0.1:80/tcp")
+    assert row["hint"] == "let it listen on 0.0.0.0, not on 127.0.0.1:80/tcp alone"
+
+
+def test_a_namespace_that_is_gone(site: Site) -> None:
+    site.web.close()
+    site.host.run("ip", "netns", "del", site.web.netns)
+    wait_for(lambda: PORT not in site.host.run("ip link"))
+    for row in site.rows():
+        assert row["where"] == f"the network namespace {site.web.netns} of web is gone"
+
+
+def test_a_process_of_the_host_that_took_the_port(site: Site) -> None:
+    site.host.run("iptables", "-t", "nat", "-F")
+    site.host.listen("tcp", 8080)
+    rows = site.rows("8080")
+    for row in rows:
+        assert row["result"] == "unreachable"
+        assert f"(pid {site.host.agent_pid}) listens on 0.0.0.0:8080/tcp" in row["where"]
+
+
+def test_of_two_causes_the_first_is_named_and_then_the_other(site: Site) -> None:
+    site.host.run(f"{FORWARD}; nft add rule inet f fw iifname eth0 drop")
+    site.web.run("ip", "route", "del", "default")
+    assert (
+        told(site.rows(), OUTSIDE, "0.0.0.0:8080/tcp")[1]
+        == 'inet f fw handle 2: iifname "eth0" drop'
+    )
+    site.host.run("nft", "delete", "table", "inet", "f")
+    assert "in web what it sends to" in str(told(site.rows(), OUTSIDE, "0.0.0.0:8080/tcp")[1])
+    site.host.ok("attach", "web", "--netns", site.web.netns, "-p", "8080:80", "-p", "53:53/udp")
+    assert told(site.rows(), OUTSIDE, "0.0.0.0:8080/tcp") == ("answers", None)
+
+
+def test_strict_filtering_of_a_container_s_own_requests(site: Site) -> None:
+    db = site.lab.node()
+    ip = site.host.ok("attach", "db", "--netns", db.netns)
+    site.host.run(SPARE)
+    site.host.run(f"ip route add {ip} dev up0; sysctl -qw net.ipv4.conf.dnet0.rp_filter=1")
+    (row,) = site.rows("8080", "--from", "db")
+    assert row["where"].startswith("net.ipv4.conf.dnet0.rp_filter = 1: it came in by dnet0")
+    site.host.sysctl("net/ipv4/conf/dnet0/rp_filter", 0)
+    (row,) = site.rows("8080", "--from", "db")
+    assert "leaves by up0, not by dnet0" in row["where"]
+
+
+def test_a_client_whose_namespace_is_gone(site: Site) -> None:
+    db = site.lab.node()
+    site.host.ok("attach", "db", "--netns", db.netns)
+    site.host.run("ip", "netns", "del", db.netns)
+    (row,) = site.rows("8080", "--from", "db")
+    assert row["result"] == "not-tried"
+    assert row["where"] == f"the network namespace {db.netns} of db is gone"
+
+
+# --- it leaves nothing -------------------------------------------------------------------------
+
+
+def traces(host: Host) -> str:
+    return host.run("nft list tables; ip -o link; tc qdisc; ip route; ip neigh show nud permanent")
+
+
+def broken(site: Site) -> None:
+    site.host.run(f"{FORWARD}; nft add rule inet f fw oifname dnet0 drop")
+
+
+def is_gone(host: Host) -> bool:
+    found = traces(host)
+    return "probe" not in found and "198.18." not in found and "198.19." not in found
+
+
+@pytest.fixture
+def points(site: Site, tmp_path: Path) -> list[str]:
+    """Every point at which a probe could be killed."""
+    broken(site)
+    log = tmp_path / "points"
+    site.host.dnet("probe", "--timeout", "0.1", env={"DNET_POINT_LOG": str(log)})
+    return log.read_text().splitlines()
+
+
+def test_killed_at_every_point_it_leaves_nothing(site: Site, points: list[str]) -> None:
+    before = site.everything()
+    assert len(points) > 30
+    for point in range(1, len(points) + 1):
+        env = {"DNET_POINT_AT": str(point), "DNET_POINT_DO": "kill"}
+        done = site.host.dnet("probe", "--timeout", "0.1", env=env)
+        assert done.returncode in (-9, 1), points[point - 1]
+        wait_for(lambda: is_gone(site.host))
+    assert changed(before, site.everything()) == []
+
+
+def test_killed_while_it_waits_it_leaves_nothing(site: Site) -> None:
+    broken(site)
+    before = site.everything()
+    with site.host.started("dnet", "probe", "--timeout", "50") as process:
+        wait_for(
+            lambda: "dnet-probe" in traces(site.host) and "probe" in site.host.run("ip -o link")
+        )
+        process.kill()
+    wait_for(lambda: is_gone(site.host))
+    assert changed(before, site.everything()) == []
+
+
+def test_check_and_gc_see_nothing_of_it(site: Site) -> None:
+    site.host.sysctl("net/ipv4/conf/eth0/forwarding", 0)
+    quiet = site.host.dnet("check").stdout
+    with site.host.started("dnet", "probe", "--timeout", "50") as process:
+        wait_for(
+            lambda: "dnet-probe" in traces(site.host) and "probe" in site.host.run("ip -o link")
+        )
+        assert site.host.dnet("check").stdout == quiet
+        assert site.host.ok("gc") == ""
+        site.host.ok("ip", "request")  # It holds no lock.
+        process.kill()
+
+
+def test_many_at_once_do_not_see_each_other(site: Site) -> None:
+    site.host.sysctl("net/ipv4/conf/eth0/forwarding", 0)
+    for done in site.host.dnets([["probe", "8080", "--json"]] * 6, at_once=6):
+        assert [row["result"] for row in json.loads(done.stdout)] == ["dropped", "answers"]
+        assert json.loads(done.stdout)[0]["where"] == "net.ipv4.conf.eth0.forwarding = 0"
+    wait_for(lambda: is_gone(site.host))
+
+
+def test_others_cannot_take_its_table_away(site: Site) -> None:
+    broken(site)
+    with site.host.started("dnet", "probe", "--timeout", "50") as process:
+        wait_for(lambda: "inet dnet-probe" in traces(site.host))
+        site.host.run("nft", "flush", "ruleset")
+        assert "inet dnet-probe" in traces(site.host)
+        process.kill()
+
+
+# --- the command -------------------------------------------------------------------------------
+
+
+def test_what_is_not_there(site: Site) -> None:
+    host = site.host
+    assert "9999/tcp" in host.fails(3, "probe", "9999", code="not-found").message
+    assert host.fails(3, "probe", "nobody", code="not-found").hint
+    host.ok("interface", "allocate", "idle")
+    assert "nothing is published" in host.fails(3, "probe", "idle", code="not-found").message
+    host.fails(3, "probe", "--from", "nobody", code="not-found")
+    host.fails(3, "probe", "--from", "idle", code="not-found")
+    assert "nodev0" in host.fails(3, "probe", "--via", "nodev0", code="not-found").message
+    for wrong in ("0", "-1", "61", "soon", "nan"):
+        host.fails(2, "probe", "--timeout", wrong, code="usage")
+    host.fails(2, "probe", "a/b", code="usage")
+
+
+def test_an_empty_store_has_nothing_to_try(host: Host) -> None:
+    assert host.json("probe") == []
+
+
+def test_a_table_for_people(site: Site) -> None:
+    site.host.sysctl("net/ipv4/ip_forward", 0)
+    lines = site.host.dnet("probe", "8080").stdout.splitlines()
+    assert lines[0].split() == ["FROM", "ENDPOINT", "RESULT", "WHERE", "HINT"]
+    assert lines[1].split(maxsplit=3)[3].startswith("net.ipv4.ip_forward = 0")
+    assert lines[1].endswith("sysctl -w net.ipv4.ip_forward=1")
+
+
+def test_check_points_to_it(site: Site) -> None:
+    site.host.quiet("check")
+    site.host.sysctl("net/ipv4/conf/eth0/forwarding", 0)
+    done = site.host.dnet("check")
+    assert done.stderr == (
+        "dnet: whether published ports answer, and what stops them, tells: dnet probe\n"
+    )
+    assert "probe" not in done.stdout
+    assert site.host.dnet("check", "--json").stderr == ""
