@@ -44,7 +44,7 @@ _NEIGHBOUR, _NEIGHBOUR_MAC = 1, 2  # NDA_DST, NDA_LLADDR
 _PERMANENT, _UNKNOWN = 0x80, 0x1 | 0x20  # NUD_PERMANENT, NUD_INCOMPLETE and NUD_FAILED
 _NEIGHBOUR_MESSAGE = struct.Struct("=BxxxiHBB")  # struct ndmsg
 
-_UP = 0x1  # IFF_UP
+_UP, _RUNNING = 0x1, 0x40  # IFF_UP, IFF_RUNNING
 _LINK_MESSAGE = struct.Struct("=HHiII")  # struct ifinfomsg
 MAC, NAME, MTU, _PEER, MASTER, _INFO, NETNS = 1, 3, 4, 5, 10, 18, 28  # IFLA_…, if_link.h
 _KIND, _DATA, _SLAVE_KIND, _SLAVE_DATA = 1, 2, 4, 5  # IFLA_INFO_…
@@ -96,6 +96,11 @@ class Channel:
     def link(self, index: int) -> Link:
         """A device."""
         return _read_link(self._socket.request(_GET_LINK, _link(index))[0])
+
+    def is_running(self, index: int) -> bool:
+        """Whether a device sends, which it does a moment after it has been brought up."""
+        flags = _LINK_MESSAGE.unpack_from(self._socket.request(_GET_LINK, _link(index))[0])[3]
+        return bool(flags & _RUNNING)
 
     def links(self) -> list[Link]:
         """Every device."""

@@ -129,6 +129,7 @@ class Evidence(NamedTuple):
         device: the device that it came in by, of the host's; None where it began there.
         home: the device that answers are to leave by, of the host's.
         ports: the devices plugged into the container's bridge.
+        peer: who answers it by connection tracking, None where that knows nothing of it.
         large: whether 1,400 bytes behind a handshake were acknowledged, None where none were sent.
     """
 
@@ -145,6 +146,7 @@ class Evidence(NamedTuple):
     device: str | None = None
     home: str | None = None
     ports: frozenset[str] = frozenset()
+    peer: str | None = None
     large: bool | None = None
 
     def _towards(self, kind: str) -> list[Packet]:
@@ -167,6 +169,14 @@ class Evidence(NamedTuple):
     def arrived(self) -> bool:
         """Whether it left by a port of the bridge, behind which there is the container."""
         return any(one.device in self.ports for one in self._towards(REQUEST))
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is the container that answers, if anybody does.
+
+        Behind an address that others use as well it may come from another port than it was sent.
+        """
+        return self.left or self.peer == self.trial.mapping.container_ip
 
     def came_back(self, kind: str) -> bool:
         """Whether the container sent something of a kind back."""

@@ -51,9 +51,9 @@ class Verdict(NamedTuple):
 def judge(seen: Evidence) -> Verdict:
     """What became of an attempt."""
     if seen.outcome == ANSWERED:
-        if seen.large is False and seen.left:
+        if seen.large is False and seen.answers:
             return Verdict(DROPPED, _TOO_LARGE, _MTU)
-        return Verdict(ANSWERS) if seen.left else _taken(seen)
+        return Verdict(ANSWERS) if seen.answers else _taken(seen)
     is_sent = seen.arrived and seen.trial.mapping.endpoint.proto == "udp"
     if is_sent and seen.outcome == SILENT and not seen.came_back(ANSWER):
         return Verdict(DELIVERED)

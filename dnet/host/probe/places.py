@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from typing import NamedTuple, TypeVar
@@ -27,6 +28,7 @@ _NETWORKS = {V4: "198.18.0.0/15", V6: "2001:2::/48"}
 _TRIES = 16
 _MAC, _PEER_MAC = "02:64:6e:65:74:01", "02:64:6e:65:74:02"
 _PRIORITY = -500
+_MOST_SECONDS, _PAUSE = 2.0, 0.002
 _CHAIN = "probe"
 # A VPN may have two halves of everything, and IPv6 has 2000::/3.
 _DEFAULTS = 3
@@ -63,6 +65,7 @@ def outside(via: str | None, families: Sequence[Family], *, is_default: bool) ->
             with suppress(OSError):
                 pair.settle(of)
         ways = pair.lead_in(via, is_default=is_default)
+        pair.wait()
         yield Outside(pair.descriptor, pair.addresses, *ways)
 
 
@@ -93,6 +96,15 @@ class _Pair:
         held.callback(self._remove)
         self._peer = self._within(lambda: index_of(self.name))
         self._inner.set_link(self._peer, up=True)
+
+    def wait(self) -> None:
+        """Wait until both ends send: the kernel sees to it in a worker (net/core/link_watch.c)."""
+        end = time.monotonic() + _MOST_SECONDS
+        ends = ((self._channel, self._index), (self._inner, self._peer))
+        while not all(channel.is_running(index) for channel, index in ends):
+            if time.monotonic() > end:
+                break
+            time.sleep(_PAUSE)
 
     def _within(self, make: Callable[[], T]) -> T:
         with netns.inside(self.descriptor):

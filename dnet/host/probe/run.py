@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from itertools import starmap
 from typing import NamedTuple
 
 from dnet.errors import DnetError, KernelError
 from dnet.host import bridgeports, netns, privilege, routes
-from dnet.host.probe import legacy, places
+from dnet.host.probe import legacy, places, tracked
 from dnet.host.probe.attempts import Hit, Shot, Volley
 from dnet.host.probe.places import Outside
 from dnet.host.probe.ruletexts import Texts
 from dnet.host.probe.sight import Sight
 from dnet.host.probe.surroundings import Surroundings, own_addresses
 from dnet.host.probe.trace import Flow, Trace, Way
+from dnet.host.probe.tracked import Tracked
 from dnet.host.rtnl import Channel, find_index
 from dnet.model.entities import Interface
 from dnet.model.state import State
@@ -22,6 +24,7 @@ from dnet.probe import verdict
 from dnet.probe.evidence import ANSWERED, SILENT, Evidence, Hop
 from dnet.probe.trials import OUTSIDE, Trial
 from dnet.probe.verdict import NOT_TRIED, Verdict
+from dnet.values import family
 from dnet.values.family import FAMILIES, Family
 from dnet.values.names import HOST
 
@@ -184,24 +187,26 @@ class Probe:
 
     def _seen(self, aims: Sequence[_Aim]) -> list[Evidence]:
         volley = Volley([one.shot for one in aims])
+        flows: list[Tracked] = []
         try:
             with Sight(volley.ports) as sight, ExitStack() as held:
                 trace = self._traced(held, aims, volley)
                 where = dict(zip(volley.source_ports, aims, strict=True))
 
                 def arrived(port: int) -> bool:
-                    aim = where[port]
-                    return self._blank(aim)._replace(packets=sight.of(port)).arrived
+                    return self._blank(where[port])._replace(packets=sight.of(port)).arrived
 
                 hits = volley.send(sight, trace, self._timeout, arrived)
+                flows += starmap(_tracked, zip(aims, hits, strict=True))
                 traced = trace.first(volley.source_ports) if trace else None
                 found = [
-                    self._evidence(aim, hit, sight, traced)
-                    for aim, hit in zip(aims, hits, strict=True)
+                    self._evidence(aim, hit, sight, traced)._replace(peer=peer)
+                    for aim, hit, peer in zip(aims, hits, tracked.answering(flows), strict=True)
                 ]
                 return self._looked_up(aims, hits, found)
         finally:
             volley.close()
+            tracked.forget(flows)
 
     def _traced(self, held: ExitStack, aims: Sequence[_Aim], volley: Volley) -> Trace | None:
         try:
@@ -263,7 +268,7 @@ class Probe:
         self._held.callback(around.close)
         looked = []
         for aim, hit, seen in zip(aims, hits, found, strict=True):
-            if seen.outcome == ANSWERED and seen.left and seen.large is not False:
+            if seen.outcome == ANSWERED and seen.answers and seen.large is not False:
                 looked.append(seen)
                 continue
             client = aim.client if aim.device else hit.source
@@ -294,6 +299,12 @@ class Probe:
                 volley.begin()
 
         return seen._replace(legacy=legacy.blamed(of, send))
+
+
+def _tracked(aim: _Aim, hit: Hit) -> Tracked:
+    shot = aim.shot
+    source = hit.source or family.of(shot.address).any
+    return Tracked(shot.proto, source, hit.source_port, shot.address, shot.port)
 
 
 def _worst(aims: Sequence[_Aim], verdicts: Sequence[Verdict], untried: str | None) -> Verdict:

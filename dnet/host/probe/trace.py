@@ -43,6 +43,7 @@ _NETLINK, _JOIN = 270, 1  # SOL_NETLINK, NETLINK_ADD_MEMBERSHIP
 _FORCED_BUFFER = 33  # SO_RCVBUFFORCE
 _BUFFER = 1 << 23
 _RECEIVE = 1 << 17
+_AT_ONCE = 60  # Rules in a message, for which there is room in any socket.
 _TRACE = 10 << 8 | 17  # NFT_MSG_TRACE
 _ABOUT = 4  # The size of struct nfgenmsg.
 # NFTA_TRACE_…, include/uapi/linux/netfilter/nf_tables.h
@@ -120,8 +121,8 @@ class Trace:
                 nftowned.rule(INET, self._name, _chain_of(hook, FIRST), *asks, *nftowned.traces())
                 for hook, asks in ((PREROUTING, asked), (OUTPUT, asked), (PREROUTING, answered))
             ]
-        if messages:
-            self._table.make(messages)
+        for at in range(0, len(messages), _AT_ONCE):
+            self._table.make(messages[at : at + _AT_ONCE])
 
     def _skeleton(self) -> Iterator[nftowned.Message]:
         yield nftowned.table(INET, self._name)
