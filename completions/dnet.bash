@@ -10,7 +10,7 @@ _dnet_grammar() {
     commands='' options='' arguments=''
     case $path in
         '')
-            commands='bridge|firewall|ip|interface|port|map|link|attach|detach|batch|show|check|restore|gc|reset|plugin|completion'
+            commands='bridge|firewall|ip|interface|port|map|link|attach|detach|batch|show|check|probe|restore|gc|reset|plugin|completion'
             options='--state-dir=<folder>
                 --lock-timeout=
                 -v,--verbose
@@ -288,6 +288,15 @@ _dnet_grammar() {
             options='-j,--json
                 --format=text|json|env
                 -h,--help'
+            ;;
+        'probe')
+            options='--from=outside|host|<id>+
+                --via=
+                --timeout=
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            arguments='<mapping>|<id>+'
             ;;
         'restore')
             options='--adopt

@@ -18,6 +18,9 @@ STATUS = {
     "kernel": 9,
 }
 
+# What check says on stderr behind its findings, where anything is published.
+PROBE = "dnet: whether published ports answer, and what stops them, tells: dnet probe\n"
+
 # What the JSON of each kind holds at least: keys are added, never renamed.
 KEYS = {
     "bridge": frozenset(

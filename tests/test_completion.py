@@ -26,7 +26,7 @@ BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 
 COMMANDS = (
     "attach batch bridge check completion detach firewall gc interface ip link map plugin port "
-    "reset restore show"
+    "probe reset restore show"
 )
 CHANGES = "--dry-run -j --json --format -h --help"
 

@@ -154,10 +154,10 @@ class Channel:
         device = self._asked_way(ip, source, came_in).get(_BY)
         return None if device is None else int(_NUMBER.unpack(device)[0])
 
-    def source_to(self, ip: str) -> str | None:
-        """The host's own address from which it sends to another; None without a route."""
-        source = self._asked_way(ip).get(_FROM)
-        return None if source is None else _socket.inet_ntop(family.of(ip).number, source)
+    def router_to(self, ip: str) -> str | None:
+        """The router by which the host sends to an address; None where it needs none."""
+        router = self._asked_way(ip).get(_THROUGH)
+        return None if router is None else _socket.inet_ntop(family.of(ip).number, router)
 
     def _asked_way(self, ip: str, source: str | None = None, came_in: int = 0) -> dict[int, bytes]:
         own = family.of(ip)

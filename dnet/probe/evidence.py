@@ -83,6 +83,7 @@ class Around(NamedTuple):
     Attributes:
         way: by which device the host sends to the container.
         back: by which device the host would send to where the packet came from.
+        router: the router that this leads through, if it has no neighbour entry.
         inside: by which device the container would send to where it sees the packet come from;
             None where that cannot be looked at.
         gone: the network namespace of the container, where it is gone.
@@ -99,6 +100,7 @@ class Around(NamedTuple):
 
     way: Route | None = None
     back: Route | None = None
+    router: str | None = None
     inside: Route | None = None
     gone: str | None = None
     neighbour: bool | None = None

@@ -265,6 +265,16 @@ def _misled(seen: Evidence) -> Reason | None:
     return where, f"ip rule; ip route get {way.address}"
 
 
+def _unrouted(seen: Evidence) -> Reason | None:
+    """The answer is sent to a router that is not there."""
+    if not _is_past(seen.answer, POSTROUTING) or seen.around.router is None:
+        return None
+    device, router = seen.home, seen.around.router
+    return f"nobody has {router} on {device}, the router that the answer is sent to", (
+        f"ip neigh show {router} dev {device}"
+    )
+
+
 _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
     _unsent,
     _request,
@@ -280,6 +290,7 @@ _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
     _answer,
     _unreturned,
     _misled,
+    _unrouted,
     _legacy_answer,
 )
 

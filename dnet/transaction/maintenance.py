@@ -74,6 +74,11 @@ class Maintenance(Clearance):
             found = self._differences(journal, only, notes)
             return [*found, left] if self._store.has_journal() else found
 
+    @property
+    def publishes(self) -> bool:
+        """Whether the store has any port published."""
+        return bool(self._store.load().mappings)
+
     def _differences(self, journal: State | None, only: str | None, notes: list[str]) -> list[str]:
         """What differs; `notes` come to hold what does not, and is to be known."""
         stamp = self._store.verified.stamp()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from tests import lab as labs
-from tests.contract import STATUS
+from tests.contract import PROBE, STATUS
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Completed, Node
@@ -135,7 +135,7 @@ def test_every_difference_is_named_and_mended(mended: Machine, name: str) -> Non
     lines = done.stdout.splitlines()
     for text in expected:
         assert [line for line in lines if line.startswith(text.format(**names))], (text, lines)
-    assert done.stderr == ""
+    assert done.stderr == PROBE
     found = host.dnet("check", "--json")
     assert (found.returncode, json.loads(found.stdout)) == (STATUS["drift"], lines)
     assert host.everything() == wrong

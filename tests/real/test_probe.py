@@ -13,6 +13,7 @@ import pytest
 from dnet.values.veth import veth_name
 from tests import lab as labs
 from tests import snapshot
+from tests.contract import PROBE
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Node
@@ -171,6 +172,11 @@ BOTH = {
         None,
         'nft "add table ip f; add chain ip f fw { type nat hook prerouting priority -110; }";'
         "nft add rule ip f fw tcp dport 8080 dnat to 172.17.0.99:80",
+    ),
+    "no router": Broken(
+        "nobody has 10.99.0.77 on eth0, the router that the answer is sent to",
+        None,
+        "ip route replace default via 10.99.0.77",
     ),
     "rules gone": Broken(
         "no rule translates 0.0.0.0:8080/tcp",
@@ -578,8 +584,6 @@ def test_check_points_to_it(site: Site) -> None:
     site.host.quiet("check")
     site.host.sysctl("net/ipv4/conf/eth0/forwarding", 0)
     done = site.host.dnet("check")
-    assert done.stderr == (
-        "dnet: whether published ports answer, and what stops them, tells: dnet probe\n"
-    )
+    assert done.stderr == PROBE
     assert "probe" not in done.stdout
     assert site.host.dnet("check", "--json").stderr == ""

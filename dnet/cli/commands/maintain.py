@@ -32,7 +32,7 @@ def check() -> Request:
 
     def compare(maintenance: Maintenance) -> Document:
         found = maintenance.check()
-        notes = (_MORE,) if found else ()
+        notes = (_MORE,) if found and maintenance.publishes else ()
         return Document(found, values=tuple(found), notes=notes, status=1 if found else 0)
 
     return Request(maintain=compare)

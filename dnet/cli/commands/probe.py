@@ -11,8 +11,7 @@ from dnet.values import names
 
 EXAMPLES = """\
 dnet probe
-dnet probe web
-dnet probe 8080 --from outside --via eth1
+dnet probe web --from outside
 dnet probe 8080 --from db"""
 
 _OUTSIDE = "outside"

@@ -48,6 +48,7 @@ class Surroundings:
         return Around(
             way,
             back,
+            self._missing_router(back),
             _inside(trial, netns_of, seen),
             _gone(trial, netns_of),
             self._has_neighbour(trial),
@@ -72,6 +73,14 @@ class Surroundings:
         source = None if source and is_loopback(source) else source
         index = self._channel.way_to(ip, source, came_in or 0)
         return Route(ip, name_of(index))
+
+    def _missing_router(self, back: Route | None) -> str | None:
+        """The router on the way back, where nobody has its address."""
+        router = self._channel.router_to(back.address) if back else None
+        index = find_index(back.device) if back and back.device else None
+        if router is None or index is None or self._channel.has_neighbour(index, router):
+            return None
+        return router
 
     def _has_neighbour(self, trial: Trial) -> bool | None:
         index = find_index(trial.mapping.bridge)
