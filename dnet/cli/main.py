@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
@@ -130,10 +130,20 @@ def _carry_out(session: Session, request: Request) -> tuple[Iterable[str], int]:
     if document.items is None:
         from dnet.cli.output.render import render
 
-        return [render(document, session.form, quiet=session.quiet)], document.status
+        text = render(document, session.form, quiet=session.quiet)
+        return _ended(text, session, document.last), document.status
     from dnet.cli.stream import pieces
 
     return pieces(document, session.form, quiet=session.quiet), document.status
+
+
+def _ended(text: str, session: Session, last: Iterable[str]) -> Iterator[str]:
+    """A text to write, and what is told once it is written."""
+    yield text
+    if last:
+        sys.stdout.flush()
+        for line in last:
+            session.tell(line)
 
 
 def _known(error: Exception, words: list[str], begun: list[Session]) -> DnetError:

@@ -267,7 +267,8 @@ def _misled(seen: Evidence) -> Reason | None:
 
 def _unrouted(seen: Evidence) -> Reason | None:
     """The answer is sent to a router that is not there."""
-    if not _is_past(seen.answer, POSTROUTING) or seen.around.router is None:
+    has_left = any(hop.mark == (POSTROUTING, LAST) for hop in seen.answer or ())
+    if not has_left or seen.around.router is None:
         return None
     device, router = seen.home, seen.around.router
     return f"nobody has {router} on {device}, the router that the answer is sent to", (

@@ -32,8 +32,8 @@ def check() -> Request:
 
     def compare(maintenance: Maintenance) -> Document:
         found = maintenance.check()
-        notes = (_MORE,) if found and maintenance.publishes else ()
-        return Document(found, values=tuple(found), notes=notes, status=1 if found else 0)
+        last = (_MORE,) if found and maintenance.publishes else ()
+        return Document(found, values=tuple(found), last=last, status=1 if found else 0)
 
     return Request(maintain=compare)
 

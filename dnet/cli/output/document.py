@@ -51,6 +51,7 @@ class Document(NamedTuple):
         drawing: makes the lines of the same picture in Graphviz' language.
         items: in place of the data, makes the items of a list that may be too long to hold.
         notes: what is said besides on stderr, where the output is text.
+        last: the same, behind the output.
         brief: the keys of one thing that text leaves out while they say nothing.
         status: the exit status, where all went well but is not well.
     """
@@ -63,6 +64,7 @@ class Document(NamedTuple):
     drawing: Callable[[], Iterable[str]] | None = None
     items: Callable[[], Iterator[Item]] | None = None
     notes: tuple[str, ...] = ()
+    last: tuple[str, ...] = ()
     brief: frozenset[str] = frozenset()
     status: int = 0
     variables: Callable[[], Item] | None = None

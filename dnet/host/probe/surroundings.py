@@ -78,9 +78,9 @@ class Surroundings:
         """The router on the way back, where nobody has its address."""
         router = self._channel.router_to(back.address) if back else None
         index = find_index(back.device) if back and back.device else None
-        if router is None or index is None or self._channel.has_neighbour(index, router):
+        if router is None or index is None:
             return None
-        return router
+        return router if self._channel.has_neighbour(index, router) is False else None
 
     def _has_neighbour(self, trial: Trial) -> bool | None:
         index = find_index(trial.mapping.bridge)
