@@ -94,7 +94,7 @@ class Around(NamedTuple):
         process: the process of the host that has the port, in words.
         forwarding: settings that keep the host from forwarding requests, and answers.
         filtering: settings by which the host drops requests whose way back is another, and answers.
-        localnet: the setting that keeps answers to 127.0.0.1 away.
+        loopback: the setting that keeps answers to 127.0.0.1 or ::1 away.
         early: chains and queues that packets meet ahead of IP, in words.
     """
 
@@ -110,7 +110,7 @@ class Around(NamedTuple):
     process: str | None = None
     forwarding: tuple[Setting | None, Setting | None] = (None, None)
     filtering: tuple[Setting | None, Setting | None] = (None, None)
-    localnet: Setting | None = None
+    loopback: Setting | None = None
     early: tuple[str, ...] = ()
 
 

@@ -66,19 +66,22 @@ def planned(state: State, asked: Sequence[str], origins: Sequence[str]) -> Itera
         owner = state.leases_with(mapping.bridge, mapping.container_ip).get(mapping.container_ip)
         target = state.interfaces.get(owner) if owner else None
         for origin in origins or _promised(mapping):
-            untried = _untried(origin, mapping)
-            yield Trial(origin, mapping, target, clients.get(origin), untried)
+            trial = Trial(origin, mapping, target, clients.get(origin))
+            yield trial._replace(untried=_untried(trial))
 
 
 def _promised(mapping: Mapping) -> tuple[str, ...]:
     return (HOST,) if is_loopback(mapping.endpoint.host_ip) else (OUTSIDE, HOST)
 
 
-def _untried(origin: str, mapping: Mapping) -> str | None:
-    if mapping.endpoint.proto not in _TRIED:
-        return f"{mapping.endpoint.proto} is not tried, only {' and '.join(_TRIED)}"
-    if origin != HOST and is_loopback(mapping.endpoint.host_ip):
-        return f"{mapping.endpoint.host_ip} is the host's alone"
+def _untried(trial: Trial) -> str | None:
+    endpoint, client = trial.mapping.endpoint, trial.client
+    if endpoint.proto not in _TRIED:
+        return f"{endpoint.proto} is not tried, only {' and '.join(_TRIED)}"
+    if trial.origin != HOST and is_loopback(endpoint.host_ip):
+        return f"{endpoint.host_ip} is the host's alone"
+    if client and client.address_of(trial.family) is None:
+        return f"{client.id} has no address of IPv{trial.family.version}"
     return None
 
 

@@ -23,6 +23,7 @@ from dnet.probe.evidence import (
     Route,
     Setting,
 )
+from dnet.values.address import bracketed
 from dnet.values.names import for_shell
 
 ANSWERS, DELIVERED, DROPPED, NOT_TRIED = "answers", "delivered", "dropped", "not-tried"
@@ -150,7 +151,7 @@ def _astray(seen: Evidence) -> Reason | None:
 
 def _unlocal(seen: Evidence) -> Reason | None:
     """What comes from 127.0.0.1 leaves by no bridge."""
-    return _set(seen.around.localnet) if seen.around.localnet and not seen.left else None
+    return _set(seen.around.loopback) if seen.around.loopback and not seen.left else None
 
 
 def _legacy(seen: Evidence) -> Reason | None:
@@ -211,7 +212,8 @@ def _unheard(seen: Evidence) -> Reason | None:
     if around.listens is None:
         return f"{trial.whose} refuses {port} itself", "see what listens there: ss -ltnu"
     instead = f"; it listens on {' '.join(around.ports)}" if around.ports else ""
-    where = f"nothing in {trial.whose} listens on {mapping.container_ip}:{port}{instead}"
+    at = f"{bracketed(mapping.container_ip)}:{port}"
+    where = f"nothing in {trial.whose} listens on {at}{instead}"
     alone = [one for one in around.ports if one.endswith(f":{port}")]
     if alone:
         return where, f"let it listen on {trial.family.any}, not on {alone[0]} alone"
@@ -247,7 +249,7 @@ def _unreturned(seen: Evidence) -> Reason | None:
     bridge, around = seen.trial.mapping.bridge, seen.around
     if around.filtering[1] and around.way:
         return _filtered(around.filtering[1], around.way, bridge)
-    setting = around.forwarding[1] or around.localnet
+    setting = around.forwarding[1] or around.loopback
     return _set(setting) if setting else None
 
 

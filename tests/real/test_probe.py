@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from dnet.values.veth import veth_name
+from tests import contract, snapshot
 from tests import lab as labs
-from tests import snapshot
 from tests.contract import PROBE
 from tests.host import Host
 from tests.lab import Lab
@@ -473,6 +473,67 @@ def test_a_client_whose_namespace_is_gone(site: Site) -> None:
     assert row["where"] == f"the network namespace {db.netns} of db is gone"
 
 
+# --- IPv6 --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dual(nftables: Lab) -> Site:
+    """A site of both families, with nftables."""
+    host = nftables.host()
+    client = nftables.outside(host)
+    for node, last in ((host, 1), (client, 2)):
+        node.ip(f"addr add 2001:db8:9::{last}/64 dev eth0 nodad")
+    host.ip("route add default via 10.99.0.2", "route add default via 2001:db8:9::2")
+    host.quiet("bridge", "init", "--ipv6", "--address6", "fd00:17::1/64")
+    web = nftables.node()
+    host.dnet("attach", "web", "--netns", web.netns, "-p", "8080:80")
+    web.listen("tcp", 80, "web", "::")
+    return Site(nftables, host, web)
+
+
+SIX = {
+    "rule": (f"{FORWARD}; nft add rule inet f fw meta nfproto ipv6 drop", "", "inet f fw handle 2"),
+    "answers": (
+        f"{FORWARD}; nft add rule inet f fw ip6 saddr fd00:17::/64 drop",
+        "",
+        "the answer is stopped: inet f fw handle 2",
+    ),
+    "no forwarding": (
+        "sysctl -qw net.ipv6.conf.all.forwarding=0",
+        "",
+        "net.ipv6.conf.all.forwarding = 0",
+    ),
+    "route": (
+        "ip route add fd00:17::2 via 2001:db8:9::2",
+        "",
+        "what the host sends to fd00:17::2 leaves by eth0, not by dnet0",
+    ),
+    "default route inside": ("", "ip -6 route del default", "in web what it sends to 2001:2:"),
+    "address inside": (
+        "",
+        "ip -6 addr flush dev eth0 scope global",
+        "nobody has fd00:17::2 on dnet0",
+    ),
+    "port": (f"ip link set {PORT} down", "", f"{PORT}, the port of web on dnet0, is down"),
+}
+
+
+def test_a_healthy_host_of_both_families(dual: Site) -> None:
+    rows = dual.rows("8080")
+    assert [row["endpoint"] for row in rows] == ["0.0.0.0:8080/tcp"] * 2 + ["[::]:8080/tcp"] * 2
+    assert [row["result"] for row in rows] == ["answers"] * 4
+    assert [row["result"] for row in dual.rows("8080", "--from", "web")] == ["answers"] * 2
+
+
+@pytest.mark.parametrize("name", SIX)
+def test_it_names_what_is_broken_of_ipv6(dual: Site, name: str) -> None:
+    on_host, inside, where = SIX[name]
+    dual.host.run("sh", "-c", on_host)
+    dual.web.run("sh", "-c", inside)
+    rows = dual.rows("[::]:8080")
+    assert where in str(told(rows, OUTSIDE, "[::]:8080/tcp")[1])
+
+
 # --- it leaves nothing -------------------------------------------------------------------------
 
 
@@ -506,6 +567,18 @@ def test_killed_at_every_point_it_leaves_nothing(site: Site, points: list[str]) 
         done = site.host.dnet("probe", "--timeout", "0.1", env=env)
         assert done.returncode in (-9, 1), points[point - 1]
         wait_for(lambda: is_gone(site.host))
+    assert changed(before, site.everything()) == []
+
+
+def test_refused_at_every_point_it_says_no_more_than_it_saw(site: Site, points: list[str]) -> None:
+    before = site.everything()
+    for point in range(1, len(points) + 1):
+        env = {"DNET_POINT_AT": str(point), "DNET_POINT_DO": "netlink"}
+        done = site.host.dnet("probe", "8080", "--timeout", "0.1", "--json", env=env)
+        assert done.returncode in (0, 1, contract.STATUS["kernel"]), points[point - 1]
+        rows = json.loads(done.stdout or "[]")
+        results = {row["result"] for row in rows if row["from"] == OUTSIDE}
+        assert results <= {"dropped", "not-tried"}, (points[point - 1], rows)
     assert changed(before, site.everything()) == []
 
 

@@ -7,20 +7,22 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from dnet.errors import DnetError
-from dnet.host import netns, sockdiag, sockets, sysctl
+from dnet.host import fib, netns, sockdiag, sockets, sysctl
 from dnet.host.probe import early
 from dnet.host.rtnl import Channel, find_index, name_of, unless_missing
 from dnet.network.facts import Namespace
 from dnet.plan.steps import Sysctl
 from dnet.probe.evidence import REQUEST, Around, Evidence, Route, Setting
 from dnet.probe.trials import Trial
+from dnet.values import address
 from dnet.values.address import bracketed, is_loopback
-from dnet.values.family import V4, Family
+from dnet.values.family import V4, V6, Family
 from dnet.values.veth import veth_name
 
 _FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
 _STATES = {0: "disabled: it has no carrier", 1: "listening", 2: "learning", 4: "blocked"}
 _MOST_SHOWN = 8
+_LINK = fib.prefix("fe80::/10")
 
 
 class Surroundings:
@@ -64,7 +66,7 @@ class Surroundings:
                 self._filtering(seen.device, back),
                 self._filtering(mapping.bridge, way),
             ),
-            _localnet(mapping.bridge) if is_loopback(seen.address) and of is V4 else None,
+            _loopback(mapping.bridge, of) if is_loopback(seen.address) else None,
             tuple(early.at(seen.device)) if seen.device else (),
         )
 
@@ -137,10 +139,13 @@ def _forwarding(device: str, of: Family) -> Setting | None:
     return None
 
 
-def _localnet(bridge: str) -> Setting | None:
-    names = (("net", V4.name, "conf", one, "route_localnet") for one in (bridge, "all"))
-    own, every = names
-    if "1" in (sysctl.value(Sysctl(own, "1")), sysctl.value(Sysctl(every, "1"))):
+def _loopback(bridge: str, of: Family) -> Setting | None:
+    """The setting that keeps answers to the loopback away that come in by a bridge."""
+    if of is not V4:
+        every = ("net", "bridge", "bridge-nf-call-ip6tables")
+        return _setting(every, "1", "0") if sysctl.value(Sysctl(every, "0")) == "1" else None
+    own, everywhere = (("net", of.name, "conf", one, "route_localnet") for one in (bridge, "all"))
+    if "1" in (sysctl.value(Sysctl(own, "1")), sysctl.value(Sysctl(everywhere, "1"))):
         return None
     return _setting(own, "0", "1")
 
@@ -229,10 +234,8 @@ def _process(trial: Trial) -> str | None:
 
 
 def own_addresses(of: Family) -> Iterator[str]:
-    """The host's own addresses, without those of the loopback."""
-    from dnet.host import fib
-    from dnet.values import address
-
+    """The host's own addresses, without those of the loopback and of links."""
     for (number, length), device in fib.to_host(of):
-        if length == of.bits and device != "lo":
+        is_of_link = of is V6 and fib.meet((number, length), _LINK, of)
+        if length == of.bits and device != "lo" and not is_of_link:
             yield address.from_int(number, of)
