@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from dnet.model.entities import Interface
 from dnet.probe.evidence import (
     ANSWER,
     ANSWERED,
@@ -90,9 +91,8 @@ def _unsent(seen: Evidence) -> Reason | None:
     if client is None or seen.packets or seen.request:
         return None
     if seen.error:
-        return f"{client.id} cannot send to {seen.address}: {seen.error}", (
-            f"look at its routes: nsenter --net={for_shell(str(client.netns))} ip route"
-        )
+        where = f"{client.id} cannot send to {seen.address}: {seen.error}"
+        return where, _within(client, "ip route")
     return None
 
 
@@ -225,15 +225,13 @@ def _silent(seen: Evidence) -> Reason | None:
     trial, inside = seen.trial, seen.around.inside
     if not seen.arrived or seen.came_back(ANSWER) or seen.came_back(RESET):
         return None
-    netns = trial.target and trial.target.netns
-    look = f"nsenter --net={for_shell(netns)} ip route" if netns else None
+    look = _within(trial.target, "ip route")
     ifname = trial.target.ifname if trial.target else None
     if inside is not None and inside.device != (ifname or inside.device):
         way = inside.instead_of(str(ifname))
         return f"in {trial.whose} what it sends to {inside.address} {way}", look
-    return f"{trial.whose} got it and did not answer: its own rules, or a server that is stuck", (
-        f"nsenter --net={for_shell(netns)} nft list ruleset" if netns else None
-    )
+    where = f"{trial.whose} got it and did not answer: its own rules, or a server that is stuck"
+    return where, _within(trial.target, "nft list ruleset")
 
 
 def _answer(seen: Evidence) -> Reason | None:
@@ -311,7 +309,9 @@ def _ruled_out(seen: Evidence, hops: Sequence[Hop] | None) -> Reason | None:
     family, table, chain = hop.place
     look = f"nft -a list chain {family} {table} {for_shell(chain)}"
     if hop.rule is None:
-        return f"{family} {table} {chain}: policy {hop.verdict}", f"{look}; accept it there"
+        is_of_iptables = (table, chain) == ("filter", "FORWARD")
+        mend = "dnet check; dnet restore" if is_of_iptables else "accept ahead of it what is meant"
+        return f"{family} {table} {chain}: policy {hop.verdict}", f"{look}; {mend}"
     if (family, table) == ("inet", "dnet"):
         return _rule(seen, hop), f"it is dnet's own: dnet bridge show {seen.trial.mapping.bridge}"
     delete = f"nft delete rule {family} {table} {for_shell(chain)} handle {hop.rule}"
@@ -321,6 +321,15 @@ def _ruled_out(seen: Evidence, hops: Sequence[Hop] | None) -> Reason | None:
 def _rule(seen: Evidence, hop: Hop) -> str:
     text = seen.rules.get((hop.place, hop.rule or 0))
     return f"{' '.join(hop.place)} handle {hop.rule}{f': {text}' if text else ''}"
+
+
+def _within(one: Interface | None, command: str) -> str | None:
+    """A command as it is given in a container's network namespace."""
+    if one is None or one.netns is None:
+        return None
+    netns = for_shell(one.netns)
+    enter = f"nsenter --net={netns}" if "/" in one.netns else f"ip netns exec {netns}"
+    return f"{enter} {command}"
 
 
 def _set(setting: Setting) -> Reason:
