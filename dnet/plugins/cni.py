@@ -19,6 +19,17 @@ from dnet.errors import (
     UsageError,
 )
 from dnet.plugins import frame
+from dnet.plugins.cnierrors import (
+    AGAIN,
+    BAD_CONFIG,
+    BAD_VARIABLE,
+    OTHER_VERSION,
+    OWN,
+    UNAVAILABLE,
+    UNDECODABLE,
+    UNKNOWN_CONTAINER,
+    ProtocolError,
+)
 
 if TYPE_CHECKING:
     from dnet.plugins.cniconfig import Config
@@ -29,26 +40,13 @@ PROGRAM = "dnet-cni"
 VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 _SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 
-# The specification's numbers of errors; from 100 on they are a plugin's own.
-_OTHER_VERSION, UNSUPPORTED, _UNKNOWN_CONTAINER, _BAD_VARIABLE = 1, 2, 3, 4
-_UNDECODABLE, _BAD_CONFIG, _AGAIN, _UNAVAILABLE, _OWN = 6, 7, 11, 50, 100
-
-
 _NUMBERS: dict[type[DnetError], int] = {
-    LockedError: _AGAIN,
-    StateUnreadableError: _UNAVAILABLE,
-    frame.DocumentError: _UNDECODABLE,
-    UsageError: _BAD_CONFIG,
-    OtherBridgeError: _BAD_CONFIG,
+    LockedError: AGAIN,
+    StateUnreadableError: UNAVAILABLE,
+    frame.DocumentError: UNDECODABLE,
+    UsageError: BAD_CONFIG,
+    OtherBridgeError: BAD_CONFIG,
 }
-
-
-class ProtocolError(UsageError):
-    """What the specification has a number for."""
-
-    def __init__(self, number: int, message: str, hint: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.number = number
 
 
 class Call:
@@ -62,7 +60,7 @@ class Call:
         """A variable that has to be there. Raises ProtocolError."""
         found = self._environment.get(name, "")
         if not found:
-            raise ProtocolError(_BAD_VARIABLE, f"{name} is missing")
+            raise ProtocolError(BAD_VARIABLE, f"{name} is missing")
         return found
 
     def arguments(self) -> dict[str, str]:
@@ -71,7 +69,7 @@ class Call:
         for pair in filter(None, self._environment.get("CNI_ARGS", "").split(";")):
             key, sign, value = pair.partition("=")
             if not sign:
-                raise ProtocolError(_BAD_VARIABLE, f"CNI_ARGS: {pair!r} is not KEY=VALUE")
+                raise ProtocolError(BAD_VARIABLE, f"CNI_ARGS: {pair!r} is not KEY=VALUE")
             found[key.lower()] = value
         return found
 
@@ -89,7 +87,7 @@ def _work() -> Any:
     frame.leave_environment()
     if not call.command:
         raise ProtocolError(
-            _BAD_VARIABLE,
+            BAD_VARIABLE,
             f"CNI_COMMAND is missing: {PROGRAM} is called by a container runtime",
             "dnet plugin config cni",
         )
@@ -112,14 +110,12 @@ def _take_version(document: Any, command: str) -> str:
     if command == "VERSION":
         return str(asked)
     if asked not in VERSIONS:
-        raise ProtocolError(
-            _OTHER_VERSION, f"cniVersion {asked!r} is none of {', '.join(VERSIONS)}"
-        )
+        raise ProtocolError(OTHER_VERSION, f"cniVersion {asked!r} is none of {', '.join(VERSIONS)}")
     _version = asked
     if command not in ("ADD", "DEL", *_SINCE):
-        raise ProtocolError(_BAD_VARIABLE, f"CNI_COMMAND: {command!r} is no command of CNI's")
+        raise ProtocolError(BAD_VARIABLE, f"CNI_COMMAND: {command!r} is no command of CNI's")
     if VERSIONS.index(asked) < VERSIONS.index(_SINCE.get(command, VERSIONS[0])):
-        raise ProtocolError(_OTHER_VERSION, f"there is no {command} in version {asked}")
+        raise ProtocolError(OTHER_VERSION, f"there is no {command} in version {asked}")
     return str(asked)
 
 
@@ -133,7 +129,7 @@ def _number(error: DnetError) -> int:
     if isinstance(error, ProtocolError):
         return error.number
     found = (number for kind, number in _NUMBERS.items() if isinstance(error, kind))
-    return next(found, _OWN + error.status)
+    return next(found, OWN + error.status)
 
 
 def _container(call: Call) -> str:
@@ -141,7 +137,7 @@ def _container(call: Call) -> str:
 
     found = call.needed("CNI_CONTAINERID")
     if not is_container_id(found):
-        raise ProtocolError(_BAD_VARIABLE, f"CNI_CONTAINERID: {found[:60]!r} is no container's id")
+        raise ProtocolError(BAD_VARIABLE, f"CNI_CONTAINERID: {found[:60]!r} is no container's id")
     return found
 
 
@@ -153,7 +149,7 @@ def _ifname(call: Call) -> str:
     except ProtocolError:
         raise
     except UsageError as error:
-        raise ProtocolError(_BAD_VARIABLE, f"CNI_IFNAME: {error}", error.hint) from None
+        raise ProtocolError(BAD_VARIABLE, f"CNI_IFNAME: {error}", error.hint) from None
 
 
 def _key(call: Call, config: Config) -> tuple[str, str, str, str]:
@@ -177,7 +173,7 @@ def _add(call: Call, config: Config) -> Any:
     key, netns, arguments = _key(call, config), call.needed("CNI_NETNS"), call.arguments()
     if config.given.value("prevResult") is not None:
         raise ProtocolError(
-            _BAD_CONFIG, "dnet has to be the first plugin of a network, and is behind another one"
+            BAD_CONFIG, "dnet has to be the first plugin of a network, and is behind another one"
         )
     wishes = config.wishes(arguments)
     try:
@@ -202,9 +198,9 @@ def _blame_namespace(netns: str) -> None:
     try:
         machine().namespace(names.namespace(netns))
     except NotFoundError as error:
-        raise ProtocolError(_UNKNOWN_CONTAINER, str(error), error.hint) from None
+        raise ProtocolError(UNKNOWN_CONTAINER, str(error), error.hint) from None
     except UsageError as error:
-        raise ProtocolError(_BAD_VARIABLE, f"CNI_NETNS: {error}", error.hint) from None
+        raise ProtocolError(BAD_VARIABLE, f"CNI_NETNS: {error}", error.hint) from None
 
 
 # DEL
@@ -229,7 +225,7 @@ def _check(call: Call, config: Config) -> None:
 
     key, netns = _key(call, config), call.needed("CNI_NETNS")
     if config.given.value("prevResult") is None:
-        raise ProtocolError(_BAD_CONFIG, "prevResult is missing")
+        raise ProtocolError(BAD_CONFIG, "prevResult is missing")
     state = Store(config.place.state_dir).load()
     found = find.by_origin(state, key)
     if not found:
@@ -274,4 +270,4 @@ def _status(_call: Call, config: Config) -> None:
     from dnet.plugins import cnistatus
 
     if why := cnistatus.unavailable(config, lambda: _settings(config)):
-        raise ProtocolError(_UNAVAILABLE, *why)
+        raise ProtocolError(UNAVAILABLE, *why)

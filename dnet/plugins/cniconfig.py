@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnet.errors import UsageError
 from dnet.model.entities import DEFAULT_BRIDGE
-from dnet.plugins import cni, networks
+from dnet.plugins import networks
+from dnet.plugins.cnierrors import UNSUPPORTED, ProtocolError
 from dnet.plugins.fields import Fields
 from dnet.plugins.networks import Ips, Place
 from dnet.values import address, names
@@ -151,11 +152,11 @@ def _ranges(ipam: Fields) -> Iterator[Fields]:
         yield ipam
 
 
-def _unsupported(given: Fields, key: str) -> cni.ProtocolError:
+def _unsupported(given: Fields, key: str) -> ProtocolError:
     import json
 
     value = json.dumps(given.value(key))
-    return cni.ProtocolError(cni.UNSUPPORTED, f"{given.named(key)} cannot be {value} here")
+    return ProtocolError(UNSUPPORTED, f"{given.named(key)} cannot be {value} here")
 
 
 def _published(mappings: list[Fields]) -> Iterator[PublishSpec]:
