@@ -468,6 +468,7 @@ def test_a_client_whose_namespace_is_gone(site: Site) -> None:
     db = site.lab.node()
     site.host.ok("attach", "db", "--netns", db.netns)
     site.host.run("ip", "netns", "del", db.netns)
+    wait_for(lambda: veth_name("db") not in site.host.run("ip link"))
     (row,) = site.rows("8080", "--from", "db")
     assert row["result"] == "not-tried"
     assert row["where"] == f"the network namespace {db.netns} of db is gone"
