@@ -184,8 +184,7 @@ class Scene:
             if outcome:
                 (folder / "journal.json").write_text(outcome)
             self.site.ok("restore")
-        for key, value in self._settings.items():
-            self.site.host.sysctl(key, value)
+        self.site.set_back(self._settings)
         self._drift()
 
 

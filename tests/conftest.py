@@ -34,16 +34,26 @@ _BY_TURNS = {"variant": labs.VARIANTS, "every": labs.EVERY, "stage": _STAGED}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("DNET_BY_TURNS"):
-        passed_over = [item for item in items if not _has_its_turn(item)]
-        config.hook.pytest_deselected(items=passed_over)
-        items[:] = [item for item in items if item not in set(passed_over)]
+    passed_over = {item for item in items if not _is_wanted(item)}
+    config.hook.pytest_deselected(items=[item for item in items if item in passed_over])
+    items[:] = [item for item in items if item not in passed_over]
     reason = labs.why_not_here()
     for item in items:
         if _REAL in item.path.parents:
             item.add_marker("real")
             if reason:
                 item.add_marker(pytest.mark.skip(reason=f"needs a real kernel as root: {reason}"))
+
+
+def _is_wanted(item: pytest.Item) -> bool:
+    """Whether a test is tried in this run, as scripts/test asks for it.
+
+    Those of container runtimes only where they are asked for: a run without is whole without them.
+    """
+    environment = os.environ
+    if "runtimes" in item.keywords and environment.get("DNET_REQUIRE_REAL"):
+        return bool(environment.get("DNET_REQUIRE_RUNTIMES"))
+    return not environment.get("DNET_BY_TURNS") or _has_its_turn(item)
 
 
 def _has_its_turn(item: pytest.Item) -> bool:

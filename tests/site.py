@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from tests import lab as labs
 from tests import snapshot
 from tests.lab import Lab
-from tests.node import Completed
+from tests.node import Completed, Node
 
 # A store's own account of when and where, which differs from one machine to the next.
 _PASSING = ("checksum", "serial", "boot_id", "netns", "variant")
@@ -33,6 +33,9 @@ _STAYING_KEYS = (
     "net/bridge/bridge-nf-call-ip6tables",
     "net/bridge/bridge-nf-filter-vlan-tagged",
 )
+_STAYING_INSIDE = tuple(
+    f"net/ipv6/conf/eth0/{name}" for name in ("accept_ra", "autoconf", "accept_dad")
+)
 # The host's end of a veth pair has an address that the kernel makes up.
 _VETH = re.compile(r"^(device veth[0-9a-f]{10} \w+) \S+", re.M)
 _FOREIGN = (
@@ -43,6 +46,14 @@ _FOREIGN = (
     "-t nat -A POSTROUTING -o eth9 -j MASQUERADE",
     "-t raw -A PREROUTING -i eth9 -p udp -j ACCEPT",
 )
+
+
+class Setting(NamedTuple):
+    """A setting of a namespace, by its path under /proc/sys."""
+
+    node: Node
+    key: str
+    value: str
 
 
 class View(NamedTuple):
@@ -127,10 +138,22 @@ class Site:
         """Store and kernel."""
         return View(settled(self.document()), self.kernel())
 
-    def staying(self) -> dict[str, str]:
-        """The settings that stay on once dnet has needed them."""
-        known = self.host.run(f"cd /proc/sys; ls -d {' '.join(_STAYING_KEYS)} 2>/dev/null || true")
-        return {key: self.host.sysctl(key) for key in known.split()}
+    def staying(self) -> list[Setting]:
+        """The settings that stay on once dnet has needed them, of the host and of containers."""
+        places: list[tuple[Node, tuple[str, ...]]] = [(self.host, _STAYING_KEYS)]
+        places += [(node, _STAYING_INSIDE) for node in (self.one, self.two)]
+        found: list[Setting] = []
+        for node, keys in places:
+            known = node.run(f"cd /proc/sys; ls -d {' '.join(keys)} 2>/dev/null || true")
+            found += [Setting(node, key, node.sysctl(key)) for key in known.split()]
+        return found
+
+    def set_back(self, settings: Iterable[Setting]) -> None:
+        """Let the settings that are there be as they were."""
+        there = {(one.node.netns, one.key) for one in self.staying()}
+        for node, key, value in settings:
+            if (node.netns, key) in there:
+                node.sysctl(key, value)
 
     def files(self) -> dict[str, str]:
         """Every file of the state folder but the lock, with its contents."""

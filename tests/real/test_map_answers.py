@@ -229,7 +229,7 @@ def test_the_restriction_of_the_manual_lets_one_network_in_and_nobody_else(both:
     (session,) = (
         example.shown
         for example in pages.examples(SOURCES / "dnet-firewall.7")
-        if "-A DNET-USER" in example.shown
+        if "iptables -A DNET-USER -i eth0" in example.shown
     )
     host.run("sh", "-c", "\n".join(commands(session)))
     assert client.ask("tcp", HERE, 8080, source=member)
