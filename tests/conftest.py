@@ -29,8 +29,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _REAL = Path(__file__).with_name("real")
 _STAGED = ("nft", labs.NFTABLES)
-_BY_TURNS = {"variant": labs.VARIANTS, "every": labs.EVERY, "stage": _STAGED}
+_BY_TURNS = {
+    "variant": labs.VARIANTS,
+    "every": labs.EVERY,
+    "stage": _STAGED,
+    "machine": labs.VARIANTS,
+    "town": ("iptables", "nftables"),
+}
 """The fixtures that are of each firewall in turn."""
+_HALVED = ("case", "observed")
+"""Of these every other one is tried where each firewall has its turn."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -62,13 +70,13 @@ def _has_its_turn(item: pytest.Item) -> bool:
     Which one follows from its name, so that it is the same in every run.
     """
     params = getattr(getattr(item, "callspec", None), "params", {})
-    name, firewall = next(((k, v) for k, v in params.items() if k in _BY_TURNS), ("", ""))
-    if not name:
-        return True
-    there = _BY_TURNS[name]
-    others = sorted(f"{k}={v}" for k, v in params.items() if k != name)
+    others = sorted(f"{k}={v}" for k, v in params.items() if k not in _BY_TURNS)
     turn = crc32(f"{item.nodeid.partition('[')[0]} {others}".encode())
-    return there[turn % len(there)] == firewall
+    turns = ((params[name], there) for name, there in _BY_TURNS.items() if name in params)
+    halves = (crc32(f"{params[name]}".encode()) for name in _HALVED if name in params)
+    return all(there[turn % len(there)] == has for has, there in turns) and all(
+        half & 1 for half in halves
+    )
 
 
 @pytest.hookimpl(wrapper=True)

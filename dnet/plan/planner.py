@@ -69,6 +69,7 @@ class Planner:
         if bridges or gone or changed:
             nearby = scope | Scope(attached=tuple(touched))
             touched += self._devices(plan, state, nearby, changed, needed=bridges | homes)
+            self._loopbacks(plan, state, nearby, siblings)
             plan.aside += [
                 f"the device {name} is missing" for name in sorted(gone - plan.blocked.keys())
             ]
@@ -91,6 +92,7 @@ class Planner:
         plan = self._rules(state, everything, shape)
         siblings = Siblings.of(state, everything, self._firewalls, self._view)
         touched = self._devices(plan, state, everything, needed=set())
+        self._loopbacks(plan, state, everything, siblings)
         self._attachments(plan, state, siblings, [*everything.attached, *touched])
         self._settings(plan, state, everything, shape, siblings)
         self._zones(plan, state, everything, {one.name for one in everything.bridges})
@@ -172,7 +174,6 @@ class Planner:
                     error.origin = "bridges", name
                     raise
                 plan.blocked[name] = error
-        self._loopbacks(plan, state, scope)
         if not touched:
             return []
         return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
@@ -226,7 +227,7 @@ class Planner:
             plan.back += devices.giving_back_steps(bridge, device)
         return bool(steps)
 
-    def _loopbacks(self, plan: Plan, state: State, scope: Scope) -> None:
+    def _loopbacks(self, plan: Plan, state: State, scope: Scope, siblings: Siblings) -> None:
         """Let ::1 be the host's also behind each bridge that has IPv6 and rules.
 
         The routes differ in their metrics: of two with the same the kernel makes one.
@@ -241,7 +242,8 @@ class Planner:
         staying = {*state.bridges, *(one.name for one in scope.bridges if one.adopted)}
         going = sorted((former - wanted) & there.keys() & staying)
         plan.before[:0] = [DeleteLoopbackRoute(name) for name in going]
-        if not settings.loopback6(self._view):
+        meets_rules = siblings.by == BR_NETFILTER and V6 in siblings.families
+        if meets_rules or not settings.loopback6(self._view):
             return
         metrics = count_from(_LOOPBACK_METRIC)
         free = (one for one in metrics if one not in there.values())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dnet.model.fields import SCHEMA
-from tests.contract import STATUS
+from tests.contract import PROBE, STATUS
 from tests.host import Host, read_refusal
 from tests.lab import Lab
 
@@ -293,7 +293,7 @@ def test_a_damaged_journal(own: Host, text: str) -> None:
         assert refusal.message.startswith(f"{journal}: ")
         assert refusal.hint == "to go on without it: dnet restore"
     found = own.dnet("check")
-    assert (found.returncode, found.stderr) == (STATUS["drift"], "")
+    assert (found.returncode, found.stderr) == (STATUS["drift"], PROBE)
     (line,) = found.stdout.splitlines()
     assert line.startswith(f"{journal}: ")
     assert line.endswith("; to go on without it: dnet restore")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from tests import figures
-from tests.contract import STATUS
+from tests.contract import PROBE, STATUS
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import Completed
@@ -142,7 +142,7 @@ def test_a_read_only_one_is_no_reason_to_be_without_a_network(
     boot = f"{another_boot(tmp_path)} && " if rebooted else ""
     way = way._replace(become=f"{boot}{way.become}")
     found = way.dnet(web, "check")
-    assert (found.returncode, found.stderr) == (STATUS["drift"], "")
+    assert (found.returncode, found.stderr) == (STATUS["drift"], PROBE)
     assert "the device dnet0 is missing" in found.stdout
     assert web.snapshot() == wrecked
     done = way.dnet(web, "restore")
