@@ -77,7 +77,8 @@ def test_killed_where_there_are_no_hard_links(linkless: Site, case: Case, tmp_pa
     scene = Scene(linkless, case, tmp_path / "points")
     copying = 1 + scene.points.index("before file link")
     with figures.tally("kill", "kills", "leaks") as tally:
-        for point in range(copying, len(scene.points) + 1):
+        every = range(copying, len(scene.points) + 1)
+        for point in figures.some(every, min(6, len(every)), case):
             with tally.trial(f"killed {scene.points[point - 1]} ({point})"):
                 done = scene.trial({"DNET_POINT_AT": str(point), "DNET_POINT_DO": "kill"})
                 assert done.returncode == KILLED, done
