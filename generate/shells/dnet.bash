@@ -131,7 +131,8 @@ _dnet_find_option() {
 
 # The `words` of the argument at the cursor, if there may be one.
 _dnet_find_argument() {
-    local all=($arguments) at=${#given_arguments[@]}
+    local all at=${#given_arguments[@]}
+    read -ra all <<<"$arguments"
     if ((at >= ${#all[@]})); then
         [[ $arguments == *+ ]] || return 1
         at=$((${#all[@]} - 1))
