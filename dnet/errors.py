@@ -115,6 +115,12 @@ class LockedError(DnetError):
     status, code = 7, "locked"
 
 
+class StoreUnreachableError(DnetError):
+    """The registry of a pool's hosts does not answer, or not so that it could be used."""
+
+    status, code = 7, "store-unreachable"
+
+
 class StateUnreadableError(DnetError):
     """The store is damaged, from a newer version, or of another network namespace."""
 

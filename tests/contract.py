@@ -14,6 +14,7 @@ STATUS = {
     "exhausted": 5,
     "permission": 6,
     "locked": 7,
+    "store-unreachable": 7,
     "state-unreadable": 8,
     "kernel": 9,
 }

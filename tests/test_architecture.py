@@ -21,15 +21,16 @@ PACKAGE = Path(__file__).parents[1] / "dnet"
 FLOORS = (
     {"errors"},
     {"values"},
+    {"hosts"},
     {"model"},
     {"firewall", "network"},
     {"plan", "probe"},
-    {"host"},
+    {"host", "registry"},
     {"store"},  # Beside host, of which it asks who holds its lock.
     {"transaction"},
     {"cli", "plugins", "__main__"},
 )
-PURE = set().union(*FLOORS[: FLOORS.index({"host"})])
+PURE = set().union(*FLOORS[: FLOORS.index({"host", "registry"})])
 
 # A pure part takes values and gives values: no clock, file, environment, process or socket.
 EFFECTS = {
