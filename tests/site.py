@@ -22,7 +22,7 @@ from tests.lab import Lab
 from tests.node import Completed, Node
 
 # A store's own account of when and where, which differs from one machine to the next.
-_PASSING = ("checksum", "serial", "boot_id", "netns", "variant")
+_PASSING = ("checksum", "serial", "boot_id", "netns", "variant", "generation")
 # Settings that stay on once dnet has needed them, for others may have begun to rely on them.
 _STAYING = re.compile(r"^sysctl (ip_forward|\.\./bridge/.*|conf/(all|default)/.*) .*\n", re.M)
 _STAYING_KEYS = (

@@ -20,6 +20,7 @@ from dnet.values import names
 SINCE: dict[tuple[str, str | None], int] = {
     ("bridges", "firewalld"): 2,
     ("bridges", "direct_access"): 3,
+    ("generation", None): 3,
     ("settings", None): 3,
     ("settings", "firewall"): 3,
     ("settings", "former"): 3,

@@ -31,6 +31,7 @@ _EMPTY: dict[str, Any] = {
     "boot_id": None,
     "netns": None,
     "variant": None,
+    "generation": None,
 }
 _TABLES = ("settings", "bridges", "cursors", "interfaces", "reservations", "mappings", "links")
 _TABLES_OF_BRIDGES = ("leases", "released", "leases6", "released6")
@@ -47,6 +48,8 @@ class State:
         serial: counts commits.
         boot_id, netns: the boot and the network namespace (its cookie) the kernel side is in.
         variant: the iptables variant in use, "nft" or "legacy".
+        generation: the number of the ruleset ahead of the last change of the rules, where the
+            firewall has one and they were changed.
         confirmed: whether something was asked for that is there already.
         confirmed_bridges: the names of bridges among it.
         replug: the ids of attachments that were asked for again.
@@ -59,6 +62,7 @@ class State:
         self.boot_id: str | None = head["boot_id"]
         self.netns: int | None = head["netns"]
         self.variant: str | None = head["variant"]
+        self.generation: int | None = head["generation"]
         self._rows: dict[str, Raw] = {name: document.get(name, {}) for name in _TABLES}
         self._rows_of_bridges: dict[str, dict[str, Raw]] = {
             name: document.get(name, {}) for name in _TABLES_OF_BRIDGES
@@ -96,6 +100,7 @@ class State:
             "boot_id": self.boot_id,
             "netns": self.netns,
             "variant": self.variant,
+            "generation": self.generation,
             **self._rows,
             **of_bridges,
         }

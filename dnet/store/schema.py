@@ -231,5 +231,6 @@ HEAD = {
     "boot_id": _or_none(TEXT),
     "netns": _or_none(_COUNT),
     "variant": _or_none(_one_of("nft", "legacy")),
+    "generation": _COUNT,
     **dict.fromkeys((*KINDS, "settings", "cursors", *LEASES, *RELEASED), _TABLE),
 }

@@ -140,6 +140,7 @@ class Driver(Recovery):
             raise refusal
         state.serial += 1
         state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
+        state.generation = kernel.rules_of(state).generation if plan.rules else None
         moves = plan.moves
         again = (state.interfaces[one] for one in state.replug if one in state.interfaces)
         scope = kernel.scope(state).with_changes(state) | Scope(attached=tuple(again))
@@ -191,7 +192,8 @@ class Driver(Recovery):
             self._bring_here(former)
             kernel.unpair(outcome.plan)
             plan = kernel.planner.converge(former, scope)
-            plan.flows = list(flows.ended(back, former))
+            if self._may_have_changed_rules(outcome.state, kernel):
+                plan.flows = list(flows.ended(back, former))
             plan.after += outcome.plan.back
             if str(plan.refusal) == why and _is_whole(outcome.plan):
                 plan = plan.without_rules()  # What failed for the same reason has changed none.

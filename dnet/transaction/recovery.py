@@ -160,8 +160,20 @@ class Recovery:
             return kernel.planner.converge(state, scope)
         left = kernel.scope(journal).with_attachments(journal)
         plan = kernel.planner.converge(state, scope | left)
-        plan.flows = list(flows.left_behind(journal, state))
+        if self._may_have_changed_rules(journal, kernel):
+            plan.flows = list(flows.left_behind(journal, state))
         return plan
+
+    @staticmethod
+    def _may_have_changed_rules(journal: State, kernel: Kernel) -> bool:
+        """Whether what a journal tells of may have come to be in force, for however long.
+
+        Rules are changed ahead of all that lets anything through. As long as nobody has changed any
+        since then, no connection began or went on by others than those that the store tells of.
+        """
+        if journal.generation is None or journal.boot_id != system.boot_id():
+            return True
+        return kernel.rules(journal.firewall).generation != journal.generation
 
     def _bring_here(self, state: State) -> bool:
         """Let a state that was made on another boot forget that one; whether it was.

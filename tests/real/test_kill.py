@@ -12,6 +12,8 @@ import pytest
 from tests import figures
 from tests.accounts import balances
 from tests.cases import CASES, Case, Scene, Stage
+from tests.contract import STATUS
+from tests.lab import Lab
 from tests.node import Completed
 from tests.site import Site, settled
 from tests.walk import Walk
@@ -83,6 +85,40 @@ def test_killed_where_there_are_no_hard_links(linkless: Site, case: Case, tmp_pa
                 done = scene.trial({"DNET_POINT_AT": str(point), "DNET_POINT_DO": "kill"})
                 assert done.returncode == KILLED, done
                 recover(scene)
+
+
+FLOW = (
+    "-p udp -s 192.0.2.7 -d 172.17.42.1 --sport 4000 --dport 53 "
+    "-r 172.17.0.2 -q 192.0.2.7 --reply-port-src 53 --reply-port-dst 4000"
+)
+HALF_WAY = {
+    "before the rules were changed": ("kill", "before process posix_spawn", True),
+    "once they were": ("kill", "after answer waitpid", False),
+    "refused": ("process", "before process posix_spawn", True),
+}
+
+
+@pytest.mark.parametrize("when", HALF_WAY)
+def test_a_connection_ends_only_if_it_met_other_rules(
+    nftables: Lab, tmp_path: Path, when: str
+) -> None:
+    """By the number of the ruleset, which the journal has as it was ahead of the change."""
+    host, log = nftables.host(), tmp_path / "points"
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ok("interface", "allocate", "web")
+    host.ok("map", "add", "web", "53:53/udp", "54:54/udp")
+    do, what, stays = HALF_WAY[when]
+    host.dnet("map", "remove", "53/udp", env={"DNET_POINT_LOG": str(log)})
+    points = log.read_text().splitlines()
+    host.ok("map", "add", "web", "53:53/udp")
+    host.run(f"conntrack -I -t 600 {FLOW}")
+    at = {"DNET_POINT_AT": str(points.index(what) + 1), "DNET_POINT_DO": do}
+    done = host.dnet("map", "remove", "53/udp", env=at)
+    assert done.returncode == (KILLED if do == "kill" else STATUS["kernel"]), done
+    host.ok(*NEXT.split())
+    host.quiet("check")
+    listed = host.run("conntrack -L -o id")
+    assert ("src=172.17.0.2 dst=192.0.2.7" in listed) == stays
 
 
 class Killer:

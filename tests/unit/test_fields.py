@@ -43,6 +43,14 @@ def copy_of_document() -> Document:
     return copied
 
 
+def test_the_number_of_the_ruleset_is_there_only_where_there_is_one() -> None:
+    state = State(copy_of_document())
+    assert "generation" not in state.document()
+    state.generation = 7
+    again = documents.read(documents.write(state).encode())
+    assert (again.generation, again.document()["schema"]) == (7, fields.SCHEMA)
+
+
 def test_the_text_of_the_test_is_the_text_of_the_store() -> None:
     assert documents.write(State(copy_of_document())).encode() == text(DOCUMENT)
 

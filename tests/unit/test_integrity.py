@@ -167,6 +167,7 @@ VALUES: list[tuple[tuple[str, ...], list[object]]] = [
     (("serial",), [-1, 1.0, "7", None, True, 10**30]),
     (("netns",), [-1, "1", 1.5, []]),
     (("boot_id",), ["", 7, {}]),
+    (("generation",), [-1, "7", True, {}]),
     (("variant",), ["iptables", "", 7, ["nft"]]),
     (("bridges", "dnet0", "address"), ["10.0.0.0/24", "10.0.0.1", "10.0.0.1/33", 7, None]),
     (("bridges", "dnet0", "mtu"), [67, 65536, "1500", 1500.0, True, None, 10**20]),
