@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
-Element = tuple[str, ...]
+from tests.families import Family
 
-_MAPS = {"port4": False, "port4at": True, "range4": False, "range4at": True}
+Element = tuple[str, ...]
 
 
 def listed(text: str) -> dict[str, list[Any]]:
@@ -18,11 +19,11 @@ def listed(text: str) -> dict[str, list[Any]]:
     return {one["name"]: one.get("elem", []) for one in held if one}
 
 
-def translations(found: dict[str, list[Any]]) -> Iterator[Element]:
-    """(address, protocol, ports, target) of every element that translates."""
-    for name, at in _MAPS.items():
-        for key, data in found.get(name, []):
-            address, proto, ports = key["concat"] if at else ("0.0.0.0", *key["concat"])
+def translations(found: dict[str, list[Any]], of: Family) -> Iterator[Element]:
+    """(address, protocol, ports, target) of every element of a family that translates."""
+    for kind, at in product(("port", "range"), ("", "at")):
+        for key, data in found.get(f"{kind}{of.version}{at}", []):
+            address, proto, ports = key["concat"] if at else (of.any, *key["concat"])
             span = "-".join(map(str, ports["range"])) if isinstance(ports, dict) else str(ports)
             target = ":".join(map(str, data["concat"])) if isinstance(data, dict) else data
             yield address, proto, span, target
@@ -38,13 +39,13 @@ def expected(key: tuple[str, int, int, str], row: Any) -> Iterator[Element]:
             yield address, proto, f"{one}", f"{row['container_ip']}:{port + one - first}"
 
 
-def passes(found: dict[str, list[Any]]) -> Iterator[Element]:
+def passes(found: dict[str, list[Any]], of: Family) -> Iterator[Element]:
     """(source, destination, protocol, port) of every element that lets a link through."""
-    for one in found.get("link4", []):
+    for one in found.get(f"link{of.version}", []):
         yield tuple(map(str, one["concat"]))
 
 
-def parents(found: dict[str, list[Any]]) -> Iterator[Element]:
+def parents(found: dict[str, list[Any]], of: Family) -> Iterator[Element]:
     """(device, address) of every element that a link may come from."""
-    for one in found.get("parent4", []):
+    for one in found.get(f"parent{of.version}", []):
         yield tuple(one["concat"])

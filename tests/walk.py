@@ -8,11 +8,14 @@ from typing import Any
 
 _IDS = [f"i{number}" for number in range(8)]
 _BRIDGES = {
-    "dnet0": "--address 172.17.42.1/16 --no-icc",
+    "dnet0": "--address 172.17.42.1/16 --no-icc --address6 fd00:6::1/64",
     "dnet1": "--address 10.1.0.1/24 --chain SECOND",
-    "dnet2": "--address 10.2.0.1/24 --chain THIRD --no-masquerade",
+    "dnet2": "--address 10.2.0.1/24 --chain THIRD --no-masquerade --address6 fd00:7::1/120",
 }
-_OPTIONS = ("--icc", "--no-icc", "--masquerade", "--no-masquerade", "--mtu 1400", "--no-isolate")
+_OPTIONS = (
+    *("--icc", "--no-icc", "--masquerade", "--no-masquerade", "--mtu 1400", "--no-isolate"),
+    *("--ipv6", "--no-ipv6", "--masquerade6", "--no-masquerade6"),
+)
 
 
 class Walk:
@@ -73,7 +76,11 @@ class Walk:
     def _map(self, store: Any) -> str:
         one, port = self._one(store["interfaces"]), self._port()
         spec = self._one(
-            (f"{port}:80", f"127.0.0.1:{port}:81/udp", "90", f"{port}-{port + 5}:7000-7005")
+            (
+                *(f"{port}:80", f"127.0.0.1:{port}:81/udp", "90"),
+                *(f"{port}-{port + 5}:7000-7005", f"{port}-{port + 5}:{port}-{port + 5}/udp"),
+                *(f"[::]:{port}:82", f"[::1]:{port}:83/udp"),
+            )
         )
         return one and f"map add {one} {spec}"
 
@@ -93,12 +100,14 @@ class Walk:
         return key and f"link remove {key}"
 
     def _request(self, store: Any) -> str:
-        return f"ip request --bridge {self._one(store['bridges'])} --count 2"
+        of = self._one(("", " --ipv6"))
+        return f"ip request --bridge {self._one(store['bridges'])} --count 2{of}"
 
     def _give_back(self, store: Any) -> str:
-        held = {one["ip"] for one in store["interfaces"].values()}
+        held = {one.get(field) for one in store["interfaces"].values() for field in ("ip", "ip6")}
         held |= {one["container_ip"] for one in store["mappings"].values()}
-        ip = self._one({ip for rows in store["leases"].values() for ip in rows} - held)
+        leases = (*store["leases"].values(), *store.get("leases6", {}).values())
+        ip = self._one({ip for rows in leases for ip in rows} - held)
         return ip and f"ip release {ip}"
 
     def _reserve(self, store: Any) -> str:
