@@ -114,6 +114,7 @@ _dnet_grammar() {
                 -j,--json
                 --format=text|json|env
                 -h,--help'
+            arguments='<id>|<address>'
             ;;
         'interface')
             commands='allocate|release|list|show'
@@ -182,6 +183,7 @@ _dnet_grammar() {
                 -j,--json
                 --format=text|json|env
                 -h,--help'
+            arguments='<mapping>|<port>|<id>'
             ;;
         'map')
             commands='add|remove|list'
@@ -238,6 +240,7 @@ _dnet_grammar() {
                 -j,--json
                 --format=text|json|env
                 -h,--help'
+            arguments='<id>|host'
             ;;
         'link env')
             options='-j,--json
@@ -283,6 +286,7 @@ _dnet_grammar() {
             options='-j,--json
                 --format=text|json|dot
                 -h,--help'
+            arguments='<id>|host'
             ;;
         'check')
             options='-j,--json

@@ -87,6 +87,11 @@ CASES = {
     "map remove 0.0.0.0:8": "0.0.0.0:8080/tcp",
     "map remove --if-exists 0.0.0.0:8080/tcp ": "0.0.0.0:9000-9009/udp",
     "--state-dir FOLDER/elsewhere map remove ": "[::]:8080/tcp [::1]:9000-9009/udp",
+    # what is asked for by name
+    "ip list ": "web db 172.17.0.9",
+    "port list ": "web db 0.0.0.0:7000/tcp 0.0.0.0:8080/tcp 0.0.0.0:9000-9009/udp",
+    "link list ": "web db host",
+    "show ": "web db host",
     # links
     "link add ": "web db host",
     "link add web ": "db",
@@ -108,7 +113,7 @@ CASES = {
     "link list -": "--bridge -q --quiet -j --json --format -h --help",
     "link list --": "--bridge --quiet --json --format --help",
     "link list -q --format json --bridge=dnet0 -": "-j --json -h --help",
-    "link list ": "--bridge -q --quiet -j --json --format -h --help",
+    "bridge list ": "-q --quiet -j --json --format -h --help",
     "link add web db -p 80/tcp --alias x -": f"-p --port {CHANGES}",
     "link add web db --port=80/tcp --p": "--port",
     "bridge init --no-icc --i": "--ip --ip-forward --iptables --ipv6 --isolate",

@@ -90,6 +90,30 @@ def test_a_list_shows_every_bridge_unless_given_one(busy: Host, group: str) -> N
     busy.fails(3, group, "list", "--bridge", "br9", code="not-found")
 
 
+def test_a_list_of_what_is_named_has_those_rows_alone(busy: Host) -> None:
+    rows = {group: busy.json(group, "list") for group in ("ip", "port", "link")}
+    for name in ("web", "far"):
+        of = [row for row in rows["ip"] if row["owner"] == name]
+        assert busy.json("ip", "list", name) == of != []
+        assert busy.json("ip", "list", of[0]["ip"]) == of
+        assert busy.json("port", "list", name) == [
+            row for row in rows["port"] if row["owner"] == name
+        ]
+    assert busy.keys("port", "list", "8081", "--bridge", "br1") == ["0.0.0.0:8081/tcp"]
+    assert busy.keys("port", "list", "8081", "--bridge", "br0") == []
+    assert busy.json("link", "list", "db") == busy.json("link", "list", "web") == rows["link"]
+    assert busy.json("link", "list", "far") == busy.json("link", "list", "host") == []
+    shown = busy.json("show", "far")
+    assert shown == {
+        kind: [row for row in every if "far" in (row.get("id"), row.get("owner"))]
+        for kind, every in busy.json("show").items()
+    } | {"bridges": shown["bridges"]}
+    assert [bridge["name"] for bridge in shown["bridges"]] == ["br1"]
+    for words in (["ip", "list", "172.17.0.9"], ["port", "list", "8082"], ["link", "list", "wbe"]):
+        busy.fails(3, *words, code="not-found")
+    busy.fails(3, "show", "wbe", code="not-found")
+
+
 # --- one thing ---------------------------------------------------------------------------------
 
 

@@ -57,14 +57,16 @@ NEAR = {
     "detach --force web": "dnet detach --help",
     "gc web": "did you mean --owner web? If not: dnet gc --help",
     "ip request 172.17.0.9": "did you mean --ip 172.17.0.9? If not: dnet ip request --help",
-    "ip list dnet0": "did you mean --bridge dnet0 or dnet ip list | grep -wF dnet0? "
-    "If not: dnet ip list --help",
-    "ip list 172.17.0.5": "did you mean dnet ip list | grep -wF 172.17.0.5? "
-    "If not: dnet ip list --help",
-    "port list 8081": "did you mean dnet port list | grep -wF 8081? If not: dnet port list --help",
-    "port list 0.0.0.0:8081/tcp": "did you mean dnet port list | grep -wF 0.0.0.0:8081/tcp? "
-    "If not: dnet port list --help",
-    "show web": "did you mean dnet interface show web? If not: dnet show --help",
+    "ip list dnet0": "that is a bridge: dnet bridge show dnet0",
+    "ip list web dnet0": "did you mean --bridge dnet0? If not: dnet ip list --help",
+    "ip list 172.17.0.5": "dnet ip list",
+    "ip list web --available": "dnet ip list --available",
+    "port list 8081": "did you mean 0.0.0.0:8080/tcp? If not: dnet port list",
+    "port list 9000/udp": "did you mean 0.0.0.0:9000/tcp? If not: dnet port list",
+    "port list wbe": "did you mean web? If not: dnet interface list",
+    "port list 0:80": "dnet port list",
+    "show wbe": "did you mean web? If not: dnet interface list",
+    "show web db": "dnet show --help",
     "link web db": "did you mean dnet link add web db? If not: dnet link --help",
     "link web db -p 80 --alias a": "did you mean dnet link add web db -p 80 --alias a? "
     "If not: dnet link --help",
@@ -120,11 +122,11 @@ NEAR = {
     "interface allocate vm1 vm2": "dnet interface allocate --help",
     "port allocate tcp/80": "dnet port allocate --help",
     "map list web db": "dnet map list --help",
-    "link list web": "did you mean dnet link list | grep -wF web? If not: dnet link list --help",
+    "link list wbe": "did you mean web? If not: dnet interface list",
+    "link list web db": "dnet link list --help",
     "interface list web": "did you mean dnet interface show web? "
     "If not: dnet interface list --help",
-    "port list dnet0": "did you mean --bridge dnet0 or dnet port list | grep -wF dnet0? "
-    "If not: dnet port list --help",
+    "port list web dnet0": "did you mean --bridge dnet0? If not: dnet port list --help",
     "bridge list dnet0": "did you mean dnet bridge show dnet0? If not: dnet bridge list --help",
     "ip request -- --ip": "dnet ip request --help",
     "port release --port 8080": "dnet port release --help",
@@ -261,8 +263,7 @@ IN_STORE = {
     "bridge init dnet0 --no-iptables --dry-run": "remove what is listed: "
     "dnet --state-dir {} map list --bridge dnet0; dnet --state-dir {} link list --bridge dnet0",
     "brige list": "did you mean bridge? If not: dnet --help",
-    "port list 80": "did you mean dnet --state-dir {} port list | grep -wF 80? "
-    "If not: dnet --state-dir {} port list --help",
+    "port list 80": "did you mean 0.0.0.0:8080/tcp? If not: dnet --state-dir {} port list",
     "link web db": "did you mean dnet --state-dir {} link add web db? "
     "If not: dnet --state-dir {} link --help",
     "map list --state-dir /tmp": "it stands before the command: dnet --state-dir …",

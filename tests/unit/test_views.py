@@ -25,7 +25,7 @@ def lab() -> State:
 
 
 def shown(form: str) -> str:
-    request = show.callback()
+    request = show.callback(None)
     return render(request.show(lab(), None), form)
 
 

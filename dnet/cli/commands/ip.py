@@ -10,7 +10,8 @@ from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Document, Item, column
 from dnet.cli.session import Request, nothing
-from dnet.model import find
+from dnet.errors import UsageError
+from dnet.model import find, query
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import ipallocator
@@ -71,18 +72,25 @@ def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Reque
     return Request(nothing, operation, dry_run)
 
 
-@ip.command("list", instead=["--bridge", "dnet ip list | grep -wF {}"])
+@ip.command("list", instead=["--bridge"])
+@define.argument("asked", metavar="[ADDR|ID]", required=False, type=options.TARGET)
 @options.listed_bridge
 @define.option("--available", is_flag=True, help="List those that are still free instead.")
 @options.lists
-def list_(bridge: str | None, available: bool) -> Request:
-    """List the addresses that are taken, with their owners."""
+def list_(asked: str | None, bridge: str | None, available: bool) -> Request:
+    """List the addresses that are taken, with their owners.
+
+    All of them, one, or those of an owner.
+    """
+    if asked and available:
+        raise UsageError("those that are still free have no owner", "dnet ip list --available")
 
     def show(state: State, _: Any) -> Document:
-        chosen = [find.bridge(state, bridge)] if bridge else list(state.bridges.values())
+        part = query.of_address(state, asked) if asked else state
+        chosen = [find.bridge(state, bridge)] if bridge else list(part.bridges.values())
         found = _available if available else _taken
         return Document(
-            items=partial(found, state, chosen), columns=COLUMNS, key=lambda item: str(item["ip"])
+            items=partial(found, part, chosen), columns=COLUMNS, key=lambda item: str(item["ip"])
         )
 
     return Request(show)

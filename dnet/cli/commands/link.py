@@ -9,7 +9,7 @@ from dnet.cli.output import views
 from dnet.cli.output.document import Document, column
 from dnet.cli.session import Request, nothing
 from dnet.errors import UsageError
-from dnet.model import find
+from dnet.model import find, query
 from dnet.model.entities import Link
 from dnet.model.state import State
 from dnet.network import link as operations
@@ -89,18 +89,23 @@ def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Re
     return Request(nothing, operation, dry_run)
 
 
-@link.command("list", instead=["dnet link list | grep -wF {}"])
+@link.command("list")
+@define.argument("asked", metavar="[ID]", required=False, type=options.PARENT)
 @options.listed_bridge
 @options.lists
-def list_(bridge: str | None) -> Request:
-    """List the links."""
+def list_(asked: str | None, bridge: str | None) -> Request:
+    """List the links: all, or those that lead from ID or to it.
+
+    ID is an interface's id, or host for this machine.
+    """
 
     def show(state: State, _: Any) -> Document:
         if bridge is not None:
             find.bridge(state, bridge)
+        part = query.of_owner(state, asked) if asked else state
         items = [
             views.link(state, one)
-            for one in state.links.values()
+            for one in part.links.values()
             if bridge in (None, one.parent_bridge, one.child_bridge)
         ]
         return Document(

@@ -8,7 +8,7 @@ from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, Item, column, ports_text
 from dnet.cli.session import Request, nothing
-from dnet.model import find
+from dnet.model import find, query
 from dnet.model.entities import Reservation
 from dnet.model.state import State
 from dnet.network import portallocator
@@ -79,16 +79,21 @@ def release(endpoints: tuple[EndpointQuery, ...], if_exists: bool, dry_run: bool
     return Request(nothing, operation, dry_run)
 
 
-@port.command("list", instead=["--bridge", "dnet port list | grep -wF {}"])
+@port.command("list", instead=["--bridge"])
+@define.argument("asked", metavar="[ENDPOINT|ID]", required=False, type=options.TAKEN_PORT)
 @options.listed_bridge
 @options.lists
-def list_(bridge: str | None) -> Request:
-    """List the ports that are taken, with their owners."""
+def list_(asked: str | None, bridge: str | None) -> Request:
+    """List the ports that are taken, with their owners.
+
+    All of them, or those of an owner, or whatever has one of the ports that ENDPOINT names.
+    """
 
     def show(state: State, _: Any) -> Document:
         if bridge is not None:
             find.bridge(state, bridge)
-        return Document(views.ports(state, bridge), columns=COLUMNS, key=_key)
+        part = query.of_port(state, asked) if asked else state
+        return Document(views.ports(part, bridge), columns=COLUMNS, key=_key)
 
     return Request(show)
 

@@ -9,36 +9,50 @@ from dnet.cli import define, options
 from dnet.cli.output import occupancy, views
 from dnet.cli.output.document import Branch, Document, Item, missing, published_text, unplugged
 from dnet.cli.session import Request
+from dnet.model import query
 from dnet.model.entities import Link
 from dnet.model.state import State
 from dnet.transaction.presence import Presence, machine
-from dnet.values.names import HOST
 
 
-@define.command(instead=["dnet interface show {}"])
+@define.command()
+@define.argument("asked", metavar="[ID]", required=False, type=options.PARENT)
 @options.drawing
-def show() -> Request:
-    """Show every bridge with its interfaces, their ports and links."""
+def show(asked: str | None) -> Request:
+    """Show every bridge with its interfaces, their ports and links.
+
+    All of it, or what ID has: an interface's id or another owner, or host for this machine.
+    """
 
     def picture(state: State, _: Any) -> Document:
-        whole, facts = views.inventory(state, Presence(state)), machine()
+        part = query.of_owner(state, asked) if asked else state
+        whole, facts = views.inventory(part, Presence(part)), machine()
         for bridge in whole["bridges"]:
             bridge.update(occupancy.of_bridge(state, facts, state.bridges[bridge["name"]]))
         return Document(
-            whole, picture=lambda: tuple(_tree(state, whole)), drawing=lambda: _dot(state, whole)
+            whole,
+            picture=lambda: tuple(_tree(part, whole, asked)),
+            drawing=lambda: _dot(part, whole),
         )
 
     return Request(picture)
 
 
-def _tree(state: State, whole: Item) -> Iterator[Branch]:
+def _tree(state: State, whole: Item, asked: str | None) -> Iterator[Branch]:
     for bridge in whole["bridges"]:
-        hanging = (*_room(bridge), *_addresses(state, whole, bridge), *_reserved(state, bridge))
+        room = () if asked else _room(bridge)
+        hanging = (*room, *_addresses(state, whole, bridge), *_reserved(state, bridge))
         wrong = missing(bridge) and f"the device is {missing(bridge)}"
         own = "  ".join(filter(None, (bridge["address"], bridge["address6"])))
         yield Branch(bridge["name"], own, wrong, hanging)
-    if linked := tuple(_links(state, HOST)):
-        yield Branch(HOST, branches=linked)
+    for parent in _other_parents(state):
+        yield Branch(parent, branches=tuple(_links(state, parent)))
+
+
+def _other_parents(state: State) -> Iterator[str]:
+    """Whose links hang on no bridge: the host's, and those of whoever is not to be shown."""
+    parents = dict.fromkeys(link.parent for link in state.links.values())
+    return (one for one in parents if one not in state.interfaces)
 
 
 def _room(bridge: Item) -> Iterator[Branch]:

@@ -178,6 +178,11 @@ def link(state: State, one: Link) -> View:
 
 def ports(state: State, bridge_name: str | None) -> list[View]:
     """Every port that is taken: reserved, mapped, or occupied by a link from the host."""
+    return list(taken_ports(state, bridge_name).values())
+
+
+def taken_ports(state: State, bridge_name: str | None) -> dict[str, View]:
+    """The same, by the texts of the endpoints."""
     found: dict[str, View] = {}
     for reserved in state.reservations.values():
         if bridge_name in (None, reserved.bridge):
@@ -189,7 +194,7 @@ def ports(state: State, bridge_name: str | None) -> list[View]:
     for endpoint, linked in state.link_endpoints():
         if bridge_name in (None, linked.child_bridge):
             found[str(endpoint)] = port(endpoint, linked.child)
-    return list(found.values())
+    return found
 
 
 def _host_side(endpoint: Endpoint) -> View:
