@@ -6,13 +6,13 @@ import errno
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
-Near = Callable[[], Sequence[str]]
+Suggest = Callable[[], Sequence[str]]
 
 
 class DnetError(Exception):
     """Base of every error dnet raises on purpose.
 
-    `str(error)` is the one line a user reads; `hint` says what to do about it, `near` gives what
+    `str(error)` is the one line a user reads; `hint` says what to do about it, `suggest` gives what
     was perhaps meant: it is looked for only where somebody reads the hint.
     The classes, their exit statuses and codes are part of the command contract.
 
@@ -24,15 +24,17 @@ class DnetError(Exception):
     code = "failed"
     origin: tuple[str, str] | None = None
 
-    def __init__(self, message: str, hint: str | None = None, near: Near | None = None) -> None:
+    def __init__(
+        self, message: str, hint: str | None = None, suggest: Suggest | None = None
+    ) -> None:
         super().__init__(message)
         self._advice = hint
-        self._near = near
+        self._suggest = suggest
 
     @property
     def hint(self) -> str | None:
         """What to do about it, if anything is known."""
-        found = self._near() if self._near else ()
+        found = self._suggest() if self._suggest else ()
         if not found:
             return self._advice
         *others, last = found
@@ -40,11 +42,11 @@ class DnetError(Exception):
         meant = f"did you mean {names}?"
         return f"{meant} If not: {self._advice}" if self._advice else meant
 
-    def saying(self, message: str) -> Self:
+    def with_message(self, message: str) -> Self:
         """The same error in other words."""
-        return type(self)(message, self._advice, self._near)
+        return type(self)(message, self._advice, self._suggest)
 
-    def advising(self, hint: str) -> Self:
+    def with_hint(self, hint: str) -> Self:
         """The same error with that hint."""
         return type(self)(str(self), hint)
 

@@ -17,4 +17,4 @@ def for_store(error: DnetError, state_dir: str | None) -> DnetError:
     if state_dir is None or hint is None:
         return error
     named = f"dnet --state-dir {for_shell(state_dir)} "
-    return error.advising(_COMMAND.sub(lambda _: named, hint))
+    return error.with_hint(_COMMAND.sub(lambda _: named, hint))

@@ -153,7 +153,7 @@ def _known(error: Exception, words: list[str], begun: list[Session]) -> DnetErro
     from dnet.transaction.fault import known
 
     found = known(error, words)
-    return found.advising(f"{_DONE}; {found.hint}") if _has_changed(begun) else found
+    return found.with_hint(f"{_DONE}; {found.hint}") if _has_changed(begun) else found
 
 
 def _has_changed(begun: list[Session]) -> bool:
@@ -163,7 +163,7 @@ def _has_changed(begun: list[Session]) -> bool:
 def _fail(error: DnetError, words: list[str], begun: list[Session]) -> int:
     """Say what went wrong on one line, and what to do about it on another."""
     for session in begun:
-        error = session.told(error)
+        error = session.with_store(error)
     known = [one.form for one in begun if one.is_form_known]
     if known == ["json"] if known else _looks_like_json(words):
         from dnet.cli.output.render import as_json

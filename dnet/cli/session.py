@@ -100,7 +100,7 @@ class Session:
         except NotFoundError as error:
             if not missing:
                 raise
-            raise error.advising("; ".join(filter(None, (error.hint, missing)))) from None
+            raise error.with_hint("; ".join(filter(None, (error.hint, missing)))) from None
         if missing and request.presumes_store:
             self.warn(missing)
         if self.form == "text":
@@ -180,10 +180,10 @@ class Session:
 
     def complain(self, error: DnetError) -> None:
         """An error of one of many things, of which the others go on."""
-        for line in self.told(error).lines():
+        for line in self.with_store(error).lines():
             _say(line)
 
-    def told(self, error: DnetError) -> DnetError:
+    def with_store(self, error: DnetError) -> DnetError:
         """The error as it is shown: its hint names the store where the command line did."""
         from dnet.cli.hints import for_store
 

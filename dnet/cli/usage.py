@@ -41,8 +41,8 @@ def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -
     if advice := _BARE.get((where, error.option_name)):
         return UsageError(message, advice)
     known = _options(error.ctx) if error.ctx else ()
-    near = partial(nearby.options, error.option_name, known)
-    return UsageError(message, f"{where} --help", near)
+    suggest = partial(nearby.options, error.option_name, known)
+    return UsageError(message, f"{where} --help", suggest)
 
 
 def _one_line(message: str) -> str:

@@ -22,8 +22,8 @@ def bridge(state: State, name: str | None, *, to_remove: bool = False) -> Bridge
     if found is None:
         make = None if to_remove else f"dnet bridge init {names.for_shell(name)}"
         hint = "dnet bridge list" if state.bridges else make
-        near = partial(nearby.names, name, state.bridges)
-        raise NotFoundError(f"there is no bridge {name}", hint, near)
+        suggest = partial(nearby.names, name, state.bridges)
+        raise NotFoundError(f"there is no bridge {name}", hint, suggest)
     return found
 
 

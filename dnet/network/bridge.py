@@ -189,7 +189,7 @@ def _checked(state: State, bridge: Bridge) -> Bridge:
         try:
             part = address.parse_range(bridge.range, bridge.address)
         except UsageError as error:
-            raise error.saying(f"--range: {error}") from None
+            raise error.with_message(f"--range: {error}") from None
         bridge = bridge._replace(range=None if part == bridge.subnet else part)
     if bridge.address6 is not None:
         bridge = _checked6(bridge, bridge.address6)
@@ -214,7 +214,7 @@ def _checked6(bridge: Bridge, own: str) -> Bridge:
     try:
         part = address6.parse_range(bridge.range6, own)
     except UsageError as error:
-        raise error.saying(f"--range6: {error}") from None
+        raise error.with_message(f"--range6: {error}") from None
     return bridge._replace(range6=None if part == str(address.network(own)) else part)
 
 

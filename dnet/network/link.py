@@ -93,8 +93,8 @@ def remove(
     if key in state.links:
         state.links.drop(key)
     elif not if_exists:
-        near = partial(_meant, f"{child}:{parent}", key, state)
-        raise NotFoundError(f"there is no link {key}", "dnet link list", near)
+        suggest = partial(_meant, f"{child}:{parent}", key, state)
+        raise NotFoundError(f"there is no link {key}", "dnet link list", suggest)
 
 
 def environment(state: State, parent: str) -> dict[str, str]:

@@ -248,8 +248,8 @@ def _not_reserved(state: State, query: EndpointQuery) -> NotFoundError:
         if state.reservations[key].host_ip6 == query.host_ip:
             message = f"port {query} is reserved along with {key}"
             return NotFoundError(message, f"dnet port release {key}")
-    near = partial(nearby.endpoints, query, state.reservations)
-    return NotFoundError(message, "dnet port list", near)
+    suggest = partial(nearby.endpoints, query, state.reservations)
+    return NotFoundError(message, "dnet port list", suggest)
 
 
 def _refuse_held(state: State, query: EndpointQuery) -> None:

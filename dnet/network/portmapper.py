@@ -231,5 +231,5 @@ def _no_mapping(state: State, query: EndpointQuery) -> NotFoundError:
                 f"{query} is part of the mapping {holder.key}, which goes whole",
                 f"dnet map remove {holder.key}",
             )
-    near = partial(nearby.endpoints, query, state.mappings)
-    return NotFoundError(message, "dnet map list", near)
+    suggest = partial(nearby.endpoints, query, state.mappings)
+    return NotFoundError(message, "dnet map list", suggest)

@@ -171,8 +171,8 @@ class Plan:
         error.origin = "interfaces", interface_id
         if device in self.asked:
             raise error
-        told = error.saying(f"{interface_id}: {error}")
-        self.blocked[device] = told.advising(
+        told = error.with_message(f"{interface_id}: {error}")
+        self.blocked[device] = told.with_hint(
             f"mend it in its network namespace, or: dnet detach {interface_id}"
         )
 

@@ -43,7 +43,7 @@ class Fields:
         try:
             return parse(str(value))
         except UsageError as error:
-            raise error.saying(f"{self.named(key)}: {error}") from None
+            raise error.with_message(f"{self.named(key)}: {error}") from None
 
     def text(self, key: str) -> str | None:
         """A text as it is."""

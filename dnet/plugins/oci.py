@@ -243,7 +243,7 @@ def _parsed(annotations: Mapping[str, str], name: str, parse: Callable[[str], T]
     try:
         return parse(annotations[name])
     except UsageError as error:
-        raise error.saying(f"{PREFIX}{name}: {error}") from None
+        raise error.with_message(f"{PREFIX}{name}: {error}") from None
 
 
 def _words(annotations: Mapping[str, str], name: str, parse: Callable[[str], T]) -> list[T]:

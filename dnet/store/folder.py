@@ -77,7 +77,7 @@ class Store:
         try:
             return document.read(data)
         except ForeignStateError as error:
-            raise error.saying(f"{path}: {error}") from None
+            raise error.with_message(f"{path}: {error}") from None
         except (ValueError, RecursionError, StateUnreadableError) as error:
             raise DamagedStateError(f"{path}: {error}", self._way_out(path)) from None
 

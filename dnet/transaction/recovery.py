@@ -126,7 +126,7 @@ class Recovery:
         known = {*state.bridges, *attached} if plan.blocked else ()
         errors = (error for device, error in plan.blocked.items() if device not in known)
         error = next(errors, None)
-        return error and error.advising("the next change tries again, and so does: dnet restore")
+        return error and error.with_hint("the next change tries again, and so does: dnet restore")
 
     def _left_journal(self, state: State, *, moved: bool) -> State | None:
         """What a killed command was moving the kernel to, unless it came to commit it.

@@ -53,7 +53,7 @@ def part_of(word: str) -> Iterator[None]:
     except UsageError as error:
         if quoted(word) in str(error):
             raise
-        raise error.saying(f"{quoted(word)}: {error}") from None
+        raise error.with_message(f"{quoted(word)}: {error}") from None
 
 
 def for_shell(word: str) -> str:

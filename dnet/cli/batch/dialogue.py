@@ -31,7 +31,7 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
                 session.form, session.quiet = form, False
             answer = _answer(session.carry_out(request), session.form, quiet=session.quiet)
         except Exception as error:
-            told = session.told(_known(error, line))
+            told = session.with_store(_known(error, line))
             answer = [_complaint(told, as_object="json" in (form, session.form))]
         for piece in chain(answer, "\n"):
             write(piece)

@@ -33,7 +33,7 @@ class Line(NamedTuple):
     def blame(self, error: DnetError) -> DnetError:
         """The same error, with the line named."""
         shown = self.text if len(self.text) <= 60 else f"{self.text[:59]}…"
-        return error.saying(f"line {self.number}: {shown}: {error}")
+        return error.with_message(f"line {self.number}: {shown}: {error}")
 
 
 def opened(file: str) -> Any:

@@ -167,7 +167,9 @@ def _wanted(session: Session, stream: IO[str], part: Part, *, keep_going: bool) 
 
 
 def _data(one: Document | DnetError, session: Session) -> Any:
-    return {"error": session.told(one).body()} if isinstance(one, DnetError) else one.content()
+    return (
+        {"error": session.with_store(one).body()} if isinstance(one, DnetError) else one.content()
+    )
 
 
 def _notes(documents: Iterable[Document | DnetError]) -> Iterator[str]:

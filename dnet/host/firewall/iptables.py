@@ -109,7 +109,7 @@ class Rules:
                 raise error
         except RulesUnreadableError as error:
             look = f"look at it: {of.xtables}-save"
-            raise error if self.variant == "nft" else error.advising(look) from None
+            raise error if self.variant == "nft" else error.with_hint(look) from None
         if self.variant == "nft":
             lookups.mark(found, of)
         return found

@@ -150,7 +150,7 @@ class Rules:
             return program.run(words, HINT, text, self._wait + 5, self._inherit)
         except RulesRefusedError as error:
             if _REFUSED_BY_KERNEL in str(error):
-                raise error.saying(_PLACE.sub("", str(error))) from None
+                raise error.with_message(_PLACE.sub("", str(error))) from None
             raise self._too_old() or error from None
 
     def _too_old(self) -> KernelError | None:
