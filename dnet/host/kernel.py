@@ -146,7 +146,7 @@ class Kernel(Parts):
         """Take the steps of a plan in their order.
 
         Raises what the first refused one raises; that of an attachment which nobody asked for is
-        noted in the plan as blocked, and the others go on.
+        noted in the plan as failed, and the others go on.
         """
         if refusal := plan.refusal:
             raise refusal
@@ -172,7 +172,7 @@ class Kernel(Parts):
                 if isinstance(step, AddVeth):
                     plan.paired.add(port.device)
         except DnetError as error:
-            plan.block(port.interface_id, port.device, error)
+            plan.fail(port.interface_id, port.device, error)
             if port.device in plan.paired:
                 self._unplug(port.device)
 

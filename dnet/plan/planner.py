@@ -54,7 +54,7 @@ class Planner:
         if before != after or state.confirmed:
             plan = self._rules(state, scope, after, before, reserved)
             if before == after and not _changes_rules(state, changes):
-                plan.aside += report.by_chain(plan.rules.findings)
+                plan.also_repaired += report.by_chain(plan.rules.findings)
         else:
             plan = Plan(firewall.delta(state, changes), state.firewall)
         touched = list(attached(state, changes))
@@ -70,15 +70,15 @@ class Planner:
             nearby = scope | Scope(attached=tuple(touched))
             touched += self._devices(plan, state, nearby, changed, needed=bridges | homes)
             self._loopbacks(plan, state, nearby, siblings)
-            plan.aside += [
-                f"the device {name} is missing" for name in sorted(gone - plan.blocked.keys())
+            plan.also_repaired += [
+                f"the device {name} is missing" for name in sorted(gone - plan.failed.keys())
             ]
         if touched or state.replug:
             self._attachments(plan, state, siblings, touched, again=state.replug)
         if settles or gone or changed:
             self._settings(plan, state, scope, after, siblings)
         elif any(table is state.links for table, *_ in changes):
-            plan.after += siblings.neighbours(plan.blocked, self._view)
+            plan.after += siblings.neighbours(plan.failed, self._view)
         self._zones(plan, state, scope, bridges)
         return plan
 
@@ -173,7 +173,7 @@ class Planner:
                 if name in needed:
                     error.origin = "bridges", name
                     raise
-                plan.blocked[name] = error
+                plan.failed[name] = error
         if not touched:
             return []
         return [one for one in state.interfaces.values() if one.netns and one.bridge in touched]
@@ -224,7 +224,7 @@ class Planner:
         if device is not None and bridge.adopted:
             plan.before += devices.pinning_steps(device, self._view.keeps_mac(device))
         if device is not None and not former:
-            plan.back += devices.giving_back_steps(bridge, device)
+            plan.rollback += devices.giving_back_steps(bridge, device)
         return bool(steps)
 
     def _loopbacks(self, plan: Plan, state: State, scope: Scope, siblings: Siblings) -> None:
@@ -250,7 +250,7 @@ class Planner:
         for name in state.bridges:
             bridge = settings.served(state.bridges[name], self._view)
             is_wanted = name in wanted and bridge.address6 is not None
-            if is_wanted and name not in there and name not in plan.blocked:
+            if is_wanted and name not in there and name not in plan.failed:
                 is_new = self._view.device(name) is None
                 why = "" if is_new else f"{V6.loopback} is not the host's by {name}"
                 plan.after.append(AddLoopbackRoute(name, next(free), why))
@@ -280,19 +280,19 @@ class Planner:
             # What is translated does not get to isolated ports as soon as it meets rules.
             place = plan.switches if siblings.freed else plan.before
             place[:0] = settings.barriers(siblings.families, self._view)
-        opening = sorted(shape.translating - plan.blocked.keys())
+        opening = sorted(shape.translating - plan.failed.keys())
         plan.after[:0] = [
             *settings.opening(opening, self._view),
-            *siblings.settings(plan.blocked, self._view),
-            *siblings.neighbours(plan.blocked, self._view),
-            *settings.forwarding(state, plan.blocked, self._view),
-            *settings.forwarding6(state, plan.blocked, self._view),
+            *siblings.settings(plan.failed, self._view),
+            *siblings.neighbours(plan.failed, self._view),
+            *settings.forwarding(state, plan.failed, self._view),
+            *settings.forwarding6(state, plan.failed, self._view),
         ]
 
     def _zones(self, plan: Plan, state: State, scope: Scope, names: set[str]) -> None:
         """Let firewalld trust bridges once their rules are there, and no longer before they go."""
         trusted = {one.name for one in state.bridges.values() if one.trusted}
-        joining = sorted(trusted & names - plan.blocked.keys())
+        joining = sorted(trusted & names - plan.failed.keys())
         former = {one.name for one in scope.bridges if one.trusted}
         leaving = sorted(former & names - trusted)
         if leaving:

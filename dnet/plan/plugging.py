@@ -46,7 +46,7 @@ def plan_all(
         try:
             plugger.plan(interface_id, forms, view.device(device))
         except DnetError as error:
-            plan.block(interface_id, device, error)
+            plan.fail(interface_id, device, error)
     plan.ports += [*plugger.unplugs, *plugger.closings, *plugger.plugs, *plugger.routes.values()]
 
 
@@ -77,8 +77,10 @@ class _Plugger:
             self._unplug(interface_id, device)
             for one in forms:
                 self._bequeath(one)
-        elif wanted.bridge in self._plan.blocked:
-            self._plan.loose.append(f"{wanted.id} is unplugged: there is no bridge {wanted.bridge}")
+        elif wanted.bridge in self._plan.failed:
+            self._plan.unplugged.append(
+                f"{wanted.id} is unplugged: there is no bridge {wanted.bridge}"
+            )
         else:
             others = {ip for one in forms for ip in one.addresses} - {*wanted.addresses}
             self._plug(wanted, others, device)
@@ -117,7 +119,7 @@ class _Plugger:
         bridge = self._bridge_of(one)
         place = self._view.locate(str(one.netns), one.cookie)
         if place is None and self._is_gone(one, device):
-            self._plan.loose.append(_disconnected(one))
+            self._plan.unplugged.append(_disconnected(one))
             return
         inner = self._view.inner(one, place) if device is not None and place else None
         why = ""

@@ -62,10 +62,10 @@ def of_interface(plan: Plan, state: State, interface_id: str) -> Iterator[str]:
     one = state.interfaces[interface_id]
     home = state.bridges[one.bridge]
     devices = {home.name, veth_name(one.id)}
-    yield from (str(error) for name, error in plan.blocked.items() if name in devices)
+    yield from (str(error) for name, error in plan.failed.items() if name in devices)
     ports = [step for port in plan.ports if port.device in devices for step in port.steps]
     yield from (step.why for step in (*plan.before, *ports) if step.why and _of(step) in devices)
-    yield from (line for line in plan.loose if line.startswith(f"{one.id} "))
+    yield from (line for line in plan.unplugged if line.startswith(f"{one.id} "))
     yield from (str(found) for found in plan.findings if _concerns(found, home, one))
 
 

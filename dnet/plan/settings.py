@@ -67,7 +67,7 @@ def opening(bridges: Iterable[str], view: View) -> Iterator[Sysctl]:
     return (one for one in localnet(bridges, "1") if differs(view, one))
 
 
-def forwarding(state: State, blocked: Container[str], view: View) -> Iterator[Sysctl]:
+def forwarding(state: State, failed: Container[str], view: View) -> Iterator[Sysctl]:
     """What lets packets through the host.
 
     To be made last, since nothing that is refused later takes it back: others may rely on it by
@@ -80,11 +80,11 @@ def forwarding(state: State, blocked: Container[str], view: View) -> Iterator[Sy
         return
     for name in routed:
         of_device = Sysctl(("net", V4.name, "conf", name, "forwarding"), "1", _UNREACHED)
-        if name not in blocked and _will_be(view, of_device) != "1":
+        if name not in failed and _will_be(view, of_device) != "1":
             yield of_device
 
 
-def forwarding6(state: State, blocked: Container[str], view: View) -> Iterator[Sysctl]:
+def forwarding6(state: State, failed: Container[str], view: View) -> Iterator[Sysctl]:
     """The same for IPv6, where a bridge has that.
 
     A host that forwards takes no router advertisement any more, and loses its default route at
@@ -100,7 +100,7 @@ def forwarding6(state: State, blocked: Container[str], view: View) -> Iterator[S
         yield everywhere
         return
     for name in routed:
-        if name not in blocked and _will_be(view, _forwards6(name)) != "1":
+        if name not in failed and _will_be(view, _forwards6(name)) != "1":
             yield _forwards6(name)
 
 

@@ -95,13 +95,13 @@ class Siblings(NamedTuple):
         """Whether the ports of a bridge are to be isolated; None where nobody minds."""
         return bridge in self.isolated if self.minds_ports else None
 
-    def settings(self, blocked: Container[str], view: View) -> Iterator[Sysctl]:
+    def settings(self, failed: Container[str], view: View) -> Iterator[Sysctl]:
         """What lets the host answer for siblings at once, or no longer, as far as it differs.
 
-        Of `blocked` bridges there is no device.
+        Of `failed` bridges there is no device.
         """
         for name in sorted(self.isolated | self.freed):
-            if name not in blocked:
+            if name not in failed:
                 yield from self._settings(name, view)
 
     def _settings(self, bridge: str, view: View) -> Iterator[Sysctl]:
@@ -114,7 +114,7 @@ class Siblings(NamedTuple):
                         yield one
 
     def neighbours(
-        self, blocked: Container[str], view: View
+        self, failed: Container[str], view: View
     ) -> Iterator[AddProxyNeighbour | DeleteProxyNeighbour]:
         """What lets the host answer for linked siblings, and no longer for others.
 
@@ -128,7 +128,7 @@ class Siblings(NamedTuple):
 
         there = view.proxied()
         for name in names:
-            if name not in blocked:
+            if name not in failed:
                 has, wanted = there.get(name, ()), self.answered.get(name, ())
                 mine = (ip for ip in has if _is_within(self.subnets6[name], ip))
                 yield from (DeleteProxyNeighbour(name, ip) for ip in mine if ip not in wanted)

@@ -102,12 +102,12 @@ class Plan:
         former: what takes the rules of another firewall away, by its name.
         after: settings that open, then bridges to remove.
         flows: connection tracking entries to delete.
-        aside: what is repaired besides what was asked for, in words.
-        loose: attachments that cannot be plugged in, in words.
-        back: what gives newly adopted devices back what they had, should the plan fail.
+        also_repaired: what is repaired besides what was asked for, in words.
+        unplugged: attachments that cannot be plugged in, in words.
+        rollback: what gives newly adopted devices back what they had, should the plan fail.
         firewall: the name of the firewall that the rules are of.
         asked: the devices of attachments that were asked for: the plan fails with one of them.
-        blocked: why a bridge or an attachment cannot be made, by its device; the rest is
+        failed: why a bridge or an attachment cannot be made, by its device; the rest is
             planned and made without it.
         paired: the devices of attachments whose veth pair has been made.
     """
@@ -121,11 +121,11 @@ class Plan:
         self.ports: list[PortSteps] = []
         self.after: list[Step] = []
         self.flows: list[Flow] = []
-        self.aside: list[str] = []
-        self.loose: list[str] = []
-        self.back: list[DeviceStep] = []
+        self.also_repaired: list[str] = []
+        self.unplugged: list[str] = []
+        self.rollback: list[DeviceStep] = []
         self.asked: set[str] = set()
-        self.blocked: dict[str, DnetError] = {}
+        self.failed: dict[str, DnetError] = {}
         self.paired: set[str] = set()
 
     @property
@@ -161,18 +161,18 @@ class Plan:
         return [*self.rules.left, *chain(*(change.left for _, change in self.former))]
 
     def repairs(self) -> list[str]:
-        """What was found to differ in devices and settings, in words, but for what is blocked."""
-        ports = (port.steps for port in self.ports if port.device not in self.blocked)
+        """What was found to differ in devices and settings, in words, but for what failed."""
+        ports = (port.steps for port in self.ports if port.device not in self.failed)
         steps = chain(self.before, self.switches, *ports, self.after)
         return [step.why for step in steps if step.why]
 
-    def block(self, interface_id: str, device: str, error: DnetError) -> None:
+    def fail(self, interface_id: str, device: str, error: DnetError) -> None:
         """Note why an attachment cannot be made, unless it was asked for. Raises the error then."""
         error.origin = "interfaces", interface_id
         if device in self.asked:
             raise error
         told = error.with_message(f"{interface_id}: {error}")
-        self.blocked[device] = told.with_hint(
+        self.failed[device] = told.with_hint(
             f"mend it in its network namespace, or: dnet detach {interface_id}"
         )
 

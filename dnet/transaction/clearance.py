@@ -107,8 +107,8 @@ class Clearance(Recovery):
                 except DiskFullError:
                     self._store.make_room()
                     self._note_journal(nothing)
-            blocked = map(str, plan.blocked.values())
-            if failures := [*blocked, *kernel.apply_what_can_be(plan)]:
+            failed = map(str, plan.failed.values())
+            if failures := [*failed, *kernel.apply_what_can_be(plan)]:
                 raise DnetError(
                     f"could not remove everything: {'; '.join(failures)}",
                     f"take away what holds it, then again: {again}",

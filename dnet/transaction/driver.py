@@ -87,9 +87,9 @@ class Driver(Recovery):
             outcome = self._decide(state, kernel, operation)
             if outcome.plan or outcome.changes or recovered:
                 self._carry_out(outcome, kernel)
-            for line in outcome.plan.aside:
+            for line in outcome.plan.also_repaired:
                 self._settings.warn(f"repaired: {line}")
-            self._warn_of_blocked(outcome.plan)
+            self._warn_of_failed(outcome.plan)
             self._warn_of([*state.remarks, *outcome.plan.left])
             self._remark(outcome, kernel)
             return outcome
@@ -194,11 +194,11 @@ class Driver(Recovery):
             plan = kernel.planner.converge(former, scope)
             if self._may_have_changed_rules(outcome.state, kernel):
                 plan.flows = list(flows.ended(back, former))
-            plan.after += outcome.plan.back
+            plan.after += outcome.plan.rollback
             if str(plan.refusal) == why and _is_whole(outcome.plan):
                 plan = plan.without_rules()  # What failed for the same reason has changed none.
             kernel.apply(plan)
-            self._warn_of_blocked(plan, but=why)
+            self._warn_of_failed(plan, but=why)
             if error := self._left_over(plan, former):
                 raise error
             self._store.drop_journal()

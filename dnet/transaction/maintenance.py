@@ -89,13 +89,13 @@ class Maintenance(Clearance):
             plan = self._compared(state, stamp, journal, kernel)
             if only is not None:
                 return list(report.of_interface(plan, state, only))
-            blocked = [str(error) for error in plan.blocked.values()]
+            failed = [str(error) for error in plan.failed.values()]
             overruled = [*plan.rules.overruled, *kernel.hindrances(state)]
             absent = kernel.absent(set(map(host_ip_of, state.mappings)))
             owned = kernel.scope(state) | (kernel.scope(journal) if journal else NOWHERE)
             unknown = self._unknown(kernel, owned).differences()
             notes[:] = [*plan.rules.notes, *kernel.notes(state, all_of_it=False)]
-            return [*blocked, *plan.differences(), *plan.loose, *overruled, *absent, *unknown]
+            return [*failed, *plan.differences(), *plan.unplugged, *overruled, *absent, *unknown]
 
     def _compared(
         self, state: State, stamp: str | None, journal: State | None, kernel: Kernel
@@ -183,7 +183,7 @@ class Maintenance(Clearance):
         with suppress(DnetError, OSError):  # It is done: nothing here is reason to fail.
             for line in kernel.hindrances(state):
                 self._settings.warn(line)
-        for line in report.few(plan.loose, "are unplugged: dnet check names them"):
+        for line in report.few(plan.unplugged, "are unplugged: dnet check names them"):
             self._settings.warn(line)
         self._fail_of_blocked(plan)
 
@@ -198,7 +198,7 @@ class Maintenance(Clearance):
 
     def _fail_of_blocked(self, plan: Plan) -> None:
         """Raises DnetError with one of what could not be made; the others are warned of."""
-        *others, last = plan.blocked.values() or (None,)
+        *others, last = plan.failed.values() or (None,)
         for error in others:
             self._settings.warn(str(error))
         if last is not None:

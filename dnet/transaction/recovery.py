@@ -123,8 +123,8 @@ class Recovery:
     def _left_over(plan: Plan, state: State) -> DnetError | None:
         """Why something did not go of which nothing but the journal tells, if so."""
         attached = (veth_name(one.id) for one in state.interfaces.values() if one.netns)
-        known = {*state.bridges, *attached} if plan.blocked else ()
-        errors = (error for device, error in plan.blocked.items() if device not in known)
+        known = {*state.bridges, *attached} if plan.failed else ()
+        errors = (error for device, error in plan.failed.items() if device not in known)
         error = next(errors, None)
         return error and error.with_hint("the next change tries again, and so does: dnet restore")
 
@@ -203,13 +203,13 @@ class Recovery:
     def _report(self, plan: Plan, asked: Collection[str] = ()) -> None:
         for line in report.repaired(plan, asked):
             self._settings.warn(f"repaired: {line}")
-        self._warn_of_blocked(plan)
+        self._warn_of_failed(plan)
 
     def _warn_of(self, lines: Iterable[str]) -> None:
         for line in lines:
             self._settings.warn(line)
 
-    def _warn_of_blocked(self, plan: Plan, but: str = "") -> None:
-        for line in map(str, plan.blocked.values()):
+    def _warn_of_failed(self, plan: Plan, but: str = "") -> None:
+        for line in map(str, plan.failed.values()):
             if not but or not line.endswith(but):
                 self._settings.warn(line)

@@ -50,7 +50,7 @@ def restore(adopt: bool, dry_run: bool) -> Request:
         plan = maintenance.restore(adopt=adopt, dry_run=dry_run)
         if dry_run:
             return steps(plan)
-        return Document({"repaired": plan.differences(), "unplugged": plan.loose}, values=())
+        return Document({"repaired": plan.differences(), "unplugged": plan.unplugged}, values=())
 
     return Request(maintain=mend)
 
