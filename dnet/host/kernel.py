@@ -13,7 +13,7 @@ from dnet.host import privilege, sysctl
 from dnet.host.machine import Machine, Parts
 from dnet.model.state import State
 from dnet.plan import settings
-from dnet.plan.scope import NOWHERE, Scope
+from dnet.plan.scope import EMPTY_SCOPE, Scope
 from dnet.plan.siblings import BR_NETFILTER
 from dnet.plan.steps import Plan, PortSteps, Step, Sysctl, Zone
 from dnet.values import address, family
@@ -76,7 +76,7 @@ class Kernel(Parts):
         """What may be left of the firewall that a state was moved over from."""
         name = state.former_firewall
         if name is None:
-            return NOWHERE
+            return EMPTY_SCOPE
         firewall = self.firewall(name)
         traces = firewall.shape(state).traces | firewall.own(FAMILIES)
         return Scope(traces=frozenset(Trace(name, one) for one in traces))

@@ -39,7 +39,7 @@ def _raise(number: int) -> NoReturn:
     sys.exit(128 + number)
 
 
-def hold_back() -> None:
+def defer() -> None:
     """What was asked for is done: from here on the answer is said before anything ends."""
     global _is_done
     _is_done = True
@@ -50,7 +50,7 @@ def status() -> int:
     return 128 + _came[0] if _came else 0
 
 
-def let_in() -> None:
+def deliver() -> None:
     """Raise what was held back, or kept waiting by `uninterrupted`."""
     global _is_done
     _is_done = False

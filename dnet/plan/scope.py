@@ -55,7 +55,7 @@ class Scope(NamedTuple):
         return self | Scope(attached=tuple(attached(state, state.changes())))
 
 
-NOWHERE = Scope()
+EMPTY_SCOPE = Scope()
 
 
 def attached(state: State, changes: Iterable[Change]) -> Iterator[Interface]:

@@ -19,7 +19,7 @@ from dnet.host.kernel import Kernel, Say
 from dnet.host.signals import uninterrupted
 from dnet.model.state import State
 from dnet.plan import flows
-from dnet.plan.scope import NOWHERE, Scope
+from dnet.plan.scope import EMPTY_SCOPE, Scope
 from dnet.plan.steps import Plan
 from dnet.transaction.ownership import owns_names
 from dnet.transaction.recovery import Recovery
@@ -39,7 +39,7 @@ class Clearance(Recovery):
         with self._kernel() if dry_run else self._locked_kernel() as kernel:
             known, is_whole = self._known(self._settings.warn)
             for state in known:
-                self._settle(state, kernel, had_rules=state.uses_firewall)
+                self._pin_variant(state, kernel, had_rules=state.uses_firewall)
             owned = self._owned(known, kernel)
             going = self._bearing_names(kernel, owned) if unowned else Unowned()
             left = self._unknown(kernel, owned | going.scope)
@@ -82,7 +82,7 @@ class Clearance(Recovery):
 
     def _owned(self, known: Iterable[State], kernel: Kernel) -> Scope:
         """All that these states of the store stand for."""
-        owned = NOWHERE
+        owned = EMPTY_SCOPE
         for state in known:
             owned |= kernel.scope(state).with_attachments(state) | self._reserved(state, kernel)
             owned |= kernel.former_scope(state)
@@ -92,7 +92,7 @@ class Clearance(Recovery):
         """What the firewall has by dnet's own names, where this store may have made it."""
         owned = state.uses_firewall and owns_names(self._store)
         if not owned:
-            return NOWHERE
+            return EMPTY_SCOPE
         chains = kernel.firewall(state.firewall).own(families(state.bridges.values()))
         return Scope(traces=frozenset(Trace(state.firewall, one) for one in chains))
 

@@ -76,7 +76,9 @@ class Driver(Recovery):
             self._warn_of(state.remarks)
             if not moved and journal is None:
                 return outcome
-            plan = self._way_home(state, journal, kernel, kernel.scope(state).with_changes(state))
+            plan = self._recovery_plan(
+                state, journal, kernel, kernel.scope(state).with_changes(state)
+            )
             return outcome._replace(plan=plan)
 
     def change(self, operation: Decide[T]) -> Outcome[T]:
@@ -122,7 +124,7 @@ class Driver(Recovery):
         plan = Plan()
         if _concerns_kernel(state, changes):
             kernel.require()
-            self._settle(state, kernel, had_rules=had_rules)
+            self._pin_variant(state, kernel, had_rules=had_rules)
             begins = not had_rules and state.uses_firewall
             owned = begins and owns_names(self._store)
             reserved = kernel.firewall(state.firewall).own(FAMILIES) if owned else ()
@@ -149,8 +151,8 @@ class Driver(Recovery):
                 self._store.write_journal(state)
             self._apply(outcome, kernel)
             with uninterrupted():
-                self._store.commit(state, journalled=moves, last_call=signals.let_in)
-                signals.hold_back()
+                self._store.commit(state, journalled=moves, last_call=signals.deliver)
+                signals.defer()
         except BaseException as failure:
             with uninterrupted():
                 self._undo(outcome, scope, kernel, str(failure))
@@ -210,7 +212,7 @@ class Driver(Recovery):
 
 def answered() -> None:
     """The answer is said: raise what has waited for it, and let what comes raise again."""
-    signals.let_in()
+    signals.deliver()
 
 
 def _is_whole(plan: Plan) -> bool:

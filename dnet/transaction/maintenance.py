@@ -13,7 +13,7 @@ from dnet.host.kernel import Kernel
 from dnet.host.signals import uninterrupted
 from dnet.model.state import State
 from dnet.plan import report
-from dnet.plan.scope import NOWHERE
+from dnet.plan.scope import EMPTY_SCOPE
 from dnet.plan.steps import Plan
 from dnet.transaction.clearance import Clearance
 from dnet.transaction.unowned import refuse_settled
@@ -45,7 +45,7 @@ class Maintenance(Clearance):
         self._bring_here(state)
         with self._kernel() as kernel:
             kernel.require()
-            plan = self._way_home(state, None, kernel)
+            plan = self._recovery_plan(state, None, kernel)
             overruled = [
                 *(*plan.rules.overruled, *plan.rules.notes),
                 *(*kernel.notes(state), *kernel.foreign(state)),
@@ -92,7 +92,7 @@ class Maintenance(Clearance):
             failed = [str(error) for error in plan.failed.values()]
             overruled = [*plan.rules.overruled, *kernel.hindrances(state)]
             absent = kernel.absent(set(map(host_ip_of, state.mappings)))
-            owned = kernel.scope(state) | (kernel.scope(journal) if journal else NOWHERE)
+            owned = kernel.scope(state) | (kernel.scope(journal) if journal else EMPTY_SCOPE)
             unknown = self._unknown(kernel, owned).differences()
             notes[:] = [*plan.rules.notes, *kernel.notes(state, all_of_it=False)]
             return [*failed, *plan.differences(), *plan.unplugged, *overruled, *absent, *unknown]
@@ -110,7 +110,7 @@ class Maintenance(Clearance):
             known = self._store.verified.read(stamp, place)
         if known is not None:
             rules.trust(known)
-        plan = self._way_home(state, journal, kernel, self._reserved(state, kernel))
+        plan = self._recovery_plan(state, journal, kernel, self._reserved(state, kernel))
         agrees = not plan.findings and journal is None
         if generation is not None and agrees and known != generation == rules.generation:
             self._store.verified.write(stamp, place, generation)
@@ -130,7 +130,7 @@ class Maintenance(Clearance):
             if adopts:
                 journal = self._adopt(state, journal, kernel)
             moved = adopts or self._bring_here(state)
-            plan = self._way_home(state, journal, kernel, self._reserved(state, kernel))
+            plan = self._recovery_plan(state, journal, kernel, self._reserved(state, kernel))
             if not dry_run:
                 with uninterrupted():
                     self._mend(state, plan, kernel, moved=moved, adopts=adopts)

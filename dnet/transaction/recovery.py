@@ -14,7 +14,7 @@ from dnet.host.kernel import Kernel, Say
 from dnet.host.signals import uninterrupted
 from dnet.model.state import State
 from dnet.plan import flows, report
-from dnet.plan.scope import NOWHERE, Scope
+from dnet.plan.scope import EMPTY_SCOPE, Scope
 from dnet.plan.steps import Plan
 from dnet.store.folder import Store
 from dnet.values.veth import veth_name
@@ -86,7 +86,7 @@ class Recovery:
         finally:
             kernel.close()
 
-    def _settle(self, state: State, kernel: Kernel, *, had_rules: bool) -> None:
+    def _pin_variant(self, state: State, kernel: Kernel, *, had_rules: bool) -> None:
         """Note which variant of the firewall a store uses.
 
         Raises ConflictError when it is another one now. `had_rules` says whether there are rules
@@ -108,7 +108,7 @@ class Recovery:
             self._store.drop_journal()
             if not moved:
                 return False
-        plan = self._way_home(state, journal, kernel)
+        plan = self._recovery_plan(state, journal, kernel)
         if plan:
             kernel.require()
             with uninterrupted():
@@ -144,14 +144,14 @@ class Recovery:
             self._settings.warn(f"{error}; going on without it")
             return None
 
-    def _way_home(
-        self, state: State, journal: State | None, kernel: Kernel, beyond: Scope = NOWHERE
+    def _recovery_plan(
+        self, state: State, journal: State | None, kernel: Kernel, beyond: Scope = EMPTY_SCOPE
     ) -> Plan:
         """The plan that makes the kernel agree with the store, also after a killed command.
 
         `beyond` is what to look at besides.
         """
-        self._settle(state, kernel, had_rules=state.uses_firewall)
+        self._pin_variant(state, kernel, had_rules=state.uses_firewall)
         scope = kernel.scope(state).with_attachments(state) | beyond
         former = state.former_firewall
         if former and kernel.rules(former).may_be_in_force:  # As a saved file brings back.
