@@ -37,19 +37,19 @@ class Ports:
         ranges = {key: row for key, row in rows.items() if "-" in key}
         self._ranges = Index(_blocks_of, ranges)
 
-    def learn(self, key: str, row: Any) -> None:
+    def add(self, key: str, row: Any) -> None:
         """Take up an endpoint that has come."""
         if "-" in key:
-            self._ranges.learn(key, row)
+            self._ranges.add(key, row)
         else:
             self._hosts[_host_of(key)] = None
 
-    def forget(self, key: str, row: Any) -> None:
+    def remove(self, key: str, row: Any) -> None:
         """Let go of an endpoint that goes; its address may well be used again."""
         if "-" in key:
-            self._ranges.forget(key, row)
+            self._ranges.remove(key, row)
 
-    def meeting(self, endpoint: Endpoint) -> Iterator[str]:
+    def overlapping(self, endpoint: Endpoint) -> Iterator[str]:
         """The keys of all that have one of the ports, on whichever address of the family."""
         proto, of = endpoint.proto, family.of(endpoint.host_ip)
         for host in self._hosts:
@@ -66,7 +66,7 @@ class Ports:
             if same_family and other.port <= endpoint.end and endpoint.port <= other.end:
                 yield key
 
-    def may_have(self, port: int, proto: str) -> bool:
+    def may_be_taken(self, port: int, proto: str) -> bool:
         """Whether somebody has a port on any address, or a range near it: mostly nobody does."""
         if (port >> 8, proto) in self._ranges:
             return True
@@ -76,14 +76,14 @@ class Ports:
 
 def ports(table: Table[Any]) -> Ports:
     """The endpoints of the mappings, or of the reservations."""
-    return table.lookup("ports", Ports)
+    return table.derive("ports", Ports)
 
 
 def find_holder(state: State, endpoint: Endpoint, owner: str | None = None) -> Holder | None:
     """Who has one of the endpoint's ports; what is reserved for `owner` does not count."""
     if not endpoint.is_range and not _may_be_taken(state, endpoint.port, endpoint.proto):
         return None
-    for kind, key, other in meeting(state, endpoint):
+    for kind, key, other in overlapping(state, endpoint):
         if not meet(endpoint.host_ip, other.host_ip):
             continue
         if kind == "reservation" and owner is not None and state.reservations[key].owner == owner:
@@ -98,13 +98,13 @@ def meet(one: str, other: str) -> bool:
     return one == other or (of is family.of(other) and of.any in (one, other))
 
 
-def meeting(state: State, endpoint: Endpoint) -> Iterator[tuple[str, str, Endpoint]]:
+def overlapping(state: State, endpoint: Endpoint) -> Iterator[tuple[str, str, Endpoint]]:
     """Everything that has one of the ports, on whichever address of the endpoint's family.
 
     Kind, key and what it has.
     """
     for kind, table in (("mapping", state.mappings), ("reservation", state.reservations)):
-        for key in ports(table).meeting(endpoint):
+        for key in ports(table).overlapping(endpoint):
             yield kind, key, Endpoint.from_key(key)
     of = family.of(endpoint.host_ip)
     links, kept = _links(state), kept_beside(state) if of is V6 else None
@@ -127,7 +127,7 @@ def _kept_beside(key: str, row: Any) -> tuple[str, ...]:
     return (key.rpartition(":")[2],) if "host_ip6" in row else ()
 
 
-def taken_at(state: State, host_ips: Collection[str], proto: str) -> Callable[[int], bool]:
+def taken_on(state: State, host_ips: Collection[str], proto: str) -> Callable[[int], bool]:
     """Whether somebody has a port of any of some addresses: for many ports, almost all free."""
 
     def is_taken(port: int) -> bool:
@@ -140,8 +140,8 @@ def taken_at(state: State, host_ips: Collection[str], proto: str) -> Callable[[i
 
 def _may_be_taken(state: State, port: int, proto: str) -> bool:
     return (
-        ports(state.mappings).may_have(port, proto)
-        or ports(state.reservations).may_have(port, proto)
+        ports(state.mappings).may_be_taken(port, proto)
+        or ports(state.reservations).may_be_taken(port, proto)
         or f"{port}/{proto}" in _links(state)
     )
 

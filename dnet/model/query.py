@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 
 from dnet.errors import NotFoundError, UsageError
-from dnet.model.ports import meet, meeting
+from dnet.model.ports import meet, overlapping
 from dnet.model.state import State
 from dnet.values import address, names, nearby
 from dnet.values.endpoint import EndpointQuery, parse_endpoint
@@ -72,8 +72,8 @@ def of_port(state: State, asked: str) -> State:
         found[kind].append(key)
     if not any(found.values()):
         known = chain(state.mappings, state.reservations)
-        near = partial(nearby.endpoints, query, known)
-        raise NotFoundError(f"port {query} is not taken", "dnet port list", near)
+        suggest = partial(nearby.endpoints, query, known)
+        raise NotFoundError(f"port {query} is not taken", "dnet port list", suggest)
     return _with_keys(
         state,
         mappings=found["mapping"],
@@ -84,7 +84,7 @@ def of_port(state: State, asked: str) -> State:
 
 def _holders(state: State, query: EndpointQuery) -> Iterable[tuple[str, str]]:
     for endpoint in query.endpoints:
-        for kind, key, other in meeting(state, endpoint):
+        for kind, key, other in overlapping(state, endpoint):
             if query.host_ip is None or meet(query.host_ip, other.host_ip):
                 yield kind, key
 

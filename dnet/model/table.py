@@ -15,17 +15,17 @@ Raw = dict[str, Any]
 ABSENT: Any = object()
 
 
-class Lookup(Protocol):
+class Derived(Protocol):
     """What is made from the rows of a table once, and told of each that comes or goes."""
 
-    def learn(self, key: str, row: Any) -> None:
+    def add(self, key: str, row: Any) -> None:
         """Take up a row that has come."""
 
-    def forget(self, key: str, row: Any) -> None:
+    def remove(self, key: str, row: Any) -> None:
         """Let go of a row that goes."""
 
 
-L = TypeVar("L", bound=Lookup)
+D = TypeVar("D", bound=Derived)
 
 
 class Index:
@@ -35,14 +35,14 @@ class Index:
         self._groups_of = groups_of
         self._keys: dict[Any, dict[str, None]] = {}
         for key, row in rows.items():
-            self.learn(key, row)
+            self.add(key, row)
 
-    def learn(self, key: str, row: Any) -> None:
+    def add(self, key: str, row: Any) -> None:
         """Take up a row that has come."""
         for group in self._groups_of(key, row):
             self._keys.setdefault(group, {})[key] = None
 
-    def forget(self, key: str, row: Any) -> None:
+    def remove(self, key: str, row: Any) -> None:
         """Let go of a row that goes."""
         for group in self._groups_of(key, row):
             keys = self._keys[group]
@@ -86,7 +86,7 @@ class Table(Generic[T]):
         self._decode = decode
         self._encode = encode
         self._decoded: dict[str, tuple[Any, T]] = {}
-        self._lookups: dict[str, Any] = {}
+        self._derived: dict[str, Any] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self.rows
@@ -137,11 +137,11 @@ class Table(Generic[T]):
     def write(self, key: str, row: Any) -> None:
         """Set or, with ABSENT, delete a row without recording it: for undoing."""
         old = self.rows.get(key, ABSENT)
-        for lookup in self._lookups.values():
+        for derived in self._derived.values():
             if old is not ABSENT:
-                lookup.forget(key, old)
+                derived.remove(key, old)
             if row is not ABSENT:
-                lookup.learn(key, row)
+                derived.add(key, row)
         if row is ABSENT:
             self.rows.pop(key, None)
         else:
@@ -149,12 +149,12 @@ class Table(Generic[T]):
 
     def index(self, name: str, groups_of: Callable[[str, Any], Iterable[Any]]) -> Index:
         """The index of that name, built when first asked for."""
-        found: Index | None = self._lookups.get(name)
-        return found or self.lookup(name, lambda rows: Index(groups_of, rows))
+        found: Index | None = self._derived.get(name)
+        return found or self.derive(name, lambda rows: Index(groups_of, rows))
 
-    def lookup(self, name: str, make: Callable[[Raw], L]) -> L:
+    def derive(self, name: str, make: Callable[[Raw], D]) -> D:
         """What `make` makes of the rows, when first asked for under that name."""
-        if name not in self._lookups:
-            self._lookups[name] = make(self.rows)
-        found: L = self._lookups[name]
+        if name not in self._derived:
+            self._derived[name] = make(self.rows)
+        found: D = self._derived[name]
         return found

@@ -27,11 +27,11 @@ class BridgePorts:
         self._unplugged = unplugged
         self._count = others
 
-    def learn(self, key: str, row: Any) -> None:
+    def add(self, key: str, row: Any) -> None:
         """Take up an attachment that has come."""
         self._count += self._has_port(key, row)
 
-    def forget(self, key: str, row: Any) -> None:
+    def remove(self, key: str, row: Any) -> None:
         """Let go of an attachment that goes."""
         self._count -= self._has_port(key, row)
 
@@ -56,10 +56,10 @@ def of_bridge(state: State, facts: Facts, bridge: str) -> BridgePorts:
         unplugged = {key: row for key, row in attached.items() if names[key] not in there}
         ports = BridgePorts(bridge, len(there.difference(names.values())), unplugged)
         for key, row in attached.items():
-            ports.learn(key, row)
+            ports.add(key, row)
         return ports
 
-    return state.interfaces.lookup(f"ports of {bridge}", make)
+    return state.interfaces.derive(f"ports of {bridge}", make)
 
 
 def _is_attached(row: Any, bridge: str) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from dnet.errors import ConflictError, ExhaustedError, NotFoundError, PortInUseError, UsageError
 from dnet.model import find
 from dnet.model.entities import Bridge, Reservation
-from dnet.model.ports import Holder, find_holder, kept_beside, meeting, taken_at
+from dnet.model.ports import Holder, find_holder, kept_beside, overlapping, taken_on
 from dnet.model.state import State
 from dnet.values import address, family, nearby
 from dnet.values.endpoint import Endpoint, EndpointQuery, host_ip_of
@@ -174,7 +174,7 @@ def choose(
     """
     low, high = among or bridge.port_range
     cursor = state.cursor(bridge.name)
-    is_taken = taken_at(state, host_ips, proto)
+    is_taken = taken_on(state, host_ips, proto)
 
     def is_free(port: int) -> bool:
         return not is_taken(port) and not any(facts.is_busy(ip, port, proto) for ip in host_ips)
@@ -254,7 +254,7 @@ def _not_reserved(state: State, query: EndpointQuery) -> NotFoundError:
 
 def _refuse_held(state: State, query: EndpointQuery) -> None:
     """Raise ConflictError for a port that a mapping or a link holds."""
-    for kind, key, other in chain(*(meeting(state, one) for one in query.endpoints)):
+    for kind, key, other in chain(*(overlapping(state, one) for one in query.endpoints)):
         every = family.of(other.host_ip).any
         elsewhere = query.host_ip is not None and other.host_ip not in (every, query.host_ip)
         if kind == "reservation" or elsewhere:

@@ -119,7 +119,7 @@ def _through(mapping: Mapping, now: Table[Any]) -> Flow:
         orig_dports=(at.port, at.end),
         reply_src=mapping.container_ip,
         reply_sports=(mapping.container_port, mapping.container_end),
-        hold=not any(ports(now).meeting(at)),
+        hold=not any(ports(now).overlapping(at)),
         of=family.of(at.host_ip),
     )
 

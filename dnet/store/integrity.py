@@ -13,7 +13,7 @@ from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import ipallocator
 from dnet.store import relations, schema
-from dnet.store.relations import demand, wrong
+from dnet.store.relations import reject, require
 from dnet.store.schema import Check
 from dnet.values import address, family, names
 from dnet.values.family import V6, Family
@@ -27,7 +27,7 @@ def verify(document: object) -> None:
     top = _object("the store", document)
     version = top.get("schema")
     if type(version) is int and version > fields.SCHEMA:
-        wrong("schema", "it is from a newer version of dnet")
+        reject("schema", "it is from a newer version of dnet")
     always = [part for part in schema.HEAD if (part, None) not in fields.SINCE]
     _fields("the store", top, schema.HEAD | {"checksum": schema.TEXT}, always)
     for name, kind in schema.KINDS.items():
@@ -55,24 +55,24 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            wrong(names.quoted(key), "it is there twice")
+            reject(names.quoted(key), "it is there twice")
         found[key] = value
     return found
 
 
 def _check(place: str, name: str, value: object, check: Check) -> None:
     if not check.passes(value):
-        wrong(place, f"{name} is not {check.what}")
+        reject(place, f"{name} is not {check.what}")
 
 
 def _check_key(place: str, key: str, check: Check) -> None:
     if not check.passes(key):
-        wrong(place, f"{names.quoted(key)} is not {check.what}")
+        reject(place, f"{names.quoted(key)} is not {check.what}")
 
 
 def _object(place: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        wrong(place, "it is not a JSON object")
+        reject(place, "it is not a JSON object")
     return value
 
 
@@ -82,17 +82,17 @@ def _fields(
     whole = _object(place, row)
     for name, value in whole.items():
         if name not in checks:
-            wrong(place, f"{names.quoted(name)} is unknown")
+            reject(place, f"{names.quoted(name)} is unknown")
         _check(place, name, value, checks[name])
     for name in required:
-        demand(name in whole, place, f"{name} is missing")
+        require(name in whole, place, f"{name} is missing")
     return whole
 
 
 def _bridge(state: State, table: str, name: str) -> Bridge:
     bridge = state.bridges.get(name)
     if bridge is None:
-        wrong(table, f"there is no bridge {names.quoted(name)}")
+        reject(table, f"there is no bridge {names.quoted(name)}")
     return bridge
 
 
@@ -100,14 +100,14 @@ def _addresses(place: str, bridge: Bridge, of: Family, rows: object, check: Chec
     """Of a bridge, the leases or what was released, of a family."""
     served = bridge.subnet_of(of)
     if served is None:
-        wrong(place, f"{bridge.name} has no IPv6")
+        reject(place, f"{bridge.name} has no IPv6")
     never = ipallocator.reserved(bridge, served)
     subnet = address.network(served.address)
     first, last = int(subnet[0]), int(subnet[-1])
     for ip, value in _object(place, rows).items():
         _check_key(place, ip, schema.ADDRESS6 if of is V6 else schema.ADDRESS)
-        demand(first <= address.to_int(ip) <= last, place, f"{ip} is not in {subnet}")
-        demand(ip not in never, place, f"{ip} is {never.get(ip)}")
+        require(first <= address.to_int(ip) <= last, place, f"{ip} is not in {subnet}")
+        require(ip not in never, place, f"{ip} is {never.get(ip)}")
         _check(f"{place} {ip}", "its value", value, check)
 
 
@@ -118,4 +118,4 @@ def _cursor(place: str, bridge: Bridge, row: object) -> None:
         subnet = bridge.subnet_of(family.of(value))
         inside = subnet is not None and address.contains(subnet.address, value)
         where = subnet.network if subnet else f"a subnet of {bridge.name}"
-        demand(inside, place, f"{name} is not in {where}")
+        require(inside, place, f"{name} is not in {where}")

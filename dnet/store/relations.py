@@ -24,15 +24,15 @@ def examine(state: State) -> None:
         part(state)
 
 
-def wrong(place: str, reason: str) -> NoReturn:
+def reject(place: str, reason: str) -> NoReturn:
     """Raise StateUnreadableError."""
     raise StateUnreadableError(f"{place}: {reason}")
 
 
-def demand(holds: bool, place: str, reason: str) -> None:
+def require(holds: bool, place: str, reason: str) -> None:
     """Raise StateUnreadableError unless something holds."""
     if not holds:
-        wrong(place, reason)
+        reject(place, reason)
 
 
 def _bridges(state: State) -> None:
@@ -41,41 +41,41 @@ def _bridges(state: State) -> None:
         for of in FAMILIES:
             taken, released = state.leases(bridge.name, of), state.released(bridge.name, of)
             both = taken.rows.keys() & released.rows.keys()
-            demand(not both, place, f"{', '.join(sorted(both))} is both taken and released")
+            require(not both, place, f"{', '.join(sorted(both))} is both taken and released")
         try:
             pool = bridge.range and address.parse_range(bridge.range, bridge.address)
             _ipv6(place, bridge)
         except UsageError as error:
-            wrong(place, str(error))
-        demand(pool == bridge.range, place, f"range is not {pool}")
+            reject(place, str(error))
+        require(pool == bridge.range, place, f"range is not {pool}")
     # In this order, a subnet that overlaps any other overlaps its neighbour.
     subnets = [(one, bridge.name) for bridge in state.bridges.values() for one in bridge.subnets]
     subnets.sort(key=lambda of: (of[0].family.version, address.network(of[0].address)))
     for (one, name), (other, other_name) in pairwise(subnets):
         apart = not address.overlap(one.address, other.address)
-        demand(apart, f"bridges {other_name}", f"its subnet overlaps that of {name}")
+        require(apart, f"bridges {other_name}", f"its subnet overlaps that of {name}")
 
 
 def _ipv6(place: str, bridge: Bridge) -> None:
     """Raises UsageError for a range that does not lie in the subnet."""
     if bridge.address6 is None:
         alone = bridge.range6 is None and bridge.masquerade6 is None
-        demand(alone, place, "range6 or masquerade6 without address6")
+        require(alone, place, "range6 or masquerade6 without address6")
         return
     pool = bridge.range6 and address6.parse_range(bridge.range6, bridge.address6)
-    demand(pool == bridge.range6, place, f"range6 is not {pool}")
+    require(pool == bridge.range6, place, f"range6 is not {pool}")
     least = address6.LEAST_MTU
-    demand(bridge.mtu >= least, place, f"IPv6 needs an MTU of {least}, and it has {bridge.mtu}")
+    require(bridge.mtu >= least, place, f"IPv6 needs an MTU of {least}, and it has {bridge.mtu}")
 
 
 def _filtered(state: State, place: str, name: str) -> None:
-    demand(_on_bridge(state, place, name).iptables, place, f"{name} has no iptables")
+    require(_on_bridge(state, place, name).iptables, place, f"{name} has no iptables")
 
 
 def _on_bridge(state: State, place: str, name: str) -> Bridge:
     bridge = state.bridges.get(name)
     if bridge is None:
-        wrong(place, f"there is no bridge {name}")
+        reject(place, f"there is no bridge {name}")
     return bridge
 
 
@@ -85,14 +85,14 @@ def _interfaces(state: State) -> None:
         _on_bridge(state, place, one.bridge)
         for ip in one.addresses:
             leases = state.leases_with(one.bridge, ip)
-            demand(ip in leases, place, f"{ip} is not leased")
-            demand(leases[ip] == one.id, place, f"{ip} is leased to {leases[ip]}")
+            require(ip in leases, place, f"{ip} is not leased")
+            require(leases[ip] == one.id, place, f"{ip} is leased to {leases[ip]}")
         whole = (one.netns is None) == (one.ifname is None) and (one.netns or one.cookie is None)
-        demand(bool(whole), place, "netns, ifname and cookie belong together")
+        require(bool(whole), place, "netns, ifname and cookie belong together")
         alone = not one.netns or len(state.interfaces_by_place.keys((one.netns, one.ifname))) == 1
-        demand(alone, place, f"another one is {one.ifname} in {one.netns}")
+        require(alone, place, f"another one is {one.ifname} in {one.netns}")
         alike = state.interfaces_by_origin.keys(one.origin.key) if one.origin else ()
-        demand(len(alike) <= 1, place, "another one has the same origin")
+        require(len(alike) <= 1, place, "another one has the same origin")
 
 
 def _reservations(state: State) -> None:
@@ -100,8 +100,8 @@ def _reservations(state: State) -> None:
         place = f"reservations {one.key}"
         home = _on_bridge(state, place, one.bridge)
         families = [family.of(at.host_ip) for at in one.endpoints]
-        demand(families in ([V4], [V6], [V4, V6]), place, "host_ip6 beside another one")
-        demand(V6 not in families or bool(home.address6), place, f"{home.name} has no IPv6")
+        require(families in ([V4], [V6], [V4, V6]), place, "host_ip6 beside another one")
+        require(V6 not in families or bool(home.address6), place, f"{home.name} has no IPv6")
 
 
 def _mappings(state: State) -> None:
@@ -109,10 +109,10 @@ def _mappings(state: State) -> None:
         place = f"mappings {one.key}"
         _filtered(state, place, one.bridge)
         leases = state.leases_with(one.bridge, one.container_ip)
-        demand(one.container_ip in leases, place, f"{one.container_ip} is free")
+        require(one.container_ip in leases, place, f"{one.container_ip} is free")
         same = family.of(one.endpoint.host_ip) is family.of(one.container_ip)
-        demand(same, place, f"{one.container_ip} is of another family")
-        demand(one.container_end <= 65535, place, "it ends above port 65535 in the container")
+        require(same, place, f"{one.container_ip} is of another family")
+        require(one.container_end <= 65535, place, "it ends above port 65535 in the container")
 
 
 def _links(state: State) -> None:
@@ -120,28 +120,28 @@ def _links(state: State) -> None:
     for one in state.links.values():
         place = f"links {one.key}"
         _ends(state, place, one)
-        demand(bool(one.ports), place, "it has no port")
+        require(bool(one.ports), place, "it has no port")
         prefix = one.parent, link.prefix(one.alias)
-        demand(prefix not in aliases, place, f"{one.parent} has another link {one.alias}")
+        require(prefix not in aliases, place, f"{one.parent} has another link {one.alias}")
         aliases.add(prefix)
 
 
 def _ends(state: State, place: str, one: Link) -> None:
     both = (one.parent_ip6 is None) == (one.child_ip6 is None)
-    demand(both, place, "parent_ip6 and child_ip6 belong together")
+    require(both, place, "parent_ip6 and child_ip6 belong together")
     ends = [(one.child, one.child_ip, one.child_ip6, one.child_bridge)]
     if one.from_host:
         at_host = (one.parent_ip, one.parent_bridge) == (V4.loopback, None)
-        demand(at_host, place, f"its parent is not at {V4.loopback}")
-        demand(one.parent_ip6 in (None, V6.loopback), place, f"its parent is not at {V6.loopback}")
+        require(at_host, place, f"its parent is not at {V4.loopback}")
+        require(one.parent_ip6 in (None, V6.loopback), place, f"its parent is not at {V6.loopback}")
     else:
         ends.append((one.parent, one.parent_ip, one.parent_ip6, str(one.parent_bridge)))
     for interface_id, ip, ip6, bridge in ends:
         end = state.interfaces.get(interface_id)
         if end is None:
-            wrong(place, f"there is no interface {interface_id}")
+            reject(place, f"there is no interface {interface_id}")
         there = (end.ip, end.bridge) == (ip, bridge) and ip6 in (None, end.ip6)
-        demand(there, place, f"{end.id} is elsewhere")
+        require(there, place, f"{end.id} is elsewhere")
         _filtered(state, place, bridge)
 
 
@@ -166,4 +166,4 @@ def _ports(state: State) -> None:
 def _claim(state: State, place: str, endpoint: Endpoint, owner: str | None) -> None:
     holder = ports.find_holder(state, endpoint, owner)
     if holder is not None:
-        wrong(place, f"{endpoint} belongs to the {holder.kind} {holder.key}")
+        reject(place, f"{endpoint} belongs to the {holder.kind} {holder.key}")

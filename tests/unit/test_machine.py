@@ -319,7 +319,7 @@ class Machine(RuleBasedStateMachine):
     def every_port_has_the_holder_it_should(self) -> None:
         for ip in ("0.0.0.0", "127.0.0.1", "192.0.2.1", "192.0.2.2"):
             for proto in names.PROTOCOLS:
-                is_taken = ports.taken_at(self.state, (ip,), proto)
+                is_taken = ports.taken_on(self.state, (ip,), proto)
                 for port in range(40000, 40006):
                     expected = bool(self.plain.in_the_way(ip, port, proto))
                     holder = ports.find_holder(self.state, Endpoint.single(ip, port, proto))

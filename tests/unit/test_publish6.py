@@ -143,7 +143,7 @@ def test_a_key_of_ipv6_stands_in_no_store_that_an_older_version_takes(table: str
 def test_families_do_not_meet_but_addresses_of_one_do() -> None:
     state = everything()
     taken = {
-        ip: ports.taken_at(state, (ip,), "tcp")(8080)
+        ip: ports.taken_on(state, (ip,), "tcp")(8080)
         for ip in ("::", "::1", "2001:db8::1", "0.0.0.0", "127.0.0.1")
     }
     assert taken == {
@@ -153,7 +153,7 @@ def test_families_do_not_meet_but_addresses_of_one_do() -> None:
         "0.0.0.0": False,
         "127.0.0.1": False,
     }
-    assert ports.taken_at(state, ("0.0.0.0", "::"), "tcp")(8080)
+    assert ports.taken_on(state, ("0.0.0.0", "::"), "tcp")(8080)
     for ip in ("::", "::1"):
         at = Endpoint.single(ip, 53, "udp")
         assert ports.find_holder(state, at) == ("reservation", "0.0.0.0:53/udp")

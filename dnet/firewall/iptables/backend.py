@@ -63,13 +63,13 @@ class Skeleton(NamedTuple):
 
 
 class Change(NamedTuple):
-    """Commands by table; `held` are rules of others that keep a chain which is to go."""
+    """Commands by table; `references` are rules of others that keep a chain which is to go."""
 
     commands: Commands
     findings: tuple[Finding, ...] = ()
     overruled: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
-    held: tuple[Rule, ...] = ()
+    references: tuple[Rule, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
@@ -83,12 +83,12 @@ class Change(NamedTuple):
     def parts(self) -> Iterator[Change]:
         """A table each: iptables-restore changes one as a whole, and then the next."""
         for table, commands in in_order(self.commands):
-            yield Change({table: commands}, held=self.held)
+            yield Change({table: commands}, references=self.references)
 
     @property
     def refusal(self) -> DnetError | None:
         """What iptables would say only with the words that a resource is busy."""
-        rule = next((one for one in self.held if one.chain.table in self.commands), None)
+        rule = next((one for one in self.references if one.chain.table in self.commands), None)
         if rule is None:
             return None
         (table, chain, _), text = rule
@@ -170,7 +170,7 @@ class Iptables:
             overruled += forward.opened(bridges)
         left = () if bridges else tuple(told for one in restricted for told in _left(former, one))
         return Change(
-            found.commands, tuple(found.findings), tuple(overruled), left, tuple(found.held)
+            found.commands, tuple(found.findings), tuple(overruled), left, tuple(found.references)
         )
 
     def own(self, of: Families) -> frozenset[Chain]:

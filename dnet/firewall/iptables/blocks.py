@@ -84,7 +84,7 @@ def members(state: State, block: Block) -> int:
     whole = Endpoint(block.family.any, block.first, block.proto, block.first + _SIZE - 1)
     return sum(
         block_of(mapping.endpoint, state.bridges[mapping.bridge].chain) == block
-        for mapping in map(state.mappings.__getitem__, ports(state.mappings).meeting(whole))
+        for mapping in map(state.mappings.__getitem__, ports(state.mappings).overlapping(whole))
     )
 
 

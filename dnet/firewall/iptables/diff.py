@@ -31,13 +31,13 @@ Rules = list[tuple[str, Canonical]]
 class Difference:
     """What is to be done, by table, and why, in words.
 
-    `held` are rules of others that lead to a chain which is to go, and do not let it; `shared`
-    are the built-in chains as they will be.
+    `references` are rules of others that lead to a chain which is to go, and do not let it;
+    `shared` are the built-in chains as they will be.
     """
 
     def __init__(self) -> None:
         self.commands: Commands = {}
-        self.held: list[Rule] = []
+        self.references: list[Rule] = []
         self.findings: list[Finding] = []
         self.shared: dict[Chain, list[str]] = {}
 
@@ -76,7 +76,7 @@ def difference(
     bearing = [chain for chain in leaving if not is_user(chain)]
     staying = _leading(actual, bearing, {*desired.own, *leaving})
     # A jump in a shared chain is taken for dnet's own, and goes.
-    result.held = [
+    result.references = [
         one
         for one in staying
         if one.chain not in EVERY_SHARED or (one.chain.table, _target(one.text)) not in jumps
