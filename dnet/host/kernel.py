@@ -15,7 +15,7 @@ from dnet.model.state import State
 from dnet.plan import settings
 from dnet.plan.scope import EMPTY_SCOPE, Scope
 from dnet.plan.siblings import BR_NETFILTER
-from dnet.plan.steps import Plan, PortSteps, Step, Sysctl, Zone
+from dnet.plan.steps import Plan, PortSteps, SettingStep, Step, Zone
 from dnet.values import address, family
 from dnet.values.family import FAMILIES, WILDCARDS
 
@@ -222,7 +222,7 @@ class Kernel(Parts):
         self._show([step.shown])
         if isinstance(step, Zone):
             self.firewalld.take(step)
-        elif isinstance(step, Sysctl):
+        elif isinstance(step, SettingStep):
             self._set(step)
         else:
             try:
@@ -231,7 +231,7 @@ class Kernel(Parts):
                 error.origin = "bridges", step.device
                 raise
 
-    def _set(self, step: Sysctl) -> None:
+    def _set(self, step: SettingStep) -> None:
         try:
             sysctl.write(step)
         except DnetError as error:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from dnet.host.sockets import HostPorts
     from dnet.model.entities import Bridge, Interface
     from dnet.model.state import State
-    from dnet.network.facts import Device, Inner, Namespace, Route
-    from dnet.plan.steps import Sysctl, Zone
+    from dnet.network.facts import ContainerDevice, Device, Namespace, Route
+    from dnet.plan.steps import SettingStep, Zone
     from dnet.values.family import Families
 
 DEFAULT_MTU = 1500
@@ -156,11 +156,11 @@ class Machine:
         """Whether a subnet is routed to what is plugged into a device."""
         return self._parts.netlink.is_routed(device, subnet)
 
-    def inner(self, one: Interface, netns: Namespace) -> Inner | None:
+    def container_device(self, one: Interface, netns: Namespace) -> ContainerDevice | None:
         """An interface's device as it is in a namespace."""
-        return self._parts.netlink.inner(one, netns)
+        return self._parts.netlink.container_device(one, netns)
 
-    def value(self, setting: Sysctl) -> str | None:
+    def value(self, setting: SettingStep) -> str | None:
         """What the kernel has for a setting; None where it has no such one."""
         from dnet.host import sysctl
 

@@ -40,8 +40,8 @@ from dnet.values import family
 from dnet.values.family import V6
 
 if TYPE_CHECKING:
-    from dnet.host.inside import Inside
-    from dnet.network.facts import Inner
+    from dnet.host.containerns import NamespaceHandle
+    from dnet.network.facts import ContainerDevice
 
 _FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
 _SET = "3"  # NET_ADDR_SET, include/uapi/linux/netdevice.h
@@ -146,12 +146,15 @@ class Netlink:
                 known[index] = name_of(index)
             yield ip, known[index]
 
-    def inner(self, one: Interface, netns: Namespace) -> Inner | None:
+    def container_device(self, one: Interface, netns: Namespace) -> ContainerDevice | None:
         """An interface's device as it is in a namespace."""
-        from dnet.host import inside
+        from dnet.host import containerns
 
-        with _reporting(f"asking for {one.ifname} in {netns.path}"), inside.opened(netns) as there:
-            return there.inner(str(one.ifname))
+        with (
+            _reporting(f"asking for {one.ifname} in {netns.path}"),
+            containerns.opened(netns) as there,
+        ):
+            return there.device(str(one.ifname))
 
     # Changes
 
@@ -252,9 +255,9 @@ class Netlink:
         self._channel.set_hairpin(index_of(step.device))
 
     def _take_inside(self, step: InsideStep) -> None:
-        from dnet.host import inside
+        from dnet.host import containerns
 
-        with inside.opened(step.netns) as there:
+        with containerns.opened(step.netns) as there:
             match step:
                 case RouteInside():
                     there.route(step.ifname, step.gateway)
@@ -265,7 +268,7 @@ class Netlink:
                 case _:
                     self._configure_inside(there, step)
 
-    def _configure_inside(self, there: Inside, step: ConfigureInside) -> None:
+    def _configure_inside(self, there: NamespaceHandle, step: ConfigureInside) -> None:
         name = step.ifname
         if step.cidr6 is None:
             try:

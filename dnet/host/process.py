@@ -13,7 +13,7 @@ from typing import NamedTuple
 TIMED_OUT = 124
 
 
-class Done(NamedTuple):
+class Completed(NamedTuple):
     """How a program ended; `status` is 124 where it did not end in time, as timeout(1) has it.
 
     It is that of the shell where a signal ended it: 128 and the signal's number.
@@ -26,7 +26,7 @@ class Done(NamedTuple):
 
 def run(
     words: Sequence[str], text: str = "", timeout: float = 30, inherit: Sequence[int] = ()
-) -> Done:
+) -> Completed:
     """Run a program, given by its path, to its end with `text` on its standard input.
 
     `timeout` is in seconds; whoever takes longer is killed. `inherit` are file descriptors it
@@ -39,8 +39,8 @@ def run(
         os.lseek(files[0], 0, os.SEEK_SET)
         status = _ended(words, files, timeout, inherit)
         if status == TIMED_OUT:
-            return Done(TIMED_OUT, "", f"no answer within {timeout:g} seconds")
-        return Done(status, _content(files[1]), _content(files[2]))
+            return Completed(TIMED_OUT, "", f"no answer within {timeout:g} seconds")
+        return Completed(status, _content(files[1]), _content(files[2]))
     finally:
         for descriptor in files:
             os.close(descriptor)

@@ -16,7 +16,7 @@ from dnet.model.state import State
 from dnet.network import ipallocator
 from dnet.plan import settings, siblings
 from dnet.plan.devicesteps import SetIsolated
-from dnet.plan.steps import Sysctl
+from dnet.plan.steps import SettingStep
 from dnet.values.family import FAMILIES, V4, V6, Family
 from dnet.values.names import for_shell as word
 from dnet.values.veth import veth_name
@@ -162,8 +162,8 @@ def _silent_uplinks(state: State, machine: Machine, of: Family) -> list[str]:
     ]
 
 
-def _forwards(name: str, of: Family) -> Sysctl:
-    return Sysctl(("net", of.name, "conf", name, "forwarding"), "1")
+def _forwards(name: str, of: Family) -> SettingStep:
+    return SettingStep(("net", of.name, "conf", name, "forwarding"), "1")
 
 
 def _which(of: Family) -> str:
@@ -176,7 +176,7 @@ def unanswered(state: State, icc_by: str, machine: Machine) -> Iterator[str]:
     if not dual or settings.loopback6(machine):
         return
     is_needed = icc_by == siblings.BR_NETFILTER
-    off = Sysctl(settings.BRIDGE_CALLS_IP6TABLES, "0").shown
+    off = SettingStep(settings.BRIDGE_CALLS_IP6TABLES, "0").shown
     why = "as --no-icc needs it here" if is_needed else f"if nothing needs it: {off}"
     yield (
         f"what is published does not answer at [{V6.loopback}] while bridged traffic meets "
@@ -184,7 +184,7 @@ def unanswered(state: State, icc_by: str, machine: Machine) -> Iterator[str]:
     )
 
 
-def _silent(setting: Sysctl) -> str:
+def _silent(setting: SettingStep) -> str:
     *_, name, _ = setting.name
     which = _which(V4 if V4.name in setting.name else V6)
     return f"{name} does not forward{which}, so containers are cut off from it: {setting.shown}"

@@ -8,12 +8,12 @@ from contextlib import suppress
 from dnet.errors import KernelError, out_of_files
 from dnet.host import privilege, process, system
 from dnet.plan.settings import BRIDGE_CALLS
-from dnet.plan.steps import Sysctl
+from dnet.plan.steps import SettingStep
 
 _WRITABLE = "/proc/sys is read-only, as in a container: mount -o remount,rw /proc/sys"
 
 
-def value(setting: Sysctl) -> str | None:
+def value(setting: SettingStep) -> str | None:
     """What the kernel has now; None where it has no such setting."""
     try:
         return system.read_file(setting.path).decode().strip()
@@ -21,7 +21,7 @@ def value(setting: Sysctl) -> str | None:
         return None
 
 
-def write(setting: Sysctl) -> None:
+def write(setting: SettingStep) -> None:
     """Set it; a module that brings it is loaded. Raises KernelError, PermissionDeniedError."""
     if setting.name in BRIDGE_CALLS.values() and value(setting) is None:
         _load_br_netfilter()
@@ -47,7 +47,7 @@ def _load_br_netfilter() -> None:
             process.run([program, "--quiet", "br_netfilter"])
 
 
-def _hint(setting: Sysctl) -> str | None:
+def _hint(setting: SettingStep) -> str | None:
     if setting.name in BRIDGE_CALLS.values():
         return "--no-icc needs the module br_netfilter: modprobe br_netfilter"
     return None

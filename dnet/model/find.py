@@ -36,13 +36,13 @@ def bridge_for_address(state: State, ip: str, name: str | None) -> Bridge:
         asked = bridge(state, name)
         if asked.contains(ip):
             return asked
-        raise _elsewhere(asked, ip)
+        raise _not_in_subnet(asked, ip)
     found = state.bridge_of(ip)
     if found is not None:
         return found
     only = _unnamed(state)
     if len(state.bridges) == 1:
-        raise _elsewhere(only, ip)
+        raise _not_in_subnet(only, ip)
     raise UsageError(f"{ip} is in no bridge's subnet", "dnet bridge list")
 
 
@@ -87,7 +87,7 @@ def _unnamed(state: State) -> Bridge:
     return bridge(state, DEFAULT_BRIDGE)
 
 
-def _elsewhere(home: Bridge, ip: str) -> UsageError:
+def _not_in_subnet(home: Bridge, ip: str) -> UsageError:
     """The error for an address that is not in a bridge's subnet."""
     subnet = home.subnet_of(family.of(ip))
     if subnet is None:

@@ -51,7 +51,7 @@ class Namespace(NamedTuple):
     cookie: int | None
 
 
-class Inner(NamedTuple):
+class ContainerDevice(NamedTuple):
     """A device in a container's namespace.
 
     `peer` is the index of its other end, `default` the device of the namespace's default route,

@@ -26,23 +26,23 @@ from dnet.plan.devicesteps import (
     SetMacInside,
     SetMtuInside,
 )
-from dnet.plan.steps import Sysctl
+from dnet.plan.steps import SettingStep
 from dnet.values import address, family
 from dnet.values.family import V6, Family
 from dnet.values.names import for_shell as word
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
-    from dnet.network.facts import Device, Inner, Namespace
+    from dnet.network.facts import ContainerDevice, Device, Namespace
 
 
 def bridge_steps(
     bridge: Bridge,
     device: Device | None,
     former: Iterable[str],
-    settings: Iterable[Sysctl] = (),
+    settings: Iterable[SettingStep] = (),
     unrouted: Iterable[Subnet] = (),
-) -> Iterator[DeviceStep | Sysctl]:
+) -> Iterator[DeviceStep | SettingStep]:
     """Make the device, or mend what differs; `former` addresses of the bridge are taken away.
 
     An adopted device keeps them: they were there before dnet. `settings` are made before it is up,
@@ -222,7 +222,7 @@ def inner_steps(
     one: Interface,
     bridge: Bridge,
     netns: Namespace,
-    inner: Inner,
+    inner: ContainerDevice,
     former: Collection[str] = (),
     *,
     again: bool,
@@ -253,7 +253,7 @@ def inner_steps(
 
 
 def _lacks(
-    one: Interface, bridge: Bridge, inner: Inner, former: Collection[str], *, again: bool
+    one: Interface, bridge: Bridge, inner: ContainerDevice, former: Collection[str], *, again: bool
 ) -> Iterator[str]:
     """What an attachment's interface does not have as it should, in words."""
     where, cidr6 = f"{one.ifname} in {one.netns}", inner_cidr6(one, bridge)

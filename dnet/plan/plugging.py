@@ -17,7 +17,7 @@ from dnet.values.names import for_shell
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
-    from dnet.network.facts import Device, Inner, Namespace
+    from dnet.network.facts import ContainerDevice, Device, Namespace
     from dnet.plan.devicesteps import DeviceStep
     from dnet.plan.siblings import Siblings
     from dnet.plan.view import View
@@ -97,7 +97,7 @@ class _Plugger:
         heir = self._neighbour(one)
         with suppress(DnetError):
             place = self._view.locate(str(one.netns), one.cookie) if heir else None
-            inner = self._view.inner(one, place) if place else None
+            inner = self._view.container_device(one, place) if place else None
             if heir and place and inner:
                 lost = {V4: inner.default, V6: inner.default6}.items()
                 families = [of for of, device in lost if device == one.ifname]
@@ -121,7 +121,7 @@ class _Plugger:
         if place is None and self._is_gone(one, device):
             self._plan.unplugged.append(_disconnected(one))
             return
-        inner = self._view.inner(one, place) if device is not None and place else None
+        inner = self._view.container_device(one, place) if device is not None and place else None
         why = ""
         if device and place and not _is_other_end(one, bridge, device, inner, others):
             why = f"{one.ifname} in {one.netns} is not the other end of {device.name} of {one.id}"
@@ -150,7 +150,7 @@ class _Plugger:
         bridge: Bridge,
         place: Namespace | None,
         device: Device | None,
-        inner: Inner | None,
+        inner: ContainerDevice | None,
         others: Collection[str],
         why: str,
     ) -> Iterator[DeviceStep]:
@@ -188,7 +188,11 @@ def _disconnected(one: Interface) -> str:
 
 
 def _is_other_end(
-    one: Interface, bridge: Bridge, device: Device, inner: Inner | None, others: Collection[str]
+    one: Interface,
+    bridge: Bridge,
+    device: Device,
+    inner: ContainerDevice | None,
+    others: Collection[str],
 ) -> bool:
     """Whether what is in the namespace is the other end of the interface's own pair.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from dnet.model.entities import Bridge
 from dnet.model.state import State
-from dnet.plan.steps import Sysctl
+from dnet.plan.steps import SettingStep
 from dnet.values.family import V4, V6, Families
 
 if TYPE_CHECKING:
@@ -30,26 +30,26 @@ _SLOW = "the bridge asks for a second whether somebody has its link's address"
 _ADVERTISED = "router advertisements of its containers may change the host's routes and addresses"
 
 
-def differs(view: View, setting: Sysctl) -> bool:
+def differs(view: View, setting: SettingStep) -> bool:
     """Whether the kernel has another value, or none."""
     return view.value(setting) != setting.value
 
 
-def barriers(families: Families, view: View) -> Iterator[Sysctl]:
+def barriers(families: Families, view: View) -> Iterator[SettingStep]:
     """What the rules of --no-icc need to be a barrier; to be made before anything is plugged in.
 
     Traffic between two ports of a bridge meets iptables only with br_netfilter, and tagged frames
     only with the last setting: a kernel takes one with the tag 0 for untagged (CERT VU#855201).
     """
     for name in (*(BRIDGE_CALLS[one] for one in families), BRIDGE_FILTERS_TAGGED):
-        if differs(view, needed := Sysctl(name, "1")):
+        if differs(view, needed := SettingStep(name, "1")):
             yield needed
 
 
-def localnet(bridges: Iterable[str], value: str) -> Iterator[Sysctl]:
+def localnet(bridges: Iterable[str], value: str) -> Iterator[SettingStep]:
     """route_localnet of devices: whether 127.0.0.1 may be translated to what lies behind."""
     for name in bridges:
-        yield Sysctl(("net", "ipv4", "conf", name, "route_localnet"), value)
+        yield SettingStep(("net", "ipv4", "conf", name, "route_localnet"), value)
 
 
 def without_device(bridges: Iterable[str], view: View) -> Iterator[str]:
@@ -57,34 +57,34 @@ def without_device(bridges: Iterable[str], view: View) -> Iterator[str]:
     return (name for name in bridges if None in map(view.value, localnet([name], "1")))
 
 
-def closing(bridges: Iterable[str], view: View) -> Iterator[Sysctl]:
+def closing(bridges: Iterable[str], view: View) -> Iterator[SettingStep]:
     """What takes route_localnet back from devices that are there."""
     return (one for one in localnet(bridges, "0") if view.value(one) not in (None, one.value))
 
 
-def opening(bridges: Iterable[str], view: View) -> Iterator[Sysctl]:
+def opening(bridges: Iterable[str], view: View) -> Iterator[SettingStep]:
     """What lets 127.0.0.1 be translated, once the guard of 127.0.0.0/8 is there."""
     return (one for one in localnet(bridges, "1") if differs(view, one))
 
 
-def forwarding(state: State, failed: Container[str], view: View) -> Iterator[Sysctl]:
+def forwarding(state: State, failed: Container[str], view: View) -> Iterator[SettingStep]:
     """What lets packets through the host.
 
     To be made last, since nothing that is refused later takes it back: others may rely on it by
     then. The first setting, where it changes, sets that of every device.
     """
     routed = [one.name for one in state.bridges.values() if one.ip_forward]
-    everywhere = Sysctl(FORWARDING, "1", _UNREACHED)
+    everywhere = SettingStep(FORWARDING, "1", _UNREACHED)
     if routed and differs(view, everywhere):
         yield everywhere
         return
     for name in routed:
-        of_device = Sysctl(("net", V4.name, "conf", name, "forwarding"), "1", _UNREACHED)
+        of_device = SettingStep(("net", V4.name, "conf", name, "forwarding"), "1", _UNREACHED)
         if name not in failed and _will_be(view, of_device) != "1":
             yield of_device
 
 
-def forwarding6(state: State, failed: Container[str], view: View) -> Iterator[Sysctl]:
+def forwarding6(state: State, failed: Container[str], view: View) -> Iterator[SettingStep]:
     """The same for IPv6, where a bridge has that.
 
     A host that forwards takes no router advertisement any more, and loses its default route at
@@ -104,8 +104,8 @@ def forwarding6(state: State, failed: Container[str], view: View) -> Iterator[Sy
             yield _forwards6(name)
 
 
-def _forwards6(name: str) -> Sysctl:
-    return Sysctl(("net", V6.name, "conf", name, "forwarding"), "1", _UNREACHED)
+def _forwards6(name: str) -> SettingStep:
+    return SettingStep(("net", V6.name, "conf", name, "forwarding"), "1", _UNREACHED)
 
 
 def _advertised_to(state: State, view: View) -> Iterator[str]:
@@ -136,10 +136,10 @@ def loopback6(view: View) -> bool:
     Where bridged traffic meets ip6tables, the answer is ::1's again before it is routed, and the
     kernel lets no such packet in (ip6_rcv_core, net/ipv6/ip6_input.c).
     """
-    return view.value(Sysctl(BRIDGE_CALLS_IP6TABLES, "1")) != "1"
+    return view.value(SettingStep(BRIDGE_CALLS_IP6TABLES, "1")) != "1"
 
 
-def ipv6(bridge: Bridge, view: View, former: Collection[str] = ()) -> Iterator[Sysctl]:
+def ipv6(bridge: Bridge, view: View, former: Collection[str] = ()) -> Iterator[SettingStep]:
     """What a bridge needs of IPv6 that has it, or what keeps it off.
 
     To be made before the bridge is up; `former` are addresses of IPv6 that it had from dnet.
@@ -154,7 +154,7 @@ def ipv6(bridge: Bridge, view: View, former: Collection[str] = ()) -> Iterator[S
     yield from (one for one in needed if _will_be(view, one) not in (None, one.value))
 
 
-def _off(bridge: Bridge, view: View, former: Collection[str]) -> Iterator[Sysctl]:
+def _off(bridge: Bridge, view: View, former: Collection[str]) -> Iterator[SettingStep]:
     """What keeps IPv6 off a bridge that dnet makes, as long as somebody does not serve it there.
 
     Otherwise the host takes routes and addresses from whoever in a container sends router
@@ -178,7 +178,7 @@ def missing_ipv6(view: View) -> tuple[str, str] | None:
     It is switched off for all devices, or for the kernel (`ipv6.disable`, Documentation/networking/
     ipv6.rst), or is not built into it.
     """
-    everywhere = Sysctl(("net", "ipv6", "conf", "all", "disable_ipv6"), "0")
+    everywhere = SettingStep(("net", "ipv6", "conf", "all", "disable_ipv6"), "0")
     found = view.value(everywhere)
     if found is None:
         return "the kernel has none", "start it without ipv6.disable=1"
@@ -195,11 +195,11 @@ def takes_advertisements(name: str, view: View) -> bool:
     return not is_off and (accepts == "2" or (accepts == "1" and routes == "0"))
 
 
-def _will_be(view: View, setting: Sysctl) -> str | None:
+def _will_be(view: View, setting: SettingStep) -> str | None:
     """The value for a device that is there, or is made now."""
     value = view.value(setting)
     return value if value is not None else view.value(setting.of_new_device)
 
 
-def _ipv6_setting(name: str, setting: str, value: str) -> Sysctl:
-    return Sysctl(("net", "ipv6", "conf", name, setting), value, _ADVERTISED)
+def _ipv6_setting(name: str, setting: str, value: str) -> SettingStep:
+    return SettingStep(("net", "ipv6", "conf", name, setting), value, _ADVERTISED)

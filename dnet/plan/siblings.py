@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dnet.firewall.traffic import families, filtered
 from dnet.plan.settings import BRIDGE_CALLS, served
-from dnet.plan.steps import Sysctl
+from dnet.plan.steps import SettingStep
 from dnet.values import address
 from dnet.values.family import FAMILIES, V4, V6, Families, Family
 
@@ -36,7 +36,7 @@ def icc_by(state: State, firewall: Firewall, view: View) -> str:
     """What keeps siblings apart on the bridges of a state, as the machine is now."""
     if not _separated(state.bridges.values()):
         return NONE
-    calls = (Sysctl(BRIDGE_CALLS[one], "1") for one in _families(state.bridges.values()))
+    calls = (SettingStep(BRIDGE_CALLS[one], "1") for one in _families(state.bridges.values()))
     if firewall.needs_br_netfilter or any(view.value(one) == "1" for one in calls):
         return BR_NETFILTER
     return ISOLATED_PORTS
@@ -95,7 +95,7 @@ class Siblings(NamedTuple):
         """Whether the ports of a bridge are to be isolated; None where nobody minds."""
         return bridge in self.isolated if self.minds_ports else None
 
-    def settings(self, failed: Container[str], view: View) -> Iterator[Sysctl]:
+    def settings(self, failed: Container[str], view: View) -> Iterator[SettingStep]:
         """What lets the host answer for siblings at once, or no longer, as far as it differs.
 
         Of `failed` bridges there is no device.
@@ -104,7 +104,7 @@ class Siblings(NamedTuple):
             if name not in failed:
                 yield from self._settings(name, view)
 
-    def _settings(self, bridge: str, view: View) -> Iterator[Sysctl]:
+    def _settings(self, bridge: str, view: View) -> Iterator[SettingStep]:
         for of in FAMILIES if bridge in self.subnets6 else (V4,):
             if bridge in self.isolated and (of is V4 or bridge in self.dual):
                 yield from (one for one in _proxying(bridge, of) if view.value(one) != one.value)
@@ -186,20 +186,20 @@ def _separated(bridges: Iterable[Bridge]) -> frozenset[str]:
     return frozenset(one.name for one in filtered(bridges) if not one.icc)
 
 
-def _proxying(bridge: str, of: Family) -> Iterator[Sysctl]:
+def _proxying(bridge: str, of: Family) -> Iterator[SettingStep]:
     """The delay first, for whoever is answered for is to be reached at once."""
     yield _delay(bridge, of, "0")
     yield _proxy(bridge, of, "1")
 
 
-def _not_proxying(bridge: str, of: Family) -> Iterator[Sysctl]:
+def _not_proxying(bridge: str, of: Family) -> Iterator[SettingStep]:
     yield _proxy(bridge, of, "0")
     yield _delay(bridge, of, _PROXY_DELAY)
 
 
-def _proxy(bridge: str, of: Family, value: str) -> Sysctl:
-    return Sysctl(("net", of.name, "conf", bridge, _PROXY[of]), value)
+def _proxy(bridge: str, of: Family, value: str) -> SettingStep:
+    return SettingStep(("net", of.name, "conf", bridge, _PROXY[of]), value)
 
 
-def _delay(bridge: str, of: Family, value: str) -> Sysctl:
-    return Sysctl(("net", of.name, "neigh", bridge, "proxy_delay"), value)
+def _delay(bridge: str, of: Family, value: str) -> SettingStep:
+    return SettingStep(("net", of.name, "neigh", bridge, "proxy_delay"), value)

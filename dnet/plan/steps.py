@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 TRUSTED = "trusted"
 
 
-class Sysctl(NamedTuple):
+class SettingStep(NamedTuple):
     """A setting under /proc/sys, by its dotted name.
 
     `without` is what it means if the kernel refuses it, which then only merits a warning; empty
@@ -41,7 +41,7 @@ class Sysctl(NamedTuple):
         return "/proc/sys/" + "/".join(self.name)
 
     @property
-    def of_new_device(self) -> Sysctl:
+    def of_new_device(self) -> SettingStep:
         """The setting from which that of a device begins: a device's name is the last but one."""
         return self._replace(name=(*self.name[:-2], "default", self.name[-1]))
 
@@ -86,7 +86,7 @@ class Zone(NamedTuple):
         return f"{self.device} {found} in firewalld's zone {TRUSTED}: {self.shown}"
 
 
-Step: TypeAlias = "DeviceStep | Sysctl | Zone"
+Step: TypeAlias = "DeviceStep | SettingStep | Zone"
 
 
 class Plan:
@@ -204,5 +204,5 @@ class Plan:
 
 
 def _kind(step: Step) -> str:
-    kinds: dict[type, str] = {Sysctl: "sysctl", Zone: "firewalld"}
+    kinds: dict[type, str] = {SettingStep: "sysctl", Zone: "firewalld"}
     return kinds.get(type(step), "netlink")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from dnet.model.entities import Interface
-    from dnet.network.facts import Device, Inner, Namespace
-    from dnet.plan.steps import Sysctl, Zone
+    from dnet.network.facts import ContainerDevice, Device, Namespace
+    from dnet.plan.steps import SettingStep, Zone
     from dnet.values.family import Families
 
 
@@ -40,10 +40,10 @@ class View(Protocol):
     def stays(self, interface_id: str) -> bool:
         """Whether the host's end of its pair is there, and does not go with its namespace."""
 
-    def inner(self, one: Interface, netns: Namespace) -> Inner | None:
+    def container_device(self, one: Interface, netns: Namespace) -> ContainerDevice | None:
         """An interface's device as it is in a namespace."""
 
-    def value(self, setting: Sysctl) -> str | None:
+    def value(self, setting: SettingStep) -> str | None:
         """What the kernel has for a setting; None where it has no such one."""
 
     def has_global_ipv6(self, name: str) -> bool:

@@ -57,7 +57,7 @@ def _leads_out(made: Interface, netns: str) -> bool:
     """Whether the default route is by this interface: one that was there is left alone."""
     facts = machine()
     try:
-        inner = facts.inner(made, facts.namespace(netns))
+        inner = facts.container_device(made, facts.namespace(netns))
     except DnetError:
         return False
     return inner is not None and inner.default == made.ifname

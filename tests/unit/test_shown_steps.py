@@ -6,9 +6,9 @@ import subprocess
 
 from dnet.firewall.iptables.backend import Change
 from dnet.model.entities import Bridge, Interface
-from dnet.network.facts import Inner, Namespace
+from dnet.network.facts import ContainerDevice, Namespace
 from dnet.plan import devices
-from dnet.plan.steps import Plan, Sysctl
+from dnet.plan.steps import Plan, SettingStep
 
 # Every program says its words, and nsenter runs what it is given.
 PROGRAMS = """
@@ -25,11 +25,11 @@ def test_whatever_a_name_holds_it_is_one_word() -> None:
     plan.before += devices.bridge_steps(bridge, None, ())
     place = Namespace("/run/a place", "/run/a place", 7)
     plan.before += devices.plug_steps(one, bridge, place)
-    inner = Inner(
+    inner = ContainerDevice(
         2, "02:00:00:00:00:01", 1400, up=True, addresses=("10.0.0.2/24",), default="e", ipv6=False
     )
     plan.before += devices.inner_steps(one, bridge, place, inner, again=False)
-    plan.after.append(Sysctl(("net", "ipv4", "conf", "a;b", "route_localnet"), "1"))
+    plan.after.append(SettingStep(("net", "ipv4", "conf", "a;b", "route_localnet"), "1"))
     lines = "\n".join(line for _, line in plan.lines())
     done = subprocess.run(
         ["sh", "-euc", PROGRAMS + lines], capture_output=True, text=True, check=True

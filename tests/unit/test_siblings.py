@@ -16,7 +16,7 @@ from dnet.plan import devices, siblings
 from dnet.plan.devicesteps import AddVeth, ConfigureInside, SetIsolated, SetLink
 from dnet.plan.scope import Scope
 from dnet.plan.siblings import BR_NETFILTER, ISOLATED_PORTS, NONE, Siblings
-from dnet.plan.steps import Sysctl
+from dnet.plan.steps import SettingStep
 from tests.unit.facts import make_bridge
 
 CALLS = "net.bridge.bridge-nf-call-iptables"
@@ -38,7 +38,7 @@ class FakeView:
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
 
-    def value(self, setting: Sysctl) -> str | None:
+    def value(self, setting: SettingStep) -> str | None:
         return self._values.get(".".join(setting.name))
 
 

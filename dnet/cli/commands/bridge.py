@@ -19,7 +19,7 @@ from dnet.values import family
 from dnet.values.family import V6
 
 COLUMNS = (
-    Column("NAME", lambda item: item["name"], wrong=missing),
+    Column("NAME", lambda item: item["name"], problem_of=missing),
     column("address"),
     column("chain"),
     column("icc"),

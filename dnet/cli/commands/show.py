@@ -42,9 +42,9 @@ def _tree(state: State, whole: Item, asked: str | None) -> Iterator[Branch]:
     for bridge in whole["bridges"]:
         room = () if asked else _room(bridge)
         hanging = (*room, *_addresses(state, whole, bridge), *_reserved(state, bridge))
-        wrong = missing(bridge) and f"the device is {missing(bridge)}"
+        problem = missing(bridge) and f"the device is {missing(bridge)}"
         own = "  ".join(filter(None, (bridge["address"], bridge["address6"])))
-        yield Branch(bridge["name"], own, wrong, hanging)
+        yield Branch(bridge["name"], own, problem, hanging)
     for parent in _other_parents(state):
         yield Branch(parent, branches=tuple(_links(state, parent)))
 

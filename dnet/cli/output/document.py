@@ -16,17 +16,17 @@ class Column(NamedTuple):
         heading: what stands above it.
         cell: what stands in it for an item.
         folds: whether it is the first to be folded where a terminal is narrow.
-        wrong: what is not as it should be with an item, to be shown behind it.
+        problem_of: what is not as it should be with an item, to be shown behind it.
     """
 
     heading: str
     cell: Cell
     folds: bool = False
-    wrong: Callable[[Item], str] | None = None
+    problem_of: Callable[[Item], str] | None = None
 
-    def fault(self, item: Item) -> str:
+    def problem(self, item: Item) -> str:
         """What is wrong with an item, or nothing."""
-        return self.wrong(item) if self.wrong else ""
+        return self.problem_of(item) if self.problem_of else ""
 
 
 class Branch(NamedTuple):
@@ -34,7 +34,7 @@ class Branch(NamedTuple):
 
     name: str = ""
     text: str = ""
-    wrong: str = ""
+    problem: str = ""
     branches: tuple[Branch, ...] = ()
 
 

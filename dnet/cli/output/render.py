@@ -127,7 +127,7 @@ def rows(
     found = [[*(one.heading for one in columns), ""]] if headed else []
     for item in items:
         cells = [displayed(plain(one.cell(item))) for one in columns]
-        faults = " ".join(one.fault(item) for one in columns)
+        faults = " ".join(one.problem(item) for one in columns)
         found.append([*cells, faults.strip()])
     return found
 
@@ -142,7 +142,7 @@ def _picture(branches: Sequence[Branch]) -> str:
 
 
 def _indented(branch: Branch, margin: str) -> Iterator[str]:
-    yield margin + "  ".join(filter(None, (branch.name, branch.text, branch.wrong)))
+    yield margin + "  ".join(filter(None, (branch.name, branch.text, branch.problem)))
     for one in branch.branches:
         yield from _indented(one, f"{margin}  ")
 

@@ -87,7 +87,7 @@ def _spaced(cells: Sequence[Any], gap: Any) -> list[Any]:
 
 def _cell(column: Column, item: Item) -> Text:
     text = _lines(column.cell(item))
-    fault = column.fault(item)
+    fault = column.problem(item)
     return Text(f"{text.plain} {fault}", _WRONG) if fault else text
 
 
@@ -100,7 +100,7 @@ def _lines(value: Any) -> Text:
 
 def _grow(parent: Tree, branch: Branch) -> None:
     label = Text(overflow="fold")
-    for text, style in ((branch.name, _HEADING), (branch.text, ""), (branch.wrong, _WRONG)):
+    for text, style in ((branch.name, _HEADING), (branch.text, ""), (branch.problem, _WRONG)):
         if text:
             label.append("  " if label else "").append(displayed(text), style)
     grown = parent.add(label)

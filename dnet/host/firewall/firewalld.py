@@ -116,17 +116,17 @@ def _may_have_bus() -> bool:
     return kind != "unix:path" or os.path.exists(path)
 
 
-def _call(busctl: str, whom: _Object, method: str, *arguments: str) -> process.Done:
+def _call(busctl: str, whom: _Object, method: str, *arguments: str) -> process.Completed:
     """How a call ended, which starts no service; the arguments are texts."""
     signature = ["s" * len(arguments)] if arguments else []
     words = [busctl, "--system", "--json=short", "--auto-start=no", "call", *whom, method]
     try:
         return process.run([*words, *signature, *arguments], timeout=_ANSWER_SECONDS)
     except OSError as error:
-        return process.Done(127, "", f"{busctl} cannot be started: {error.strerror}")
+        return process.Completed(127, "", f"{busctl} cannot be started: {error.strerror}")
 
 
-def _value(done: process.Done) -> Any:
+def _value(done: process.Completed) -> Any:
     return json.loads(done.output)["data"][0]
 
 

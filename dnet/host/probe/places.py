@@ -17,7 +17,7 @@ from dnet.host import fib, netns, rtnl, sysctl
 from dnet.host.probe import nftowned, redirect, trace
 from dnet.host.probe.nftowned import EGRESS, INGRESS, NETDEV, Owned
 from dnet.host.rtnl import Channel, find_index, index_of
-from dnet.plan.steps import Sysctl
+from dnet.plan.steps import SettingStep
 from dnet.values import address
 from dnet.values.family import V4, V6, Family
 
@@ -184,7 +184,9 @@ def _table(name: str, hook: int, device: str) -> Iterator[nftowned.Message]:
 
 def _strict(via: str, families: Collection[Family]) -> str | None:
     """Why packets would be dropped there for the way back to the probe alone."""
-    settings = (Sysctl(("net", V4.name, "conf", name, "rp_filter"), "2") for name in ("all", via))
+    settings = (
+        SettingStep(("net", V4.name, "conf", name, "rp_filter"), "2") for name in ("all", via)
+    )
     values = [sysctl.value(one) for one in settings]
     if V4 not in families or max(filter(None, values), default="0") != "1":
         return None

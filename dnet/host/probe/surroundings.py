@@ -11,7 +11,7 @@ from dnet.host import fib, netns, sockdiag, sockets, sysctl
 from dnet.host.probe import early
 from dnet.host.rtnl import Channel, find_index, name_of, unless_missing
 from dnet.network.facts import Namespace
-from dnet.plan.steps import Sysctl
+from dnet.plan.steps import SettingStep
 from dnet.probe.evidence import REQUEST, Around, Evidence, Route, Setting
 from dnet.probe.trials import Trial
 from dnet.values import address
@@ -113,7 +113,7 @@ class Surroundings:
         if device is None or back is None or back.device == device:
             return None
         names = (("net", V4.name, "conf", one, "rp_filter") for one in ("all", device))
-        found = {one: sysctl.value(Sysctl(one, "")) for one in names}
+        found = {one: sysctl.value(SettingStep(one, "")) for one in names}
         if max((value for value in found.values() if value), default="0") != "1":
             return None
         return next(_setting(one, "1", "2") for one, value in found.items() if value == "1")
@@ -132,8 +132,8 @@ def _forwarding(device: str, of: Family) -> Setting | None:
     )
     own = ("net", of.name, "conf", device, "forwarding")
     for name in (every, own):
-        if sysctl.value(Sysctl(name, "1")) == "0" and (name is every or of is V4):
-            if name is every and of is V4 and sysctl.value(Sysctl(own, "1")) == "1":
+        if sysctl.value(SettingStep(name, "1")) == "0" and (name is every or of is V4):
+            if name is every and of is V4 and sysctl.value(SettingStep(own, "1")) == "1":
                 continue
             return _setting(name, "0", "1")
     return None
@@ -143,9 +143,9 @@ def _loopback(bridge: str, of: Family) -> Setting | None:
     """The setting that keeps answers to the loopback away that come in by a bridge."""
     if of is not V4:
         every = ("net", "bridge", "bridge-nf-call-ip6tables")
-        return _setting(every, "1", "0") if sysctl.value(Sysctl(every, "0")) == "1" else None
+        return _setting(every, "1", "0") if sysctl.value(SettingStep(every, "0")) == "1" else None
     own, everywhere = (("net", of.name, "conf", one, "route_localnet") for one in (bridge, "all"))
-    if "1" in (sysctl.value(Sysctl(own, "1")), sysctl.value(Sysctl(everywhere, "1"))):
+    if "1" in (sysctl.value(SettingStep(own, "1")), sysctl.value(SettingStep(everywhere, "1"))):
         return None
     return _setting(own, "0", "1")
 

@@ -11,22 +11,24 @@ from pathlib import Path
 import pytest
 
 from dnet.host import process
-from dnet.host.process import TIMED_OUT, Done
+from dnet.host.process import TIMED_OUT, Completed
 
 
-def sh(script: str, text: str = "", timeout: float = 60, inherit: tuple[int, ...] = ()) -> Done:
+def sh(
+    script: str, text: str = "", timeout: float = 60, inherit: tuple[int, ...] = ()
+) -> Completed:
     return process.run(["/bin/sh", "-c", script], text, timeout, inherit)
 
 
 def test_what_goes_in_and_what_comes_out() -> None:
-    assert sh("cat; echo no >&2; exit 3", "yes\n") == Done(3, "yes\n", "no\n")
-    assert sh("cat") == Done(0, "", "")
+    assert sh("cat; echo no >&2; exit 3", "yes\n") == Completed(3, "yes\n", "no\n")
+    assert sh("cat") == Completed(0, "", "")
 
 
 def test_much_on_every_stream_at_once() -> None:
     text = "0123456789abcdef" * (1 << 16)
     done = sh("tee /dev/stderr", text)
-    assert done == Done(0, text, text)
+    assert done == Completed(0, text, text)
 
 
 def test_what_is_no_utf_8_is_shown_as_such() -> None:

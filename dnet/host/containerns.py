@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 
 from dnet.host import netns, routes, rtnl, system
 from dnet.host.rtnl import Channel, find_index, index_of, unless_missing
-from dnet.network.facts import Inner, Namespace
+from dnet.network.facts import ContainerDevice, Namespace
 from dnet.plan.devicesteps import INSIDE6
 from dnet.values import family
 from dnet.values.family import FAMILIES, V4, V6
@@ -15,7 +15,7 @@ from dnet.values.family import FAMILIES, V4, V6
 _MOST_ADDRESSES = 1024
 
 
-class Inside:
+class NamespaceHandle:
     """A network namespace with a netlink socket of its own.
 
     Being there takes a system call, and a socket stays where it was opened.
@@ -25,7 +25,7 @@ class Inside:
         self._descriptor = descriptor
         self._channel = channel
 
-    def inner(self, name: str) -> Inner | None:
+    def device(self, name: str) -> ContainerDevice | None:
         """A device as it is, or None."""
         with netns.inside(self._descriptor):
             index = find_index(name)
@@ -37,7 +37,7 @@ class Inside:
             default6 = routes.default_device(V6) if ipv6 else None
             unset6 = tuple(_unset(name)) if ipv6 else ()
         families = FAMILIES if ipv6 else (V4,)
-        return Inner(
+        return ContainerDevice(
             peer=link.peer,
             mac=link.mac,
             mtu=link.mtu,
@@ -115,13 +115,13 @@ class Inside:
 
 
 @contextmanager
-def opened(namespace: Namespace) -> Iterator[Inside]:
+def opened(namespace: Namespace) -> Iterator[NamespaceHandle]:
     """A namespace to do something in, opened once. Raises what netns.opened raises."""
     with netns.opened(namespace) as descriptor:
         with netns.inside(descriptor):
             channel = Channel(_MOST_ADDRESSES)
         try:
-            yield Inside(descriptor, channel)
+            yield NamespaceHandle(descriptor, channel)
         finally:
             channel.close()
 
