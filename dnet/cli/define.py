@@ -197,9 +197,9 @@ def option(*names: str, note: Note | None = None, **settings: Any) -> Callable[[
     return _parameter(Parameter(names, settings, note=note))
 
 
-def _parameter(one: Parameter) -> Callable[[F], F]:
+def _parameter(parameter: Parameter) -> Callable[[F], F]:
     def defined(callback: F) -> F:
-        vars(callback).setdefault("parameters", []).append(one)
+        vars(callback).setdefault("parameters", []).append(parameter)
         return callback
 
     return defined

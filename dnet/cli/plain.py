@@ -23,11 +23,11 @@ class Option:
 
     __slots__ = ("convert", "is_on", "multiple", "name")
 
-    def __init__(self, one: Parameter, *, is_on: bool | None) -> None:
-        self.name = name_of(one)
+    def __init__(self, parameter: Parameter, *, is_on: bool | None) -> None:
+        self.name = name_of(parameter)
         self.is_on = is_on
-        self.convert = _convert(one)
-        self.multiple = bool(one.settings.get("multiple"))
+        self.convert = _convert(parameter)
+        self.multiple = bool(parameter.settings.get("multiple"))
 
 
 class Argument:
@@ -35,12 +35,12 @@ class Argument:
 
     __slots__ = ("convert", "name", "required", "takes_rest")
 
-    def __init__(self, one: Parameter) -> None:
-        self.name = name_of(one)
-        self.convert = _convert(one)
-        self.takes_rest = one.settings.get("nargs") == -1
-        needs = not self.takes_rest and "default" not in one.settings
-        self.required = bool(one.settings.get("required", needs))
+    def __init__(self, parameter: Parameter) -> None:
+        self.name = name_of(parameter)
+        self.convert = _convert(parameter)
+        self.takes_rest = parameter.settings.get("nargs") == -1
+        needs = not self.takes_rest and "default" not in parameter.settings
+        self.required = bool(parameter.settings.get("required", needs))
 
 
 class Parser:

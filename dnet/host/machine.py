@@ -156,9 +156,9 @@ class Machine:
         """Whether a subnet is routed to what is plugged into a device."""
         return self._parts.netlink.is_routed(device, subnet)
 
-    def container_device(self, one: Interface, netns: Namespace) -> ContainerDevice | None:
+    def container_device(self, interface: Interface, netns: Namespace) -> ContainerDevice | None:
         """An interface's device as it is in a namespace."""
-        return self._parts.netlink.container_device(one, netns)
+        return self._parts.netlink.container_device(interface, netns)
 
     def value(self, setting: SettingStep) -> str | None:
         """What the kernel has for a setting; None where it has no such one."""

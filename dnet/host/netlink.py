@@ -146,15 +146,15 @@ class Netlink:
                 known[index] = name_of(index)
             yield ip, known[index]
 
-    def container_device(self, one: Interface, netns: Namespace) -> ContainerDevice | None:
+    def container_device(self, interface: Interface, netns: Namespace) -> ContainerDevice | None:
         """An interface's device as it is in a namespace."""
         from dnet.host import containerns
 
         with (
-            _reporting(f"asking for {one.ifname} in {netns.path}"),
+            _reporting(f"asking for {interface.ifname} in {netns.path}"),
             containerns.opened(netns) as there,
         ):
-            return there.device(str(one.ifname))
+            return there.device(str(interface.ifname))
 
     # Changes
 

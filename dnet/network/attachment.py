@@ -65,9 +65,9 @@ def attach(
     return made
 
 
-def chosen(state: State, one: Interface, specs: Sequence[PublishSpec]) -> list[Mapping]:
+def chosen(state: State, interface: Interface, specs: Sequence[PublishSpec]) -> list[Mapping]:
     """The mappings of an attachment for those specs that leave its host port open."""
-    has, found = published(state, one), list[Mapping]()
+    has, found = published(state, interface), list[Mapping]()
     for spec in sorted(specs, key=lambda spec: spec.leaves_open):
         taken = _take_fitting(has, spec)
         found += taken if spec.leaves_open else []
@@ -112,21 +112,21 @@ def _remove_unused(state: State, facts: Facts) -> None:
 
 
 def _plug(
-    state: State, facts: Facts, one: Interface, namespace: Namespace, wiring: Wiring
+    state: State, facts: Facts, interface: Interface, namespace: Namespace, wiring: Wiring
 ) -> Interface:
-    made = one._replace(
+    made = interface._replace(
         netns=namespace.shown,
         ifname=wiring.ifname,
         cookie=namespace.cookie,
-        mac=wiring.mac or one.mac,
+        mac=wiring.mac or interface.mac,
     )
     _refuse_same_place(state, made)
-    if one.netns is None or made.hardware_address != one.hardware_address:
+    if interface.netns is None or made.hardware_address != interface.hardware_address:
         _refuse_same_mac(state, facts, made)
-    if _place(one) != _place(made) and (port := facts.port_of(one.id)):
-        _refuse_plugged(state, one, made, port)
-    if made == one:
-        state.replug.add(one.id)
+    if _place(interface) != _place(made) and (port := facts.port_of(interface.id)):
+        _refuse_plugged(state, interface, made, port)
+    if made == interface:
+        state.replug.add(interface.id)
         state.confirm()
     else:
         ports = bridgeports.of_bridge(state, facts, made.bridge)
@@ -135,25 +135,25 @@ def _plug(
     return made
 
 
-def _refuse_plugged(state: State, one: Interface, made: Interface, port: str) -> None:
+def _refuse_plugged(state: State, interface: Interface, made: Interface, port: str) -> None:
     """Raises ConflictError for one whose port is there, unless it was detached just now."""
-    if one.netns is not None:
-        other_mac = made.hardware_address != one.hardware_address
-        mac = f" with the MAC {one.hardware_address}" if other_mac else ""
+    if interface.netns is not None:
+        other_mac = made.hardware_address != interface.hardware_address
+        mac = f" with the MAC {interface.hardware_address}" if other_mac else ""
         raise ConflictError(
-            f"{one.id} is attached already, as {one.ifname} in {one.netns}{mac}",
-            f"release it with all that it has: dnet detach {one.id}",
+            f"{interface.id} is attached already, as {interface.ifname} in {interface.netns}{mac}",
+            f"release it with all that it has: dnet detach {interface.id}",
         )
-    before = state.loaded(state.interfaces, one.id)
+    before = state.loaded(state.interfaces, interface.id)
     if before is None or before.netns is None:
         raise ConflictError(
-            f"{one.id} is attached already, by another store: the device {port} is there",
+            f"{interface.id} is attached already, by another store: the device {port} is there",
             f"choose another id, or if that store is lost: ip link delete {port}",
         )
 
 
-def _place(one: Interface) -> tuple[str | None, str | None, str]:
-    return one.netns, one.ifname, one.hardware_address
+def _place(interface: Interface) -> tuple[str | None, str | None, str]:
+    return interface.netns, interface.ifname, interface.hardware_address
 
 
 def _refuse_same_place(state: State, made: Interface) -> None:
@@ -221,10 +221,10 @@ def _publish(
     return new
 
 
-def published(state: State, one: Interface) -> list[Mapping]:
+def published(state: State, interface: Interface) -> list[Mapping]:
     """The mappings of an attachment."""
     targets = state.mappings_by_target
-    return [state.mappings[key] for ip in one.addresses for key in targets.keys(ip)]
+    return [state.mappings[key] for ip in interface.addresses for key in targets.keys(ip)]
 
 
 def _take_fitting(has: list[Mapping], spec: PublishSpec) -> list[Mapping]:
@@ -251,13 +251,13 @@ def _link(state: State, facts: Facts, made: Interface, links: Sequence[Linked]) 
     return new
 
 
-def _refuse_more(one: Interface, ports: list[PublishSpec], links: list[Linked]) -> NoReturn:
+def _refuse_more(interface: Interface, ports: list[PublishSpec], links: list[Linked]) -> NoReturn:
     """Raises ConflictError for what an attachment was first made without."""
     lacks = [f"-p {spec}" for spec in ports]
-    adding = [f"dnet map add {one.id} {' '.join(map(str, ports))}"] if ports else []
+    adding = [f"dnet map add {interface.id} {' '.join(map(str, ports))}"] if ports else []
     for child, alias in links:
         lacks.append(f"--link {child}:{alias}" if alias else f"--link {child}")
-        adding.append(f"dnet link add {one.id} {child}{f' --alias {alias}' if alias else ''}")
+        adding.append(f"dnet link add {interface.id} {child}{f' --alias {alias}' if alias else ''}")
     raise ConflictError(
-        f"{one.id} is attached already, without {', '.join(lacks)}", " && ".join(adding)
+        f"{interface.id} is attached already, without {', '.join(lacks)}", " && ".join(adding)
     )

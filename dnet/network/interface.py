@@ -56,14 +56,14 @@ def _home(state: State, bridge: str | None, ip: str | None, ip6: str | None) -> 
     return find.bridge_for_address(state, named, bridge) if named else find.bridge(state, bridge)
 
 
-def _with_ipv6(state: State, facts: Facts, one: Interface, ip6: str | None) -> Interface:
+def _with_ipv6(state: State, facts: Facts, interface: Interface, ip6: str | None) -> Interface:
     """An interface with the address of IPv6 that it can have."""
-    home = state.bridges[one.bridge]
-    if one.ip6 is not None or (home.address6 is None and ip6 is None):
-        return one
+    home = state.bridges[interface.bridge]
+    if interface.ip6 is not None or (home.address6 is None and ip6 is None):
+        return interface
     from dnet.network import ipv6
 
-    made = one._replace(ip6=ipv6.take(state, facts, home, one.ip, ip6, one.id))
+    made = interface._replace(ip6=ipv6.take(state, facts, home, interface.ip, ip6, interface.id))
     state.interfaces.put(made.id, made)
     link.extend(state, facts, made.id)
     return made

@@ -63,11 +63,14 @@ def add_beside(state: State, facts: Facts, *, mapping: Mapping) -> None:
         _make(state, facts, [beside], holder.id)
 
 
-def beside(one: Mapping, among: Iterable[Mapping]) -> Mapping | None:
+def beside(mapping: Mapping, among: Iterable[Mapping]) -> Mapping | None:
     """What the same port of the same container is in IPv6, among all that it has published."""
     for other in among:
-        same = other.endpoint[1:] == one.endpoint[1:] and other.container_port == one.container_port
-        if same and family.of(other.container_ip) is V6 and other != one:
+        same = (
+            other.endpoint[1:] == mapping.endpoint[1:]
+            and other.container_port == mapping.container_port
+        )
+        if same and family.of(other.container_ip) is V6 and other != mapping:
             return other
     return None
 

@@ -98,9 +98,9 @@ def forget(state: State, facts: Facts, *, container: str) -> None:
     bridges.remove_unused(state, facts)
 
 
-def _has_first_process(facts: Facts, one: Interface) -> bool:
-    is_of_process = str(one.netns).startswith("/proc/")
-    return is_of_process and facts.is_there(str(one.netns), one.cookie)
+def _has_first_process(facts: Facts, interface: Interface) -> bool:
+    is_of_process = str(interface.netns).startswith("/proc/")
+    return is_of_process and facts.is_there(str(interface.netns), interface.cookie)
 
 
 def _hand_over(state: State, gone: Interface, published: Sequence[Mapping]) -> None:

@@ -172,7 +172,7 @@ def _delete(name: str, why: str | None = None) -> DeleteLink:
 
 
 def plug_steps(
-    one: Interface, bridge: Bridge, netns: Namespace, why: str = "", *, isolates: bool = False
+    interface: Interface, bridge: Bridge, netns: Namespace, why: str = "", *, isolates: bool = False
 ) -> Iterator[DeviceStep]:
     """Make the veth pair, its host end a port of the bridge, its other end the interface.
 
@@ -180,46 +180,49 @@ def plug_steps(
     so that the announcement of the address finds its way; or from when it is isolated, for
     whoever rules the namespace may bring up the other end at once.
     """
-    name, why = veth_name(one.id), why or f"{one.id} is not plugged into {one.netns}"
-    inner, mac = str(one.ifname), one.hardware_address
+    name = veth_name(interface.id)
+    why = why or f"{interface.id} is not plugged into {interface.netns}"
+    inner, mac = str(interface.ifname), interface.hardware_address
     yield AddVeth(name, bridge.name, bridge.mtu, netns, inner, mac, why, up=not isolates)
     if isolates:
         yield SetIsolated(name, on=True)
         yield SetLink(name, up=True)
-    yield _configuration(one, bridge, netns, "")
+    yield _configuration(interface, bridge, netns, "")
     yield SetHairpin(name)
 
 
-def _configuration(one: Interface, bridge: Bridge, netns: Namespace, why: str) -> ConfigureInside:
+def _configuration(
+    interface: Interface, bridge: Bridge, netns: Namespace, why: str
+) -> ConfigureInside:
     subnet6 = bridge.subnet_of(V6)
     return ConfigureInside(
-        device=veth_name(one.id),
+        device=veth_name(interface.id),
         netns=netns,
-        ifname=str(one.ifname),
-        mac=one.hardware_address,
-        cidr=inner_cidr(one, bridge),
+        ifname=str(interface.ifname),
+        mac=interface.hardware_address,
+        cidr=inner_cidr(interface, bridge),
         gateway=bridge.gateway,
         apart=bool(filtered([bridge])) and not bridge.icc,
         why=why,
-        cidr6=inner_cidr6(one, bridge),
+        cidr6=inner_cidr6(interface, bridge),
         gateway6=subnet6.gateway if subnet6 else None,
     )
 
 
-def inner_cidr6(one: Interface, bridge: Bridge) -> str | None:
+def inner_cidr6(interface: Interface, bridge: Bridge) -> str | None:
     """The same of IPv6, where the interface has an address and the bridge a subnet of it."""
-    if one.ip6 is None or bridge.address6 is None:
+    if interface.ip6 is None or bridge.address6 is None:
         return None
-    return f"{one.ip6}/{address.prefix_len(bridge.address6)}"
+    return f"{interface.ip6}/{address.prefix_len(bridge.address6)}"
 
 
-def inner_cidr(one: Interface, bridge: Bridge) -> str:
+def inner_cidr(interface: Interface, bridge: Bridge) -> str:
     """The address of an attachment's interface, with the length of the bridge's prefix."""
-    return f"{one.ip}/{address.prefix_len(bridge.address)}"
+    return f"{interface.ip}/{address.prefix_len(bridge.address)}"
 
 
 def inner_steps(
-    one: Interface,
+    interface: Interface,
     bridge: Bridge,
     netns: Namespace,
     inner: ContainerDevice,
@@ -238,54 +241,59 @@ def inner_steps(
     may have its reasons, and what it was may have gone with another attachment. IPv6 that it is not
     to have counts only where it would lead past a link, or has a `former` address of its.
     """
-    device, ifname, mac = veth_name(one.id), str(one.ifname), one.hardware_address
-    where = f"{ifname} in {one.netns}"
+    device, ifname, mac = veth_name(interface.id), str(interface.ifname), interface.hardware_address
+    where = f"{ifname} in {interface.netns}"
     if inner.mac != mac:
-        why = f"{where} of {one.id} has the MAC {inner.mac}, not {mac}"
+        why = f"{where} of {interface.id} has the MAC {inner.mac}, not {mac}"
         yield SetMacInside(device, netns, ifname, mac, why)
     elif forgets:
         yield SetMacInside(device, netns, ifname, mac, "")
     if inner.mtu != bridge.mtu:
-        why = f"{where} of {one.id} has MTU {inner.mtu}, not {bridge.mtu}"
+        why = f"{where} of {interface.id} has MTU {inner.mtu}, not {bridge.mtu}"
         yield SetMtuInside(device, netns, ifname, bridge.mtu, why)
-    if lacks := next(_lacks(one, bridge, inner, former, again=again), None):
-        yield _configuration(one, bridge, netns, lacks)
+    if lacks := next(_lacks(interface, bridge, inner, former, again=again), None):
+        yield _configuration(interface, bridge, netns, lacks)
 
 
 def _lacks(
-    one: Interface, bridge: Bridge, inner: ContainerDevice, former: Collection[str], *, again: bool
+    interface: Interface,
+    bridge: Bridge,
+    inner: ContainerDevice,
+    former: Collection[str],
+    *,
+    again: bool,
 ) -> Iterator[str]:
     """What an attachment's interface does not have as it should, in words."""
-    where, cidr6 = f"{one.ifname} in {one.netns}", inner_cidr6(one, bridge)
-    if inner_cidr(one, bridge) not in inner.addresses:
-        yield f"{where} has no address {one.ip}"
+    where, cidr6 = f"{interface.ifname} in {interface.netns}", inner_cidr6(interface, bridge)
+    if inner_cidr(interface, bridge) not in inner.addresses:
+        yield f"{where} has no address {interface.ip}"
     if not inner.up:
         yield f"{where} is down"
     if again and inner.default is None:
-        yield f"{one.netns} of {one.id} has no default route"
+        yield f"{interface.netns} of {interface.id} has no default route"
     if cidr6 is None:
         had = not set(former).isdisjoint(map(address.host, inner.addresses))
         if inner.ipv6 and (had or not bridge.icc):
             yield f"{where} speaks IPv6"
         return
     if cidr6 not in inner.addresses:
-        yield f"{where} has no address {one.ip6}"
+        yield f"{where} has no address {interface.ip6}"
     yield from (f"{setting} of {where} is not {INSIDE6[setting]}" for setting in inner.unset6)
     if again and inner.default6 is None:
-        yield f"{one.netns} of {one.id} has no default route of IPv6"
+        yield f"{interface.netns} of {interface.id} has no default route of IPv6"
 
 
 def route_steps(
-    one: Interface, bridge: Bridge, netns: Namespace, families: Collection[Family]
+    interface: Interface, bridge: Bridge, netns: Namespace, families: Collection[Family]
 ) -> Iterator[RouteInside]:
     """Give a namespace default routes by another attachment than the one that it had."""
     for subnet in bridge.subnets:
-        if subnet.family in families and one.address_of(subnet.family):
-            yield RouteInside(veth_name(one.id), netns, str(one.ifname), subnet.gateway)
+        if subnet.family in families and interface.address_of(subnet.family):
+            yield RouteInside(veth_name(interface.id), netns, str(interface.ifname), subnet.gateway)
 
 
 def port_steps(
-    one: Interface,
+    interface: Interface,
     bridge: Bridge,
     netns: Namespace | None,
     device: Device,
@@ -299,23 +307,24 @@ def port_steps(
     """
     name = device.name
     if device.mtu != bridge.mtu:
-        why = f"{name} of {one.id} has MTU {device.mtu}, not {bridge.mtu}"
+        why = f"{name} of {interface.id} has MTU {device.mtu}, not {bridge.mtu}"
         yield SetLink(name, why, mtu=bridge.mtu)
     is_port = bridge_index is not None and device.master == bridge_index
-    yield from _active(one, bridge, device, is_port=is_port, isolates=isolates)
+    yield from _active(interface, bridge, device, is_port=is_port, isolates=isolates)
     if not is_port or not device.hairpin:
         if netns is not None:
-            yield _configuration(one, bridge, netns, "")
-        yield SetHairpin(name, f"{name} of {one.id} is not in hairpin mode")
+            yield _configuration(interface, bridge, netns, "")
+        yield SetHairpin(name, f"{name} of {interface.id} is not in hairpin mode")
     elif not device.guarded:
-        yield SetHairpin(name, f"{name} of {one.id} takes BPDUs")
+        yield SetHairpin(name, f"{name} of {interface.id} takes BPDUs")
 
 
 def _active(
-    one: Interface, bridge: Bridge, device: Device, *, is_port: bool, isolates: bool | None
+    interface: Interface, bridge: Bridge, device: Device, *, is_port: bool, isolates: bool | None
 ) -> Iterator[SetLink | SetIsolated]:
     """Let a device be a port that is up; isolated before anything passes, if it is to be."""
-    name, why = device.name, f"{device.name} of {one.id} is not an active port of {bridge.name}"
+    name = device.name
+    why = f"{name} of {interface.id} is not an active port of {bridge.name}"
     if isolates and not is_port:
         if device.up:
             yield SetLink(name, up=False)
@@ -325,7 +334,7 @@ def _active(
         return
     if is_port and isolates is not None and isolates != device.isolated:
         now = "not isolated" if isolates else f"isolated, as no port of {bridge.name} is to be now"
-        yield SetIsolated(name, isolates, f"{name} of {one.id} is {now}")
+        yield SetIsolated(name, isolates, f"{name} of {interface.id} is {now}")
     if not is_port or not device.up:
         yield SetLink(name, why, master=bridge.name, up=True)
 

@@ -89,64 +89,67 @@ class _Plugger:
         if device is not None and (steps := list(devices.unplug_steps(device, why))):
             self.unplugs.append(PortSteps(interface_id, device.name, steps))
 
-    def _bequeath(self, one: Interface) -> None:
+    def _bequeath(self, interface: Interface) -> None:
         """Let another attachment in the namespace have the default route that goes with this.
 
         Whatever the namespace is like, it does not keep this one from going.
         """
-        heir = self._neighbour(one)
+        heir = self._neighbour(interface)
         with suppress(DnetError):
-            place = self._view.locate(str(one.netns), one.cookie) if heir else None
-            inner = self._view.container_device(one, place) if place else None
+            place = self._view.locate(str(interface.netns), interface.cookie) if heir else None
+            inner = self._view.container_device(interface, place) if place else None
             if heir and place and inner:
                 lost = {V4: inner.default, V6: inner.default6}.items()
-                families = [of for of, device in lost if device == one.ifname]
+                families = [of for of, device in lost if device == interface.ifname]
                 home = self._bridge_of(heir)
                 steps = list(devices.route_steps(heir, home, place, families))
                 if steps:
                     self.routes[place.path] = PortSteps(heir.id, veth_name(heir.id), steps)
 
-    def _neighbour(self, one: Interface) -> Interface | None:
+    def _neighbour(self, interface: Interface) -> Interface | None:
         """Another attachment in the same namespace, the oldest."""
-        for key in self._state.interfaces_by_netns.keys(one.netns):
+        for key in self._state.interfaces_by_netns.keys(interface.netns):
             other = self._state.interfaces[key]
-            if other.id != one.id and other.cookie == one.cookie:
+            if other.id != interface.id and other.cookie == interface.cookie:
                 return other
         return None
 
-    def _plug(self, one: Interface, others: Collection[str], device: Device | None) -> None:
+    def _plug(self, interface: Interface, others: Collection[str], device: Device | None) -> None:
         """`others` are addresses that it had, or was to have."""
-        bridge = self._bridge_of(one)
-        place = self._view.locate(str(one.netns), one.cookie)
-        if place is None and self._is_gone(one, device):
-            self._plan.unplugged.append(_disconnected(one))
+        bridge = self._bridge_of(interface)
+        place = self._view.locate(str(interface.netns), interface.cookie)
+        if place is None and self._is_gone(interface, device):
+            self._plan.unplugged.append(_disconnected(interface))
             return
-        inner = self._view.container_device(one, place) if device is not None and place else None
+        inner = (
+            self._view.container_device(interface, place) if device is not None and place else None
+        )
         why = ""
-        if device and place and not _is_other_end(one, bridge, device, inner, others):
-            why = f"{one.ifname} in {one.netns} is not the other end of {device.name} of {one.id}"
-            self._unplug(one.id, device, why="")
+        if device and place and not _is_other_end(interface, bridge, device, inner, others):
+            inner_end = f"{interface.ifname} in {interface.netns}"
+            why = f"{inner_end} is not the other end of {device.name} of {interface.id}"
+            self._unplug(interface.id, device, why="")
             device = None
-        steps = list(self._plug_steps(one, bridge, place, device, inner, others, why))
+        steps = list(self._plug_steps(interface, bridge, place, device, inner, others, why))
         if steps:
             closes = device is not None and self._closes(device, bridge)
             group = self.closings if closes else self.plugs
-            group.append(PortSteps(one.id, veth_name(one.id), steps))
+            group.append(PortSteps(interface.id, veth_name(interface.id), steps))
 
     def _closes(self, device: Device, bridge: Bridge) -> bool:
         return bool(self._siblings.isolates(bridge.name)) and not device.isolated
 
-    def _is_gone(self, one: Interface, device: Device | None) -> bool:
+    def _is_gone(self, interface: Interface, device: Device | None) -> bool:
         """Whether an attachment went with its namespace, of which only the name may be gone."""
         return (
             device is None
-            or self._view.is_another(str(one.netns), one.cookie)
-            or not self._view.stays(one.id)
+            or self._view.is_another(str(interface.netns), interface.cookie)
+            or not self._view.stays(interface.id)
         )
 
     def _plug_steps(
         self,
-        one: Interface,
+        interface: Interface,
         bridge: Bridge,
         place: Namespace | None,
         device: Device | None,
@@ -157,18 +160,20 @@ class _Plugger:
         isolates = self._siblings.isolates(bridge.name)
         if device is not None:
             index = self._index_of(bridge)
-            yield from devices.port_steps(one, bridge, place, device, index, isolates=isolates)
+            yield from devices.port_steps(
+                interface, bridge, place, device, index, isolates=isolates
+            )
             if inner is not None and place:
-                again = one.id in self._state.replug
+                again = interface.id in self._state.replug
                 forgets = self._closes(device, bridge)
                 yield from devices.inner_steps(
-                    one, bridge, place, inner, others, again=again, forgets=forgets
+                    interface, bridge, place, inner, others, again=again, forgets=forgets
                 )
         elif place is not None:
-            yield from devices.plug_steps(one, bridge, place, why, isolates=bool(isolates))
+            yield from devices.plug_steps(interface, bridge, place, why, isolates=bool(isolates))
 
-    def _bridge_of(self, one: Interface) -> Bridge:
-        return settings.served(self._state.bridges[one.bridge], self._view)
+    def _bridge_of(self, interface: Interface) -> Bridge:
+        return settings.served(self._state.bridges[interface.bridge], self._view)
 
     def _index_of(self, bridge: Bridge) -> int | None:
         """The number of a bridge's device, looked up once."""
@@ -178,17 +183,18 @@ class _Plugger:
         return self._indices[bridge.name]
 
 
-def _disconnected(one: Interface) -> str:
+def _disconnected(interface: Interface) -> str:
     """What became of an attachment whose namespace is gone, and what to do."""
-    where = "PID" if str(one.netns).startswith("/proc/") else for_shell(str(one.netns))
+    where = "PID" if str(interface.netns).startswith("/proc/") else for_shell(str(interface.netns))
     return (
-        f"{one.id} is unplugged: the network namespace {one.netns} that it was in is gone; "
-        f"dnet attach {one.id} --netns {where} plugs it in again, dnet gc releases it"
+        f"{interface.id} is unplugged: "
+        f"the network namespace {interface.netns} that it was in is gone; "
+        f"dnet attach {interface.id} --netns {where} plugs it in again, dnet gc releases it"
     )
 
 
 def _is_other_end(
-    one: Interface,
+    interface: Interface,
     bridge: Bridge,
     device: Device,
     inner: ContainerDevice | None,
@@ -202,7 +208,10 @@ def _is_other_end(
     """
     if inner is None or inner.peer != device.ifindex:
         return False
-    gone = address.of_family(others, V4) if one.ip6 is None else others
+    gone = address.of_family(others, V4) if interface.ip6 is None else others
     if not set(gone).isdisjoint(map(address.host, inner.addresses)):
         return False
-    return inner.mac == one.hardware_address or devices.inner_cidr(one, bridge) in inner.addresses
+    return (
+        inner.mac == interface.hardware_address
+        or devices.inner_cidr(interface, bridge) in inner.addresses
+    )

@@ -74,9 +74,11 @@ def _of(step: Step) -> str | None:
     return getattr(step, "device", None)
 
 
-def _concerns(found: Finding, home: Bridge, one: Interface) -> bool:
+def _concerns(found: Finding, home: Bridge, interface: Interface) -> bool:
     """Whether it is a rule with an address of an interface, or a chain that its bridge needs."""
     if found.rule is None:
         return found.chain.name == home.chain or found.chain.name in OWN_CHAINS
     words = re.findall(r"[0-9a-fA-F.:]+", found.rule)
-    return any(ip in (word, word.rpartition(":")[0]) for word in words for ip in one.addresses)
+    return any(
+        ip in (word, word.rpartition(":")[0]) for word in words for ip in interface.addresses
+    )

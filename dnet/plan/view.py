@@ -40,7 +40,7 @@ class View(Protocol):
     def stays(self, interface_id: str) -> bool:
         """Whether the host's end of its pair is there, and does not go with its namespace."""
 
-    def container_device(self, one: Interface, netns: Namespace) -> ContainerDevice | None:
+    def container_device(self, interface: Interface, netns: Namespace) -> ContainerDevice | None:
         """An interface's device as it is in a namespace."""
 
     def value(self, setting: SettingStep) -> str | None:

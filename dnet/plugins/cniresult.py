@@ -63,22 +63,23 @@ def _leads_out(made: Interface, netns: str) -> bool:
     return inner is not None and inner.default == made.ifname
 
 
-def differences(previous: Fields, one: Interface, netns: str) -> Iterator[str]:
+def differences(previous: Fields, interface: Interface, netns: str) -> Iterator[str]:
     """What an attachment is not, of what its result said, in words."""
     said = {str(ip.value("address")).partition("/")[0] for ip in previous.parts("ips")}
-    for ip in one.addresses:
+    for ip in interface.addresses:
         if ip not in said:
-            yield f"{one.id} has the address {ip}, not {' and '.join(sorted(said)) or 'none'}"
+            yield f"{interface.id} has the address {ip}, not {' and '.join(sorted(said)) or 'none'}"
     for inside in previous.parts("interfaces"):
-        is_it = inside.text("name") == one.ifname and inside.value("sandbox")
-        if is_it and inside.text("mac") not in (None, one.hardware_address):
-            yield f"{one.id} has the MAC {one.hardware_address}, not {inside.text('mac')}"
-    if not _is_in(one, netns):
-        yield f"{one.id} is in {one.netns}, not in {netns}"
+        is_it = inside.text("name") == interface.ifname and inside.value("sandbox")
+        mac = inside.text("mac")
+        if is_it and mac not in (None, interface.hardware_address):
+            yield f"{interface.id} has the MAC {interface.hardware_address}, not {mac}"
+    if not _is_in(interface, netns):
+        yield f"{interface.id} is in {interface.netns}, not in {netns}"
 
 
-def _is_in(one: Interface, netns: str) -> bool:
+def _is_in(interface: Interface, netns: str) -> bool:
     try:
-        return machine().namespace(netns).cookie == one.cookie
+        return machine().namespace(netns).cookie == interface.cookie
     except DnetError:
         return False

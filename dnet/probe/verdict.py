@@ -323,12 +323,12 @@ def _rule(seen: Evidence, hop: Hop) -> str:
     return f"{' '.join(hop.place)} handle {hop.rule}{f': {text}' if text else ''}"
 
 
-def _within(one: Interface | None, command: str) -> str | None:
+def _within(interface: Interface | None, command: str) -> str | None:
     """A command as it is given in a container's network namespace."""
-    if one is None or one.netns is None:
+    if interface is None or interface.netns is None:
         return None
-    netns = for_shell(one.netns)
-    enter = f"nsenter --net={netns}" if "/" in one.netns else f"ip netns exec {netns}"
+    netns = for_shell(interface.netns)
+    enter = f"nsenter --net={netns}" if "/" in interface.netns else f"ip netns exec {netns}"
     return f"{enter} {command}"
 
 

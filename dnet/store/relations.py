@@ -126,16 +126,18 @@ def _links(state: State) -> None:
         aliases.add(prefix)
 
 
-def _ends(state: State, place: str, one: Link) -> None:
-    both = (one.parent_ip6 is None) == (one.child_ip6 is None)
+def _ends(state: State, place: str, link: Link) -> None:
+    both = (link.parent_ip6 is None) == (link.child_ip6 is None)
     require(both, place, "parent_ip6 and child_ip6 belong together")
-    ends = [(one.child, one.child_ip, one.child_ip6, one.child_bridge)]
-    if one.from_host:
-        at_host = (one.parent_ip, one.parent_bridge) == (V4.loopback, None)
+    ends = [(link.child, link.child_ip, link.child_ip6, link.child_bridge)]
+    if link.from_host:
+        at_host = (link.parent_ip, link.parent_bridge) == (V4.loopback, None)
         require(at_host, place, f"its parent is not at {V4.loopback}")
-        require(one.parent_ip6 in (None, V6.loopback), place, f"its parent is not at {V6.loopback}")
+        require(
+            link.parent_ip6 in (None, V6.loopback), place, f"its parent is not at {V6.loopback}"
+        )
     else:
-        ends.append((one.parent, one.parent_ip, one.parent_ip6, str(one.parent_bridge)))
+        ends.append((link.parent, link.parent_ip, link.parent_ip6, str(link.parent_bridge)))
     for interface_id, ip, ip6, bridge in ends:
         end = state.interfaces.get(interface_id)
         if end is None:

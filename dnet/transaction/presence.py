@@ -39,22 +39,24 @@ class Presence:
         made = self._state.confirmed_bridges | self._changed(self._state.bridges)
         return bridge.name in made or bridge.name in self._devices
 
-    def of_interface(self, one: Interface) -> bool | None:
+    def of_interface(self, interface: Interface) -> bool | None:
         """Whether it is plugged in; None for one that is attached to no namespace, and as above.
 
         Of its veth pair neither end is there once the other one's namespace is gone. A process
         may keep that, while another one has its name.
         """
-        if one.netns is None or not self._is_known:
+        if interface.netns is None or not self._is_known:
             return None
-        if one.id in self._state.replug or one.id in self._changed(self._state.interfaces):
+        if interface.id in self._state.replug or interface.id in self._changed(
+            self._state.interfaces
+        ):
             return True
-        return veth_name(one.id) in self._devices and not self._is_another(one)
+        return veth_name(interface.id) in self._devices and not self._is_another(interface)
 
-    def _is_another(self, one: Interface) -> bool:
+    def _is_another(self, interface: Interface) -> bool:
         from dnet.host import netns
 
-        return netns.is_another(str(one.netns), one.cookie)
+        return netns.is_another(str(interface.netns), interface.cookie)
 
     @cached_property
     def _is_known(self) -> bool:

@@ -106,19 +106,19 @@ def _install(pieces: list[Piece], *, force: bool) -> None:
             programs.write(one.path, one.text)
 
 
-def _refuse_another(one: Piece) -> None:
+def _refuse_another(piece: Piece) -> None:
     """Raises ConflictError for what somebody else put there, or has changed since."""
     from dnet.host import programs
 
-    if not os.path.lexists(one.path):
+    if not os.path.lexists(piece.path):
         return
-    if one.text is not None:
-        is_ours = programs.has_text(one.path, one.text)
+    if piece.text is not None:
+        is_ours = programs.has_text(piece.path, piece.text)
     else:
-        is_ours = programs.is_link_to(one.path, os.path.basename(one.program))
+        is_ours = programs.is_link_to(piece.path, os.path.basename(piece.program))
     if not is_ours:
         raise ConflictError(
-            f"{one.path} is there already, and is another one", "move it away, or: --force"
+            f"{piece.path} is there already, and is another one", "move it away, or: --force"
         )
 
 

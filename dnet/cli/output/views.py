@@ -22,51 +22,51 @@ class Seen(Protocol):
     def of_bridge(self, bridge: Bridge) -> bool | None:
         """Whether the device of a bridge is there."""
 
-    def of_interface(self, one: Interface) -> bool | None:
+    def of_interface(self, interface: Interface) -> bool | None:
         """Whether an interface is plugged in."""
 
 
-def bridge(one: Bridge, seen: Seen) -> View:
+def bridge(bridge: Bridge, seen: Seen) -> View:
     """A bridge with all its options, and whether it is there."""
-    low, high = one.port_range
+    low, high = bridge.port_range
     return {
-        "name": one.name,
-        "address": one.address,
-        "subnet": one.subnet,
-        "gateway": one.gateway,
-        "range": one.range,
-        "mtu": one.mtu,
-        "chain": one.chain,
-        "icc": one.icc,
-        "masquerade": one.masquerade,
-        "ip_forward": one.ip_forward,
-        "iptables": one.iptables,
-        "direct_access": one.direct_access is not False,
-        "isolate": one.isolate,
-        "firewalld": one.firewalld,
-        "binding_ip": one.binding_ip,
+        "name": bridge.name,
+        "address": bridge.address,
+        "subnet": bridge.subnet,
+        "gateway": bridge.gateway,
+        "range": bridge.range,
+        "mtu": bridge.mtu,
+        "chain": bridge.chain,
+        "icc": bridge.icc,
+        "masquerade": bridge.masquerade,
+        "ip_forward": bridge.ip_forward,
+        "iptables": bridge.iptables,
+        "direct_access": bridge.direct_access is not False,
+        "isolate": bridge.isolate,
+        "firewalld": bridge.firewalld,
+        "binding_ip": bridge.binding_ip,
         "port_range": f"{low}-{high}",
-        "allocation": one.allocation,
-        "adopted": one.adopted,
-        "other_ips": list(one.other_ips),
-        **_ipv6_of(one),
-        "created": one.created,
-        "origin": one.origin,
-        "present": seen.of_bridge(one),
+        "allocation": bridge.allocation,
+        "adopted": bridge.adopted,
+        "other_ips": list(bridge.other_ips),
+        **_ipv6_of(bridge),
+        "created": bridge.created,
+        "origin": bridge.origin,
+        "present": seen.of_bridge(bridge),
     }
 
 
-def _ipv6_of(one: Bridge) -> View:
+def _ipv6_of(bridge: Bridge) -> View:
     """What there is of IPv6, null where there is none."""
-    subnet = one.subnet_of(V6)
+    subnet = bridge.subnet_of(V6)
     return {
         "ipv6": subnet is not None,
-        "address6": one.address6,
+        "address6": bridge.address6,
         "subnet6": subnet.network if subnet else None,
         "gateway6": subnet.gateway if subnet else None,
-        "range6": one.range6,
+        "range6": bridge.range6,
         "masquerade6": subnet.masquerade if subnet else None,
-        "binding_ip6": one.binding_ip6 if subnet else None,
+        "binding_ip6": bridge.binding_ip6 if subnet else None,
     }
 
 
@@ -75,53 +75,53 @@ def taken_address(ip: str, owner: str | None, bridge_name: str) -> View:
     return {"ip": ip, "owner": owner, "bridge": bridge_name}
 
 
-def interface(state: State, one: Interface, seen: Seen) -> View:
+def interface(state: State, interface: Interface, seen: Seen) -> View:
     """An interface with its published ports, its children, and whether it is plugged in."""
-    home = state.bridges[one.bridge]
+    home = state.bridges[interface.bridge]
     targets = state.mappings_by_target
-    mapped = (state.mappings[key] for ip in one.addresses for key in targets.keys(ip))
-    links = (state.links[key] for key in state.links_by_member.keys(one.id))
+    mapped = (state.mappings[key] for ip in interface.addresses for key in targets.keys(ip))
+    links = (state.links[key] for key in state.links_by_member.keys(interface.id))
     return {
-        "id": one.id,
-        "bridge": one.bridge,
-        "ip": one.ip,
+        "id": interface.id,
+        "bridge": interface.bridge,
+        "ip": interface.ip,
         "prefix_len": address.prefix_len(home.address),
         "mask": str(address.network(home.address).netmask),
         "gateway": home.gateway,
-        **_ipv6_in(home, one),
-        "mac": one.hardware_address,
-        "netns": one.netns,
-        "ifname": one.ifname,
-        "plugged": seen.of_interface(one),
-        "expose": list(one.expose),
+        **_ipv6_in(home, interface),
+        "mac": interface.hardware_address,
+        "netns": interface.netns,
+        "ifname": interface.ifname,
+        "plugged": seen.of_interface(interface),
+        "expose": list(interface.expose),
         "ports": [published(one) for one in mapped],
-        "links": [link.child for link in links if link.parent == one.id],
-        "origin": one.origin._asdict() if one.origin else None,
+        "links": [link.child for link in links if link.parent == interface.id],
+        "origin": interface.origin._asdict() if interface.origin else None,
     }
 
 
-def _ipv6_in(home: Bridge, one: Interface) -> View:
-    subnet = home.subnet_of(V6) if one.ip6 else None
+def _ipv6_in(home: Bridge, interface: Interface) -> View:
+    subnet = home.subnet_of(V6) if interface.ip6 else None
     return {
-        "ip6": one.ip6,
+        "ip6": interface.ip6,
         "prefix_len6": address.prefix_len(subnet.address) if subnet else None,
         "gateway6": subnet.gateway if subnet else None,
     }
 
 
-def published(one: Mapping) -> View:
+def published(mapping: Mapping) -> View:
     """A mapping as one of an interface's ports."""
     return {
-        **_host_side(one.endpoint),
-        "container_port": one.container_port,
-        **_container_end(one),
-        "proto": one.endpoint.proto,
+        **_host_side(mapping.endpoint),
+        "container_port": mapping.container_port,
+        **_container_end(mapping),
+        "proto": mapping.endpoint.proto,
     }
 
 
-def reservation(one: Reservation) -> View:
+def reservation(reservation: Reservation) -> View:
     """A reserved port, with its address of IPv6 where it is reserved there along with it."""
-    return port(one.endpoint, one.owner, one.host_ip6)
+    return port(reservation.endpoint, reservation.owner, reservation.host_ip6)
 
 
 def port(endpoint: Endpoint, owner: str | None, host_ip6: str | None = None) -> View:
@@ -137,16 +137,16 @@ def port(endpoint: Endpoint, owner: str | None, host_ip6: str | None = None) -> 
     }
 
 
-def mapping(state: State, one: Mapping) -> View:
+def mapping(state: State, mapping: Mapping) -> View:
     """A mapping and whose its container address is."""
     return {
-        **_host_side(one.endpoint),
-        "container_ip": one.container_ip,
-        "container_port": one.container_port,
-        **_container_end(one),
-        "proto": one.endpoint.proto,
-        "owner": state.leases_with(one.bridge, one.container_ip).get(one.container_ip),
-        "bridge": one.bridge,
+        **_host_side(mapping.endpoint),
+        "container_ip": mapping.container_ip,
+        "container_port": mapping.container_port,
+        **_container_end(mapping),
+        "proto": mapping.endpoint.proto,
+        "owner": state.leases_with(mapping.bridge, mapping.container_ip).get(mapping.container_ip),
+        "bridge": mapping.bridge,
     }
 
 
@@ -162,17 +162,17 @@ def published_twice(state: State, made: Sequence[Mapping]) -> View:
     return mapping(state, first) | beside
 
 
-def link(state: State, one: Link) -> View:
+def link(state: State, link: Link) -> View:
     """A link with the addresses of both ends; those of IPv6 where it leads there as well."""
     return {
-        "parent": one.parent,
-        "child": one.child,
-        "parent_ip": one.parent_ip,
-        "child_ip": one.child_ip,
-        "parent_ip6": one.parent_ip6,
-        "child_ip6": one.child_ip6,
-        "ports": list(one.ports),
-        "alias": one.alias,
+        "parent": link.parent,
+        "child": link.child,
+        "parent_ip": link.parent_ip,
+        "child_ip": link.child_ip,
+        "parent_ip6": link.parent_ip6,
+        "child_ip6": link.child_ip6,
+        "ports": list(link.ports),
+        "alias": link.alias,
     }
 
 
@@ -202,8 +202,8 @@ def _host_side(endpoint: Endpoint) -> View:
     return {"host_ip": endpoint.host_ip, "host_port": endpoint.port, **end}
 
 
-def _container_end(one: Mapping) -> View:
-    return {"container_port_end": one.container_end} if one.endpoint.is_range else {}
+def _container_end(mapping: Mapping) -> View:
+    return {"container_port_end": mapping.container_end} if mapping.endpoint.is_range else {}
 
 
 def inventory(state: State, seen: Seen) -> View:

@@ -124,13 +124,13 @@ def _chains(variant: str, of: Family) -> Iterator[_Chain]:
         yield _Chain(f"chain FORWARD of {of.xtables}-legacy", partial(_end_in_text, saved), allow)
 
 
-def _allowing(one: BaseChain, variant: str) -> str:
+def _allowing(chain: BaseChain, variant: str) -> str:
     """What lets a bridge pass, with a place for its name."""
-    if (one.family, one.table) == ("inet", "firewalld"):
+    if (chain.family, chain.table) == ("inet", "firewalld"):
         return _FIREWALLD
     if variant != NFTABLES:
         return _ALLOW
-    return _both(_INSERT.format(f"{one.family} {one.table} {one.name}"), "iifname", "oifname")
+    return _both(_INSERT.format(f"{chain.family} {chain.table} {chain.name}"), "iifname", "oifname")
 
 
 def _both(command: str, *sides: str) -> str:
@@ -141,19 +141,19 @@ def _of_iptables(of: Family) -> tuple[str, str, str]:
     return of.nft, FORWARD.table, FORWARD.name
 
 
-def _concerns(one: BaseChain, variant: str, of: Family) -> bool:
-    if one.family not in ("inet", of.nft):
+def _concerns(chain: BaseChain, variant: str, of: Family) -> bool:
+    if chain.family not in ("inet", of.nft):
         return False
-    if (variant == "nft" and one[:3] == _of_iptables(of)) or (
-        variant == NFTABLES and one[:2] == (TRACE.table, TRACE.name)
+    if (variant == "nft" and chain[:3] == _of_iptables(of)) or (
+        variant == NFTABLES and chain[:2] == (TRACE.table, TRACE.name)
     ):
         return False
-    return one.hook == nf_tables.FORWARD or (one.hook == nf_tables.PREROUTING and one.drops)
+    return chain.hook == nf_tables.FORWARD or (chain.hook == nf_tables.PREROUTING and chain.drops)
 
 
-def _place(one: BaseChain) -> tuple[str, ...]:
+def _place(chain: BaseChain) -> tuple[str, ...]:
     """What has to be listed: a table, or where iptables has its own there the chain alone."""
-    return one[:3] if one.family != "inet" and one.table in _OF_IPTABLES else one[:2]
+    return chain[:3] if chain.family != "inet" and chain.table in _OF_IPTABLES else chain[:2]
 
 
 def _listed(*place: str) -> nftrules.Listing | None:

@@ -144,13 +144,13 @@ class Probe:
         for address in addresses:
             yield _Aim(trial, Shot(proto, address, port, descriptor), client, device, home)
 
-    def _descriptor(self, one: Interface) -> int:
-        if one.id not in self._descriptors:
-            found = netns.locate(str(one.netns), one.cookie)
+    def _descriptor(self, interface: Interface) -> int:
+        if interface.id not in self._descriptors:
+            found = netns.locate(str(interface.netns), interface.cookie)
             if found is None:
-                raise FileNotFoundError(one.netns)
-            self._descriptors[one.id] = self._held.enter_context(netns.opened(found))
-        return self._descriptors[one.id]
+                raise FileNotFoundError(interface.netns)
+            self._descriptors[interface.id] = self._held.enter_context(netns.opened(found))
+        return self._descriptors[interface.id]
 
     def _addresses(self, trial: Trial) -> Iterator[str]:
         """The addresses of the host that a mapping is tried on."""
