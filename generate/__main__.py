@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from generate import completion, manual, rules
+from generate import completion, manual, rules, ways
 
 HOME = Path(__file__).parent.parent
 
-MAKERS: list[Callable[[], dict[str, str]]] = [completion.completions, manual.make, rules.make]
+MAKERS: list[Callable[[], dict[str, str]]] = [
+    completion.completions,
+    manual.make,
+    rules.make,
+    ways.make,
+]
 """Each gives the files it makes: their text by their path in the checkout."""
 
 
