@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from generate import completion, manual, rules, ways
+from generate import completion, manual, rules, terminal, ways
 
 HOME = Path(__file__).parent.parent
 
@@ -13,6 +13,7 @@ MAKERS: list[Callable[[], dict[str, str]]] = [
     completion.completions,
     manual.make,
     rules.make,
+    terminal.make,
     ways.make,
 ]
 """Each gives the files it makes: their text by their path in the checkout."""

@@ -108,7 +108,7 @@ def _drawn() -> Iterator[str]:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
         f'width="{_WIDTH}" height="{height}" role="img" aria-labelledby="title">'
     )
-    yield f"<title>{escape(_told())}</title>"
+    yield f'<title id="title">{escape(_told())}</title>'
     yield f"<style>{_STYLE}</style>"
     yield from _heads(height)
     arriving = [at for at, way in enumerate(WAYS) if not way.stopped]
