@@ -32,16 +32,19 @@ COMMANDS = {
     "bridge": ("dnet.cli.commands.bridge", "Set up, show and remove bridges."),
     "firewall": (
         "dnet.cli.commands.firewall",
-        "Show and change what the rules are made with.",
+        "Show and change the firewall that dnet's rules are in.",
     ),
-    "ip": ("dnet.cli.commands.ip", "Take addresses and give them back."),
-    "interface": ("dnet.cli.commands.interface", "Give ids an address, and forget them."),
+    "ip": ("dnet.cli.commands.ip", "Allocate and release addresses."),
+    "interface": (
+        "dnet.cli.commands.interface",
+        "Allocate addresses under an id, and release them.",
+    ),
     "port": ("dnet.cli.commands.port", "Reserve ports of the host."),
     "map": ("dnet.cli.commands.map", "Publish ports of containers on the host."),
     "link": ("dnet.cli.commands.link", "Open ports of one container to another."),
     "attach": ("dnet.cli.commands.attach", "Plug a network namespace into a bridge."),
     "detach": ("dnet.cli.commands.attach", "Unplug interfaces, and release all they had."),
-    "batch": ("dnet.cli.commands.batch", "Carry out many commands at once: all, or none."),
+    "batch": ("dnet.cli.commands.batch", "Run many commands as one transaction."),
     "show": ("dnet.cli.commands.show", "Show the whole picture."),
     "check": ("dnet.cli.commands.maintain", "Compare the kernel with the store."),
     "probe": ("dnet.cli.commands.probe", "Find out why a published port does not answer."),
@@ -110,7 +113,7 @@ GLOBAL = (
             "show_envvar": True,
             "default": STATE_DIR,
             "show_default": True,
-            "help": "Where the store is.",
+            "help": "Folder of the store.",
         },
     ),
     Parameter(
@@ -121,12 +124,12 @@ GLOBAL = (
             "show_envvar": True,
             "default": "30",
             "show_default": True,
-            "help": "How long to wait for the store, and for iptables.",
+            "help": "How long to wait for the store's lock, and for that of iptables.",
         },
     ),
     Parameter(
         ("-v", "--verbose"),
-        {"is_flag": True, "help": "Say each kernel step on stderr."},
+        {"is_flag": True, "help": "Print each kernel change to stderr."},
     ),
 )
 """What stands ahead of every command."""

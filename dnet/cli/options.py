@@ -106,14 +106,17 @@ def bridge(command: F) -> F:
         type=BRIDGE,
         envvar="DNET_BRIDGE",
         show_envvar=True,
-        help="The bridge; without it the only one, else dnet0.",
+        help="Bridge to use (default: the only one, or dnet0).",
     )(command)
 
 
 def listed_bridge(command: F) -> F:
     """--bridge, for lists, which show every bridge without it."""
     return define.option(
-        "--bridge", metavar="NAME", type=BRIDGE, help="Only this bridge's; else every bridge's."
+        "--bridge",
+        metavar="NAME",
+        type=BRIDGE,
+        help="List only this bridge's (default: every bridge's).",
     )(command)
 
 
@@ -129,21 +132,21 @@ def origin(help_text: str) -> Callable[[F], F]:
 
 def if_exists(command: F) -> F:
     """--if-exists, for what is removed."""
-    return define.option(
-        "--if-exists", is_flag=True, help="Removing what is not there is no error."
-    )(command)
-
-
-def dry_run(command: F) -> F:
-    """--dry-run, for what changes something."""
-    return define.option("--dry-run", is_flag=True, help="Print every step, and change nothing.")(
+    return define.option("--if-exists", is_flag=True, help="Do not fail if it does not exist.")(
         command
     )
 
 
+def dry_run(command: F) -> F:
+    """--dry-run, for what changes something."""
+    return define.option(
+        "--dry-run", is_flag=True, help="Print each kernel change without making it."
+    )(command)
+
+
 def output(command: F) -> F:
     """--format and --json, for everything; noted in the session at once, for errors too."""
-    help_text = "Output as text (the default), json, or env for the shell's eval."
+    help_text = "Output format: text, json, or env for the shell's eval (default: text)."
     return _formats(command, ("text", "json", "env"), help_text)
 
 
@@ -162,7 +165,7 @@ def _formats(command: F, forms: tuple[str, ...], help_text: str) -> F:
         "--json",
         is_flag=True,
         note=_note_json,
-        help="The same as --format json.",
+        help="Same as --format json.",
     )(command)
 
 
@@ -173,7 +176,7 @@ def quiet(command: F) -> F:
         "--quiet",
         is_flag=True,
         note=_note_quiet,
-        help="Only the keys, one a line.",
+        help="Print only the keys, one per line.",
     )(command)
 
 

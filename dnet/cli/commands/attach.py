@@ -25,7 +25,7 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     metavar="NAME|PATH|PID",
     type=options.NETNS,
     required=True,
-    help="The network namespace: a path where there is a '/', else a name, else a pid.",
+    help="Network namespace: a path (with a '/'), a name, or a pid.",
 )
 @options.bridge
 @define.option(
@@ -34,29 +34,32 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     type=options.DEVICE,
     default="eth0",
     show_default=True,
-    help="The interface's name inside.",
+    help="Name of the interface inside the namespace.",
 )
 @define.option(
-    "--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one."
+    "--ip",
+    metavar="ADDR",
+    type=options.ADDRESS,
+    help="Take this address (default: the next free one).",
 )
 @define.option(
     "--ip6",
     metavar="ADDR",
     type=options.ADDRESS6,
-    help="This IPv6 address; else the one at the same place in its subnet.",
+    help="Take this IPv6 address (default: the one at the same offset in its subnet).",
 )
 @define.option(
     "--mac",
     metavar="MAC",
     type=options.MAC,
-    help="This MAC; else one that follows from the address.",
+    help="MAC address (default: derived from the address).",
 )
 @define.option(
     "--expose",
     metavar="PORT/PROTO",
     multiple=True,
     type=options.EXPOSED,
-    help="A port that links open when they name none; any number of times.",
+    help="Port that links open if they name none; repeatable.",
 )
 @define.option(
     "-p",
@@ -64,7 +67,7 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     metavar="SPEC",
     multiple=True,
     type=options.PUBLISH,
-    help="A port to publish, as in dnet map add; any number of times.",
+    help="Publish a port, as dnet map add does; repeatable.",
 )
 @define.option(
     "--link",
@@ -72,7 +75,7 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     metavar="CHILD[:ALIAS]",
     multiple=True,
     type=options.LINKED,
-    help="An interface whose exposed ports to reach; any number of times.",
+    help="Open the way to the exposed ports of this interface; repeatable.",
 )
 @options.changes
 def attach(
@@ -91,7 +94,7 @@ def attach(
     """Plug a network namespace into a bridge, and print its address.
 
     It gets an interface, an address, a route, published ports and links, or nothing at all.
-    Again with the same arguments it is plugged in again where it had come loose.
+    Repeat with the same arguments to reconnect it if it was disconnected.
     """
     operation = Operation(
         attachment.attach,
@@ -119,15 +122,17 @@ def _published(mapping: Mapping) -> str:
 
 @define.command()
 @define.argument("ids", metavar="ID...", nargs=-1, type=options.ID)
-@options.origin("What this container runtime asked for, in place of ids; none is no error.")
+@options.origin(
+    "Detach what this container runtime asked for, instead of IDs; none is not an error."
+)
 @options.if_exists
 @options.changes
 def detach(
     ids: tuple[str, ...], origin: tuple[str, ...] | None, if_exists: bool, dry_run: bool
 ) -> Request:
-    """Unplug interfaces, and release all they had, as dnet interface release does.
+    """Unplug interfaces, and release all they have, as dnet interface release does.
 
-    All that are named, or none.
+    All of them, or none.
     """
     if bool(ids) == bool(origin):
         raise UsageError("name interfaces, or an --origin", "dnet interface list")

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 @define.command()
 @define.argument("file", required=False, default="-", type=options.FILE)
-@define.option("--keep-going", is_flag=True, help="Leave out the lines that are refused.")
+@define.option("--keep-going", is_flag=True, help="Skip lines that are refused.")
 @define.option(
     "--each",
     is_flag=True,
-    help="Carry out each line for itself, and answer it by one line at once.",
+    help="Run each line as its own transaction, and answer with one line.",
 )
 @options.changes
 def batch(file: str, keep_going: bool, each: bool, dry_run: bool) -> Request:
-    """Carry out one command a line: all of them, or none.
+    """Run the commands in FILE, one per line, as one transaction.
 
     A line is what one would type after dnet, with quotes as in the shell; a # begins a comment.
     FILE is - for standard input, which is the default. A line that fails is named, and nothing

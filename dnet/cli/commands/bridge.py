@@ -45,81 +45,86 @@ def bridge() -> None:
     "--ip",
     metavar="CIDR",
     type=options.CIDR,
-    help="Its own address, such as 172.17.42.1/16; else the first of twelve that is free.",
+    help="Bridge address, such as 172.17.42.1/16 (default: the first free one of 12 candidates).",
 )
 @define.option(
     "--range",
     metavar="CIDR",
-    help="The part of the subnet that addresses are taken from; else all of it.",
+    help="Part of the subnet to take addresses from (default: all of it).",
 )
 @define.option(
-    "--mtu", metavar="N", type=options.MTU, help="The MTU; else that of the default route's device."
+    "--mtu",
+    metavar="N",
+    type=options.MTU,
+    help="MTU (default: that of the default route's device).",
 )
 @define.option(
     "--chain",
     metavar="NAME",
     type=options.CHAIN,
-    help="The chain of its mappings in the nat table.  [default: DNET]",
+    help="Chain for the bridge's mappings in the nat table.  [default: DNET]",
 )
 @define.option(
-    "--icc/--no-icc", default=None, help="Whether containers reach one another.  [default: icc]"
+    "--icc/--no-icc",
+    default=None,
+    help="Let the bridge's containers reach one another.  [default: icc]",
 )
 @define.option(
     "--masquerade/--no-masquerade",
     default=None,
-    help="Whether they reach other networks under the host's address.  [default: masquerade]",
+    help="Let containers reach other networks under the host's address.  [default: masquerade]",
 )
 @define.option(
     "--ip-forward/--no-ip-forward",
     default=None,
-    help="Whether to switch IP forwarding on.  [default: ip-forward]",
+    help="Switch IP forwarding on.  [default: ip-forward]",
 )
 @define.option(
     "--firewall",
     type=Choice(("auto", *FIREWALLS)),
     envvar="DNET_FIREWALL",
     show_envvar=True,
-    help="What the rules of all bridges are made with; the first bridge decides.  [default: auto]",
+    help="Firewall for the rules of all bridges; the first bridge decides.  [default: auto]",
 )
 @define.option(
     "--iptables/--no-iptables",
     " /--no-firewall",
     default=None,
-    help="Whether to make any rule for it.  [default: iptables]",
+    help="Make firewall rules for the bridge.  [default: iptables]",
 )
 @define.option(
     "--isolate/--no-isolate",
     default=None,
-    help="Whether other bridges' containers are kept out.  [default: isolate]",
+    help="Keep containers of other bridges out.  [default: isolate]",
 )
 @define.option(
     "--direct-access/--no-direct-access",
     default=None,
-    help="Whether other networks reach its containers' own addresses.  [default: direct-access]",
+    help="Let other networks reach the containers' own addresses.  [default: direct-access]",
 )
 @define.option(
     "--firewalld/--no-firewalld",
     default=None,
-    help="Whether it is in firewalld's zone trusted while firewalld runs.  [default: firewalld]",
+    help="Put the bridge into firewalld's zone trusted while firewalld runs.  [default: firewalld]",
 )
 @define.option(
-    "--ipv6/--no-ipv6", default=None, help="Whether it has IPv6 as well.  [default: no-ipv6]"
+    "--ipv6/--no-ipv6", default=None, help="Give the bridge IPv6 as well.  [default: no-ipv6]"
 )
 @define.option(
     "--address6",
     metavar="CIDR",
     type=options.CIDR6,
-    help="Its own IPv6 address, such as 2001:db8::1/64; else of a unique local /64.",
+    help="Bridge address of IPv6, such as 2001:db8::1/64 (default: in a unique local /64).",
 )
 @define.option(
     "--range6",
     metavar="CIDR",
-    help="The part of the subnet that IPv6 addresses are taken from; else its first /112.",
+    help="Part of the subnet to take IPv6 addresses from (default: its first /112).",
 )
 @define.option(
     "--masquerade6/--no-masquerade6",
     default=None,
-    help="The same as --masquerade for IPv6.  [default: that of unique local addresses]",
+    help="Same as --masquerade, for IPv6.  [default: that of unique local addresses]",
 )
 @define.option(
     "--binding-ip",
@@ -127,26 +132,26 @@ def bridge() -> None:
     metavar="IP",
     multiple=True,
     type=options.HOST_IP,
-    help="The host address of published ports, once a family.  [default: 0.0.0.0 and ::]",
+    help="Host address to publish ports on, once per family.  [default: 0.0.0.0 and ::]",
 )
 @define.option(
     "--port-range",
     metavar="LO-HI",
     type=options.PORTS,
-    help="The host ports that are chosen from where none is named.  [default: 49153-65535]",
+    help="Range to choose host ports from when none is given.  [default: 49153-65535]",
 )
 @define.option(
     "--allocation",
     type=Choice((ROUND_ROBIN, REUSE)),
-    help="Which address is next: each rests as long as possible, or released ones first.  "
+    help="round-robin: reuse a released address as late as possible; reuse: as soon as possible.  "
     "[default: round-robin]",
 )
 @options.changes
 def init(name: str, binding_ips: tuple[str, ...], dry_run: bool, **given: Any) -> Request:
     """Set up a bridge, or change the given options of one.
 
-    The device NAME is made, or adopted where it exists with that address, and the rules are
-    inserted that its containers need.
+    Creates the device NAME, or adopts it if it exists with that address, and inserts the rules
+    its containers need.
     """
     chosen = {key: value for key, value in given.items() if value is not None}
     chosen |= {"binding_ip6" if family.of(ip) is V6 else "binding_ip": ip for ip in binding_ips}
@@ -176,7 +181,7 @@ def list_() -> Request:
 def show(name: str | None) -> Request:
     """Show a bridge with all its options.
 
-    Without NAME it is the only bridge there is, else dnet0.
+    Without NAME, the only bridge, or dnet0.
     """
 
     def shown(state: State, _: Any) -> Document:
@@ -188,13 +193,13 @@ def show(name: str | None) -> Request:
 
 @bridge.command()
 @define.argument("name", type=options.BRIDGE)
-@define.option("--force", is_flag=True, help="Release everything that is allocated on it first.")
+@define.option("--force", is_flag=True, help="First release everything allocated on the bridge.")
 @options.if_exists
 @options.changes
 def remove(name: str, force: bool, if_exists: bool, dry_run: bool) -> Request:
     """Remove a bridge with its rules and its device.
 
-    A device that was there before dnet stays.
+    A device that existed before dnet is kept.
     """
     operation = Operation(operations.remove, name=name, force=force, if_exists=if_exists)
     return Request(nothing, operation, dry_run)

@@ -18,7 +18,7 @@ _FOLDER = os.path.join(_PACKAGE, "completions")
 @define.command()
 @define.argument("shell", metavar="bash|zsh|fish", type=Choice(tuple(SCRIPTS)))
 def completion(shell: str) -> Request:
-    """Print the script with which a shell completes commands, options and names.
+    """Print the completion script of a shell.
 
     To install it for every user:
 

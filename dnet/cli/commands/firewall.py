@@ -22,13 +22,13 @@ dnet firewall use nftables"""
 
 @define.group(unsaid=["use"])
 def firewall() -> None:
-    """Show and change what the rules are made with."""
+    """Show and change the firewall that dnet's rules are in."""
 
 
 @firewall.command()
 @options.output
 def show() -> Request:
-    """Show the firewall in use, and what of others overrules it."""
+    """Show the firewall in use, and other rules that overrule it."""
     return Request(maintain=_shown)
 
 
@@ -42,6 +42,6 @@ def _shown(maintenance: Maintenance) -> Document:
 def use(name: str, dry_run: bool) -> Request:
     """Move the rules of all bridges over to another firewall.
 
-    No connection is lost, new or old, and nothing is more open meanwhile than before.
+    No connection is lost, new or old, and nothing is open meanwhile that was closed before.
     """
     return Request(nothing, Operation(firewalls.use, name=name), dry_run)

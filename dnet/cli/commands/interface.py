@@ -27,27 +27,30 @@ COLUMNS = (
 
 @define.group(unsaid=["show", "allocate"])
 def interface() -> None:
-    """Give ids an address, and forget them."""
+    """Allocate addresses under an id, and release them."""
 
 
 @interface.command(instead=["--ip"])
 @define.argument("interface_id", metavar="ID", type=options.NEW_ID)
 @options.bridge
 @define.option(
-    "--ip", metavar="ADDR", type=options.ADDRESS, help="This address; else the next one."
+    "--ip",
+    metavar="ADDR",
+    type=options.ADDRESS,
+    help="Take this address (default: the next free one).",
 )
 @define.option(
     "--ip6",
     metavar="ADDR",
     type=options.ADDRESS6,
-    help="This IPv6 address; else the one at the same place in its subnet.",
+    help="Take this IPv6 address (default: the one at the same offset in its subnet).",
 )
 @define.option(
     "--expose",
     metavar="PORT/PROTO",
     multiple=True,
     type=options.EXPOSED,
-    help="A port that links open when they name none; any number of times.",
+    help="Port that links open if they name none; repeatable.",
 )
 @options.changes
 def allocate(
@@ -58,7 +61,7 @@ def allocate(
     expose: tuple[str, ...],
     dry_run: bool,
 ) -> Request:
-    """Give an id an address, and print it; again it is the same one."""
+    """Allocate an address for ID, and print it. Repeating it returns the same address."""
     operation = Operation(
         operations.allocate,
         interface_id=interface_id,
@@ -75,9 +78,9 @@ def allocate(
 @options.if_exists
 @options.changes
 def release(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
-    """Forget ids, with their mappings, ports, links and addresses.
+    """Release interfaces, and all that is theirs.
 
-    All that are named, or none.
+    All of them, or none.
     """
     operation = Operation(operations.release, ids=ids, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
@@ -85,7 +88,9 @@ def release(ids: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
 
 @interface.command("list", instead=["dnet interface show {}"])
 @options.listed_bridge
-@options.origin("Only what this container runtime asked for, on its network, of its container.")
+@options.origin(
+    "Only interfaces this container runtime asked for (on this network, for this container)."
+)
 @options.lists
 def list_(bridge: str | None, origin: tuple[str, ...] | None) -> Request:
     """List the interfaces."""

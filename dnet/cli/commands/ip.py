@@ -23,16 +23,19 @@ COLUMNS = (column("ip", "ADDRESS"), column("owner", folds=True), column("bridge"
 
 @define.group(unsaid=["request --ip"])
 def ip() -> None:
-    """Take addresses and give them back."""
+    """Allocate and release addresses."""
 
 
 @ip.command(instead=["--ip"])
 @options.bridge
 @define.option(
-    "--ip", metavar="ADDR", type=options.ANY_ADDRESS, help="This address; else the next one."
+    "--ip",
+    metavar="ADDR",
+    type=options.ANY_ADDRESS,
+    help="Take this address (default: the next free one).",
 )
-@define.option("--ipv6", is_flag=True, help="Addresses of IPv6.")
-@define.option("--owner", metavar="ID", type=options.ID, help="Whose it is, for the lists.")
+@define.option("--ipv6", is_flag=True, help="Allocate IPv6 addresses.")
+@define.option("--owner", metavar="ID", type=options.ID, help="Owner shown in lists.")
 @define.option("--count", metavar="N", type=options.COUNT, help="How many.  [default: 1]")
 @options.changes
 def request(
@@ -43,7 +46,7 @@ def request(
     count: int | None,
     dry_run: bool,
 ) -> Request:
-    """Take addresses, and print each."""
+    """Allocate addresses, and print them."""
 
     def show(state: State, taken: list[str]) -> Document:
         def items() -> Any:
@@ -67,7 +70,7 @@ def request(
 @options.if_exists
 @options.changes
 def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Request:
-    """Give addresses back: all of them, or none."""
+    """Release addresses: all of them, or none."""
     operation = Operation(ipallocator.release, ips=addresses, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
 
@@ -75,7 +78,7 @@ def release(addresses: tuple[str, ...], if_exists: bool, dry_run: bool) -> Reque
 @ip.command("list", instead=["--bridge"])
 @define.argument("asked", metavar="[ADDR|ID]", required=False, type=options.TARGET)
 @options.listed_bridge
-@define.option("--available", is_flag=True, help="List those that are still free instead.")
+@define.option("--available", is_flag=True, help="List free addresses instead.")
 @options.lists
 def list_(asked: str | None, bridge: str | None, available: bool) -> Request:
     """List the addresses that are taken, with their owners.

@@ -46,13 +46,13 @@ def link() -> None:
     metavar="PORT/PROTO",
     multiple=True,
     type=options.EXPOSED,
-    help="A port of CHILD; any number of times. Without it what CHILD exposes.",
+    help="Port of CHILD; repeatable (default: the ports CHILD exposes).",
 )
 @define.option(
     "--alias",
     metavar="NAME",
     type=options.NEW_ID,
-    help="The name in PARENT's variables.  [default: CHILD]",
+    help="Name of CHILD in PARENT's variables.  [default: CHILD]",
 )
 @options.changes
 def add(
@@ -60,7 +60,7 @@ def add(
 ) -> Request:
     """Let PARENT reach ports of CHILD.
 
-    It may then reach them where containers may not reach one another, too. PARENT is an
+    This also works on a bridge whose containers may not reach one another. PARENT is an
     interface's id, or host for this machine, which reaches them at 127.0.0.1.
     """
 
@@ -119,9 +119,9 @@ def list_(asked: str | None, bridge: str | None) -> Request:
 @define.argument("parent", type=options.LINK_PARENT)
 @options.output
 def env(parent: str) -> Request:
-    """Print the variables that tell PARENT of its children.
+    """Print the environment variables for PARENT's links.
 
-    They have the names that Docker's links gave them.
+    They are named as Docker's links named them.
     """
 
     def show(state: State, _: Any) -> Document:

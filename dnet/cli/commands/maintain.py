@@ -26,8 +26,8 @@ _MORE = "whether published ports answer, and what stops them, tells: dnet probe"
 def check() -> Request:
     """Compare the kernel with the store.
 
-    Each difference is one line, and makes the exit status 1. Nothing is changed, and other
-    commands may run meanwhile.
+    Prints one line per difference, and exits 1 if there is any. Changes nothing; other commands
+    can run meanwhile.
     """
 
     def compare(maintenance: Maintenance) -> Document:
@@ -40,7 +40,7 @@ def check() -> Request:
 
 @define.command()
 @define.option(
-    "--adopt", is_flag=True, help="Also a store of another network namespace, which is gone."
+    "--adopt", is_flag=True, help="Take over a store whose network namespace no longer exists."
 )
 @options.changes
 def restore(adopt: bool, dry_run: bool) -> Request:
@@ -62,12 +62,14 @@ def restore(adopt: bool, dry_run: bool) -> Request:
     metavar="ID",
     multiple=True,
     type=options.ID,
-    help="Also this interface, wherever it is plugged in; any number of times.",
+    help="Also release this interface, whatever it is plugged into; repeatable.",
 )
-@options.origin("Only what this container runtime asked for, on its network, of its container.")
+@options.origin(
+    "Only interfaces this container runtime asked for (on this network, for this container)."
+)
 @options.changes
 def gc(owners: tuple[str, ...], origin: tuple[str, ...] | None, dry_run: bool) -> Request:
-    """Release what belongs to network namespaces that are gone, and print the ids."""
+    """Release interfaces whose network namespace is gone, and print their ids."""
 
     def show(_: State, gone: list[Interface]) -> Document:
         return Document([one.id for one in gone], values=tuple(one.id for one in gone))
@@ -81,7 +83,7 @@ def gc(owners: tuple[str, ...], origin: tuple[str, ...] | None, dry_run: bool) -
 @define.option(
     "--unowned",
     is_flag=True,
-    help="Also remove what has dnet's names and belongs to no known store.",
+    help="Also remove devices and rules that have dnet's names but belong to no known store.",
 )
 @options.changes
 def reset(yes: bool, unowned: bool, dry_run: bool) -> Request:

@@ -39,7 +39,7 @@ def map() -> None:  # noqa: A001 - the command's name
 @define.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=options.SPEC)
 @options.changes
 def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
-    """Publish ports of a target, and print each host endpoint.
+    """Publish ports of TARGET, and print the host endpoints.
 
     TARGET is an interface's id or a taken address. SPEC is
     [HOST_IP:][HOST_PORT[-END]:]PORT[-END][/PROTO], such as 8080:80. Without HOST_IP a TARGET with
@@ -68,14 +68,14 @@ def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
     "target",
     metavar="TARGET",
     type=options.TARGET,
-    help="Every mapping of an id or address.",
+    help="Remove every mapping of TARGET.",
 )
 @options.if_exists
 @options.changes
 def remove(
     endpoints: tuple[EndpointQuery, ...], target: str | None, if_exists: bool, dry_run: bool
 ) -> Request:
-    """Take mappings away: all that are named, or none.
+    """Remove mappings: all that are named, or none.
 
     ENDPOINT is [HOST_IP:]PORT[-END][/PROTO]. Name endpoints, or a TARGET with --all.
     """

@@ -48,15 +48,15 @@ def plugin() -> None:
 
 
 @plugin.command(instead=["--cni"])
-@define.option("--cni", metavar="DIR", type=options.FILE, help="Where runtimes look for plugins.")
+@define.option("--cni", metavar="DIR", type=options.FILE, help="Folder for CNI plugins.")
 @define.option(
-    "--netavark", metavar="DIR", type=options.FILE, help="Where podman looks for network drivers."
+    "--netavark", metavar="DIR", type=options.FILE, help="Folder for podman's network drivers."
 )
-@define.option("--hooks", metavar="DIR", type=options.FILE, help="Where podman looks for hooks.")
+@define.option("--hooks", metavar="DIR", type=options.FILE, help="Folder for podman's hooks.")
 @define.option(
     "--force",
     is_flag=True,
-    help="Also in place of another's, and where others than root can write.",
+    help="Replace other programs, and use folders that users other than root can write to.",
 )
 @options.changes
 def install(
@@ -64,7 +64,7 @@ def install(
 ) -> Request:
     """Link the programs to where container runtimes look for them.
 
-    A folder is made where it is missing. Again it changes nothing; removing the links undoes it.
+    Creates missing folders. Repeating it changes nothing; removing the links undoes it.
     """
 
     def carry_out(session: Session) -> Document:

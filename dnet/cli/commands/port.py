@@ -35,7 +35,7 @@ def port() -> None:
     "--host-ip",
     metavar="IP",
     type=options.HOST_IP,
-    help="The host address; else the bridge's binding address, of both families if it has IPv6.",
+    help="Host address (default: the bridge's binding address, of both families if it has IPv6).",
 )
 @define.option(
     "--proto", type=options.PROTO, default="tcp", show_default=True, help="tcp, udp or sctp."
@@ -45,10 +45,13 @@ def port() -> None:
     "ports",
     metavar="N|LO-HI",
     type=options.RESERVED,
-    help="This port, or a free one of a range; else the next dynamic one.",
+    help="Port, or a range to take a free one from (default: the bridge's port range).",
 )
 @define.option(
-    "--owner", metavar="ID", type=options.ID, help="Whose it is: an interface's id may map it."
+    "--owner",
+    metavar="ID",
+    type=options.ID,
+    help="Owner shown in lists; the interface with this id may publish the port.",
 )
 @define.option("--count", metavar="N", type=options.COUNT, help="How many.  [default: 1]")
 @options.changes
@@ -71,7 +74,7 @@ def allocate(count: int | None, dry_run: bool, **request: Any) -> Request:
 @options.if_exists
 @options.changes
 def release(endpoints: tuple[EndpointQuery, ...], if_exists: bool, dry_run: bool) -> Request:
-    """Give reserved ports back: all of them, or none.
+    """Release reserved ports: all of them, or none.
 
     ENDPOINT is [HOST_IP:]PORT[/PROTO].
     """

@@ -49,13 +49,13 @@ def _seconds(text: str) -> float:
     metavar="outside|host|ID",
     multiple=True,
     type=_ORIGIN,
-    help="Where to try from; any number of times. Without it: from wherever it is to answer.",
+    help="Where to try from; repeatable (default: from where the port is to answer).",
 )
 @define.option(
     "--via",
     metavar="DEV",
     type=options.DEVICE,
-    help="The device that packets from outside come in by; else the default route's.",
+    help="Device for packets from outside (default: the default route's).",
 )
 @define.option(
     "--timeout",
@@ -69,9 +69,9 @@ def _seconds(text: str) -> float:
 def probe(
     asked: tuple[str, ...], origins: tuple[str, ...], via: str | None, timeout: float
 ) -> Request:
-    """Send real packets to published ports, and say what became of them.
+    """Send real packets to published ports, and report what stopped them.
 
-    Nothing is changed. The exit status is 1 if anything that was tried does not answer.
+    Changes nothing. Exits 1 if anything it tried does not answer.
     """
 
     def run(session: Session) -> Document:
