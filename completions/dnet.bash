@@ -284,7 +284,7 @@ _dnet_grammar() {
             ;;
         'show')
             options='-j,--json
-                --format=text|json|dot
+                --format=text|json|dot|hosts|batch
                 -h,--help'
             arguments='<id>|host'
             ;;

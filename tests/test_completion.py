@@ -106,7 +106,7 @@ CASES = {
     # words
     "map list --format ": "text json env",
     "map list --format=": "--format=text --format=json --format=env",
-    "show --format ": "text json dot",
+    "show --format ": "text json dot hosts batch",
     "port allocate --proto ": "tcp udp sctp",
     "bridge init --allocation ": "round-robin reuse",
     # options

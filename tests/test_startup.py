@@ -61,6 +61,9 @@ READING = [
     ["completion", "bash"],
     ["show"],
     ["show", "--format", "dot"],
+    ["show", "web", "--format", "hosts"],
+    ["show", "--format", "batch"],
+    ["port", "list", "8080"],
 ]
 ALLOCATING = [
     ["ip", "request"],

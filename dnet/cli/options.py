@@ -150,10 +150,13 @@ def output(command: F) -> F:
     return _formats(command, ("text", "json", "env"), help_text)
 
 
-def drawing(command: F) -> F:
-    """--format and --json, for what can be drawn."""
-    help_text = "Output as text (the default), json, or dot for Graphviz."
-    return _formats(command, ("text", "json", "dot"), help_text)
+def picture(command: F) -> F:
+    """--format and --json, for the whole picture."""
+    help_text = (
+        "Output as text (the default), json, dot for Graphviz, hosts as in /etc/hosts, or batch to "
+        "make it anew elsewhere."
+    )
+    return _formats(command, ("text", "json", "dot", "hosts", "batch"), help_text)
 
 
 def _formats(command: F, forms: tuple[str, ...], help_text: str) -> F:

@@ -58,7 +58,7 @@ class Session:
 
     Attributes:
         state_dir: where the store is.
-        form: text, json, env or dot.
+        form: text, json, env, or a form of the command's own.
         is_form_known: whether the command line was read as far as that.
         quiet: whether only keys are wanted.
     """

@@ -206,7 +206,7 @@ def test_what_two_mappings_are_in_each_format(site: Site) -> None:
     listed = host.json("port", "list")
     assert [one["host_ip6"] for one in listed if one["port"] == 84] == ["::"]
     assert "publishes [::1]:83:83/tcp" in host.ok("show")
-    assert "[::1]:83:83/tcp" in host.ok("show", "--format", "dot")
+    assert "[::1]:83 → 83/tcp" in host.ok("show", "--format", "dot")
     assert f"[{WEB6}]:80" in host.ok("map", "list")
 
 

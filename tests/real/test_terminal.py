@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,18 +137,34 @@ def test_keys_and_json_are_the_same_on_a_terminal(drawn: Host) -> None:
 
 
 NAME = r'"[A-Za-z0-9 ._-]+"'
-ATTRIBUTES = r'\[(?:[a-z]+=(?:[a-z]+|"[^"]*")(?:, )?)+\]'
+ATTRIBUTES = r'\[(?:[a-z]+=(?:[a-z0-9]+|"[^"]*")(?:, )?)+\]'
 
 
 def test_graphviz_can_read_the_drawing(drawn: Host) -> None:
     text = drawn.ok("show", "--format", "dot")
     first, *statements, last = text.splitlines()
     assert (first, last) == ("digraph dnet {", "}")
-    assert statements.pop(0) == "  rankdir=LR;"
-    for statement in statements:
-        assert re.fullmatch(rf"  {NAME}(?: -> {NAME})? {ATTRIBUTES};", statement), statement
-    if shutil.which("dot"):
-        subprocess.run(["dot", "-Tplain"], input=text, text=True, capture_output=True, check=True)
+    assert statements[:2] == ["  rankdir=LR;", "  ranksep=1;"]
+    for statement in statements[2:]:
+        assert re.fullmatch(rf"  (?:node|edge|{NAME}(?: -> {NAME})?) {ATTRIBUTES};", statement), (
+            statement
+        )
+    picture = subprocess.run(["dot", "-Tpng"], input=text.encode(), capture_output=True, check=True)
+    assert picture.stdout.startswith(b"\x89PNG")
+
+
+def test_links_tear_no_ranks_apart_in_a_picture(drawn: Host) -> None:
+    text = drawn.ok("show", "--format", "dot")
+    assert "constraint=false" in text
+    plainly = subprocess.run(
+        ["dot", "-Tplain"], input=text, text=True, capture_output=True, check=True
+    ).stdout
+    places = dict(re.findall(r'^node ("[^"]*"|\S+) (\S+)', plainly, re.MULTILINE))
+    ranks = {name.strip('"'): float(x) for name, x in places.items()}
+    containers = {ranks[one["id"]] for one in drawn.json("interface", "list")}
+    bridges = {ranks[f"bridge {one['name']}"] for one in drawn.json("bridge", "list")}
+    assert len(containers) == len(bridges) == 1
+    assert ranks["host"] < min(bridges) < min(containers)
 
 
 # --- what is unplugged -------------------------------------------------------------------------

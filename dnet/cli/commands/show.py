@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from dnet.cli import define, options
@@ -17,7 +17,7 @@ from dnet.transaction.presence import Presence, machine
 
 @define.command()
 @define.argument("asked", metavar="[ID]", required=False, type=options.PARENT)
-@options.drawing
+@options.picture
 def show(asked: str | None) -> Request:
     """Show every bridge with its interfaces, their ports and links.
 
@@ -32,7 +32,11 @@ def show(asked: str | None) -> Request:
         return Document(
             whole,
             picture=lambda: tuple(_tree(part, whole, asked)),
-            drawing=lambda: _dot(part, whole),
+            forms={
+                "dot": lambda: _dot(part, whole),
+                "hosts": lambda: _hosts(state, asked),
+                "batch": lambda: _batch(part),
+            },
         )
 
     return Request(picture)
@@ -121,32 +125,19 @@ def _reserved(state: State, bridge: Item) -> Iterator[Branch]:
             yield Branch(text=f"reserved {one.key}{owner}")
 
 
-def _dot(state: State, whole: Item) -> Iterator[str]:
-    """The picture in Graphviz' language; names need no escaping, by the rules for them."""
-    yield "digraph dnet {"
-    yield "  rankdir=LR;"
-    for bridge in whole["bridges"]:
-        colour = ", color=red" if missing(bridge) else ""
-        own = (bridge["name"], bridge["address"], bridge["address6"])
-        label = r"\n".join(filter(None, own))
-        yield f'  "bridge {bridge["name"]}" [shape=box, label="{label}"{colour}];'
-    ids = {one["ip"]: one["id"] for one in whole["interfaces"]}
-    second = {one["ip6"]: one["ip"] for one in whole["interfaces"] if one["ip6"]}
-    beside = {ip: ip6 for ip6, ip in second.items()}
-    wrong = {one["id"] for one in whole["interfaces"] if unplugged(one)}
-    for taken in whole["addresses"]:
-        ip = taken["ip"]
-        if ip in second:
-            continue
-        node = ids.get(ip, ip)
-        name = node if ip in ids else taken["owner"] or "-"
-        ips = filter(None, (ip, beside.get(ip)))
-        ports = (port for one in (ip, beside.get(ip)) if one for port in _ports(state, one))
-        label = r"\n".join([name, *ips, *map(published_text, ports)])
-        colour = ", color=red" if node in wrong else ""
-        yield f'  "{node}" [label="{label}"{colour}];'
-        yield f'  "bridge {taken["bridge"]}" -> "{node}" [dir=none];'
-    for link in whole["links"]:
-        label = r"\n".join(link["ports"])
-        yield f'  "{link["parent"]}" -> "{link["child"]}" [style=dashed, label="{label}"];'
-    yield "}"
+def _dot(state: State, whole: Item) -> Iterable[str]:
+    from dnet.cli.output import dot
+
+    return dot.lines(state, whole)
+
+
+def _hosts(state: State, asked: str | None) -> Iterable[str]:
+    from dnet.plan import hosts
+
+    return hosts.whole(state, asked)
+
+
+def _batch(state: State) -> Iterable[str]:
+    from dnet.cli.output import rebuild
+
+    return rebuild.lines(state)

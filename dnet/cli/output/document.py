@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 Item = dict[str, Any]
@@ -48,7 +49,7 @@ class Document(NamedTuple):
         columns: the table of a list.
         key: an item's key, for --quiet.
         picture: makes what is printed in text instead of a table, for what hangs together.
-        drawing: makes the lines of the same picture in Graphviz' language.
+        forms: makes the lines of what the same is in other programs' languages, as they stand.
         items: in place of the data, makes the items of a list that may be too long to hold.
         notes: what is said besides on stderr, where the output is text.
         last: the same, behind the output.
@@ -61,7 +62,7 @@ class Document(NamedTuple):
     columns: tuple[Column, ...] = ()
     key: Callable[[Item], str] | None = None
     picture: Callable[[], Sequence[Branch]] | None = None
-    drawing: Callable[[], Iterable[str]] | None = None
+    forms: Mapping[str, Callable[[], Iterable[str]]] = MappingProxyType({})
     items: Callable[[], Iterator[Item]] | None = None
     notes: tuple[str, ...] = ()
     last: tuple[str, ...] = ()

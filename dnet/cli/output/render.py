@@ -15,12 +15,13 @@ MOST_DRAWN = 1000
 def render(document: Document, form: str, *, quiet: bool = False) -> str:
     """What goes to stdout, with its last newline, or nothing.
 
-    `form` is text, json, env or dot. Raises UsageError for a list as shell variables.
+    `form` is text, json, env, or one of the document's own. Raises UsageError for a list as shell
+    variables.
     """
     if form == "text" and not quiet and document.values is not None:
         return lines(document.values)
-    if form == "dot":
-        return lines(document.drawing() if document.drawing else ())
+    if form in document.forms:
+        return "".join(f"{line}\n" for line in document.forms[form]())
     if form == "env" and document.variables is not None:
         return _variables(document.variables())
     data = document.content()

@@ -1,0 +1,145 @@
+"""A state as the lines of a batch that make it anew, in an empty store."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
+from dnet.model.state import State
+from dnet.values.endpoint import PublishSpec
+from dnet.values.family import FAMILIES
+
+_OF_A_MACHINE = {"created", "adopted", "other_ips", "origin"}
+_OF_IPV6 = {"address6", "range6", "masquerade6", "binding_ip6"}
+_OF_A_PROCESS = "/proc/"
+
+
+def lines(state: State) -> Iterator[str]:
+    """The batch, in an order in which each line finds what it needs.
+
+    Whatever belongs to what a container runtime asked for is left out: the runtime asks anew.
+    """
+    others = {one.id: one.origin.by for one in state.interfaces.values() if one.origin}
+    yield from (f"# {name} is left out: {by} asks for it" for name, by in others.items())
+    homes = [home for home in state.bridges.values() if _is_kept(state, home, others)]
+    for home in state.bridges.values():
+        if home not in homes:
+            yield f"# {home.name} is left out: it is made for {home.origin}"
+    yield from _plugged(state, homes, others)
+    yield from _addresses(state, homes)
+    for reserved in state.reservations.values():
+        if reserved.owner not in others:
+            yield from _reservation(state, reserved)
+    for mapping in state.mappings.values():
+        whose = state.leases_with(mapping.bridge, mapping.container_ip).get(mapping.container_ip)
+        if whose not in others:
+            yield _mapping(state, mapping)
+    for link in state.links.values():
+        if others.keys().isdisjoint((link.parent, link.child)):
+            yield _link(link)
+
+
+def _plugged(state: State, homes: list[Bridge], others: Collection[str]) -> Iterator[str]:
+    """Bridges and interfaces.
+
+    An interface without IPv6 on a bridge that has it was there before: the bridge gets it later.
+    """
+    own = [one for one in state.interfaces.values() if one.id not in others]
+    early = [one for one in own if one.ip6 is None and state.bridges[one.bridge].address6]
+    late = {one.bridge for one in early}
+    for number, home in enumerate(homes):
+        firewall = () if number else ("--firewall", state.firewall)
+        without = _OF_IPV6 if home.name in late else ()
+        yield _line("bridge init", home.name, firewall, _options(home, without))
+    for one in early:
+        yield from _interface(one)
+    for home in homes:
+        if home.name in late:
+            yield _line("bridge init", home.name, _options(home, home.row().keys() - _OF_IPV6))
+    for one in own:
+        if one not in early:
+            yield from _interface(one)
+
+
+def _line(command: str, *words: str | Iterable[str]) -> str:
+    import shlex
+
+    flat = (text for one in words for text in ([one] if isinstance(one, str) else one))
+    return " ".join([command, *map(shlex.quote, flat)])
+
+
+def _is_kept(state: State, bridge: Bridge, others: Collection[str]) -> bool:
+    """Whether a bridge is a person's, or has something beside what a runtime made it for."""
+    owners = {owner for of in FAMILIES for owner in state.leases(bridge.name, of).rows.values()}
+    owners |= {one.owner for one in state.reservations.values() if one.bridge == bridge.name}
+    return bridge.origin is None or not owners.issubset(others)
+
+
+def _options(bridge: Bridge, left_out: Iterable[str]) -> Iterator[str]:
+    """Those that are not at their default."""
+    for field, value in bridge.row().items():
+        if field not in _OF_A_MACHINE.union(left_out):
+            yield from _option(field, value)
+
+
+def _option(field: str, value: Any) -> Iterator[str]:
+    name = field.removesuffix("6") if field == "binding_ip6" else field
+    name = name.replace("_", "-")
+    if isinstance(value, bool):
+        yield f"--{name}" if value else f"--no-{name}"
+    else:
+        yield from (
+            f"--{name}",
+            "-".join(map(str, value)) if isinstance(value, list) else str(value),
+        )
+
+
+def _interface(one: Interface) -> Iterator[str]:
+    """Attached, unless its namespace is known by a process alone: that one is nowhere else."""
+    own = ["--bridge", one.bridge, "--ip", one.ip]
+    own += ["--ip6", one.ip6] if one.ip6 else []
+    own += [word for port in one.expose for word in ("--expose", port)]
+    if one.netns is None or one.ifname is None:
+        yield _line("interface allocate", one.id, own)
+        return
+    where = ["--netns", one.netns, "--ifname", one.ifname, *(["--mac", one.mac] if one.mac else [])]
+    if one.netns.startswith(_OF_A_PROCESS):
+        yield _line("interface allocate", one.id, own)
+        yield f"# to do: {_line('attach', one.id, where)}"
+    else:
+        yield _line("attach", one.id, where, own)
+
+
+def _addresses(state: State, homes: Iterable[Bridge]) -> Iterator[str]:
+    """Those that are taken without an interface."""
+    for home in homes:
+        for of in FAMILIES:
+            for ip, owner in state.leases(home.name, of).rows.items():
+                if state.holder(ip) is None:
+                    whose = ["--owner", owner] if owner else []
+                    yield _line("ip request", ["--bridge", home.name, "--ip", ip], whose)
+
+
+def _reservation(state: State, one: Reservation) -> Iterator[str]:
+    at = one.endpoint
+    whose = ["--owner", one.owner] if one.owner else []
+    port = ["--bridge", one.bridge, "--port", str(at.port), "--proto", at.proto, *whose]
+    hosts = tuple(endpoint.host_ip for endpoint in one.endpoints)
+    if hosts == state.bridges[one.bridge].binding_ips:
+        yield _line("port allocate", port)
+    else:
+        yield from (_line("port allocate", port, ["--host-ip", ip]) for ip in hosts)
+
+
+def _mapping(state: State, one: Mapping) -> str:
+    at = one.endpoint
+    spec = PublishSpec(at.host_ip, at.port, at.end, one.container_port, one.container_end, at.proto)
+    holder = state.holder(one.container_ip)
+    return _line("map add", holder.id if holder else one.container_ip, str(spec))
+
+
+def _link(one: Link) -> str:
+    ports = [word for port in one.ports for word in ("-p", port)]
+    alias = ["--alias", one.alias] if one.alias != one.child else []
+    return _line("link add", one.parent, one.child, ports, alias)
