@@ -9,6 +9,20 @@ from typing import Self
 Suggest = Callable[[], Sequence[str]]
 
 
+def interrupted(error: BaseException) -> int:
+    """The exit status of the signal that raised an error, 0 where none did.
+
+    What is raised while a class is made, as where a module is loaded, comes out of that as another
+    error with the first one as its cause (PEP 487, `__set_name__`).
+    """
+    for one in (error, error.__cause__):
+        if isinstance(one, KeyboardInterrupt):
+            return 130
+        if isinstance(one, SystemExit) and isinstance(one.code, int):
+            return one.code
+    return 0
+
+
 class DnetError(Exception):
     """Base of every error dnet raises on purpose.
 

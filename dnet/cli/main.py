@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from dnet import __version__
-from dnet.errors import DnetError
+from dnet.errors import DnetError, interrupted
 
 if TYPE_CHECKING:
     from dnet.cli.session import Request, Session
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = status or _fail(unwritten, words, begun)
         _discard_output()
     except Exception as error:
-        status = _fail(_known(error, words, begun), words, begun)
+        status = _refused(error, words, begun)
     if arguments is None:
         # Taking the interpreter apart would last half as long as starting it.
         os._exit(status)
@@ -77,7 +77,7 @@ def _run(words: list[str], begun: list[Session]) -> tuple[Iterable[str], int]:
     except BrokenPipeError:
         raise
     except Exception as error:
-        return (), _fail(_known(error, words, begun), words, begun)
+        return (), _refused(error, words, begun)
 
 
 def _plainly(words: list[str], begun: list[Session]) -> Request | None:
@@ -144,6 +144,11 @@ def _ended(text: str, session: Session, last: Iterable[str]) -> Iterator[str]:
         sys.stdout.flush()
         for line in last:
             session.tell(line)
+
+
+def _refused(error: Exception, words: list[str], begun: list[Session]) -> int:
+    """Say what an error tells, unless a signal asked for it; the exit status."""
+    return interrupted(error) or _fail(_known(error, words, begun), words, begun)
 
 
 def _known(error: Exception, words: list[str], begun: list[Session]) -> DnetError:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dnet.errors import DnetError, UsageError, on_one_line
+from dnet.errors import DnetError, UsageError, interrupted, on_one_line
 
 if TYPE_CHECKING:
     from dnet.transaction.recovery import Settings
@@ -38,11 +38,10 @@ def run(program: str, work: Callable[[], Any], refusal: Refusal) -> NoReturn:
     output = _taken_output()
     try:
         document, status = work(), 0
-    except (KeyboardInterrupt, SystemExit) as end:
-        document, status = refusal(DnetError(f"{program} was interrupted; nothing was changed"))
-        status = end.code if isinstance(end, SystemExit) and isinstance(end.code, int) else 130
-    except Exception as error:
-        document, status = refusal(_known(error, program))
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
+        ended = interrupted(error)
+        document, status = refusal(_known(error, program, ended))
+        status = ended or status
     if document is not None and not _write(output, document):
         status = status or 1
     os._exit(status)
@@ -115,9 +114,12 @@ def _write(output: int | None, document: Any) -> bool:
     return output is not None
 
 
-def _known(error: Exception, program: str) -> DnetError:
+def _known(error: BaseException, program: str, ended: int) -> DnetError:
+    """The error to answer with; `ended` is the exit status of a signal that raised it, else 0."""
     if isinstance(error, DnetError):
         return error
+    if ended or not isinstance(error, Exception):
+        return DnetError(f"{program} was interrupted; nothing was changed")
     from dnet.transaction.fault import known
 
     return known(error, [f"({program})", *sys.argv[1:]])

@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -197,3 +198,29 @@ def test_the_hang_up_of_a_terminal(host: Host, tmp_path: Path) -> None:
         os.killpg(process.pid, signal.SIGHUP)
     assert process.returncode == 129
     assert host.everything() == before
+
+
+# While a class is made, another error comes out of it than the one that is raised.
+_SIGNALLED_IN_A_CLASS = """
+import functools, os, signal, sys
+from dnet.__main__ import main
+named = functools.cached_property.__set_name__
+def signalled(self, *about):
+    if callable(signal.getsignal({number})):
+        os.kill(os.getpid(), {number})
+    named(self, *about)
+functools.cached_property.__set_name__ = signalled
+sys.argv = ["dnet", "map", "add", "web", "8080:80"]
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["int", "term"])
+def test_a_signal_while_a_class_is_made(host: Host, number: signal.Signals) -> None:
+    host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
+    host.ok("interface", "allocate", "web")
+    code = _SIGNALLED_IN_A_CLASS.format(number=int(number))
+    done = host.try_run(sys.executable, "-c", code)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", "")
+    assert host.keys("map", "list") == []
+    host.quiet("check")

@@ -11,7 +11,7 @@ from dnet.cli.batch import script
 from dnet.cli.output.document import Document
 from dnet.cli.output.render import as_json, one_line, render, write
 from dnet.cli.session import Session
-from dnet.errors import DnetError, on_one_line
+from dnet.errors import DnetError, interrupted, on_one_line
 
 
 def answer_each(session: Session, stream: IO[str]) -> Document:
@@ -31,6 +31,8 @@ def answer_each(session: Session, stream: IO[str]) -> Document:
                 session.form, session.quiet = form, False
             answer = _answer(session.carry_out(request), session.form, quiet=session.quiet)
         except Exception as error:
+            if interrupted(error):
+                raise
             told = session.with_store(_known(error, line))
             answer = [_complaint(told, as_object="json" in (form, session.form))]
         for piece in chain(answer, "\n"):
