@@ -1,0 +1,85 @@
+"""Where the hosts of a pool are registered, as a URL says it."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from dnet.errors import UsageError
+from dnet.values import address, names
+from dnet.values.names import quoted
+
+FILE, ETCD, ETCDS = "file", "etcd", "etcds"
+MOST_ENDPOINTS = 16
+
+_PORT = "2379"  # etcd's own, registered with IANA.
+_HINT = "write file:///etc/dnet/hosts, or etcd://HOST:PORT/PREFIX, or etcds:// for TLS"
+_HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z"
+_PREFIX = r"(/[A-Za-z0-9_.-]{1,64}){1,8}\Z"
+
+
+class Endpoint(NamedTuple):
+    """One of several servers that know the same."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{address.bracketed(self.host)}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether what is said to it stays on this machine."""
+        if self.host == "localhost":
+            return True
+        return names.reads_as_address(self.host) and address.is_loopback(self.host)
+
+
+class Place(NamedTuple):
+    """A file by its `path`, or a prefix (`path`) of the keys that some endpoints keep."""
+
+    scheme: str
+    path: str
+    endpoints: tuple[Endpoint, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{','.join(map(str, self.endpoints))}{self.path}"
+
+
+def parse(text: str) -> Place:
+    """A URL taken apart. Raises UsageError, which shows nothing that may be a password."""
+    scheme, separator, rest = text.partition("://")
+    if not separator or scheme not in (FILE, ETCD, ETCDS):
+        shown = scheme if "@" not in scheme else scheme[: scheme.index("@") + 1]
+        raise UsageError(f"{quoted(shown)} is no store of hosts", _HINT)
+    if scheme == FILE:
+        if not rest.startswith("/") or not rest.isprintable() or rest.endswith("/"):
+            raise UsageError(f"{quoted(text)} does not name a file", _HINT)
+        return Place(FILE, rest)
+    authority, _, path = rest.partition("/")
+    if "@" in rest:
+        raise UsageError(
+            "the store's URL has a user in it",
+            "put USER:PASSWORD into a file that only its owner can read, and name that",
+        )
+    if "?" in rest or "#" in rest:
+        raise UsageError(f"{quoted(text)} has more than a prefix", _HINT)
+    prefix = f"/{path.rstrip('/')}"
+    if not re.match(_PREFIX, prefix):
+        raise UsageError(f"{quoted(text)} names no prefix for its keys", _HINT)
+    found = tuple(dict.fromkeys(map(_endpoint, authority.split(","))))
+    if len(found) > MOST_ENDPOINTS:
+        raise UsageError(f"{len(found)} endpoints are more than {MOST_ENDPOINTS}", _HINT)
+    return Place(scheme, prefix, found)
+
+
+def _endpoint(text: str) -> Endpoint:
+    bracketed = re.match(r"(\[[0-9A-Fa-f:.]+\])(?::([0-9]+))?\Z", text)
+    if bracketed:
+        return Endpoint(address.parse_any(bracketed[1]), names.port(bracketed[2] or _PORT))
+    host, _, port = text.partition(":")
+    if not re.match(_HOST, host):
+        raise UsageError(f"{quoted(text)} is not HOST:PORT", _HINT)
+    if names.reads_as_address(host):
+        host = address.parse(host)
+    return Endpoint(host, names.port(port or _PORT))
