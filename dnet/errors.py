@@ -137,6 +137,10 @@ class StoreUnreachableError(DnetError):
     status, code = 7, "store-unreachable"
 
 
+class NoAnswerError(StoreUnreachableError):
+    """Nobody answers; what was asked for may have been done all the same."""
+
+
 class StateUnreadableError(DnetError):
     """The store is damaged, from a newer version, or of another network namespace."""
 

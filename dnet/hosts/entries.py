@@ -42,6 +42,12 @@ class View(NamedTuple):
         """The revisions of some keys, 0 of those that are not there."""
         return {key: self.entries[key].revision if key in self.entries else 0 for key in keys}
 
+    def after(self, write: Write, revision: int) -> View:
+        """The keys as they are once something has been written, at a later revision."""
+        kept = {key: entry for key, entry in self.entries.items() if key not in write.delete}
+        put = {key: Entry(value, revision) for key, value in write.put.items()}
+        return View(revision, kept | put)
+
 
 class Write(NamedTuple):
     """What is put and deleted, all or nothing, where no key of `seen` has changed."""

@@ -102,6 +102,9 @@ class Credentials(NamedTuple):
     user: str = ""
 
 
+NO_CREDENTIALS = Credentials()
+
+
 class Registry(Protocol):
     """Where the hosts of a pool are registered.
 

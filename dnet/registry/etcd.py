@@ -1,0 +1,175 @@
+"""Hosts that etcd registers: its keys and values, and transactions on them.
+
+Source: https://etcd.io/docs/v3.4/dev-guide/api_reference_v3/.
+"""
+
+from __future__ import annotations
+
+from binascii import Error, a2b_base64, b2a_base64
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from typing import TypeVar
+
+from dnet.errors import NoAnswerError, NotFoundError, StoreUnreachableError
+from dnet.hosts import entries
+from dnet.hosts.entries import Entry, View, Write
+from dnet.hosts.place import Place
+from dnet.hosts.record import Claim, Credentials, HostRecord, Roster
+from dnet.registry.gateway import SECONDS, Gateway, Members
+from dnet.registry.http import Deadline
+
+T = TypeVar("T")
+
+_MOST_LOST = 3
+_GARBLED = "etcd's answer cannot be understood"
+
+
+class Etcd:
+    """The registry that is a prefix of the keys of etcd."""
+
+    def __init__(self, place: Place, credentials: Credentials) -> None:
+        self._gateway = Gateway(place, credentials)
+        self._prefix = f"{place.path}/"
+        # All that begin with the prefix: up to the one after its last character.
+        self._range = {
+            "key": _encoded(self._prefix),
+            "range_end": _encoded(place.path + chr(ord("/") + 1)),
+        }
+
+    def read(self, fresh: bool = False) -> Roster:
+        """All that is registered; without `fresh`, as any one of the members knows it."""
+        return entries.roster(self._view(Deadline(SECONDS), fresh))
+
+    def join(self, claim: Claim) -> HostRecord:
+        """Registers a host, or finds what it has registered before."""
+        return self._settled(lambda view, tries: entries.joining(view, claim, tries))
+
+    def leave(self, name: str, token: str) -> bool:
+        """Takes back what a host registered; False where nothing of it was there."""
+
+        def decided(view: View, tries: int) -> Write | bool:
+            return entries.leaving(view, name, token) or bool(tries)
+
+        return self._settled(decided)
+
+    def remove(self, name: str) -> None:
+        """Takes a host out, and keeps its block back."""
+
+        def decided(view: View, tries: int) -> Write | None:
+            try:
+                return entries.removing(view, name)
+            except NotFoundError:
+                if not tries:
+                    raise
+                return None
+
+        self._settled(decided)
+
+    def watch(self, after: int) -> Iterator[int]:
+        """The revision of each change after one, and of what has been forgotten since."""
+        while True:
+            create = {**self._range, "start_revision": after + 1}
+            for part in self._gateway.stream("/v3/watch", {"create_request": create}):
+                result = _object(part.get("result"))
+                forgotten = _number(result.get("compact_revision", 0))
+                if forgotten:
+                    after = forgotten - 1
+                    break
+                if result.get("canceled") or not result:
+                    raise StoreUnreachableError(
+                        f"etcd ends the watch: {_object(part.get('error'))}"
+                    )
+                if result.get("events"):
+                    after = _number(_object(result.get("header")).get("revision"))
+                    yield after
+            else:
+                raise NoAnswerError("etcd ended the connection of the watch")
+
+    def _settled(self, decide: Callable[[View, int], Write | T]) -> T:
+        """What is decided once nothing is left to write; each try rests on a look at what is there.
+
+        What was asked for and not answered may have been done: the next look tells.
+        """
+        deadline, lost = Deadline(SECONDS), 0
+        for tries in count():
+            view = self._view(deadline, fresh=True)
+            found = decide(view, tries)
+            if not isinstance(found, Write):
+                return found
+            try:
+                written = self._written(found, deadline)
+            except NoAnswerError:
+                lost += 1
+                if lost == _MOST_LOST:
+                    raise
+                continue
+            if written:
+                after = decide(view.after(found, written), tries + 1)
+                if not isinstance(after, Write):
+                    return after
+        raise AssertionError
+
+    def _view(self, deadline: Deadline, fresh: bool) -> View:
+        body = {**self._range, "serializable": not fresh}
+        answer = self._gateway.call("/v3/kv/range", body, deadline, alone=not fresh)
+        found = {}
+        for one in _objects(answer.get("kvs", [])):
+            key = _decoded(one.get("key"))
+            if not key.startswith(self._prefix):
+                raise StoreUnreachableError(_GARBLED)
+            entry = Entry(_decoded(one.get("value", "")), _number(one.get("mod_revision")))
+            found[key.removeprefix(self._prefix)] = entry
+        return View(_revision(answer), found)
+
+    def _written(self, write: Write, deadline: Deadline) -> int | None:
+        """The revision of a write that was done; None where something has changed before."""
+        compare = [
+            {"key": self._key(key), "target": "MOD", "mod_revision": revision}
+            for key, revision in write.seen.items()
+        ]
+        puts = [
+            {"request_put": {"key": self._key(key), "value": _encoded(value)}}
+            for key, value in write.put.items()
+        ]
+        deletes = [{"request_delete_range": {"key": self._key(key)}} for key in write.delete]
+        body = {"compare": compare, "success": [*puts, *deletes]}
+        answer = self._gateway.call("/v3/kv/txn", body, deadline)
+        return _revision(answer) if answer.get("succeeded") is True else None
+
+    def _key(self, key: str) -> str:
+        return _encoded(self._prefix + key)
+
+
+def _encoded(text: str) -> str:
+    return b2a_base64(text.encode(errors="surrogateescape"), newline=False).decode()
+
+
+def _decoded(value: object) -> str:
+    if not isinstance(value, str):
+        raise StoreUnreachableError(_GARBLED)
+    try:
+        return a2b_base64(value).decode(errors="surrogateescape")
+    except (Error, ValueError):
+        raise StoreUnreachableError(_GARBLED) from None
+
+
+def _revision(answer: Members) -> int:
+    return _number(_object(answer.get("header")).get("revision"))
+
+
+def _number(value: object) -> int:
+    """A number of 64 bits, which JSON has as a text."""
+    text = str(value)
+    if isinstance(value, bool) or not (text.isascii() and text.isdecimal() and len(text) < 20):
+        raise StoreUnreachableError(_GARBLED)
+    return int(text)
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: object) -> Iterator[Mapping[str, object]]:
+    if not isinstance(value, list):
+        raise StoreUnreachableError(_GARBLED)
+    return map(_object, value)
