@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from dnet.host import netns
-from tests import processes
+from tests import zygote
 from tests.node import Node
 
 PREFIX = "/dnet/test"
@@ -123,15 +122,19 @@ def running(
 
 @contextmanager
 def inside(node: Node) -> Iterator[None]:
-    """This thread, and those that it starts, in the network of a node."""
-    with open(node.path, "rb") as namespace, netns.inside(namespace.fileno()):
-        yield
+    """Be in the network of a node with one thread, and those that it starts."""
+    with open("/proc/thread-self/ns/net", "rb") as own:
+        zygote.enter(str(node.path))
+        try:
+            yield
+        finally:
+            zygote.enter(f"/proc/self/fd/{own.fileno()}")
 
 
 def certificates(folder: Path, names: str = "IP:127.0.0.1,DNS:localhost") -> Path:
     """A folder with ca.crt, and server and client certificates that it has signed, and keys."""
     folder.mkdir()
-    lines = f"""
+    lines = """
         openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key
             -out ca.crt -days 3650 -subj /CN=ca
         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key
@@ -148,6 +151,3 @@ def certificates(folder: Path, names: str = "IP:127.0.0.1,DNS:localhost") -> Pat
     for line in [*lines.replace("\n            ", " ").strip().split("\n"), *signed]:
         subprocess.run(line.split(), cwd=folder, check=True, capture_output=True)
     return folder
-
-
-__all__ = ["PREFIX", "Cluster", "certificates", "inside", "processes", "running"]

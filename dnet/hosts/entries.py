@@ -219,8 +219,12 @@ def _holders(view: View, refused: list[str]) -> Iterator[tuple[str, HostRecord]]
 
 
 def _held(view: View) -> dict[str, HostRecord]:
-    """The blocks that are not free: by their keys, and by whatever a record says."""
-    held = dict(_holders(view, []))
+    """The blocks that somebody has or had: by their keys, and by whatever a record says."""
+    keys = (key.removeprefix(BLOCKS) for key in view.entries if key.startswith(BLOCKS))
+    unread = (key.replace("-", "/") for key in keys)
+    held = {block: HostRecord("", "", block, "vxlan") for block in unread} | dict(
+        _holders(view, [])
+    )
     for key, entry in view.entries.items():
         if key.startswith(HOSTS):
             block = str((_read(entry) or {}).get("block"))

@@ -49,19 +49,18 @@ class Place(NamedTuple):
 def parse(text: str) -> Place:
     """A URL taken apart. Raises UsageError, which shows nothing that may be a password."""
     scheme, separator, rest = text.partition("://")
+    if "@" in text and scheme != FILE:
+        raise UsageError(
+            "the store's URL has a user in it",
+            "put USER:PASSWORD into a file that only its owner can read, and name that",
+        )
     if not separator or scheme not in (FILE, ETCD, ETCDS):
-        shown = scheme if "@" not in scheme else scheme[: scheme.index("@") + 1]
-        raise UsageError(f"{quoted(shown)} is no store of hosts", _HINT)
+        raise UsageError(f"{quoted(text)} is no store of hosts", _HINT)
     if scheme == FILE:
         if not rest.startswith("/") or not rest.isprintable() or rest.endswith("/"):
             raise UsageError(f"{quoted(text)} does not name a file", _HINT)
         return Place(FILE, rest)
     authority, _, path = rest.partition("/")
-    if "@" in rest:
-        raise UsageError(
-            "the store's URL has a user in it",
-            "put USER:PASSWORD into a file that only its owner can read, and name that",
-        )
     if "?" in rest or "#" in rest:
         raise UsageError(f"{quoted(text)} has more than a prefix", _HINT)
     prefix = f"/{path.rstrip('/')}"

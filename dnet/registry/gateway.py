@@ -13,7 +13,7 @@ from dnet.errors import DnetError, NoAnswerError, StoreUnreachableError, UsageEr
 from dnet.hosts.place import ETCDS, Endpoint, Place
 from dnet.hosts.record import Credentials
 from dnet.registry import files, http
-from dnet.registry.http import Answer, Deadline, Question, SilentError
+from dnet.registry.http import Answer, Deadline, LateError, Question, SilentError
 from dnet.values.names import quoted
 
 if TYPE_CHECKING:
@@ -59,16 +59,25 @@ class Gateway:
                 raise NoAnswerError(f"etcd is silent: {error}") from None
 
     def _first(self, deadline: Deadline, ask: Callable[[Endpoint, Deadline], T]) -> T:
-        """What the first of the endpoints comes to, each with its share of the time."""
+        """What the first of the endpoints comes to, each with its share of the time.
+
+        What the others have left over goes to those that were late.
+        """
         silent: dict[Endpoint, str] = {}
-        for at, endpoint in enumerate(self._endpoints):
-            try:
-                found = ask(endpoint, deadline.part(len(self._endpoints) - at))
-            except SilentError as error:
-                silent[endpoint] = str(error)
-                continue
-            self._endpoints.sort(key=silent.__contains__)
-            return found
+        asked = self._endpoints
+        while asked:
+            late = []
+            for at, endpoint in enumerate(asked):
+                try:
+                    found = ask(endpoint, deadline.part(len(asked) - at))
+                except SilentError as error:
+                    silent[endpoint] = str(error)
+                    if isinstance(error, LateError) and not deadline.is_over:
+                        late.append(endpoint)
+                    continue
+                self._endpoints.sort(key=lambda one: one in silent and one != endpoint)
+                return found
+            asked = late
         why = "; ".join(f"{endpoint}: {reason}" for endpoint, reason in silent.items())
         raise NoAnswerError(
             f"etcd cannot be reached: {why}", "what is on this host goes on; try again later"

@@ -19,6 +19,7 @@ MOST_BYTES = 64 << 20  # Twice of what the largest pool comes to.
 _MOST_HEAD = 16 << 10
 _PIECE = 1 << 18
 _MOST_ADDRESSES = 3
+_LATE = "no answer in time"
 _NO_HTTP = "does not speak HTTP"
 # Whether the other end is there still is asked after ten seconds of silence, three times; tcp(7).
 _KEEP_ALIVE = ((_socket.TCP_KEEPIDLE, 10), (_socket.TCP_KEEPINTVL, 5), (_socket.TCP_KEEPCNT, 3))
@@ -28,6 +29,10 @@ class SilentError(Exception):
     """An endpoint does not answer, or not in a way that could be understood; says why in words."""
 
 
+class LateError(SilentError):
+    """It has not answered in time, and may do so yet."""
+
+
 class Deadline:
     """The moment until which all of something has to be done."""
 
@@ -35,11 +40,16 @@ class Deadline:
         self._end = monotonic() + seconds
 
     def left(self) -> float:
-        """The seconds until then. Raises SilentError where there are none."""
+        """The seconds until then. Raises LateError where there are none."""
         left = self._end - monotonic()
         if left <= 0:
-            raise SilentError("no answer in time")
+            raise LateError(_LATE)
         return left
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there are none."""
+        return monotonic() >= self._end
 
     def part(self, of: int) -> Deadline:
         """An equal part of what is left, for the first of so many."""
@@ -212,7 +222,7 @@ def _resolved(endpoint: Endpoint, deadline: Deadline) -> list[_Address]:
         thread.start()
         thread.join(deadline.left())
         if thread.is_alive():
-            raise SilentError("its name is not resolved in time")
+            raise LateError("its name is not resolved in time")
     if wrong:
         raise SilentError(f"its name is not known ({wrong[0].strerror})")
     return found
@@ -224,12 +234,11 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise out_of_files(error) or SilentError(_words(error)) from None
+        late = LateError(_LATE) if isinstance(error, TimeoutError) else None
+        raise out_of_files(error) or late or SilentError(_words(error)) from None
 
 
 def _words(error: OSError) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
     verified = getattr(error, "verify_message", "")  # ssl.SSLCertVerificationError
     if verified:
         return f"its certificate is not to be trusted: {verified.rstrip('.')}"
