@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from dnet.values.family import FAMILIES, WILDCARDS
 
 if TYPE_CHECKING:
     from dnet.firewall.door import Change, Shape
+    from dnet.host.callers import Callers
     from dnet.host.firewall.door import Rules
     from dnet.plan.planner import Planner
 
@@ -39,7 +40,7 @@ class Kernel(Parts):
         inherit: tuple[int, ...],
         warn: Say,
         trace: Say | None,
-        callers: Collection[str] = (),
+        callers: Callers | None = None,
     ) -> None:
         super().__init__(warn, wait, inherit, callers)
         self._trace = trace

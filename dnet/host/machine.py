@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from dnet.values.family import V6, Family
 if TYPE_CHECKING:
     from dnet.errors import DnetError
     from dnet.firewall.door import Firewall
+    from dnet.host.callers import Callers
     from dnet.host.firewall.door import Rules
     from dnet.host.firewall.firewalld import Firewalld
     from dnet.host.localaddr import LocalAddresses
@@ -39,7 +40,7 @@ class Parts:
 
     A command that only allocates needs none of them. `warn` takes a line; `wait` is the time in
     seconds that the firewall's programs may take, `inherit` the descriptors they keep open,
-    `callers` the programs whose ports are ours, where they have called us.
+    `callers` those whose ports are ours.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Parts:
         warn: Callable[[str], None],
         wait: float = 0,
         inherit: tuple[int, ...] = (),
-        callers: Collection[str] = (),
+        callers: Callers | None = None,
     ) -> None:
         self._callers = callers
         self._warn = warn
@@ -57,9 +58,9 @@ class Parts:
         self._rules: dict[str, Rules] = {}
 
     @property
-    def lent(self) -> Collection[int]:
-        """The inodes of sockets whose ports are ours to publish."""
-        if not self._callers:
+    def lent(self) -> Iterable[frozenset[int]]:
+        """The inodes of sockets whose ports are ours to publish, the likely ones first."""
+        if self._callers is None:
             return ()
         from dnet.host import callers
 

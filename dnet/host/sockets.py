@@ -105,11 +105,13 @@ class HostPorts:
     """What of the host stands in the way of a binding; each part of /proc is read once, if asked.
 
     `proto` is tcp, udp or sctp, `port` 1 to 65535, `host_ip` an address, 0.0.0.0 for all of IPv4
-    and :: for all of IPv6. The sockets whose inodes are `lent` stand in nobody's way.
+    and :: for all of IPv6. The sockets whose inodes are `lent` stand in nobody's way: set by set,
+    of which the next is looked at where another socket than those so far does.
     """
 
-    def __init__(self, lent: Collection[int] = ()) -> None:
-        self._lent = lent
+    def __init__(self, lent: Iterable[frozenset[int]] = ()) -> None:
+        self._lenders = iter(lent)
+        self._lent: frozenset[int] = frozenset()
         self._listeners: dict[tuple[str, Family], Listeners] = {}
         self._reserved: PortSet | None = None
 
@@ -119,13 +121,12 @@ class HostPorts:
         The administrator's reservation is against automatic choices, and leaves the port to who
         asks for it by name (Documentation/networking/ip-sysctl.rst).
         """
-        listeners = self._heard(host_ip, proto)
         reserved = self._reserved or self._read_reserved()
-        return port in reserved or listeners.holder(host_ip, port) is not None
+        return port in reserved or self._holder(host_ip, port, port, proto) is not None
 
     def busy_range(self, host_ip: str, first: int, last: int, proto: str) -> str | None:
         """Who listens on a port from `first` to `last`, both included; None where nobody does."""
-        listener = self._heard(host_ip, proto).first_holder(host_ip, first, last)
+        listener = self._holder(host_ip, first, last, proto)
         return f"{describe(listener)} listens on {listener}" if listener else None
 
     def addresses(self, host_ip: str, first: int, last: int, proto: str) -> list[str]:
@@ -134,6 +135,15 @@ class HostPorts:
         A wildcard comes first.
         """
         return self._heard(host_ip, proto).addresses(first, last)
+
+    def _holder(self, host_ip: str, first: int, last: int, proto: str) -> Listener | None:
+        while held := self._heard(host_ip, proto).first_holder(host_ip, first, last):
+            further = next(self._lenders, None)
+            if further is None:
+                return held
+            self._lent |= further
+            self._listeners.clear()
+        return None
 
     def _heard(self, host_ip: str, proto: str) -> Listeners:
         """Those of an address's family."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dnet.errors import DnetError, UsageError, interrupted, on_one_line
 
 if TYPE_CHECKING:
+    from dnet.host.callers import Callers
     from dnet.transaction.recovery import Settings
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -70,7 +71,7 @@ def document() -> Any:
 
 
 def settings(
-    program: str, state_dir: str, lock_timeout: float, callers: tuple[str, ...] = ()
+    program: str, state_dir: str, lock_timeout: float, callers: Callers | None = None
 ) -> Settings:
     """What a driver needs to know."""
     from dnet.host.signals import end_by_exception

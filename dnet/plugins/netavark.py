@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PROGRAM = "dnet-netavark"
 API_VERSION = "1.0.0"
 # podman binds the ports of a container before it calls, and lets conmon keep them.
-_CALLERS = ("podman", "conmon")
+_CALLERS, _KEEPER = ("podman", "conmon"), "conmon"
 _FIRST_CHOICE = 10 << 24 | 128 << 16
 _CHOICES, _TRIED = 1 << 15, 64
 
@@ -190,7 +190,7 @@ def _setup(document: Any, netns: str) -> Any:
     name = network.parsed("network_interface", _device) or _device_for(key[1])
     specs = [spec for one in request.parts("port_mappings") for spec in _specs(one)]
     made, bridge = attachments.attach(
-        _settings(networks.place(given)),
+        _settings(networks.place(given), key[2]),
         Origin(*key, request.text("container_name")),
         Home(name, _home_options(network, given)),
         Wiring(
@@ -230,8 +230,12 @@ def _teardown(document: Any) -> None:
 
     request = Fields(document, "the request")
     place = networks.place(request.part("network").part("options"))
-    attachments.detach(place.state_dir, lambda: _settings(place), _key(request))
+    key = _key(request)
+    attachments.detach(place.state_dir, lambda: _settings(place, key[2]), key)
 
 
-def _settings(place: Place) -> Settings:
-    return frame.settings(PROGRAM, place.state_dir, place.lock_timeout, _CALLERS)
+def _settings(place: Place, container: str) -> Settings:
+    from dnet.host.callers import Callers
+
+    callers = Callers(_CALLERS, _KEEPER, container)
+    return frame.settings(PROGRAM, place.state_dir, place.lock_timeout, callers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dnet import STATE_DIR
 from dnet.errors import DamagedStateError, DnetError, ForeignStateError
@@ -18,6 +18,9 @@ from dnet.plan.scope import EMPTY_SCOPE, Scope
 from dnet.plan.steps import Plan
 from dnet.store.folder import Store
 from dnet.values.veth import veth_name
+
+if TYPE_CHECKING:
+    from dnet.host.callers import Callers
 
 
 def _drop(_line: str) -> None:
@@ -33,8 +36,7 @@ class Settings(NamedTuple):
 
     `warn`, `tell`, `trace` and `notice` take a line: a warning, what was done, a step of it, what
     is waited for. The last two are None where nobody wants to see them. `begin` is called ahead of
-    whatever may change something. What programs of the names `callers` listen on that have called
-    this process is no obstacle.
+    whatever may change something. What `callers` listen on is no obstacle.
     """
 
     state_dir: str = STATE_DIR
@@ -44,7 +46,7 @@ class Settings(NamedTuple):
     trace: Say | None = None
     notice: Say | None = None
     begin: Callable[[], None] = _begin
-    callers: tuple[str, ...] = ()
+    callers: Callers | None = None
 
 
 class Recovery:

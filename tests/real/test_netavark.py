@@ -339,6 +339,56 @@ def test_a_port_that_the_caller_holds_is_ours(
     assert ("is not free" in done.stdout) != is_ours
 
 
+_KEEPING = """
+import os, signal, socket, sys
+bound = socket.create_server(("0.0.0.0", 8080))
+os.setuid(int(sys.argv[1]))
+print(flush=True)
+signal.pause()
+"""
+_BESIDE_IT = """
+exec 3<&0
+coproc env PYTHONHOME="$1" "${@:4}"
+read -r -u "${COPROC[0]}"
+"$2" setup "$3" <&3
+status=$?
+kill "$COPROC_PID"
+exit $status
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "user", "is_ours"),
+    [
+        ("conmon", ["-c", ID], 0, True),
+        ("conmon", ["-c", "2" * 64], 0, False),
+        ("conmon", ["-c", ID + "0"], 0, False),
+        ("conmon", ["-c", ID], 65534, False),
+        ("podman", ["-c", ID], 0, False),
+        ("sleep", ["conmon", "-c", ID], 0, False),
+    ],
+)
+def test_a_port_that_the_container_s_own_conmon_holds_is_ours(
+    podman: Podman,
+    web: Node,
+    tmp_path: Path,
+    program: str,
+    arguments: list[str],
+    user: int,
+    is_ours: bool,
+) -> None:
+    """It runs, and is connected again: nobody who calls is its conmon."""
+    shutil.copy(os.path.realpath(sys.executable), tmp_path / program)
+    keeper = [str(tmp_path / program), "-c", _KEEPING, str(user), *arguments]
+    request = podman.request(podman.network(**ON_LAB), ports=[port(8080)])
+    done = podman.host.try_run(
+        *("bash", "-c", _BESIDE_IT, "bash", sys.base_prefix, _PLUGIN[0], str(web.path), *keeper),
+        stdin=json.dumps(request),
+    )
+    assert done.returncode == (0 if is_ours else 1), done
+    assert ("is not free" in done.stdout) != is_ours
+
+
 def test_another_bridge_of_that_name_is_refused(podman: Podman, web: Node) -> None:
     network = podman.network(**ON_LAB)
     podman.host.ok("bridge", "init", "lab0", "--address", "10.60.0.1/24")
