@@ -6,7 +6,7 @@ never again for something that is there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as Options
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ from dnet.errors import OtherBridgeError, UsageError
 from dnet.model import find
 from dnet.model.entities import Bridge, Interface, Mapping, Origin
 from dnet.model.state import State
-from dnet.network import attachment, interface
+from dnet.network import attachment, interface, portmapper
 from dnet.network import bridge as bridges
 from dnet.network.attachment import Wiring
 from dnet.values import address, address6, family, names
@@ -206,11 +206,7 @@ def _possible(
     has = [
         mapping for one in _siblings(state, origin) for mapping in attachment.published(state, one)
     ]
-    kept = [
-        spec
-        for spec in specs
-        if not any(spec.fits(one.endpoint, one.container_port) for one in has)
-    ]
+    kept = [one for spec in specs for one in _lacking(home, has, spec)]
     for spec in specs:
         beside = spec._replace(host_ip=None)
         if (
@@ -222,6 +218,18 @@ def _possible(
             kept.remove(spec)
             state.remark(f"{beside} is published on IPv4 alone: {name} has no IPv6")
     return kept
+
+
+def _lacking(home: Bridge, has: Sequence[Mapping], spec: PublishSpec) -> Iterator[PublishSpec]:
+    """What of a wish none of these mappings is.
+
+    A port that is published in IPv4 alone lacks IPv6, if the bridge has that.
+    """
+    there = next((one for one in has if spec.fits(one.endpoint, one.container_port)), None)
+    if there is None:
+        yield spec
+    elif spec.host_ip is None and home.address6 and not portmapper.beside(there, has):
+        yield spec._replace(host_ip=home.binding_ip6)
 
 
 def _asks_for(specs: Sequence[PublishSpec], port: PublishSpec) -> bool:

@@ -261,6 +261,25 @@ def test_the_ports_of_a_container_on_two_networks(podman: Podman, web: Node) -> 
     assert podman.host.keys("bridge", "list") == []
 
 
+def test_a_network_of_both_families_has_what_another_one_cannot(podman: Podman, web: Node) -> None:
+    ports = [port(8080)]
+    one = podman.request(podman.network("one"), ports=ports)
+    two = podman.request(podman.network("two", ipv6_enabled=True), ports=ports, ifname="eth1")
+    place = str(web.path)
+    for request in (one, two, one, two):
+        podman.setup(request, place)
+        has = podman.host.keys("map", "list")
+    assert has == ["0.0.0.0:8080/tcp", "[::]:8080/tcp"]
+    podman.teardown(one, place)
+    assert sorted(podman.host.keys("map", "list")) == has
+    web.listen("tcp", 80, "web", "::")
+    podman.host.reaches("web", "tcp", "::1", 8080)
+    podman.setup(one, place)
+    podman.teardown(two, place)
+    assert podman.host.keys("map", "list") == ["0.0.0.0:8080/tcp"]
+    podman.host.quiet("check")
+
+
 def test_taken_down_what_is_gone(podman: Podman, web: Node) -> None:
     request = podman.request(podman.network(**ON_LAB))
     podman.teardown(request, "/run/netns/never")
