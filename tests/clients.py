@@ -1,25 +1,39 @@
-"""Real container runtimes on a host of a test: podman, and containerd's ctr.
+"""Real container runtimes on a host of a test: podman, buildah, and containerd's ctr.
 
 They run in the host's network namespace, with mounts and processes of their own, so that nothing of
-the machine's own containers is seen or touched. One shell script is one such session.
+the machine's own containers is seen or touched. One shell script is one such session. podman 5
+runs in a folder with Debian 13, where dnet is laid out as in the package.
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.host import Host
 
+PODMAN5 = "podman5"
+"""Stands for the podman of Debian 13 among the names of programs."""
+_NEWER = Path(os.environ.get("DNET_RUNTIMES") or "/var/cache/dnet-runtimes") / "trixie"
+_CHECKOUT = Path(__file__).parents[1]
 # Commands of busybox that the containers, and the checks in them, are made of.
 _APPLETS = ("sh", "sleep", "httpd", "ip")
-_ENTER = r"""
+_ALONE = (
+    *("unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc"),
+)
+_ANSWER = """
+answer() { curl -s --noproxy '*' --retry 30 --retry-delay 1 --retry-connrefused --max-time 5 "$1"; }
+"""
+_ENTER = rf"""
 set -e
 mount -t tmpfs tmpfs /run; mkdir -p /run/netns /run/lock
-for folder in /var/lib/{cni,containers,containerd} /etc/{cni,containers} /opt/cni; do
+for folder in /var/lib/{{cni,containers,containerd}} /etc/{{cni,containers}} /opt/cni; do
   mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"
 done
 mkdir -p /etc/cni/net.d /opt/cni/bin
@@ -27,8 +41,8 @@ mkdir /run/cgroup; mount --rbind /sys/fs/cgroup /run/cgroup; mount -t sysfs sysf
 if [ "$CGROUPS" = own ]; then mount --rbind /run/cgroup /sys/fs/cgroup
 else mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
 cd "$LAB"
-answer() { curl -s --noproxy '*' --retry 30 --retry-delay 1 --retry-connrefused --max-time 5 "$1"; }
-dnet() { "$DNET" --state-dir "$STATE" "$@"; }
+{_ANSWER}
+dnet() {{ "$DNET" --state-dir "$STATE" "$@"; }}
 """
 _STORAGE = r"""
 cat >/etc/containers/storage.conf <<END
@@ -68,6 +82,15 @@ podman import -q rootfs.tar lab:1 2>/dev/null
 set +e
 """
 """Shell code with which podman is alone in a mount namespace, with an image `lab:1`."""
+NEWER = rf"""
+set -e
+{_STORAGE}
+printf '%s\n' '[engine]' 'runtime="crun"' 'cgroup_manager="cgroupfs"' 'events_logger="file"' \
+  '[containers]' 'cgroups="disabled"' 'default_sysctls=[]' >/etc/containers/containers.conf
+podman import -q rootfs.tar lab:1 >/dev/null
+set +e
+"""
+"""The same for podman 5, inside of its folder."""
 _CONTAINERD = r"""
 cat >/run/containerd.toml <<END
 version = 2
@@ -84,9 +107,14 @@ for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
 """
 
 
+def is_here(program: str) -> bool:
+    """Whether a program can be run on this machine."""
+    return _NEWER.is_dir() if program == PODMAN5 else shutil.which(program) is not None
+
+
 def need(*programs: str) -> None:
     """Skip a test where a program is not here."""
-    missing = [name for name in programs if shutil.which(name) is None]
+    missing = [name for name in programs if not is_here(name)]
     if missing:
         pytest.skip(f"scripts/setup --runtimes installs: {' '.join(missing)}")
 
@@ -104,6 +132,24 @@ def make_image(folder: Path, text: str = "hello") -> None:
     subprocess.run(["tar", "-C", root, "-cf", folder / "rootfs.tar", "."], check=True)
 
 
+def newer_world(folder: Path) -> str:
+    """Shell code that runs what follows it by `bash -c` in a Debian 13 with podman 5 and dnet."""
+    root = "/mnt/root"
+    return f"""
+set -e
+mount -t tmpfs tmpfs /mnt; mkdir {root} /mnt/upper /mnt/work
+mount -t overlay -o lowerdir={_NEWER},upperdir=/mnt/upper,workdir=/mnt/work overlay {root}
+mount -t proc proc {root}/proc; mount --rbind /dev {root}/dev; mount -t sysfs sysfs {root}/sys
+mount -t cgroup2 cgroup2 {root}/sys/fs/cgroup; mount -t tmpfs tmpfs {root}/run
+mkdir -p {root}/usr/share/dnet/dnet {root}/run/netns {root}{folder}
+mount --bind {_CHECKOUT}/dnet {root}/usr/share/dnet/dnet
+mount --bind {folder} {root}{folder}
+(cd {_CHECKOUT} && {sys.executable} debian/launchers {root})
+rm -r {root}/usr/lib/netavark {root}/usr/lib/cni
+[ ! -e "$HOME/.curlrc" ] || cp "$HOME/.curlrc" {root}/root/
+exec chroot {root} env -i HOME=/root PATH=/usr/sbin:/usr/bin bash -c """
+
+
 def _session(host: Host, folder: Path, script: str, **env: str) -> str:
     """What a script prints, in which every command has to succeed."""
     make_image(folder)
@@ -111,8 +157,7 @@ def _session(host: Host, folder: Path, script: str, **env: str) -> str:
     host.ok("plugin", "install", "--cni", str(plugins), "--force")
     program = host.run("which", "dnet").strip()
     done = host.try_run(
-        *("unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"),
-        *("--mount-proc", "bash", "-c", _ENTER + script),
+        *(*_ALONE, "bash", "-c", _ENTER + script),
         env={
             "LAB": str(folder),
             "PLUGINS": str(plugins),
@@ -122,13 +167,27 @@ def _session(host: Host, folder: Path, script: str, **env: str) -> str:
             **env,
         },
     )
-    assert done.returncode == 0, done
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
 def podman(host: Host, folder: Path, script: str) -> str:
     """The same with podman, whose image `lab:1` has a web server."""
     return _session(host, folder, _PODMAN + script)
+
+
+def podman5(host: Host, folder: Path, script: str) -> str:
+    """The same with podman 5, whose network driver is dnet; the store is in its usual place."""
+    make_image(folder)
+    code = f"cd {folder}\n{NEWER}set -e\n{_ANSWER}{script}"
+    done = host.try_run(*_ALONE, "sh", "-c", newer_world(folder) + shlex.quote(code))
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def buildah(host: Host, folder: Path, script: str) -> str:
+    """The same with buildah."""
+    return _session(host, folder, _PODMAN + script, CGROUPS="own")
 
 
 def containerd(host: Host, folder: Path, script: str) -> str:

@@ -8,14 +8,13 @@ comment of it.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 from dnet.store.lock import held
-from tests import session
+from tests import clients, session
 from tests.host import Host
 
 _BLOCK = re.compile(r"^```(console|bash|python)\b([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -47,10 +46,12 @@ def sections(text: str) -> dict[str, list[Block]]:
 def missing(told: Sequence[Block]) -> list[str]:
     """The programs that blocks need and that are not here."""
     needs = dict.fromkeys(name for block in told for name in block.needs)
-    return [name for name in needs if shutil.which(name) is None]
+    return [name for name in needs if not clients.is_here(name)]
 
 
-def play(host: Host, told: Sequence[Block], folder: Path, before: str = "") -> tuple[str, str]:
+def play(
+    host: Host, told: Sequence[Block], folder: Path, before: str = "", world: str = session.WORLD
+) -> tuple[str, str]:
     """Type sessions in, in one shell: what they show, and what came.
 
     `before` is shell code that stands ahead of them, unseen. Without those that need a program
@@ -66,7 +67,7 @@ def play(host: Host, told: Sequence[Block], folder: Path, before: str = "") -> t
             # A container of runc has its name in the cgroups of the whole machine.
             alone.enter_context(held("/run/dnet-tests-runc.lock", 300))
         code = [f"{{ {before}\n}} >/dev/null\n"] if before else []
-        came = session.play(host, folder, [*code, *map(session.type_in, shown)])
+        came = session.play(host, folder, [*code, *map(session.type_in, shown)], world)
     return "".join(shown), "".join(came)
 
 

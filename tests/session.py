@@ -12,7 +12,7 @@ from tests.host import Host
 # Names of namespaces and of runc's containers are nobody else's either, nor is a store in its
 # usual place: whatever a session starts may have lost the variable that says where its own one is.
 # Nobody has mounted the cgroups, which runc needs, of a system that did not boot: of a chroot.
-_WORLD = (
+WORLD = (
     "mkdir -p /run/runc && for own in /run/netns /run/runc /var/lib; do "
     "mount -t tmpfs tmpfs $own || exit; done; mountpoint -q /sys/fs/cgroup || "
     "mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit; exec bash -c "
@@ -42,13 +42,16 @@ def type_in(session: str) -> str:
     return "".join(map(typed, commands(session)))
 
 
-def play(host: Host, folder: Path, sessions: Iterable[str]) -> list[str]:
-    """What each of several pieces of shell code prints, on either stream, in one shell."""
+def play(host: Host, folder: Path, sessions: Iterable[str], world: str = WORLD) -> list[str]:
+    """What each of several pieces of shell code prints, on either stream, in one shell.
+
+    `world` is shell code that runs what follows it.
+    """
     ended = f"printf '{_END}'\n"
     code = f"cd {folder} && exec 2>&1\n{ended.join((*sessions, ''))}"
     # With a process namespace of its own, no server that a session starts outlives it.
     alone = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-    done = host.try_run(*alone, "sh", "-c", _WORLD + shlex.quote(code))
+    done = host.try_run(*alone, "sh", "-c", world + shlex.quote(code))
     *printed, _ = (done.stdout or _END).split(_END)
     assert not done.stderr, done.stderr
     return printed

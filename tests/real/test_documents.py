@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import clients, documents
+from tests import clients, documents, session
 from tests.lab import Lab
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -49,9 +49,12 @@ def test_a_runtime_shows_what_comes(lab: Lab, tmp_path: Path, title: str) -> Non
     told = RUNTIMES[title]
     clients.need(*dict.fromkeys(name for block in told for name in block.needs))
     clients.make_image(tmp_path, "Hello from podman")
-    before = clients.WORLD if any("podman" in block.needs for block in told) else ""
+    needs = {name for block in told for name in block.needs}
+    before, world = clients.WORLD if "podman" in needs else "", session.WORLD
+    if clients.PODMAN5 in needs:
+        before, world = clients.NEWER, clients.newer_world(tmp_path)
     host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
-    shown, came = documents.play(host, told, tmp_path, before)
+    shown, came = documents.play(host, told, tmp_path, before, world)
     assert came == shown
 
 
