@@ -92,7 +92,8 @@ set +e
 """
 """The same for podman 5, inside of its folder."""
 _CONTAINERD = r"""
-cat >/run/containerd.toml <<END
+mkdir -p /run/containerd
+cat >/run/containerd/config.toml <<END
 version = 2
 root = "/var/lib/containerd"
 state = "/run/containerd"
@@ -101,10 +102,18 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.b
 [grpc]
 address = "/run/containerd/containerd.sock"
 END
-ln -s "$PLUGINS"/* /opt/cni/bin/
-containerd -c /run/containerd.toml >/run/containerd.log 2>&1 &
+containerd -c /run/containerd/config.toml >/run/containerd/log 2>&1 &
 for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
 """
+CONTAINERD_WORLD = rf"""
+set -e
+for folder in /etc/cni /opt /run/containerd; do
+  mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"
+done
+{_CONTAINERD}
+set +e
+"""
+"""Shell code with which containerd runs in a mount namespace of its own."""
 
 
 def is_here(program: str) -> bool:
@@ -192,4 +201,5 @@ def buildah(host: Host, folder: Path, script: str) -> str:
 
 def containerd(host: Host, folder: Path, script: str) -> str:
     """The same with containerd running."""
-    return _session(host, folder, _CONTAINERD + script, CGROUPS="own")
+    plugins = 'ln -s "$PLUGINS"/* /opt/cni/bin/\n'
+    return _session(host, folder, _CONTAINERD + plugins + script, CGROUPS="own")

@@ -40,6 +40,11 @@ def test_what_is_told_from_beginning_to_end(lab: Lab, tmp_path: Path, name: str)
     assert came == shown
 
 
+_BEFORE = {
+    "podman": clients.WORLD,
+    clients.PODMAN5: clients.NEWER,
+    "containerd": clients.CONTAINERD_WORLD,
+}
 RUNTIMES = documents.sections((DOCS / "runtimes.md").read_text())
 
 
@@ -48,11 +53,11 @@ RUNTIMES = documents.sections((DOCS / "runtimes.md").read_text())
 def test_a_runtime_shows_what_comes(lab: Lab, tmp_path: Path, title: str) -> None:
     told = RUNTIMES[title]
     clients.need(*dict.fromkeys(name for block in told for name in block.needs))
-    clients.make_image(tmp_path, "Hello from podman")
     needs = {name for block in told for name in block.needs}
-    before, world = clients.WORLD if "podman" in needs else "", session.WORLD
-    if clients.PODMAN5 in needs:
-        before, world = clients.NEWER, clients.newer_world(tmp_path)
+    runtime = next((name for name in _BEFORE if name in needs), "")
+    clients.make_image(tmp_path, f"Hello from {runtime.rstrip('5')}")
+    before = _BEFORE.get(runtime, "")
+    world = clients.newer_world(tmp_path) if runtime == clients.PODMAN5 else session.WORLD
     host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
     shown, came = documents.play(host, told, tmp_path, before, world)
     assert came == shown
