@@ -114,6 +114,27 @@ done
 set +e
 """
 """Shell code with which containerd runs in a mount namespace of its own."""
+SYSTEMD_WORLD = r"""
+set -e
+for folder in /etc/systemd/system /run/systemd /srv /usr/local/bin; do
+  mkdir -p "$folder"
+  [ "$folder" != /usr/local/bin ] || dnet=$(command -v dnet)
+  mount -t tmpfs tmpfs "$folder"
+done
+ln -s "$dnet" /usr/local/bin/dnet
+mkdir /run/systemd/system
+ln -s /etc/systemd/system /run/systemd/user
+export XDG_RUNTIME_DIR=/run
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+cgroup=/sys/fs/cgroup/dnet-test.$(readlink /proc/self/ns/pid | tr -dc 0-9)
+mkdir "$cgroup"
+systemctl() { command systemctl --user "$@"; }
+trap 'systemctl exit; wait; find "$cgroup" -depth -type d -exec rmdir {} +' EXIT
+sh -c 'echo $$ >"$0/cgroup.procs" && exec /lib/systemd/systemd --user' "$cgroup" &
+until systemctl is-system-running >/dev/null 2>&1; do sleep 0.1; done
+set +e
+"""
+"""Shell code with which a systemd runs in a mount namespace: root's own one as a user."""
 
 
 def is_here(program: str) -> bool:

@@ -44,6 +44,7 @@ _BEFORE = {
     "podman": clients.WORLD,
     clients.PODMAN5: clients.NEWER,
     "containerd": clients.CONTAINERD_WORLD,
+    "systemctl": clients.SYSTEMD_WORLD,
 }
 RUNTIMES = documents.sections((DOCS / "runtimes.md").read_text())
 
