@@ -74,12 +74,15 @@ class Kernel(Parts):
         return self.firewall(state.firewall).shape(state)
 
     def former_scope(self, state: State) -> Scope:
-        """What may be left of the firewall that a state was moved over from."""
+        """What may be left of the firewall that a state was moved over from.
+
+        Nothing that could be taken away where its programs are gone.
+        """
         name = state.former_firewall
-        if name is None:
+        if name is None or not self.rules(name).is_there:
             return EMPTY_SCOPE
         firewall = self.firewall(name)
-        traces = firewall.shape(state).traces | firewall.own(FAMILIES)
+        traces = firewall.shape(state).traces | firewall.own(self.rules(name).families)
         return Scope(traces=frozenset(Trace(name, one) for one in traces))
 
     def icc_by(self, state: State) -> str:

@@ -19,6 +19,7 @@ from tests.host import Host, read_refusal
 from tests.lab import Lab
 from tests.node import Node
 
+INIT0 = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
 WEB, FAR = "172.17.0.2", "172.18.0.2"
 SECONDS, RATE = 3, 200
 RANGES = "9000-9009:9000-9009", "8000-8009:9100-9109"
@@ -236,6 +237,64 @@ def test_what_is_not_there_cannot_be_used(machine: Lab) -> None:
     assert refusal.message == "neither iptables nor nft is there"
     assert refusal.hint == "apt-get install iptables, or: apt-get install nftables"
     assert host.everything() == before
+
+
+PROGRAMS = {
+    "iptables": " ".join(
+        f"{name}{what}"
+        for name in ("iptables", "ip6tables")
+        for what in ("", "-save", "-restore", "-nft", "-legacy")
+    ),
+    "nftables": "nft",
+}
+
+
+@pytest.mark.parametrize("there", OTHER)
+def test_of_what_was_moved_from_no_program_is_needed(machine: Lab, there: str) -> None:
+    host = machine.host()
+    host.ok(*INIT0, "--firewall", there)
+    host.ok("interface", "allocate", "web")
+    host.ok("firewall", "use", OTHER[there])
+    for line in ("map add web 8080:80", "check", "restore", "bridge remove dnet0 --force"):
+        done = host.without(PROGRAMS[there], line)
+        assert (done.returncode, done.stderr) == (0, ""), done
+    host.ok(*INIT0)
+    done = host.without(PROGRAMS[there], "reset --yes")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "dnet" not in host.run("nft list ruleset; iptables-save").lower()
+
+
+@pytest.mark.parametrize("there", OTHER)
+def test_of_what_is_moved_from_the_program_is_needed(machine: Lab, there: str) -> None:
+    """Nothing else takes its rules away."""
+    host = machine.host()
+    host.ok(*INIT0, "--firewall", there)
+    host.ok("interface", "allocate", "web")
+    host.ok("map", "add", "web", "8080:80")
+    before = host.everything()
+    refusal = read_refusal(host.without(PROGRAMS[there], f"firewall use {OTHER[there]}"))
+    assert refusal.status == STATUS["kernel"]
+    assert refusal.hint == f"apt-get install {there}"
+    assert host.everything() == before
+
+
+def test_what_has_ipv4_alone_asks_no_ip6tables(machine: Lab, tmp_path: Path) -> None:
+    """Whose start loads modules, and fails on a kernel without IPv6; wherever the rules move."""
+    host, told = machine.host(), tmp_path / "told"
+    for name in ("ip6tables", "ip6tables-save", "ip6tables-restore"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho $0 $* >> {told}\nexit 3\n")
+        (tmp_path / name).chmod(0o755)
+    host.env["PATH"] = f"{tmp_path}:{host.env['PATH']}"
+    host.ok(*INIT0, "--firewall", "iptables")
+    host.ok("firewall", "use", "nftables")
+    host.ok("bridge", "remove", "dnet0")
+    for firewall_of_it in ("nftables", "iptables"):
+        host.ok(*INIT0, "--firewall", firewall_of_it)
+        host.ok("restore")
+        host.ok("firewall", "use", OTHER[firewall_of_it])
+        host.quiet("check")
+        host.ok("reset", "--yes")
+    assert not told.exists(), told.read_text()
 
 
 def test_another_one_than_the_two_is_no_firewall(machine: Lab) -> None:

@@ -160,11 +160,13 @@ def test_a_sibling_s_router_advertisement_is_not_heard(every: Lab) -> None:
 def test_the_first_packet_of_a_link_comes_at_once(nftables: Lab) -> None:
     """The kernel's own delay before it answers for another is up to 0.8 s."""
     town = a_town(nftables, "--no-icc")
-    for _ in range(5):
+    seconds = []
+    for _ in range(7):
         town.db.run("ip -6 neigh flush dev eth0")
         begin = time.monotonic()
         town.db.reaches("web", "udp", WEB, 82)
-        assert time.monotonic() - begin < 0.2
+        seconds.append(time.monotonic() - begin)
+    assert sorted(seconds)[3] < 0.1, seconds
 
 
 def test_the_host_sends_no_sibling_the_short_way(nftables: Lab) -> None:
@@ -185,6 +187,29 @@ def test_the_host_sends_no_sibling_the_short_way(nftables: Lab) -> None:
     town.host.run("nft", "flush chain inet dnet redirects")
     ask(25)
     assert redirected() > 0
+
+
+def test_a_link_lasts(nftables: Lab) -> None:
+    """Longer than neighbours are known for, here a second in place of half a minute."""
+    town = a_town(nftables, "--no-icc")
+    for node, device in ((town.db, "eth0"), (town.web, "eth0"), (town.host, "dnet0")):
+        neighbours = f"net/ipv6/neigh/{device}"
+        node.sysctl(f"{neighbours}/base_reachable_time_ms", 200)
+        node.sysctl(f"{neighbours}/retrans_time_ms", 100)
+        node.sysctl(f"{neighbours}/delay_first_probe_time", 1)
+    held = town.db.open("udp", WEB, 82)  # For a connection of tcp each answer tells as much.
+
+    def probed() -> int:
+        return int(town.db.run("grep Icmp6OutNeighborSolicits /proc/net/snmp6").split()[1])
+
+    first = probed()
+    deadline = time.monotonic() + 30
+    while probed() < first + 3 and time.monotonic() < deadline:
+        assert str(held.say()).startswith("web")
+        time.sleep(0.1)
+    assert probed() >= first + 3
+    for proto in PROTOS:
+        town.db.reaches("web", proto, WEB, 82)
 
 
 def test_proxy_neighbours_follow_links_and_are_mended(nftables: Lab) -> None:
