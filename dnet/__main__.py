@@ -7,7 +7,8 @@ import gc
 import os
 import sys
 from contextlib import suppress
-from typing import NoReturn
+
+from dnet.typing import NoReturn
 
 
 def main() -> NoReturn:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator, Sequence
-from typing import Self
+
+from dnet.typing import Self
 
 Suggest = Callable[[], Sequence[str]]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from dnet.errors import UsageError
+from dnet.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     _Choice = click.Choice[str]

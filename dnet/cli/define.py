@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from dnet import STATE_DIR
+from dnet.typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from dnet.cli.session import Session

@@ -6,10 +6,10 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
 
 from dnet import __version__
 from dnet.errors import DnetError, interrupted
+from dnet.typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from dnet.cli.session import Request, Session

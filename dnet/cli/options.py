@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from dnet.cli import define
 from dnet.cli.define import Checked, Choice, F
 from dnet.errors import UsageError
 from dnet.model.entities import MTUS
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address, endpoint, names, origins
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from dnet.cli.define import Checked, Choice, Command, Group, Note, Parameter, top
 from dnet.errors import UsageError
+from dnet.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dnet.cli.session import Request, Session

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from dnet import STATE_DIR
 from dnet.cli.output.document import NOTHING, Document, column
 from dnet.errors import DnetError, NotFoundError, UsageError, on_one_line
+from dnet.typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from dnet.model.state import Change, State

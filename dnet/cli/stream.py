@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
-from typing import TypeVar
 
 from dnet.cli.output.document import Column, Document, Item
 from dnet.cli.output.render import MOST_DRAWN, aligned, as_json, lines, rows, table, widths
 from dnet.errors import UsageError
+from dnet.typing import TypeVar
 
 T = TypeVar("T")
 

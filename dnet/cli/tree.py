@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.core import ParameterSource
@@ -15,6 +14,7 @@ from click.core import ParameterSource
 from dnet import __version__
 from dnet.cli import define
 from dnet.errors import UsageError
+from dnet.typing import TYPE_CHECKING, Any, NoReturn
 
 _NAMES: dict[ParameterSource | None, str] = {
     ParameterSource.COMMANDLINE: define.STATE_DIR_OPTION,

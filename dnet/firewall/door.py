@@ -8,8 +8,8 @@ that only the two of them understand.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from dnet.typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from dnet.values.family import V4, V6, Families, Family
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ without the packet itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
 
 from dnet.firewall.packet import Device, Packet, any_of, port_span, span, within
 from dnet.firewall.verdict import (
@@ -24,6 +23,7 @@ from dnet.firewall.verdict import (
     Action,
     opposite,
 )
+from dnet.typing import Any
 from dnet.values.family import V4, V6
 
 Statement = Any

@@ -6,11 +6,11 @@ And which of them have to get through for bridges to work.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from dnet.firewall.verdict import NO, SOME, UNKNOWN, YES
 from dnet.model.entities import Bridge
 from dnet.model.state import State
+from dnet.typing import NamedTuple
 from dnet.values import family
 from dnet.values.address import is_loopback, to_int
 from dnet.values.endpoint import host_ip_of

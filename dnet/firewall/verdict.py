@@ -7,7 +7,8 @@ can match it or not, or match some of what it describes, or nobody can tell.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, NamedTuple, TypeVar
+
+from dnet.typing import Generic, NamedTuple, TypeVar
 
 NO, SOME, UNKNOWN, YES = range(4)
 """How a rule meets a description. The least of several is that of all of them together: one that

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from typing import NamedTuple
 
 from dnet.host import openfiles
 from dnet.host.system import read_file
+from dnet.typing import NamedTuple
 
 _SOCKET = "socket:["
 _GONE = " (deleted)"  # proc_pid_exe(5)

@@ -146,5 +146,5 @@ def _ipv6_setting(name: str, setting: str) -> str:
 
 
 def _write(path: str, value: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
+    with open(path, "w", encoding="utf-8") as file:
         file.write(value)

@@ -11,10 +11,10 @@ import errno
 import struct
 import sys
 from collections.abc import Container, Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from dnet.host import nlsocket
 from dnet.network.facts import Route
+from dnet.typing import NamedTuple
 from dnet.values import address
 from dnet.values.family import V4, V6, Family
 from dnet.values.family import of as family_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
 from dnet.errors import DnetError, PermissionDeniedError
 from dnet.firewall.door import Trace
@@ -16,6 +15,7 @@ from dnet.plan import settings
 from dnet.plan.scope import EMPTY_SCOPE, Scope
 from dnet.plan.siblings import BR_NETFILTER
 from dnet.plan.steps import Plan, PortSteps, SettingStep, Step, Zone
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address, family
 from dnet.values.family import FAMILIES, WILDCARDS
 

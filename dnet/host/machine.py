@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from dnet.host import system
 from dnet.model.entities import FIREWALLS, MTUS, NFTABLES
+from dnet.typing import TYPE_CHECKING, Any
 from dnet.values import family
 from dnet.values.family import V6, Family
 

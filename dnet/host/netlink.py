@@ -6,7 +6,6 @@ import errno
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, KernelError, out_of_files
 from dnet.host import privilege, rtnl, system
@@ -36,6 +35,7 @@ from dnet.plan.devicesteps import (
     SetMtuInside,
     WayStep,
 )
+from dnet.typing import TYPE_CHECKING
 from dnet.values import family
 from dnet.values.family import V6
 

@@ -12,7 +12,8 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Self
+
+from dnet.typing import Self
 
 ROUTE, SOCK_DIAG, NETFILTER = 0, 4, 12  # NETLINK_ROUTE, …, include/uapi/linux/netlink.h
 CREATE, EXCLUSIVE, REPLACE = 0x400, 0x200, 0x100  # NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE

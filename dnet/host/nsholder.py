@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from time import monotonic
-from typing import NamedTuple
 
 from dnet.errors import DnetError
 from dnet.host import netns, openfiles
 from dnet.host.system import read_file
+from dnet.typing import NamedTuple
 
 # For a host with tens of thousands of processes; as a rule it takes milliseconds.
 _SECONDS = 10.0

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from dnet.firewall import traffic
 from dnet.host import routes
@@ -17,6 +16,7 @@ from dnet.network import ipallocator
 from dnet.plan import settings, siblings
 from dnet.plan.devicesteps import SetIsolated
 from dnet.plan.steps import SettingStep
+from dnet.typing import TYPE_CHECKING
 from dnet.values.family import FAMILIES, V4, V6, Family
 from dnet.values.names import for_shell as word
 from dnet.values.veth import veth_name

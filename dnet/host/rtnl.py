@@ -12,10 +12,10 @@ import os
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
 
 from dnet.host import nlsocket
 from dnet.host.nlsocket import CREATE, EXCLUSIVE, REPLACE, attribute, attributes
+from dnet.typing import NamedTuple, TypeVar
 from dnet.values import address, family
 from dnet.values.family import V4, V6, Family
 

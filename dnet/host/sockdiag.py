@@ -10,10 +10,10 @@ from __future__ import annotations
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import struct
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from dnet.errors import out_of_files
 from dnet.host import nlsocket
+from dnet.typing import NamedTuple
 from dnet.values.family import FAMILIES, Family
 
 _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY, include/uapi/linux/sock_diag.h

@@ -12,11 +12,11 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
 from dnet.errors import out_of_files
 from dnet.host import sockdiag
 from dnet.host.system import read_file
+from dnet.typing import NamedTuple
 from dnet.values import family
 from dnet.values.address import bracketed
 from dnet.values.family import FAMILIES, V4, V6, WILDCARDS, Family

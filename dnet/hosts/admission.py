@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import NamedTuple
 
 from dnet.errors import ConflictError
 from dnet.hosts import pools
 from dnet.hosts.pools import Obstacle
 from dnet.hosts.record import PEER, HostRecord, Pool, Roster
+from dnet.typing import NamedTuple
 
 
 class Here(NamedTuple):

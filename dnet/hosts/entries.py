@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from dnet.errors import ConflictError, NotFoundError, StoreUnreachableError, UsageError
 from dnet.hosts import fields, pools
 from dnet.hosts.record import LEFT, PEER, REMOVED, Claim, HostRecord, Pool, Roster, Standing
+from dnet.typing import NamedTuple
 from dnet.values.names import quoted
 
 POOL, HOSTS, BLOCKS = "pool", "hosts/", "blocks/"

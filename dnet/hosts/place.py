@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from dnet.errors import UsageError
+from dnet.typing import NamedTuple
 from dnet.values import address, names
 from dnet.values.names import quoted
 

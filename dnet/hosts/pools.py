@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, islice, takewhile
-from typing import NamedTuple
 
 from dnet.errors import ConflictError, ExhaustedError, UsageError
 from dnet.hosts import fields
 from dnet.hosts.record import LEFT, REMOVED, HostRecord, Pool, Wanted
+from dnet.typing import NamedTuple
 from dnet.values import address
 from dnet.values.family import V4
 

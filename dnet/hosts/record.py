@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, Protocol
+
+from dnet.typing import Literal, NamedTuple, Protocol
 
 Transport = Literal["vxlan", "route"]
 Standing = Literal["peer", "left", "removed"]

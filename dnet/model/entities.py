@@ -6,8 +6,7 @@ derived or at its default is left out, and `from_row` takes it back.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
-
+from dnet.typing import Any, NamedTuple, Self
 from dnet.values import address, names
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import V4, V6, Family

@@ -8,9 +8,9 @@ without what is new stay as they were, and older versions go on with them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
+from dnet.typing import Any
 from dnet.values import names
 
 # What came after the first version, with the number that a reader has to know for it: a field of

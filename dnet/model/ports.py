@@ -7,10 +7,10 @@ one on :: and one on an address of IPv6.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Any, NamedTuple
 
 from dnet.model.state import State
 from dnet.model.table import Index, Raw, Table
+from dnet.typing import Any, NamedTuple
 from dnet.values import family, names
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import V6

@@ -8,7 +8,6 @@ refused can be taken back.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
 
 from dnet.model import fields
 from dnet.model.entities import (
@@ -22,6 +21,7 @@ from dnet.model.entities import (
     Reservation,
 )
 from dnet.model.table import ABSENT, Index, Raw, Table
+from dnet.typing import Any, TypeVar
 from dnet.values import address, family
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import V4, V6, Family

@@ -8,7 +8,8 @@ changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, KeysView
-from typing import Any, Generic, Protocol, TypeVar
+
+from dnet.typing import Any, Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 Raw = dict[str, Any]

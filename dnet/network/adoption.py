@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, UsageError
 from dnet.model.entities import Bridge
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address
 from dnet.values.names import for_shell
 

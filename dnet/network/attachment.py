@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.model import find
 from dnet.model.entities import Interface, Mapping
 from dnet.model.state import State
 from dnet.network import bridgeports, interface, ipallocator, link, portmapper
+from dnet.typing import TYPE_CHECKING, NamedTuple, NoReturn
 from dnet.values import address, names, nearby
 from dnet.values.endpoint import PublishSpec
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping as Options
 from collections.abc import Sequence
 from itertools import product
-from typing import TYPE_CHECKING, Any
 
 from dnet.errors import ConflictError, UsageError
 from dnet.model import find
 from dnet.model.entities import DEFAULT_BRIDGE, IPTABLES, NFTABLES, Bridge
 from dnet.model.state import State
 from dnet.network import adoption, firewalls, interface, ipallocator, portmapper, subnets
+from dnet.typing import TYPE_CHECKING, Any
 from dnet.values import address
 from dnet.values.family import FAMILIES, V4, V6, Family
 from dnet.values.names import for_shell

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from dnet.errors import ExhaustedError
 from dnet.model.state import State
 from dnet.model.table import Raw
+from dnet.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts

@@ -7,7 +7,8 @@ the machine is like, and nothing is read that a decision does not need.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from dnet.typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from dnet.errors import DnetError

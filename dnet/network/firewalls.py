@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dnet.errors import ConflictError, KernelError
 from dnet.model.entities import IPTABLES, NFTABLES
 from dnet.model.state import State
+from dnet.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts

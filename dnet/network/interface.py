@@ -6,13 +6,13 @@ An interface is an address on a bridge under an id, with all that hangs on it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError
 from dnet.model import find
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import State
 from dnet.network import ipallocator, link, portmapper
+from dnet.typing import TYPE_CHECKING
 from dnet.values import names
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from dnet.errors import AddressInUseError, ConflictError, ExhaustedError, NotFoundError, UsageError
 from dnet.model import find
 from dnet.model.entities import REUSE, Bridge, Subnet
 from dnet.model.state import State
 from dnet.model.table import Table
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address, family
 from dnet.values.family import V4, V6, Family
 from dnet.values.names import for_shell

@@ -6,13 +6,13 @@ Loaded where a bridge has IPv6, or is to have it, alone.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
 
 from dnet.errors import ConflictError, ExhaustedError, KernelError, UsageError
 from dnet.model import find
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.network import adoption, ipallocator, subnets
+from dnet.typing import TYPE_CHECKING, Any
 from dnet.values import address6, family
 from dnet.values.family import V6
 from dnet.values.names import for_shell

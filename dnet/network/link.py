@@ -6,16 +6,15 @@ the child's ports at 127.0.0.1.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, NotFoundError, PortInUseError, UsageError
 from dnet.model import find
 from dnet.model.entities import Interface, Link
 from dnet.model.state import State
 from dnet.network import portallocator
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address, family, names, nearby
 from dnet.values.family import V6
 
@@ -172,7 +171,7 @@ def _described(link: Link) -> str:
 
 def prefix(alias: str) -> str:
     """How the variables of an alias begin: as the shell lets a name begin, with no digit."""
-    name = re.sub(r"[^A-Z0-9]", "_", alias.upper())
+    name = "".join(one if one.isascii() and one.isalnum() else "_" for one in alias.upper())
     return f"_{name}" if names.is_number(name[0]) else name
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING
 
 from dnet.errors import ConflictError, ExhaustedError, NotFoundError, PortInUseError, UsageError
 from dnet.model import find
 from dnet.model.entities import Bridge, Reservation
 from dnet.model.ports import Holder, find_holder, kept_beside, overlapping, taken_on
 from dnet.model.state import State
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address, family, nearby
 from dnet.values.endpoint import Endpoint, EndpointQuery, host_ip_of
 from dnet.values.family import FAMILIES, WILDCARDS, Family

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
 
 from dnet.errors import NotFoundError, UsageError
 from dnet.model import find, ports
 from dnet.model.entities import Bridge, Interface, Mapping
 from dnet.model.state import State
 from dnet.network import portallocator
+from dnet.typing import TYPE_CHECKING, NamedTuple
 from dnet.values import address, family, names, nearby
 from dnet.values.endpoint import Endpoint, EndpointQuery, PublishSpec
 from dnet.values.family import V6

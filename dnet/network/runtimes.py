@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from collections.abc import Mapping as Options
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnet.errors import OtherBridgeError, UsageError
 from dnet.model import find
@@ -17,6 +16,7 @@ from dnet.model.state import State
 from dnet.network import attachment, interface, portmapper
 from dnet.network import bridge as bridges
 from dnet.network.attachment import Wiring
+from dnet.typing import TYPE_CHECKING, Any, NamedTuple
 from dnet.values import address, address6, family, names
 from dnet.values.endpoint import PublishSpec
 from dnet.values.family import V4, V6

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from dnet.errors import ExhaustedError
 from dnet.model.entities import Bridge, Subnet
 from dnet.model.state import State
 from dnet.model.table import ABSENT
 from dnet.network.facts import DEFAULT, LOCAL, MAIN, REFUSING
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address, family
 from dnet.values.family import V4, V6
 

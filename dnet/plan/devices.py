@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from dnet.errors import KernelError
 from dnet.firewall.traffic import filtered
@@ -27,6 +26,7 @@ from dnet.plan.devicesteps import (
     SetMtuInside,
 )
 from dnet.plan.steps import SettingStep
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address, family
 from dnet.values.family import V6, Family
 from dnet.values.names import for_shell as word

@@ -7,8 +7,7 @@ five times as long to load.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
+from dnet.typing import TYPE_CHECKING, NamedTuple
 from dnet.values import family
 from dnet.values.family import V4, V6
 from dnet.values.names import for_shell as word

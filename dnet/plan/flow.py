@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
+from dnet.typing import Final, NamedTuple
 from dnet.values.family import V4, V6, Family
 
 LOCAL: Final = "LOCAL"

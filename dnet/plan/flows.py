@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import product
-from typing import Any
 
 from dnet.firewall.traffic import kept_apart
 from dnet.model.entities import Bridge, Link, Mapping
@@ -16,6 +15,7 @@ from dnet.model.ports import ports
 from dnet.model.state import Change, State
 from dnet.model.table import ABSENT, Table
 from dnet.plan.flow import LOCAL, Flow
+from dnet.typing import Any
 from dnet.values import family
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import FAMILIES, WILDCARDS

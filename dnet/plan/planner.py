@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import count as count_from
-from typing import TYPE_CHECKING
 
 from dnet.errors import KernelError
 from dnet.firewall import traffic
@@ -20,6 +19,7 @@ from dnet.plan import report, settings
 from dnet.plan.scope import Scope, attached
 from dnet.plan.siblings import BR_NETFILTER, Siblings
 from dnet.plan.steps import Plan
+from dnet.typing import TYPE_CHECKING
 from dnet.values.family import FAMILIES, V6, Families
 from dnet.values.veth import veth_name
 

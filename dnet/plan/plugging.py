@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from dnet.errors import DnetError
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import State
 from dnet.plan import devices, settings
 from dnet.plan.steps import Plan, PortSteps
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address
 from dnet.values.family import V4, V6
 from dnet.values.names import for_shell

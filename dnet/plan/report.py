@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator, Sequence
 
 from dnet.firewall.door import Finding
@@ -78,6 +77,8 @@ def _concerns(found: Finding, home: Bridge, interface: Interface) -> bool:
     """Whether it is a rule with an address of an interface, or a chain that its bridge needs."""
     if found.rule is None:
         return found.chain.name == home.chain or found.chain.name in OWN_CHAINS
+    import re
+
     words = re.findall(r"[0-9a-fA-F.:]+", found.rule)
     return any(
         ip in (word, word.rpartition(":")[0]) for word in words for ip in interface.addresses

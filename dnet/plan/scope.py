@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from dnet.firewall.door import Chain, Shape, Trace
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import Change, State
 from dnet.model.table import ABSENT
+from dnet.typing import NamedTuple
 
 
 class Scope(NamedTuple):

@@ -7,11 +7,11 @@ Documentation/networking/ip-sysctl.rst.
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator
-from typing import TYPE_CHECKING
 
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.plan.steps import SettingStep
+from dnet.typing import TYPE_CHECKING
 from dnet.values.family import V4, V6, Families
 
 if TYPE_CHECKING:

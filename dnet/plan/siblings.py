@@ -9,11 +9,11 @@ go together: br_netfilter hands what is translated straight to a port that may n
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 from dnet.firewall.traffic import families, filtered
 from dnet.plan.settings import BRIDGE_CALLS, served
 from dnet.plan.steps import SettingStep
+from dnet.typing import TYPE_CHECKING, NamedTuple
 from dnet.values import address
 from dnet.values.family import FAMILIES, V4, V6, Families, Family
 

@@ -8,14 +8,13 @@ guard of 127.0.0.0/8 before the setting that needs it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from copy import copy
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from dnet.errors import DnetError
 from dnet.firewall.door import UNCHANGED, Change, Finding
 from dnet.model.entities import IPTABLES
 from dnet.plan.flow import Flow
+from dnet.typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
@@ -184,6 +183,8 @@ class Plan:
 
     def without_rules(self) -> Plan:
         """The same plan but for what is done to rules."""
+        from copy import copy
+
         found = copy(self)
         found.rules, found.former = UNCHANGED, []
         return found

@@ -7,7 +7,8 @@ decision depends, each answer is of the moment: a plan is made again after the k
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+
+from dnet.typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from dnet.model.entities import Interface

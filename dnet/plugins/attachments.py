@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+
+from dnet.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dnet.model.entities import Bridge, Interface, Origin, Subnet

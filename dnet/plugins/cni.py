@@ -8,7 +8,6 @@ What is not needed for VERSION is loaded later: runtimes ask for it ahead of eve
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from dnet.errors import (
     DnetError,
@@ -30,6 +29,7 @@ from dnet.plugins.cnierrors import (
     UNKNOWN_CONTAINER,
     ProtocolError,
 )
+from dnet.typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from dnet.plugins.cniconfig import Config

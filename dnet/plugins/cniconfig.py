@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dnet.errors import UsageError
 from dnet.model.entities import DEFAULT_BRIDGE
@@ -17,7 +16,9 @@ from dnet.plugins import networks
 from dnet.plugins.cnierrors import UNSUPPORTED, ProtocolError
 from dnet.plugins.fields import Fields
 from dnet.plugins.networks import Ips, Place
+from dnet.typing import TYPE_CHECKING, Any, NamedTuple
 from dnet.values import address, names
+from dnet.values.jsontext import dumps
 
 if TYPE_CHECKING:
     from dnet.values.endpoint import PublishSpec
@@ -153,9 +154,7 @@ def _ranges(ipam: Fields) -> Iterator[Fields]:
 
 
 def _unsupported(given: Fields, key: str) -> ProtocolError:
-    import json
-
-    value = json.dumps(given.value(key))
+    value = dumps(given.value(key))
     return ProtocolError(UNSUPPORTED, f"{given.named(key)} cannot be {value} here")
 
 

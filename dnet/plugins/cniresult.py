@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from dnet.errors import DnetError
 from dnet.host import system
 from dnet.plugins import attachments
 from dnet.transaction.presence import machine
+from dnet.typing import TYPE_CHECKING, Any
 from dnet.values import address, family
 from dnet.values.veth import veth_name
 

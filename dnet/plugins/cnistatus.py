@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from dnet.errors import DnetError
 from dnet.host import privilege, system
 from dnet.model.entities import Bridge
 from dnet.model.state import State
 from dnet.store.folder import Store
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address
 
 if TYPE_CHECKING:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
 
 from dnet.errors import UsageError
+from dnet.typing import Any, TypeVar
 from dnet.values import names
 
 T = TypeVar("T")

@@ -10,9 +10,10 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from dnet.errors import DnetError, UsageError, interrupted, on_one_line
+from dnet.typing import TYPE_CHECKING, Any, NoReturn
+from dnet.values.jsontext import dumps, loads
 
 if TYPE_CHECKING:
     from dnet.host.callers import Callers
@@ -56,14 +57,12 @@ def leave_environment() -> None:
 
 def document() -> Any:
     """The JSON document on the standard input. Raises DocumentError."""
-    import json
-
     data = b""
     with suppress(OSError):
         while len(data) < _MOST and (part := os.read(0, _CHUNK)):
             data += part
     try:
-        return json.loads(data.decode(errors="surrogateescape"))
+        return loads(data.decode(errors="surrogateescape"))
     except RecursionError:
         raise DocumentError("the document on the standard input is nested too deeply") from None
     except ValueError as error:
@@ -104,9 +103,7 @@ def _taken_output() -> int | None:
 
 
 def _write(output: int | None, document: Any) -> bool:
-    import json
-
-    data = f"{json.dumps(document)}\n".encode()
+    data = f"{dumps(document)}\n".encode()
     try:
         while data and output is not None:
             data = data[os.write(output, data) :]

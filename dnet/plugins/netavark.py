@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
 
 from dnet import __version__
 from dnet.errors import DnetError, UsageError
 from dnet.plugins import frame
+from dnet.typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from dnet.plugins.fields import Fields

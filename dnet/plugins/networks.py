@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from dnet import STATE_DIR
 from dnet.errors import UsageError
 from dnet.model.entities import FIREWALLS, MTUS, REUSE, ROUND_ROBIN
 from dnet.plugins.fields import Fields
+from dnet.typing import Any, NamedTuple
 from dnet.values import address, address6, family, names, subnet
 from dnet.values.endpoint import PublishSpec, parse_publish
 from dnet.values.family import FAMILIES, V6

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 from dnet import STATE_DIR
 from dnet.errors import DnetError, UsageError
 from dnet.plugins import frame
+from dnet.typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
+from dnet.values.jsontext import loads
 
 if TYPE_CHECKING:
     from dnet.network.attachment import Linked
@@ -225,12 +226,10 @@ def _shared_namespace(bundle: str | None) -> str | None:
 
     Where the configuration cannot be read, it has one.
     """
-    import json
-
     from dnet.host.system import read_file
 
     try:
-        spec = json.loads(read_file(f"{bundle}/config.json")) if bundle else {}
+        spec = loads(read_file(f"{bundle}/config.json").decode()) if bundle else {}
         found = spec["linux"]["namespaces"]
         return next((one.get("path") for one in found if one["type"] == "network"), None) or None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

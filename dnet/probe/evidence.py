@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from dnet.probe.trials import Trial
+from dnet.typing import NamedTuple
 
 # How an attempt ended for whoever made it.
 ANSWERED, REFUSED, UNREACHABLE, SILENT = "answered", "refused", "unreachable", "silent"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from dnet.errors import NotFoundError, UsageError
 from dnet.model import find
 from dnet.model.entities import Interface, Mapping
 from dnet.model.state import State
 from dnet.network import portmapper
+from dnet.typing import NamedTuple
 from dnet.values import family
 from dnet.values.address import is_loopback
 from dnet.values.endpoint import parse_endpoint

@@ -6,7 +6,6 @@ In the order of the packet's way: of several things that would stop it the first
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from dnet.model.entities import Interface
 from dnet.probe.evidence import (
@@ -24,6 +23,7 @@ from dnet.probe.evidence import (
     Route,
     Setting,
 )
+from dnet.typing import NamedTuple
 from dnet.values.address import bracketed
 from dnet.values.names import for_shell
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from binascii import Error, a2b_base64, b2a_base64
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
-from typing import TypeVar
 
 from dnet.errors import NoAnswerError, NotFoundError, StoreUnreachableError
 from dnet.hosts import entries
@@ -17,6 +16,7 @@ from dnet.hosts.place import Place
 from dnet.hosts.record import Claim, Credentials, HostRecord, Roster
 from dnet.registry.gateway import SECONDS, Gateway, Members
 from dnet.registry.http import Deadline
+from dnet.typing import TypeVar
 
 T = TypeVar("T")
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, TypeVar
 
 from dnet.errors import DnetError, NoAnswerError, StoreUnreachableError, UsageError
 from dnet.hosts.place import ETCDS, Endpoint, Place
 from dnet.hosts.record import Credentials
 from dnet.registry import files, http
 from dnet.registry.http import Answer, Deadline, LateError, Question, SilentError
+from dnet.typing import TYPE_CHECKING, TypeVar
 from dnet.values.names import quoted
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from dnet.errors import out_of_files
 from dnet.hosts.place import Endpoint
+from dnet.typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
     import ssl

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from typing import Any
 from zlib import crc32
 
 from dnet.errors import ForeignStateError, StateUnreadableError
 from dnet.model import fields
 from dnet.model.state import State
+from dnet.typing import Any
+from dnet.values.jsontext import dumps, loads
 
 _CHECKSUM = '{"checksum": "%08x",\n'
 _CHECKSUM_LENGTH = len(_CHECKSUM % 0)
@@ -17,7 +17,7 @@ _CHECKSUM_LENGTH = len(_CHECKSUM % 0)
 
 def write(state: State) -> str:
     """The text of a state."""
-    parts = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in state.document().items())
+    parts = (f"{dumps(key)}: {dumps(value)}" for key, value in state.document().items())
     body = ",\n".join(parts) + "}\n"
     return _CHECKSUM % crc32(body.encode()) + body
 
@@ -30,7 +30,7 @@ def read(data: bytes) -> State:
     text = data.decode(errors="surrogateescape")
     if _is_edited(data):
         return State(_examined(text))
-    document = json.loads(text)
+    document = loads(text)
     _refuse_newer(document)
     if unknown := fields.unknown(document):
         raise _newer(f"{unknown} is unknown")
@@ -54,6 +54,8 @@ def _examined(text: str) -> dict[str, Any]:
 
 def _parsed(text: str, unique: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     """The document in a text. Raises StateUnreadableError with where it is damaged, and how."""
+    import json
+
     if not text.strip("\0"):
         raise StateUnreadableError(
             f"damaged: the file {'holds zeros alone' if text else 'is empty'}"

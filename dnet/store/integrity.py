@@ -6,7 +6,6 @@ What passes can be read, and keeps every promise.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from dnet.model import fields
 from dnet.model.entities import Bridge
@@ -15,6 +14,7 @@ from dnet.network import ipallocator
 from dnet.store import relations, schema
 from dnet.store.relations import reject, require
 from dnet.store.schema import Check
+from dnet.typing import Any
 from dnet.values import address, family, names
 from dnet.values.family import V6, Family
 

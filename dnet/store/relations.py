@@ -6,13 +6,13 @@ No address or port has two holders, and nothing points to what is not there.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import NoReturn
 
 from dnet.errors import StateUnreadableError, UsageError
 from dnet.model import ports
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import State
 from dnet.network import link
+from dnet.typing import NoReturn
 from dnet.values import address, address6, family
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import FAMILIES, V4, V6

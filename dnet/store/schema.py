@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from dnet.errors import UsageError
 from dnet.model.entities import (
@@ -25,6 +24,7 @@ from dnet.model.entities import (
     Reservation,
 )
 from dnet.model.fields import CURSORS
+from dnet.typing import Any, NamedTuple
 from dnet.values import address, address6, endpoint, family, names
 from dnet.values.family import V4, V6, Family
 from dnet.values.origins import RUNTIMES

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from dnet.errors import DnetError, RulesRefusedError
 from dnet.host import signals, system
@@ -20,6 +19,7 @@ from dnet.plan.scope import Scope, attached
 from dnet.plan.steps import Plan
 from dnet.transaction.ownership import owns_names
 from dnet.transaction.recovery import Recovery
+from dnet.typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from dnet.values.endpoint import host_ip_of
 from dnet.values.family import FAMILIES
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
 
 from dnet.errors import ConflictError, DamagedStateError, DnetError
 from dnet.host import nsholder, system
@@ -17,6 +16,7 @@ from dnet.plan.scope import EMPTY_SCOPE
 from dnet.plan.steps import Plan
 from dnet.transaction.clearance import Clearance
 from dnet.transaction.unowned import refuse_settled
+from dnet.typing import NamedTuple
 from dnet.values.endpoint import host_ip_of
 from dnet.values.names import for_shell
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from dnet.host import system
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import State
 from dnet.model.table import Table
+from dnet.typing import TYPE_CHECKING, Any
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:

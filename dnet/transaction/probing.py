@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from dnet.errors import NotFoundError
 from dnet.host import privilege
 from dnet.host.rtnl import find_index
 from dnet.probe import trials
 from dnet.transaction.recovery import Recovery
+from dnet.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dnet.host.probe.run import Outcome

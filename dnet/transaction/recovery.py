@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
 
 from dnet import STATE_DIR
 from dnet.errors import DamagedStateError, DnetError, ForeignStateError
@@ -17,6 +16,7 @@ from dnet.plan import flows, report
 from dnet.plan.scope import EMPTY_SCOPE, Scope
 from dnet.plan.steps import Plan
 from dnet.store.folder import Store
+from dnet.typing import TYPE_CHECKING, NamedTuple
 from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ Perhaps another store's, which was made with another --state-dir; perhaps one's 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from dnet.errors import ConflictError
 from dnet.firewall.door import Trace
@@ -17,6 +16,7 @@ from dnet.network.facts import Device
 from dnet.plan import devices, report
 from dnet.plan.devicesteps import DeleteLink
 from dnet.plan.scope import Scope
+from dnet.typing import NamedTuple
 from dnet.values import veth
 from dnet.values.names import for_shell
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from dnet.errors import UsageError
+from dnet.typing import TYPE_CHECKING
 from dnet.values import family
 from dnet.values.family import V4, V6, Family
 from dnet.values.names import is_number, quoted

@@ -5,9 +5,8 @@ Loaded by commands alone that are about IPv6.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dnet.errors import UsageError
+from dnet.typing import TYPE_CHECKING
 from dnet.values import address, family
 from dnet.values.family import V6
 from dnet.values.names import quoted

@@ -6,9 +6,8 @@ is Docker's `[HOST_IP:][HOST_PORT[-END]:]PORT[-END][/PROTO]`.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from dnet.errors import UsageError
+from dnet.typing import NamedTuple
 from dnet.values import address, family, names
 from dnet.values.family import FAMILIES, V4
 

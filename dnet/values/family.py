@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dnet.typing import NamedTuple
 
 
 class Family(NamedTuple):

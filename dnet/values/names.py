@@ -6,7 +6,6 @@ UsageError with a message that says what is wrong and what would be right.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,17 +25,13 @@ _TARGETS = (
     "TCPOPTSTRIP TEE TOS TPROXY TRACE TTL ULOG"
 )
 
-# Compiled when they are first needed: most commands need one or two.
-_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z"
-_CHAIN = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,27}\Z"
-_DEVICE = r"[A-Za-z0-9_.@=,;~^#&$()\[\]{}<>?|*+-]{1,15}\Z"
-_PLAIN = frozenset(  # What shlex.quote leaves as it is.
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789@%+=:,./_-"
-)
-_VERBATIM = r"[ !-$&(-\[\]-~]"  # ASCII but for % ' and \
-_CONTROLS = r"[\0-\x1f\x7f-\x9f\u2028\u2029]"
-_DIGITS = r"[0-9]{1,5}\Z"
-_ADDRESS_LIKE = r"[0-9.]+\Z|[0-9a-fA-F]*:[0-9a-fA-F:.]*\Z"
+_DIGITS = frozenset("0123456789")
+_HEX = _DIGITS | frozenset("abcdefABCDEF")
+_ALNUM = _DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_ID, _MOST_OF_ID = _ALNUM | frozenset("_.-"), 128
+_CHAIN, _MOST_OF_CHAIN = _ALNUM | frozenset("_-"), 28
+_DEVICE, _MOST_OF_DEVICE = _ALNUM | frozenset("_.@=,;~^#&$()[]{}<>?|*+-"), 15
+_PLAIN = _ALNUM | frozenset("@%+=:,./_-")
 
 
 def quoted(text: str) -> str:
@@ -57,20 +52,25 @@ def part_of(word: str) -> Iterator[None]:
 
 
 def for_shell(word: str) -> str:
-    """A word as the shell reads it back."""
+    """A word as the shell reads it back, on one line."""
+    return in_quotes(word) if displayed(word) == word else _printed(word)
+
+
+def in_quotes(word: str) -> str:
+    """A word as the shell, and shlex.split, reads it back: in quotes where it has to be."""
     if word and _PLAIN.issuperset(word):
         return word
-    if displayed(word) != word:
-        return _printed(word)
-    import shlex
-
-    return shlex.quote(word)
+    return "'" + word.replace("'", "'\"'\"'") + "'"
 
 
 def _printed(word: str) -> str:
     """A word with what would not print in it, by printf(1): every shell has that, and few $'…'."""
-    shown = "".join(one if re.match(_VERBATIM, one) else _octal(one) for one in word)
+    shown = "".join(one if _is_verbatim(one) else _octal(one) for one in word)
     return f"\"$(printf -- '{shown}')\""
+
+
+def _is_verbatim(one: str) -> bool:
+    return " " <= one <= "~" and one not in "%'\\"
 
 
 def _octal(one: str) -> str:
@@ -79,7 +79,7 @@ def _octal(one: str) -> str:
 
 def interface_id(text: str) -> str:
     """An interface id: not `host`, which is the machine itself, and nothing like an address."""
-    if not re.match(_ID, text):
+    if not _consists_of(_ID, text, _MOST_OF_ID) or text[0] not in _ALNUM:
         raise UsageError(
             f"{quoted(text)} is not an interface id",
             "an id has 1 to 128 letters, digits, '_', '.' and '-'; first a letter or digit",
@@ -103,7 +103,10 @@ def digest(text: str) -> str:
 
 def reads_as_address(text: str) -> bool:
     """Whether a target is meant as an address: digits with dots, or anything with a colon."""
-    return bool(re.match(_ADDRESS_LIKE, text)) and ("." in text or ":" in text)
+    head, colon, tail = text.partition(":")
+    if colon:
+        return _HEX.issuperset(head) and all(one in _HEX or one in ":." for one in tail)
+    return "." in text and all(one in _DIGITS or one == "." for one in text)
 
 
 def device(text: str) -> str:
@@ -116,7 +119,7 @@ def device(text: str) -> str:
         raise UsageError(
             f"{quoted(text)} is a name that the kernel keeps for itself", "choose another name"
         )
-    if not re.match(_DEVICE, text) or text in (".", ".."):
+    if not _consists_of(_DEVICE, text, _MOST_OF_DEVICE) or text in (".", ".."):
         raise UsageError(
             f"{quoted(text)} is not a device name",
             "a device name has 1 to 15 bytes, without '/', ':', '%', quotes and white space",
@@ -141,7 +144,7 @@ def namespace(text: str) -> str:
     """
     if not text:
         raise UsageError("'' is no network namespace's name, path or pid", "ip netns list")
-    if re.search(_CONTROLS, text):
+    if any(one < " " or "\x7f" <= one <= "\x9f" or one in "\u2028\u2029" for one in text):
         raise UsageError(
             f"{quoted(text)} has a control character in it",
             "name the namespace by another path, such as /proc/PID/ns/net",
@@ -151,7 +154,7 @@ def namespace(text: str) -> str:
 
 def chain(text: str) -> str:
     """The name of an iptables chain of a bridge's own (XT_EXTENSION_MAXNAMELEN less one)."""
-    if not re.match(_CHAIN, text):
+    if not _consists_of(_CHAIN, text, _MOST_OF_CHAIN) or text[0] == "-":
         raise UsageError(
             f"{quoted(text)} is not a chain name",
             "a chain name has 1 to 28 letters, digits, '_' and '-', and does not begin with '-'",
@@ -161,6 +164,11 @@ def chain(text: str) -> str:
     if text in OWN_CHAINS:
         raise UsageError(f"{text} is a chain that dnet keeps for itself", "choose another name")
     return text
+
+
+def _consists_of(characters: frozenset[str], text: str, most: int) -> bool:
+    """Whether a text has only these characters, at least one and no more than `most`."""
+    return 1 <= len(text) <= most and characters.issuperset(text)
 
 
 def is_number(text: str) -> bool:
@@ -178,7 +186,7 @@ def whole(text: str, low: int, high: int) -> int:
 
 def port(text: str) -> int:
     """A port number, 1 to 65535, in plain decimal digits."""
-    if not re.match(_DIGITS, text) or not 1 <= int(text) <= 65535:
+    if not is_number(text) or len(text) > 5 or not 1 <= int(text) <= 65535:
         raise UsageError(f"{quoted(text)} is not a port number", "ports go from 1 to 65535")
     return int(text)
 

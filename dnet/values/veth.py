@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from dnet.values.names import digest
 
 
@@ -14,4 +12,5 @@ def veth_name(interface_id: str) -> str:
 
 def is_veth_name(name: str) -> bool:
     """Whether `veth_name` may have made a name."""
-    return bool(re.fullmatch("veth[0-9a-f]{10}", name))
+    start, rest = name[:4], name[4:]
+    return start == "veth" and len(rest) == 10 and set("0123456789abcdef").issuperset(rest)

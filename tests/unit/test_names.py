@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dnet.errors import UsageError, on_one_line
 from dnet.values import names
@@ -224,3 +227,8 @@ def test_what_may_not(text: str) -> None:
     with pytest.raises(UsageError) as error:
         names.namespace(text)
     assert str(error.value).isprintable()
+
+
+@given(st.text())
+def test_a_word_in_quotes_is_what_the_library_makes_of_it(word: str) -> None:
+    assert names.in_quotes(word) == shlex.quote(word)

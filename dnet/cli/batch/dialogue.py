@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from itertools import chain
-from typing import IO
 
 from dnet.cli.batch import script
 from dnet.cli.output.document import Document
 from dnet.cli.output.render import as_json, one_line, render, write
 from dnet.cli.session import Session
 from dnet.errors import DnetError, interrupted, on_one_line
+from dnet.typing import IO
 
 
 def answer_each(session: Session, stream: IO[str]) -> Document:

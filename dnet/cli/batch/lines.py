@@ -9,11 +9,11 @@ from __future__ import annotations
 from contextlib import redirect_stdout
 from functools import cached_property
 from io import StringIO
-from typing import TYPE_CHECKING
 
 from dnet.cli import plain
 from dnet.cli.session import Request, Session
 from dnet.errors import UsageError
+from dnet.typing import TYPE_CHECKING
 from dnet.values.names import for_shell
 
 if TYPE_CHECKING:

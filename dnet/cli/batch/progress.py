@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+
+from dnet.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from threading import Event, Thread

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from dnet.cli.session import Request, Session
 from dnet.errors import DnetError, UsageError
+from dnet.typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from dnet.cli.batch.lines import Reader

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from dnet.cli import define, options
 from dnet.cli.batch import script
@@ -13,6 +12,7 @@ from dnet.cli.session import Request, Session, steps
 from dnet.errors import DnetError, UsageError
 from dnet.model.state import State
 from dnet.network.facts import Facts
+from dnet.typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from dnet.cli.batch.progress import Part, Progress

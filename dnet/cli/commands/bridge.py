@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dnet.cli import define, options
 from dnet.cli.define import Choice
 from dnet.cli.output import views
@@ -15,6 +13,7 @@ from dnet.model.state import State
 from dnet.network import bridge as operations
 from dnet.transaction.operation import Operation
 from dnet.transaction.presence import Presence
+from dnet.typing import Any
 from dnet.values import family
 from dnet.values.family import V6
 

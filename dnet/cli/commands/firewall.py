@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from dnet.cli import define, options
 from dnet.cli.define import Choice
 from dnet.cli.output.document import Document
@@ -11,6 +9,7 @@ from dnet.cli.session import Request, nothing
 from dnet.model.entities import FIREWALLS
 from dnet.network import firewalls
 from dnet.transaction.operation import Operation
+from dnet.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dnet.transaction.maintenance import Maintenance

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, column, published_text, unplugged
@@ -14,6 +12,7 @@ from dnet.model.state import State
 from dnet.network import interface as operations
 from dnet.transaction.operation import Operation
 from dnet.transaction.presence import Presence
+from dnet.typing import Any
 
 COLUMNS = (
     column("id", folds=True),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from dnet.cli import define, options
 from dnet.cli.output import views
@@ -17,6 +16,7 @@ from dnet.model.state import State
 from dnet.network import ipallocator
 from dnet.transaction.operation import Operation
 from dnet.transaction.presence import machine
+from dnet.typing import Any
 
 COLUMNS = (column("ip", "ADDRESS"), column("owner", folds=True), column("bridge"))
 

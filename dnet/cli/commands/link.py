@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Document, column
@@ -14,6 +12,7 @@ from dnet.model.entities import Link
 from dnet.model.state import State
 from dnet.network import link as operations
 from dnet.transaction.operation import Operation
+from dnet.typing import Any
 from dnet.values import names
 
 COLUMNS = (

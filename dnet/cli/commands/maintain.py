@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from dnet.cli import define, options
 from dnet.cli.output.document import NOTHING, Document
@@ -13,6 +12,7 @@ from dnet.model.entities import Interface
 from dnet.model.state import State
 from dnet.network import attachment
 from dnet.transaction.operation import Operation
+from dnet.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dnet.transaction.maintenance import Maintenance

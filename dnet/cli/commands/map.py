@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, column, container_text, endpoint_text
@@ -14,6 +12,7 @@ from dnet.model.entities import Mapping
 from dnet.model.state import State
 from dnet.network import portmapper
 from dnet.transaction.operation import Operation
+from dnet.typing import Any
 from dnet.values.endpoint import EndpointQuery, PublishSpec
 
 COLUMNS = (

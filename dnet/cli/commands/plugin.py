@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import Any, NamedTuple
 
 from dnet import STATE_DIR
 from dnet.cli import define, options
@@ -13,6 +11,7 @@ from dnet.cli.output.document import Document
 from dnet.cli.session import Request, Session
 from dnet.errors import ConflictError, UsageError
 from dnet.model.entities import DEFAULT_BRIDGE
+from dnet.typing import Any, NamedTuple
 from dnet.values.names import for_shell
 
 DRIVER = "dnet"
@@ -148,6 +147,8 @@ def config(kind: str, bridge: str | None) -> Request:
 
 
 def _as_text(document: Any) -> str:
+    import json
+
     return json.dumps(document, indent=2) + "\n"
 
 

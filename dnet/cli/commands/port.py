@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dnet.cli import define, options
 from dnet.cli.output import views
 from dnet.cli.output.document import Column, Document, Item, column, ports_text
@@ -13,6 +11,7 @@ from dnet.model.entities import Reservation
 from dnet.model.state import State
 from dnet.network import portallocator
 from dnet.transaction.operation import Operation
+from dnet.typing import Any
 from dnet.values.address import bracketed
 from dnet.values.endpoint import EndpointQuery
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from dnet.cli import define, options
 from dnet.cli.output import occupancy, views
@@ -13,6 +12,7 @@ from dnet.model import query
 from dnet.model.entities import Link
 from dnet.model.state import State
 from dnet.transaction.presence import Presence, machine
+from dnet.typing import Any
 
 
 @define.command()

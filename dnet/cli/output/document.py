@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+
+from dnet.typing import Any, NamedTuple
 
 Item = dict[str, Any]
 Cell = Callable[[Item], Any]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 from dnet.model.entities import Bridge
 from dnet.model.ports import meet
 from dnet.model.state import State
 from dnet.network import ipallocator
+from dnet.typing import TYPE_CHECKING, Any
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import V4, V6, Family
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
 
 from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
 from dnet.model.state import State
+from dnet.typing import Any
 from dnet.values.endpoint import PublishSpec
 from dnet.values.family import FAMILIES
+from dnet.values.names import in_quotes
 
 _OF_A_MACHINE = {"created", "adopted", "other_ips", "origin"}
 _OF_IPV6 = {"address6", "range6", "masquerade6", "binding_ip6"}
@@ -63,10 +64,8 @@ def _plugged(state: State, homes: list[Bridge], others: Collection[str]) -> Iter
 
 
 def _line(command: str, *words: str | Iterable[str]) -> str:
-    import shlex
-
     flat = (text for one in words for text in ([one] if isinstance(one, str) else one))
-    return " ".join([command, *map(shlex.quote, flat)])
+    return " ".join([command, *map(in_quotes, flat)])
 
 
 def _is_kept(state: State, bridge: Bridge, others: Collection[str]) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from typing import Any
 
 from dnet.cli.output.document import Branch, Column, Document, Item, plain
 from dnet.errors import UsageError, displayed
+from dnet.typing import Any
 
 MOST_DRAWN = 1000
 
@@ -68,9 +68,9 @@ def one_line(document: Document) -> str:
 
 def as_json(data: Any) -> str:
     """One line of JSON, in which nothing moves a terminal that it is printed on."""
-    import json
+    from dnet.values import jsontext
 
-    text = json.dumps(data, ensure_ascii=False)
+    text = jsontext.dumps_as_is(data)
     if text.isprintable():
         return text
     return "".join(one if displayed(one) == one else _in_json(one) for one in text)

@@ -6,7 +6,6 @@ Nothing is ever cut off: what is too wide is folded.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +14,7 @@ from rich.tree import Tree
 
 from dnet.cli.output.document import Branch, Column, Item, plain
 from dnet.errors import displayed
+from dnet.typing import Any
 
 _GAP = 2
 _LEAST = 12

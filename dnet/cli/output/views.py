@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
 
 from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
 from dnet.model.state import State
+from dnet.typing import Any, Protocol
 from dnet.values import address
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import FAMILIES, V6

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
 
 from dnet.errors import ConflictError, DnetError, KernelError
 from dnet.firewall.door import Chain, Finding, Former
@@ -28,6 +27,7 @@ from dnet.firewall.traffic import families, filtered
 from dnet.model.entities import DEFAULT_CHAIN, Bridge
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
+from dnet.typing import TYPE_CHECKING, NamedTuple
 from dnet.values.family import FAMILIES, V4, Families, Family
 from dnet.values.names import for_shell
 

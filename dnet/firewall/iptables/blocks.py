@@ -8,13 +8,12 @@ reaches over the edge of such a block stays in the bridge's own chain.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from dnet.firewall.door import Chain
 from dnet.model.ports import ports
 from dnet.model.state import State
+from dnet.typing import NamedTuple
 from dnet.values import family
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import V4, Family
@@ -24,7 +23,7 @@ THRESHOLD = 128
 
 _SIZE = 256
 _LONGEST_PREFIX = 28 - len("-sctp-65280")
-_SUFFIX = re.compile(r"-(tcp|udp|sctp)-[0-9]{1,5}\Z")
+_SUFFIX = r"-(tcp|udp|sctp)-[0-9]{1,5}\Z"
 
 
 class Block(NamedTuple):
@@ -90,7 +89,9 @@ def members(state: State, block: Block) -> int:
 
 def is_block_chain(name: str, chains: Iterable[str]) -> bool:
     """Whether a chain is a block's of one of these bridges' chains."""
-    found = _SUFFIX.search(name)
+    import re
+
+    found = re.search(_SUFFIX, name)
     return found is not None and name[: found.start()] in map(_prefix, chains)
 
 

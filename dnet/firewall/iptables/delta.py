@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from dnet.firewall.iptables import blocks, rules
 from dnet.firewall.iptables.blocks import Block
@@ -16,6 +15,7 @@ from dnet.firewall.iptables.rules import Commands, Rule
 from dnet.model.entities import Link, Mapping
 from dnet.model.state import Change, State
 from dnet.model.table import ABSENT
+from dnet.typing import Any
 
 
 def commands(state: State, changes: Iterable[Change]) -> Commands:

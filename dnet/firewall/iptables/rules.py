@@ -11,13 +11,13 @@ For IPv6, where a bridge has that, ip6tables has the same in its own tables: `of
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import NamedTuple
 
 from dnet.firewall.door import Chain
 from dnet.firewall.iptables import blocks
 from dnet.firewall.traffic import closed, families, filtered, isolated
 from dnet.model.entities import Bridge, Link, Mapping, Subnet
 from dnet.model.state import State
+from dnet.typing import NamedTuple
 from dnet.values.address import bracketed
 from dnet.values.family import FAMILIES, V4, V6, Family
 from dnet.values.family import of as family_of

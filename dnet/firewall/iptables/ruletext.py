@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
 from dnet.firewall.packet import Device, Packet, any_of, port_span, span, within
 from dnet.firewall.verdict import (
@@ -26,6 +25,7 @@ from dnet.firewall.verdict import (
     Steps,
     opposite,
 )
+from dnet.typing import NamedTuple
 
 Canonical = tuple[tuple[str, ...], ...]
 

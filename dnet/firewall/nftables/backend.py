@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
 from dnet.errors import ConflictError, DnetError
 from dnet.firewall.door import Chain, Finding, Former
@@ -16,6 +15,7 @@ from dnet.model.entities import Bridge, Link
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
 from dnet.model.table import ABSENT
+from dnet.typing import TYPE_CHECKING, NamedTuple
 from dnet.values.family import Families
 from dnet.values.names import for_shell
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from dnet.errors import DnetError
 from dnet.firewall.door import Chain, Finding
 from dnet.firewall.nftables.elements import NONE, Elements, text
 from dnet.firewall.nftables.layout import SHAPES, TABLE, objects
+from dnet.typing import NamedTuple
 from dnet.values.names import for_shell
 
 MISSING, FOREIGN = "missing", "not dnet's"

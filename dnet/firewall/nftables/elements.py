@@ -7,11 +7,11 @@ prints them: `tcp . 8080` and `172.17.0.2 . 80`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, NamedTuple
 
 from dnet.firewall.traffic import filtered
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import State
+from dnet.typing import Any, NamedTuple
 from dnet.values import family
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import WILDCARDS

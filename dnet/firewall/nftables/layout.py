@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import NamedTuple
 
 from dnet.firewall.door import Chain
+from dnet.typing import NamedTuple
 from dnet.values.family import FAMILIES, V4, V6, Families, Family
 
 SHAPES: tuple[Families, ...] = ((V4,), FAMILIES)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from dnet.firewall.nftables.elements import NONE, Elements
 from dnet.firewall.nftables.layout import Object, Objects, objects
+from dnet.typing import NamedTuple
 from dnet.values.family import Families, Family
 
 # What the elements of a map may lead to by name, as an address is not.

@@ -10,9 +10,9 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from ipaddress import IPv6Address
-from typing import Any, NamedTuple
 
 from dnet.firewall.nftables.elements import device
+from dnet.typing import Any, NamedTuple
 
 END, CATCH_ALL = 1, 2  # NFT_SET_ELEM_INTERVAL_END, NFT_SET_ELEM_CATCHALL
 _PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}

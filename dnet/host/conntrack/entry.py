@@ -10,9 +10,9 @@ import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import struct
 from collections.abc import Mapping
 from itertools import starmap
-from typing import NamedTuple
 
 from dnet.host.nlsocket import NESTED, attribute, attributes
+from dnet.typing import NamedTuple
 from dnet.values.family import V4, V6
 
 SUBSYSTEM = 1 << 8  # NFNL_SUBSYS_CTNETLINK

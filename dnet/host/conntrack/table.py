@@ -14,7 +14,6 @@ from __future__ import annotations
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import struct
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from typing import TypeGuard
 
 from dnet.host import nlsocket
 from dnet.host.conntrack.entry import (
@@ -36,6 +35,7 @@ from dnet.host.localaddr import LocalAddresses
 from dnet.host.nlsocket import NESTED, attribute
 from dnet.host.system import read_file
 from dnet.plan.flow import LOCAL, Flow, Ports
+from dnet.typing import TypeGuard
 from dnet.values import family
 from dnet.values.address import contains
 from dnet.values.family import V4, V6, Family

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
 
+from dnet.typing import TYPE_CHECKING, Any, Protocol
 from dnet.values.family import V4
 
 if TYPE_CHECKING:

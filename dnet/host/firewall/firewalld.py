@@ -7,14 +7,14 @@ none merits a warning: all else that a command does holds without it.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
 
 from dnet.host import process, system
 from dnet.plan.steps import TRUSTED, Zone
+from dnet.typing import Any, NamedTuple
+from dnet.values.jsontext import loads
 
 _ANSWER_SECONDS = 3
 _ADDRESS = "unix:path=/run/dbus/system_bus_socket"
@@ -127,7 +127,7 @@ def _call(busctl: str, whom: _Object, method: str, *arguments: str) -> process.C
 
 
 def _value(done: process.Completed) -> Any:
-    return json.loads(done.output)["data"][0]
+    return loads(done.output)["data"][0]
 
 
 def _shares_network(process: int) -> bool:

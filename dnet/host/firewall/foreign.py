@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from itertools import groupby
-from typing import Any, NamedTuple
 
 from dnet.errors import RulesUnreadableError
 from dnet.firewall import nftrules
@@ -25,6 +24,7 @@ from dnet.host import process, routes, system
 from dnet.host.firewall import nf_tables, program
 from dnet.host.firewall.nf_tables import BaseChain
 from dnet.model.entities import NFTABLES, Bridge
+from dnet.typing import Any, NamedTuple
 from dnet.values.family import V4, Family
 from dnet.values.names import for_shell
 

@@ -14,13 +14,16 @@ from functools import cached_property, partial
 from dnet.errors import ConflictError, RulesUnreadableError
 from dnet.firewall.door import Chain
 from dnet.firewall.iptables.backend import Change
-from dnet.firewall.iptables.listing import Tables
 from dnet.firewall.iptables.rules import OWN, TABLES, Commands, in_order, plain
 from dnet.firewall.traffic import filtered
 from dnet.host import system
-from dnet.host.firewall import lookups, nf_tables, program
+from dnet.host.firewall import program
 from dnet.model.state import State
+from dnet.typing import TYPE_CHECKING
 from dnet.values.family import FAMILIES, V4, V6, Families, Family
+
+if TYPE_CHECKING:
+    from dnet.firewall.iptables.listing import Tables
 
 HINT = "apt-get install iptables"
 
@@ -65,6 +68,8 @@ class Rules:
         try:
             if self.variant == "legacy":
                 return bool(self._tables(V4))
+            from dnet.host.firewall import nf_tables
+
             return not nf_tables.chains(V4).isdisjoint((one.table, one.name) for one in OWN)
         except OSError:
             return False
@@ -94,6 +99,8 @@ class Rules:
 
         Raises RulesUnreadableError where what iptables-save prints is not all there is.
         """
+        from dnet.firewall.iptables.listing import Tables  # Not where rules are changed unseen.
+
         found = Tables()
         for of in families:
             found.add(self._read(of))
@@ -111,6 +118,8 @@ class Rules:
             look = f"look at it: {of.xtables}-save"
             raise error if self.variant == "nft" else error.with_hint(look) from None
         if self.variant == "nft":
+            from dnet.host.firewall import lookups
+
             lookups.mark(found, of)
         return found
 
@@ -128,6 +137,8 @@ class Rules:
         return self._variant_of(V6)
 
     def _listed(self, of: Family) -> Tables:
+        from dnet.firewall.iptables.listing import Tables
+
         return Tables.parse(self._run([f"{of.xtables}-save"]), of)
 
     def _tables(self, of: Family) -> set[str]:
@@ -135,6 +146,8 @@ class Rules:
         try:
             if self.variant == "legacy":
                 return set(system.read_file(program.LEGACY_TABLES[of]).decode().split())
+            from dnet.host.firewall import nf_tables
+
             return nf_tables.tables(of)
         except OSError:
             return set()

@@ -6,14 +6,14 @@ include/uapi/linux/netfilter/nf_tables.h and nfnetlink.h.
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
 from dnet.firewall.nftables.wire import Raw
 from dnet.host import nlsocket, process, system
+from dnet.typing import Any, NamedTuple
 from dnet.values.family import FAMILIES, Family
+from dnet.values.jsontext import loads
 
 PREROUTING, FORWARD = 0, 2  # NF_INET_PRE_ROUTING, NF_INET_FORWARD, include/uapi/linux/netfilter.h
 _INET, _NETDEV = 1, 5  # NFPROTO_INET, NFPROTO_NETDEV
@@ -211,4 +211,4 @@ def listed(*words: str) -> Any:
     program = system.find_program("nft")
     if program is None:
         raise FileNotFoundError("nft")
-    return json.loads(process.run([program, "-j", *words]).output)
+    return loads(process.run([program, "-j", *words]).output)

@@ -10,12 +10,12 @@ import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
-from typing import NamedTuple
 
 from dnet.host import netns
 from dnet.host.probe.sight import Ports, Sight
 from dnet.host.probe.trace import Trace
 from dnet.probe.evidence import ANSWERED, REFUSED, SILENT, UNREACHABLE
+from dnet.typing import NamedTuple
 from dnet.values import family
 
 _KINDS = {"tcp": _socket.SOCK_STREAM, "udp": _socket.SOCK_DGRAM}

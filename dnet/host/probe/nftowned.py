@@ -10,10 +10,10 @@ import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import os
 import struct
 from collections.abc import Sequence
-from typing import Self
 
 from dnet.host import nlsocket
 from dnet.host.nlsocket import NESTED, attribute
+from dnet.typing import Self
 from dnet.values.family import V4, V6, Family
 
 INET, NETDEV = 1, 5  # NFPROTO_INET, NFPROTO_NETDEV

@@ -11,13 +11,13 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from typing import NamedTuple, TypeVar
 
 from dnet.host import fib, netns, rtnl, sysctl
 from dnet.host.probe import nftowned, redirect, trace
 from dnet.host.probe.nftowned import EGRESS, INGRESS, NETDEV, Owned
 from dnet.host.rtnl import Channel, find_index, index_of
 from dnet.plan.steps import SettingStep
+from dnet.typing import NamedTuple, TypeVar
 from dnet.values import address
 from dnet.values.family import V4, V6, Family
 

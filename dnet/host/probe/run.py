@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from itertools import starmap
-from typing import NamedTuple
 
 from dnet.errors import DnetError, KernelError
 from dnet.host import bridgeports, netns, privilege, routes
@@ -24,6 +23,7 @@ from dnet.probe import verdict
 from dnet.probe.evidence import ANSWERED, SILENT, Evidence, Hop
 from dnet.probe.trials import OUTSIDE, Trial
 from dnet.probe.verdict import NOT_TRIED, Verdict
+from dnet.typing import NamedTuple
 from dnet.values import family
 from dnet.values.family import FAMILIES, Family
 from dnet.values.names import HOST

@@ -5,9 +5,9 @@ from __future__ import annotations
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import struct
 from contextlib import suppress
-from typing import NamedTuple, Self
 
 from dnet.probe.evidence import ANSWER, REQUEST, RESET, Packet
+from dnet.typing import NamedTuple, Self
 from dnet.values.family import V4, V6, Family
 
 _EVERYTHING = 3  # ETH_P_ALL

@@ -12,7 +12,6 @@ import os
 import struct
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from typing import NamedTuple, Self
 
 from dnet.host import nlsocket
 from dnet.host.probe import nftowned
@@ -28,6 +27,7 @@ from dnet.probe.evidence import (
     PREROUTING,
     Hop,
 )
+from dnet.typing import NamedTuple, Self
 from dnet.values.family import V4, V6, Family
 
 NAME = "dnet-probe"

@@ -9,7 +9,6 @@ import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
 
 from dnet.host import nlsocket
 from dnet.host.conntrack.entry import (
@@ -23,6 +22,7 @@ from dnet.host.conntrack.entry import (
     read,
 )
 from dnet.host.probe.trace import PROTOCOLS
+from dnet.typing import NamedTuple
 from dnet.values import family
 
 _GET, _DELETE = SUBSYSTEM | 1, SUBSYSTEM | 2  # IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE

@@ -1,0 +1,47 @@
+"""JSON that is read and written without `json`, beside what `json` makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dnet.values.jsontext import dumps, dumps_as_is, loads
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=10
+)
+TEXTS = [
+    *("", " ", "{}", " {} ", "{}\n", "{}\x0b", "\ufeff{}", "[1, 2", '{"a": 1} x', "nul", "NaN"),
+    *('{"a": 1, "a": 2}', "[1, 2.5e3, -0, -0.0, 1E400]", '"\t"', '"\\ud800"', "[Infinity]", "01"),
+    *("9" * 5000, "[" * 100000, '{"a" 1}', "\x00", "'a'", "[1,]"),
+]
+
+
+@given(VALUES)
+def test_it_is_written_as_json_writes_it(value: Any) -> None:
+    assert dumps(value) == json.dumps(value)
+    assert dumps_as_is(value) == json.dumps(value, ensure_ascii=False)
+    assert loads(dumps(value)) == value == loads(dumps_as_is(value))
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: repr(text[:20]))
+def test_it_is_read_as_json_reads_it(text: str) -> None:
+    assert outcome(loads, text) == outcome(json.loads, text)
+
+
+def outcome(read: Callable[[str], Any], text: str) -> str:
+    try:
+        return repr(read(text))
+    except (ValueError, RecursionError) as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def test_what_json_has_no_type_for_is_refused() -> None:
+    with pytest.raises(TypeError):
+        dumps({"a": object()})
