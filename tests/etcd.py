@@ -79,8 +79,8 @@ class Cluster:
         """An answer of the JSON gateway, got without dnet's own client."""
         scheme = "https" if self._tls else "http"
         where = f"{scheme}://127.0.0.1:{self.port(number)}{path}"
-        words = ("curl", "-sk", *self._tls.split(), "--max-time", "5", "-d", json.dumps(body))
-        found: dict[str, object] = json.loads(self.node.run(*words, where))
+        words = ("curl", "-sk", *self._tls.split(), "--max-time", "5", "-d", "@-")
+        found: dict[str, object] = json.loads(self.node.run(*words, where, stdin=json.dumps(body)))
         return found
 
     def close(self) -> None:

@@ -82,7 +82,8 @@ class Answer:
     """
 
     def __init__(self, connection: _socket.socket, deadline: Deadline) -> None:
-        self._connection, self._deadline = connection, deadline
+        self._connection = connection
+        self._deadline: Deadline | None = deadline
         self._rest = b""
         while b"\r\n\r\n" not in self._rest:
             piece = self._piece()
@@ -116,27 +117,30 @@ class Answer:
         return b"".join(pieces)
 
     def lines(self) -> Iterator[bytes]:
-        """Its lines as they come, however long that takes."""
-        self._connection.settimeout(None)
+        """Its lines as they come: the first within the time, the others however long that takes."""
         self._connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_KEEPALIVE, 1)
         for option, value in _KEEP_ALIVE:
             self._connection.setsockopt(_socket.IPPROTO_TCP, option, value)
-        rest = self._rest
+        begun, length, piece = list[bytes](), 0, self._rest
         while True:
-            line, found, rest = rest.partition(b"\n")
-            if found:
-                yield line
-                continue
-            with _in_words():
-                piece = self._connection.recv(_PIECE)
+            *ended, rest = piece.split(b"\n")
+            for line in ended:
+                self._deadline = None
+                yield b"".join([*begun, line])
+                begun, length = [], 0
+            begun.append(rest)
+            length += len(rest)
+            _bounded(length)
+            piece = self._piece()
             if not piece:
                 return
-            rest = line + piece
-            _bounded(len(rest))
 
     def _piece(self) -> bytes:
         """What comes next within the time; nothing at the end."""
-        self._connection.settimeout(self._deadline.left())
+        if self._deadline is None:
+            self._connection.settimeout(None)
+        else:
+            self._connection.settimeout(self._deadline.left())
         with _in_words():
             return self._connection.recv(_PIECE)
 
