@@ -11,6 +11,8 @@ from tests.host import Host
 from tests.node import Completed
 
 NETAVARK = "dnet-netavark"
+HOOK = "dnet-oci-hook"
+PREFIX = "io.github.dnet."
 ID = "8f3c" * 16
 
 

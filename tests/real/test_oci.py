@@ -13,9 +13,7 @@ import pytest
 from tests.host import Host, Refusal
 from tests.lab import Lab, remove_namespaces
 from tests.node import Completed, Node
-
-HOOK = "dnet-oci-hook"
-PREFIX = "io.github.dnet."
+from tests.runtimes import HOOK, PREFIX
 
 
 @dataclass

@@ -6,6 +6,7 @@ What a runtime does then is to call it again, or to have the container taken awa
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from tests.libcni import CNI, ID, Attachment, Network
 from tests.node import Completed
 from tests.real.test_faults import FAULTS, faults
 from tests.real.test_kill import KILLED, NEXT
-from tests.runtimes import NETAVARK, Podman, one_document
+from tests.runtimes import HOOK, NETAVARK, PREFIX, Podman, one_document
 
 UP, DOWN = "up", "down"
 PORT = {"hostPort": 8080, "containerPort": 80}
@@ -76,7 +77,26 @@ def _netavark(host: Host, netns: str) -> Way:
     return Way(host, NETAVARK, calls)
 
 
-WAYS = {CNI: _cni, NETAVARK: _netavark}
+def _oci(host: Host, netns: str) -> Way:
+    """With a namespace that was there, which no process keeps: it is asked for by its path."""
+    host.ok("bridge", "init")
+    bundle = host.state_dir.parent / "bundle"
+    bundle.mkdir()
+    spec = {"linux": {"namespaces": [{"type": "network", "path": netns}]}}
+    (bundle / "config.json").write_text(json.dumps(spec))
+    wishes = {f"{PREFIX}attach": "1", f"{PREFIX}publish": "8080:80"}
+    state = {"ociVersion": "1.0.2", "id": "web", "bundle": str(bundle), "annotations": wishes}
+    args = ["--state-dir", str(host.state_dir)]
+    stages: dict[str, dict[str, Any]] = {
+        UP: {"status": "creating", "pid": os.getpid()},
+        DOWN: {"status": "stopped"},
+    }
+    return Way(
+        host, HOOK, {what: (args, json.dumps(state | own), {}) for what, own in stages.items()}
+    )
+
+
+WAYS = {CNI: _cni, NETAVARK: _netavark, HOOK: _oci}
 
 
 @pytest.fixture(params=WAYS)
@@ -139,10 +159,14 @@ def _told_as_it_is(way: Way, what: str, done: Completed, status: int) -> None:
     if done.returncode == 0:
         assert there == (what == UP), done
         return
+    assert there == (what == DOWN), done
+    if way.program == HOOK:
+        assert done.returncode == status, done
+        assert f"{HOOK}: error: " in done.stderr, done
+        return
     assert done.returncode == 1, done
     told = one_document(done)
     if way.program == CNI:
         assert told["code"] == 100 + status, done
     else:
         assert told["error"], done
-    assert there == (what == DOWN), done
