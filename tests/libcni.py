@@ -39,10 +39,11 @@ class Attachment:
 
 @dataclass
 class Network:
-    """A network whose first plugin is dnet; `behind` are the paths of those that follow it.
+    """A network whose first plugin is dnet.
 
     Attributes:
         plugin: the configuration of dnet's part, beside its type and the store.
+        behind: those of the plugins that follow it, of which the type is the path.
         cache: the result of each attachment, as libcni keeps it in files.
         env: what the shell of the runtime has set.
     """
@@ -51,14 +52,14 @@ class Network:
     plugin: dict[str, Any] = field(default_factory=dict)
     name: str = "lab"
     version: str = VERSION
-    behind: Sequence[str] = ()
+    behind: Sequence[Mapping[str, Any]] = ()
     cache: dict[tuple[str, str], Any] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
 
     def config(self, to: Attachment | None = None, **more: Any) -> dict[str, Any]:
         """The document that a plugin is given."""
         own = {"type": "dnet", "stateDir": str(self.host.state_dir), **self.plugin}
-        wanted = {"runtimeConfig": to.capabilities} if to and to.capabilities else {}
+        wanted = _wanted(own, to.capabilities) if to else {}
         return {"cniVersion": self.version, "name": self.name, **own, **wanted, **more}
 
     def call(
@@ -87,25 +88,26 @@ class Network:
         done = self.call("ADD", to)
         assert (done.returncode, done.stderr) == (0, ""), done
         result = one_document(done)
-        for path in self.behind:
-            result = self._next(path, "ADD", to, result)
+        for plugin in self.behind:
+            result = self._next(plugin, "ADD", to, result)
         self.cache[to.container, to.ifname] = result
         return result
 
     def delete(self, to: Attachment) -> None:
         """Take a container off the network, with its result as far as it is known."""
         result = self.cache.get((to.container, to.ifname))
-        for path in reversed(self.behind):
-            self._next(path, "DEL", to, result)
+        for plugin in reversed(self.behind):
+            self._next(plugin, "DEL", to, result)
         more = {"prevResult": result} if result else {}
         self.silent("DEL", to, self.config(to, **more))
         self.cache.pop((to.container, to.ifname), None)
 
     def check(self, to: Attachment) -> Completed:
-        """What became of a CHECK with the result of ADD."""
-        return self.call(
-            "CHECK", to, self.config(to, prevResult=self.cache[to.container, to.ifname])
-        )
+        """What became of a CHECK with the result of ADD; those behind have nothing to say."""
+        result = self.cache[to.container, to.ifname]
+        for plugin in self.behind:
+            self._next(plugin, "CHECK", to, result)
+        return self.call("CHECK", to, self.config(to, prevResult=result))
 
     def silent(self, command: str, to: Attachment, document: Any = None) -> None:
         """A call that succeeds and says nothing."""
@@ -116,13 +118,24 @@ class Network:
         """The number and the text of an error, whose form is checked here."""
         return read_error(self.call(command, to, document))
 
-    def _next(self, path: str, command: str, to: Attachment, result: Any) -> Any:
-        config = {"cniVersion": self.version, "name": self.name, "type": "next"}
-        done = self.host.try_run(
-            path, stdin=json.dumps(config | {"prevResult": result}), env=to.environment(command)
-        )
+    def _next(self, plugin: Mapping[str, Any], command: str, to: Attachment, result: Any) -> Any:
+        path = plugin["type"]
+        config = {**plugin, "cniVersion": self.version, "name": self.name, "prevResult": result}
+        config["type"] = path.rpartition("/")[2]
+        config |= _wanted({"capabilities": {}, **plugin}, to.capabilities)
+        done = self.host.try_run(path, stdin=json.dumps(config), env=to.environment(command))
         assert done.returncode == 0, done
         return json.loads(done.stdout) if done.stdout else None
+
+
+def _wanted(plugin: Mapping[str, Any], capabilities: Mapping[str, Any]) -> dict[str, Any]:
+    """What a plugin is told of what the runtime wants: that for which it has the capability.
+
+    One whose configuration says nothing of them has all.
+    """
+    has = plugin.get("capabilities", capabilities)
+    found = {name: value for name, value in capabilities.items() if has.get(name)}
+    return {"runtimeConfig": found} if found else {}
 
 
 def read_error(done: Completed) -> tuple[int, str]:

@@ -14,6 +14,7 @@ from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
     from dnet.model.entities import Bridge, Interface
+    from dnet.network.facts import ContainerDevice
     from dnet.plugins.fields import Fields
 
 _INSIDE = 2  # The place of the container's own among the interfaces.
@@ -55,25 +56,35 @@ def result(
 
 def _leads_out(made: Interface, netns: str) -> bool:
     """Whether the default route is by this interface: one that was there is left alone."""
-    facts = machine()
-    try:
-        inner = facts.container_device(made, facts.namespace(netns))
-    except DnetError:
-        return False
+    inner = _inside(made, netns)
     return inner is not None and inner.default == made.ifname
 
 
+def _inside(interface: Interface, netns: str) -> ContainerDevice | None:
+    facts = machine()
+    try:
+        return facts.container_device(interface, facts.namespace(netns))
+    except DnetError:
+        return None
+
+
 def differences(previous: Fields, interface: Interface, netns: str) -> Iterator[str]:
-    """What an attachment is not, of what its result said, in words."""
+    """What an attachment is not, of what its result said, in words.
+
+    Plugins behind this one may have set another MAC and MTU, as tuning does: they are those that
+    the result has.
+    """
     said = {str(ip.value("address")).partition("/")[0] for ip in previous.parts("ips")}
     for ip in interface.addresses:
         if ip not in said:
             yield f"{interface.id} has the address {ip}, not {' and '.join(sorted(said)) or 'none'}"
+    inner = _inside(interface, netns)
     for inside in previous.parts("interfaces"):
-        is_it = inside.text("name") == interface.ifname and inside.value("sandbox")
-        mac = inside.text("mac")
-        if is_it and mac not in (None, interface.hardware_address):
-            yield f"{interface.id} has the MAC {interface.hardware_address}, not {mac}"
+        if inner and inside.text("name") == interface.ifname and inside.value("sandbox"):
+            has = {"mac": inner.mac, "mtu": str(inner.mtu)}
+            for key, value in has.items():
+                if inside.value(key) and inside.text(key) != value:
+                    yield f"{interface.id} has the {key.upper()} {value}, not {inside.text(key)}"
     if not _is_in(interface, netns):
         yield f"{interface.id} is in {interface.netns}, not in {netns}"
 

@@ -166,10 +166,60 @@ def test_what_is_behind_it_sees_the_container(network: Network, web: Node, tmp_p
     plugin = tmp_path / "next"
     plugin.write_text(_BEHIND)
     plugin.chmod(0o755)
-    network.behind = [str(plugin)]
+    network.behind = [{"type": str(plugin)}]
     assert network.add(at(web)) == {"changed": True}
     network.delete(at(web))
     assert network.host.keys("interface", "list") == []
+
+
+_PLUGINS = "/usr/lib/cni"
+_HAS_PLUGINS = pytest.mark.skipif(
+    not Path(_PLUGINS).exists(), reason="scripts/setup --runtimes installs them"
+)
+_RATES = {"ingressRate": 10**9, "ingressBurst": 10**8, "egressRate": 10**9, "egressBurst": 10**8}
+
+
+@pytest.mark.runtimes
+@_HAS_PLUGINS
+def test_the_real_plugins_behind_it(network: Network, web: Node, lab: Lab) -> None:
+    client = lab.outside(network.host)
+    network.host.sysctl("net/ipv4/ip_forward", 1)
+    before = network.host.snapshot()
+    set_inside = {"mtu": 1400, "mac": "02:00:00:00:00:77"}
+    network.version = "1.0.0"
+    network.behind = [
+        {"type": f"{_PLUGINS}/tuning", "sysctl": {"net.core.somaxconn": "77"}, **set_inside},
+        {"type": f"{_PLUGINS}/bandwidth", **_RATES},
+        {"type": f"{_PLUGINS}/sbr"},
+    ]
+    to = at(web, capabilities={"portMappings": [mapping(8080)]})
+    result = network.add(to)
+    assert [one["name"][:3] for one in result["interfaces"]][2:] == ["eth", "bwp"]
+    web.listen("tcp", 80, "web")
+    client.reaches("web", "tcp", "10.99.0.1", 8080)
+    assert web.run("cat", "/proc/sys/net/core/somaxconn").strip() == "77"
+    assert "from 10.50.0.2" in web.run("ip", "rule")
+    shown = web.run("ip", "link", "show", "eth0")
+    assert "mtu 1400" in shown
+    assert "02:00:00:00:00:77" in shown
+    assert network.check(to).returncode == 0
+    network.delete(to)
+    assert network.host.snapshot() == before
+
+
+@pytest.mark.runtimes
+@_HAS_PLUGINS
+def test_portmap_may_publish_in_its_place(network: Network, web: Node, lab: Lab) -> None:
+    client = lab.outside(network.host)
+    network.version, network.plugin["capabilities"] = "1.0.0", {}
+    network.behind = [{"type": f"{_PLUGINS}/portmap", "capabilities": {"portMappings": True}}]
+    to = at(web, capabilities={"portMappings": [mapping(8080)]})
+    network.add(to)
+    assert network.host.keys("map", "list") == []
+    web.listen("tcp", 80, "web")
+    client.reaches("web", "tcp", "10.99.0.1", 8080)
+    network.delete(to)
+    client.misses("tcp", "10.99.0.1", 8080)
 
 
 # A network's file of others
@@ -434,7 +484,7 @@ def test_only_its_own_rule_is_missed(network: Network, web: Node, lab: Lab) -> N
     assert read_error(network.check(other))[0] == 101
 
 
-@pytest.mark.parametrize("kind", ["address", "device", "namespace", "nothing", "mac"])
+@pytest.mark.parametrize("kind", ["address", "device", "namespace", "nothing", "mac", "mtu"])
 def test_what_is_not_as_it_was(network: Network, web: Node, lab: Lab, kind: str) -> None:
     to = at(web)
     result = network.add(to)
@@ -448,7 +498,9 @@ def test_what_is_not_as_it_was(network: Network, web: Node, lab: Lab, kind: str)
         case "nothing":
             network.host.ok("detach", ID[:12])
         case "mac":
-            result["interfaces"][2]["mac"] = "02:00:00:00:00:01"
+            web.run("ip link set eth0 address 02:00:00:00:00:01")
+        case "mtu":
+            result["interfaces"][2]["mtu"] = 1400
     assert read_error(network.check(to))[0] >= 100
 
 
