@@ -258,6 +258,8 @@ _dnet_grammar() {
                 --expose=+
                 -p,--publish=+
                 --link=<id>+
+                --hosts-file=<file>
+                --no-hosts-file
                 --dry-run
                 -j,--json
                 --format=text|json|env

@@ -263,6 +263,8 @@ function __dnet_grammar -S
             set -a options '--expose=+'\t'Port that links open if they name none'
             set -a options '-p,--publish=+'\t'Publish a port, as dnet map add does'
             set -a options '--link=<id>+'\t'Open the way to the exposed ports of this interface'
+            set -a options '--hosts-file=<file>'\t'Keep a block in this file that tells whom it may reach, as /etc/hosts does'
+            set -a options '--no-hosts-file'\t'Keep none any more'
             set -a options '--dry-run'\t'Print each kernel change without making it'
             set -a options '-j,--json'\t'Same as --format json'
             set -a options '--format=text|json|env'\t'Output format: text, json, or env for the shell'\''s eval (default: text)'

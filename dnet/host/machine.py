@@ -355,6 +355,12 @@ class Machine:
     def _patience(self) -> float:
         return time.monotonic() + _CLEANUP_SECONDS
 
+    def why_unfit(self, path: str) -> str | None:
+        """Why a file cannot be a hosts file, in words."""
+        from dnet.host import hostsfile
+
+        return hostsfile.why_unfit(path)
+
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         """Whether a port is not to be chosen: a host process has it, or it is reserved."""
         return self._ports.is_busy(host_ip, port, proto)

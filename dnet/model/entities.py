@@ -190,7 +190,8 @@ class Interface(NamedTuple):
 
     `netns` and `ifname` are None until it is attached; `cookie` tells the namespace from
     another one of the same name; it is GONE once a boot has taken the namespace with it. `origin`
-    is None for what no container runtime asked for.
+    is None for what no container runtime asked for. `hosts_file` is the path of the file that tells
+    it whom it may reach, if it has one.
     """
 
     id: str
@@ -203,6 +204,7 @@ class Interface(NamedTuple):
     cookie: int | None = None
     ip6: str | None = None
     origin: Origin | None = None
+    hosts_file: str | None = None
 
     @property
     def key(self) -> str:

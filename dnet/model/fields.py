@@ -36,6 +36,7 @@ SINCE: dict[tuple[str, str | None], int] = {
     ("settings", "site6"): 3,
     ("bridges", "origin"): 3,
     ("interfaces", "origin"): 3,
+    ("interfaces", "hosts_file"): 3,
     ("reservations", "host_ip6"): 3,
     ("links", "parent_ip6"): 3,
     ("links", "child_ip6"): 3,

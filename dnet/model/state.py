@@ -226,6 +226,11 @@ class State:
         return any(row.get("address6") for row in self.bridges.rows.values())
 
     @property
+    def keeps_hosts_files(self) -> bool:
+        """Whether any interface has a hosts file."""
+        return any("hosts_file" in row for row in self.interfaces.rows.values())
+
+    @property
     def uses_firewall(self) -> bool:
         """Whether any bridge has rules."""
         return any(bridge.iptables for bridge in self.bridges.values())

@@ -5,16 +5,18 @@ What `docker run` did with the four registered functions, for any network namesp
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Fields
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 
 from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.model import find
 from dnet.model.entities import Interface, Mapping
 from dnet.model.state import State
 from dnet.network import bridgeports, interface, ipallocator, link, portmapper
-from dnet.typing import TYPE_CHECKING, NamedTuple, NoReturn
+from dnet.typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from dnet.values import address, names, nearby
 from dnet.values.endpoint import PublishSpec
 
@@ -27,13 +29,17 @@ Linked = tuple[str, str | None]
 
 
 class Wiring(NamedTuple):
-    """What an attachment asks for beside the interface itself."""
+    """What an attachment asks for beside the interface itself.
+
+    `given` are further fields of the interface that are to be so from now on.
+    """
 
     netns: str
     ifname: str = "eth0"
     mac: str | None = None
     publish: Sequence[PublishSpec] = ()
     links: Sequence[Linked] = ()
+    given: Fields[str, Any] = MappingProxyType({})
 
 
 def attach(
@@ -52,6 +58,7 @@ def attach(
     Again with the same arguments it is the same attachment, plugged in anew where it had come
     loose. Raises ConflictError where it is plugged in elsewhere.
     """
+    _refuse_unfit(facts, wiring.given.get("hosts_file"))
     namespace = facts.namespace(wiring.netns)
     names.namespace(namespace.shown)  # The current folder may be part of it.
     one = interface.allocate(
@@ -119,6 +126,7 @@ def _plug(
         ifname=wiring.ifname,
         cookie=namespace.cookie,
         mac=wiring.mac or interface.mac,
+        **wiring.given,
     )
     _refuse_same_place(state, made)
     if interface.netns is None or made.hardware_address != interface.hardware_address:
@@ -133,6 +141,16 @@ def _plug(
         state.interfaces.put(made.id, made)
         ports.refuse_too_many()
     return made
+
+
+def _refuse_unfit(facts: Facts, path: str | None) -> None:
+    """Raises UsageError for a hosts file that cannot be kept."""
+    if path is not None and (reason := facts.why_unfit(path)):
+        raise UsageError(
+            f"--hosts-file: {reason}",
+            "it is a regular file with one name, in folders that only root can write to, as made "
+            f"by: cp /etc/hosts {names.for_shell(path)}",
+        )
 
 
 def _refuse_plugged(state: State, interface: Interface, made: Interface, port: str) -> None:

@@ -153,6 +153,9 @@ class Facts(Protocol):
     def stays(self, interface_id: str) -> bool:
         """Whether the host's end of its pair is there, and does not go with its namespace."""
 
+    def why_unfit(self, path: str) -> str | None:
+        """Why a file cannot be a hosts file, in words."""
+
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         """Whether a port is not to be chosen: a host process has it, or it is reserved."""
 

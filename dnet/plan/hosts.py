@@ -2,17 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dnet.firewall.traffic import kept_apart
 from dnet.model import find
 from dnet.model.entities import Interface, Link
-from dnet.model.state import State
+from dnet.model.state import Change, State
+from dnet.model.table import ABSENT
+from dnet.typing import NamedTuple
 from dnet.values import family
 from dnet.values.family import FAMILIES
 from dnet.values.names import HOST
 
 _LOCALHOST = ("127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback")
+
+
+class Block(NamedTuple):
+    """What a file is to tell an interface, the `owner`; no lines take it out of there."""
+
+    path: str
+    owner: str
+    lines: tuple[str, ...] | None
+
+    @property
+    def shown(self) -> str:
+        """A comment: no command does the same."""
+        verb = "tells" if self.lines is not None else "no longer tells"
+        return f"# {self.path} {verb} whom {self.owner} may reach"
+
+    @property
+    def why(self) -> str:
+        """What was found to differ."""
+        return f"{self.path} does not tell whom {self.owner} may reach"
+
+
+def kept(state: State) -> Iterator[Block]:
+    """What is to be in every hosts file."""
+    for one in state.interfaces.values():
+        if one.hosts_file is not None:
+            yield Block(one.hosts_file, one.id, tuple(lines(state, one)))
+
+
+def changed(state: State, changes: Iterable[Change]) -> Iterator[Block]:
+    """The same after a change, and what goes with it."""
+    for table, key, old, _ in changes:
+        path = old.get("hosts_file") if table is state.interfaces and old is not ABSENT else None
+        now = state.interfaces.get(key) if path else None
+        if path and (now is None or now.hosts_file != path):
+            yield Block(path, key, None)
+    yield from kept(state)
 
 
 def whole(state: State, who: str | None) -> Iterator[str]:

@@ -90,6 +90,10 @@ class Planner:
         shape = self._firewalls(state.firewall).shape(state)
         everything = scope | Scope.of(state, shape)
         plan = self._rules(state, everything, shape)
+        if state.keeps_hosts_files:
+            from dnet.plan import hosts
+
+            plan.blocks = list(hosts.kept(state))
         siblings = Siblings.of(state, everything, self._firewalls, self._view)
         touched = self._devices(plan, state, everything, needed=set())
         self._loopbacks(plan, state, everything, siblings)

@@ -19,6 +19,7 @@ from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
     from dnet.plan.devicesteps import DeviceStep
+    from dnet.plan.hosts import Block
 
 TRUSTED = "trusted"
 
@@ -109,6 +110,7 @@ class Plan:
         failed: why a bridge or an attachment cannot be made, by its device; the rest is
             planned and made without it.
         paired: the devices of attachments whose veth pair has been made.
+        blocks: what hosts files are to tell, once the change is committed.
     """
 
     def __init__(self, rules: Change = UNCHANGED, firewall: str = IPTABLES) -> None:
@@ -126,6 +128,7 @@ class Plan:
         self.asked: set[str] = set()
         self.failed: dict[str, DnetError] = {}
         self.paired: set[str] = set()
+        self.blocks: list[Block] = []
 
     @property
     def moves(self) -> bool:
@@ -192,7 +195,7 @@ class Plan:
     def lines(self) -> Iterator[tuple[str, str]]:
         """(kind, command line) of each step.
 
-        A kind is netlink, sysctl, firewalld, iptables, nftables or conntrack.
+        A kind is netlink, sysctl, firewalld, iptables, nftables, conntrack or file.
         """
         yield from ((_kind(step), step.shown) for step in self.before)
         yield from ((self.firewall, line) for line in self.rules.lines())
@@ -202,6 +205,7 @@ class Plan:
             yield from ((firewall, line) for line in change.lines())
         yield from ((_kind(step), step.shown) for step in self.after)
         yield from (("conntrack", flow.shown) for flow in self.flows)
+        yield from (("file", block.shown) for block in self.blocks)
 
 
 def _kind(step: Step) -> str:

@@ -192,6 +192,7 @@ _INTERFACE = {
     "cookie": _or_none(_COUNT),
     "ip6": _or_none(ADDRESS6),
     "origin": _or_none(Check("what a container runtime asked for", _is_origin)),
+    "hosts_file": _or_none(_canonical("the path of a file", names.file_path)),
 }
 _RESERVATION = {"bridge": _DEVICE, "owner": OWNER, "host_ip6": _or_none(_host_ip(V6))}
 _MAPPING = {"container_ip": _ANY_ADDRESS, "container_port": _PORT, "bridge": _DEVICE}

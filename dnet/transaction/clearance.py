@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from dnet import STATE_DIR
 from dnet.errors import (
@@ -24,6 +24,10 @@ from dnet.plan.steps import Plan
 from dnet.transaction.ownership import owns_names
 from dnet.transaction.recovery import Recovery
 from dnet.transaction.unowned import HINT, Unowned, find
+from dnet.typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dnet.plan.hosts import Block
 
 
 class Clearance(Recovery):
@@ -45,6 +49,7 @@ class Clearance(Recovery):
             left = self._unknown(kernel, owned | going.scope)
             plan = kernel.planner.converge(State(), owned | going.scope)
             plan.after = [*going.steps(), *plan.after]
+            plan.blocks = [block for state in known for block in _gone(state)]
             plan.flows = [flow for state in known for flow in flows.left_behind(state, State())]
             if not dry_run:
                 again = "dnet reset --unowned" if unowned else "dnet reset"
@@ -113,6 +118,7 @@ class Clearance(Recovery):
                     f"could not remove everything: {'; '.join(failures)}",
                     f"take away what holds it, then again: {again}",
                 )
+            list(self._keep(plan.blocks))
             self._store.erase()
 
     def _note_journal(self, target: State, *, anew: bool = False) -> None:
@@ -146,6 +152,14 @@ class Clearance(Recovery):
         for state in states:
             self._bring_here(state)
         return states, is_whole
+
+
+def _gone(state: State) -> Iterator[Block]:
+    """What hosts files told."""
+    if state.keeps_hosts_files:
+        from dnet.plan import hosts
+
+        yield from (block._replace(lines=None) for block in hosts.kept(state))
 
 
 def _readable(read: Callable[[], State | None], warn: Say) -> list[State]:

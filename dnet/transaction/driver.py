@@ -14,6 +14,7 @@ from dnet.host import signals, system
 from dnet.host.kernel import Kernel
 from dnet.host.signals import uninterrupted
 from dnet.model.state import Change, State
+from dnet.model.table import ABSENT
 from dnet.plan import flows
 from dnet.plan.scope import Scope, attached
 from dnet.plan.steps import Plan
@@ -73,6 +74,8 @@ class Driver(Recovery):
         journal = self._left_journal(state, moved=moved)
         with self._kernel() as kernel:
             outcome = self._decide(state, kernel, operation)
+            blocks = outcome.plan.blocks
+            outcome.plan.blocks = [block for block, _ in self._outdated(blocks)]
             self._warn_of(state.remarks)
             if not moved and journal is None:
                 return outcome
@@ -89,6 +92,9 @@ class Driver(Recovery):
             outcome = self._decide(state, kernel, operation)
             if outcome.plan or outcome.changes or recovered:
                 self._carry_out(outcome, kernel)
+            if outcome.plan.blocks:
+                with uninterrupted():
+                    list(self._keep(outcome.plan.blocks))
             for line in outcome.plan.also_repaired:
                 self._settings.warn(f"repaired: {line}")
             self._warn_of_failed(outcome.plan)
@@ -132,6 +138,10 @@ class Driver(Recovery):
                 scope |= kernel.former_scope(state)
             plan = kernel.planner.change(before, scope, state, reserved)
         plan.flows = list(flows.ended(changes, state))
+        if _concerns_hosts_files(state, changes):
+            from dnet.plan import hosts
+
+            plan.blocks = list(hosts.changed(state, changes))
         return Outcome(result, state, plan, changes)
 
     # Carrying out
@@ -218,6 +228,16 @@ def answered() -> None:
 def _is_whole(plan: Plan) -> bool:
     """Whether the rules of a plan are changed all at once, or not at all."""
     return len(list(plan.rules.parts())) <= 1
+
+
+def _concerns_hosts_files(state: State, changes: list[Change]) -> bool:
+    """Whether what hosts files tell may have changed, or one was asked for again."""
+    of_names = {"bridges", "interfaces", "links", "leases", "leases6"}
+    if not state.replug and of_names.isdisjoint(table.name for table, *_ in changes):
+        return False
+    interfaces = (old for table, _, old, _ in changes if table is state.interfaces)
+    had = any(old is not ABSENT and "hosts_file" in old for old in interfaces)
+    return had or state.keeps_hosts_files
 
 
 def _concerns_kernel(state: State, changes: list[Change]) -> bool:

@@ -95,7 +95,9 @@ class Maintenance(Clearance):
             owned = kernel.scope(state) | (kernel.scope(journal) if journal else EMPTY_SCOPE)
             unknown = self._unknown(kernel, owned).differences()
             notes[:] = [*plan.rules.notes, *kernel.notes(state, all_of_it=False)]
-            return [*failed, *plan.differences(), *plan.unplugged, *overruled, *absent, *unknown]
+            files = [why for _, why in self._outdated(plan.blocks)]
+            found = [*failed, *plan.differences(), *plan.unplugged, *overruled, *absent]
+            return [*found, *files, *unknown]
 
     def _compared(
         self, state: State, stamp: str | None, journal: State | None, kernel: Kernel
@@ -131,6 +133,7 @@ class Maintenance(Clearance):
                 journal = self._adopt(state, journal, kernel)
             moved = adopts or self._bring_here(state)
             plan = self._recovery_plan(state, journal, kernel, self._reserved(state, kernel))
+            plan.blocks = [block for block, _ in self._outdated(plan.blocks)]
             if not dry_run:
                 with uninterrupted():
                     self._mend(state, plan, kernel, moved=moved, adopts=adopts)
@@ -171,6 +174,8 @@ class Maintenance(Clearance):
             kernel.apply(plan)
             for line in report.repaired(plan):
                 self._settings.tell(f"repaired: {line}")
+        for line in self._keep(plan.blocks):
+            self._settings.tell(f"repaired: {line}")
         if moved or (state.bridges and state.boot_id is None):
             state.serial += 1
             state.boot_id, state.netns = system.boot_id(), system.netns_cookie()

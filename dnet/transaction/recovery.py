@@ -21,6 +21,7 @@ from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
     from dnet.host.callers import Callers
+    from dnet.plan.hosts import Block
 
 
 def _drop(_line: str) -> None:
@@ -116,6 +117,7 @@ class Recovery:
             with uninterrupted():
                 kernel.apply(plan)
             self._report(plan)
+        self._warn_of(f"repaired: {line}" for line in self._keep(plan.blocks))
         if error := self._left_over(plan, state):
             raise error
         self._store.drop_journal()
@@ -206,6 +208,32 @@ class Recovery:
         for line in report.repaired(plan, asked):
             self._settings.warn(f"repaired: {line}")
         self._warn_of_failed(plan)
+
+    @staticmethod
+    def _outdated(blocks: Iterable[Block]) -> Iterator[tuple[Block, str]]:
+        """What hosts files do not tell as they should, or nobody knows whether, in words."""
+        for block in blocks:
+            from dnet.host import hostsfile
+
+            try:
+                if not hostsfile.is_kept(block):
+                    yield block, block.why
+            except DnetError as error:
+                yield block, str(error)
+
+    def _keep(self, blocks: Iterable[Block]) -> Iterator[str]:
+        """Let hosts files tell what they should; what they did not, in words.
+
+        The change is committed: what cannot be written is warned of.
+        """
+        for block in blocks:
+            from dnet.host import hostsfile
+
+            try:
+                if hostsfile.keep(block):
+                    yield block.why
+            except DnetError as error:
+                self._settings.warn(str(error))
 
     def _warn_of(self, lines: Iterable[str]) -> None:
         for line in lines:

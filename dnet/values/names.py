@@ -152,6 +152,18 @@ def namespace(text: str) -> str:
     return text
 
 
+def file_path(text: str) -> str:
+    """The path of a file, from the root on, without a way back."""
+    if not text.startswith("/") or text.endswith("/"):
+        raise UsageError(f"{quoted(text)} is no path of a file from / on")
+    if re.search(_CONTROLS, text):
+        raise UsageError(f"{quoted(text)} has a control character in it", "choose another file")
+    parts = [one for one in text.split("/") if one not in ("", ".")]
+    if ".." in parts:
+        raise UsageError(f"{quoted(text)} leads back by '..'", "name the file by its own path")
+    return "/" + "/".join(parts)
+
+
 def chain(text: str) -> str:
     """The name of an iptables chain of a bridge's own (XT_EXTENSION_MAXNAMELEN less one)."""
     if not _consists_of(_CHAIN, text, _MOST_OF_CHAIN) or text[0] == "-":

@@ -54,6 +54,7 @@ class FakeFacts:
     addresses6: Mapping[str, Sequence[str]] = field(default_factory=dict)
     lacks_ipv6: bool = False
     global_id: int = 0x123456789A
+    files: Collection[str] = ()
 
     def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
         return Iptables().objections(state, bridge)
@@ -124,6 +125,9 @@ class FakeFacts:
 
     def stays(self, interface_id: str) -> bool:
         return interface_id in self.plugged
+
+    def why_unfit(self, path: str) -> str | None:
+        return None if path in self.files else f"{path}: No such file or directory"
 
     def is_busy(self, host_ip: str, port: int, proto: str) -> bool:
         return any(

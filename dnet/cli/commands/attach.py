@@ -11,6 +11,7 @@ from dnet.model.entities import Interface, Mapping
 from dnet.model.state import State
 from dnet.network import attachment, interface
 from dnet.transaction.operation import Operation
+from dnet.typing import Any
 from dnet.values.endpoint import PublishSpec
 
 EXAMPLES = """\
@@ -77,6 +78,13 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     type=options.LINKED,
     help="Open the way to the exposed ports of this interface; repeatable.",
 )
+@define.option(
+    "--hosts-file",
+    metavar="PATH",
+    type=options.KEPT_FILE,
+    help="Keep a block in this file that tells whom it may reach, as /etc/hosts does.",
+)
+@define.option("--no-hosts-file", is_flag=True, help="Keep none any more.")
 @options.changes
 def attach(
     interface_id: str,
@@ -90,6 +98,7 @@ def attach(
     publish: tuple[PublishSpec, ...],
     links: tuple[tuple[str, str | None], ...],
     dry_run: bool,
+    **given: Any,
 ) -> Request:
     """Plug a network namespace into a bridge, and print its address.
 
@@ -99,7 +108,7 @@ def attach(
     operation = Operation(
         attachment.attach,
         interface_id=interface_id,
-        wiring=attachment.Wiring(netns, ifname, mac, publish, links),
+        wiring=attachment.Wiring(netns, ifname, mac, publish, links, given=_fields(**given)),
         bridge=bridge,
         ip=ip,
         ip6=ip6,
@@ -112,6 +121,13 @@ def attach(
         return allocated(state, made)._replace(notes=tuple(notes))
 
     return Request(show, operation, dry_run)
+
+
+def _fields(hosts_file: str | None, no_hosts_file: bool) -> dict[str, Any]:
+    """What is to be of an attachment from now on; what is not given stays. Raises UsageError."""
+    if hosts_file and no_hosts_file:
+        raise UsageError("--hosts-file and --no-hosts-file exclude each other", "leave one out")
+    return {"hosts_file": hosts_file} if hosts_file or no_hosts_file else {}
 
 
 def _published(mapping: Mapping) -> str:

@@ -103,6 +103,7 @@ def _interface(one: Interface) -> Iterator[str]:
         yield _line("interface allocate", one.id, own)
         return
     where = ["--netns", one.netns, "--ifname", one.ifname, *(["--mac", one.mac] if one.mac else [])]
+    where += ["--hosts-file", one.hosts_file] if one.hosts_file else []
     if one.netns.startswith(_OF_A_PROCESS):
         yield _line("interface allocate", one.id, own)
         yield f"# to do: {_line('attach', one.id, where)}"

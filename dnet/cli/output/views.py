@@ -97,6 +97,7 @@ def interface(state: State, interface: Interface, seen: Seen) -> View:
         "ports": [published(one) for one in mapped],
         "links": [link.child for link in links if link.parent == interface.id],
         "origin": interface.origin._asdict() if interface.origin else None,
+        "hosts_file": interface.hosts_file,
     }
 
 
