@@ -144,7 +144,7 @@ def namespace(text: str) -> str:
     """
     if not text:
         raise UsageError("'' is no network namespace's name, path or pid", "ip netns list")
-    if any(one < " " or "\x7f" <= one <= "\x9f" or one in "\u2028\u2029" for one in text):
+    if _has_control(text):
         raise UsageError(
             f"{quoted(text)} has a control character in it",
             "name the namespace by another path, such as /proc/PID/ns/net",
@@ -156,7 +156,7 @@ def file_path(text: str) -> str:
     """The path of a file, from the root on, without a way back."""
     if not text.startswith("/") or text.endswith("/"):
         raise UsageError(f"{quoted(text)} is no path of a file from / on")
-    if re.search(_CONTROLS, text):
+    if _has_control(text):
         raise UsageError(f"{quoted(text)} has a control character in it", "choose another file")
     parts = [one for one in text.split("/") if one not in ("", ".")]
     if ".." in parts:
@@ -176,6 +176,11 @@ def chain(text: str) -> str:
     if text in OWN_CHAINS:
         raise UsageError(f"{text} is a chain that dnet keeps for itself", "choose another name")
     return text
+
+
+def _has_control(text: str) -> bool:
+    """Whether a control character is in a text, or what else ends a line."""
+    return any(one < " " or "\x7f" <= one <= "\x9f" or one in "\u2028\u2029" for one in text)
 
 
 def _consists_of(characters: frozenset[str], text: str, most: int) -> bool:
