@@ -9,6 +9,7 @@ define.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 
 from dnet import STATE_DIR
@@ -208,6 +209,7 @@ def _parameter(parameter: Parameter) -> Callable[[F], F]:
     return defined
 
 
+@cache
 def top(word: str) -> Command | Group | None:
     """The command or group that a command line begins with, from its module."""
     if word not in COMMANDS:

@@ -152,8 +152,10 @@ def _split_host_ip(body: str) -> tuple[str | None, str]:
 
 def parse_endpoint(text: str) -> EndpointQuery:
     """`[HOST_IP:]PORT[-END][/PROTO]`, tcp when not said."""
-    with names.part_of(text):
+    try:
         return _endpoint(text)
+    except UsageError as error:
+        raise names.part_of(text, error) from None
 
 
 def _endpoint(text: str) -> EndpointQuery:
@@ -175,8 +177,10 @@ def parse_publish(text: str) -> PublishSpec:
     Raises UsageError where the two ranges differ in length, or where a range of container
     ports stands behind a single host port.
     """
-    with names.part_of(text):
+    try:
         return _publish(text)
+    except UsageError as error:
+        raise names.part_of(text, error) from None
 
 
 def _publish(text: str) -> PublishSpec:

@@ -6,9 +6,6 @@ UsageError with a message that says what is wrong and what would be right.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from dnet.errors import UsageError, displayed, escaped
 
 PROTOCOLS = ("tcp", "udp", "sctp")
@@ -40,15 +37,11 @@ def quoted(text: str) -> str:
     return f"'{shown[:60]}…'" if len(shown) > 60 else f"'{shown}'"
 
 
-@contextmanager
-def part_of(word: str) -> Iterator[None]:
-    """Let an error about a part of a word name all of what was typed."""
-    try:
-        yield
-    except UsageError as error:
-        if quoted(word) in str(error):
-            raise
-        raise error.with_message(f"{quoted(word)}: {error}") from None
+def part_of(word: str, error: UsageError) -> UsageError:
+    """An error about a part of a word, naming all of what was typed."""
+    if quoted(word) in str(error):
+        return error
+    return error.with_message(f"{quoted(word)}: {error}")
 
 
 def for_shell(word: str) -> str:
@@ -228,8 +221,10 @@ def protocol(text: str) -> str:
 def port_proto(text: str) -> str:
     """`PORT[/PROTO]` as containers expose it: `5432/tcp`."""
     number, slash, proto = text.partition("/")
-    with part_of(text):
+    try:
         return f"{port(number)}/{protocol(proto) if slash else 'tcp'}"
+    except UsageError as error:
+        raise part_of(text, error) from None
 
 
 def split_port_proto(text: str) -> tuple[int, str]:

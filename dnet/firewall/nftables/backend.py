@@ -70,11 +70,10 @@ class Nftables:
                     link = Link.from_row(key, row)
                     found += elements.of_link(link)
                     links.append((link, step))
-        kept = _kept(state, links)
-        return Change(
-            going=elements.collected(one for one in going if one not in kept),
-            coming=elements.collected(one for one in coming if one not in kept),
-        )
+        if kept := _kept(state, links):
+            going = [one for one in going if one not in kept]
+            coming = [one for one in coming if one not in kept]
+        return Change(going=elements.collected(going), coming=elements.collected(coming))
 
     def compare(
         self,
