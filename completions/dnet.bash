@@ -10,7 +10,7 @@ _dnet_grammar() {
     commands='' options='' arguments=''
     case $path in
         '')
-            commands='bridge|firewall|ip|interface|port|map|link|attach|detach|batch|show|check|probe|restore|gc|reset|plugin|completion'
+            commands='bridge|firewall|ip|interface|port|map|link|host|attach|detach|batch|show|check|probe|restore|gc|reset|plugin|completion'
             options='--state-dir=<folder>
                 --lock-timeout=
                 -v,--verbose
@@ -247,6 +247,68 @@ _dnet_grammar() {
                 --format=text|json|env
                 -h,--help'
             arguments='<parent>'
+            ;;
+        'host')
+            commands='join|sync|watch|list|show|leave|remove'
+            options='-h,--help'
+            ;;
+        'host join')
+            options='--store=
+                --pool=
+                --block=
+                --underlay=
+                --transport=vxlan|route
+                --vni=
+                --port=
+                --bridge=<bridge>
+                --firewall=auto|iptables|nftables
+                --ca=<file>
+                --cert=<file>
+                --key=<file>
+                --user=<file>
+                --moved
+                --dry-run
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            arguments='-'
+            ;;
+        'host sync')
+            options='--dry-run
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            ;;
+        'host watch')
+            options='-j,--json
+                --format=text|json|env
+                -h,--help'
+            ;;
+        'host list')
+            options='-q,--quiet
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            ;;
+        'host show')
+            options='-j,--json
+                --format=text|json|env
+                -h,--help'
+            arguments='-'
+            ;;
+        'host leave')
+            options='--force
+                --dry-run
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            ;;
+        'host remove')
+            options='--yes
+                -j,--json
+                --format=text|json|env
+                -h,--help'
+            arguments='-'
             ;;
         'attach')
             options='--netns=<netns>

@@ -56,6 +56,17 @@ _WRECK6 = (
     "nft delete table inet dnet 2>/dev/null; ip link set dnet0 down; ip link set dnet0 up"
 )
 
+_JOIN = "host join a --store HOSTS --pool 10.244.0.0/16 --bridge dnet3"
+_ALL = "printf 'a 10.55.0.1 10.244.1.0/24\\nb 10.55.0.2 10.244.2.0/24\\n' > $HOME/hosts;"
+_POOL = (*_CALM, _JOIN, "interface allocate here --bridge dnet3", "map add here 8089:80")
+_OTHERS = f"{_ALL} echo d 10.55.0.4 10.244.4.0/24 >> $HOME/hosts"
+_CUT = (
+    "iptables -F; iptables -t nat -F; iptables -t raw -F; nft delete table inet dnet 2>/dev/null;"
+    "ip route flush proto 68; ip link set dnetvx4242 down;"
+    "bridge fdb delete 02:42:0a:f4:02:00 dev dnetvx4242 dst 10.55.0.2 self;"
+    "bridge fdb add 02:42:0a:f4:07:00 dev dnetvx4242 dst 10.55.0.7 self permanent"
+)
+
 
 class Case(NamedTuple):
     """A command line, and where it is given: the commands that lead there, and a shell's.
@@ -115,6 +126,11 @@ CASES = (
     Case("remove-last", "bridge remove dnet0 --force", _MAPPED),
     Case("change-over", "firewall use nftables", (*_OPEN, "firewall use iptables")),
     Case("change-back", "firewall use iptables", (*_OPEN, "firewall use nftables")),
+    Case("join", _JOIN, _CALM),
+    Case("join-first", _JOIN, ()),
+    Case("sync", "host sync", _POOL, shell=_OTHERS),
+    Case("leave", "host leave --force", _POOL),
+    Case("restore-hosts", "restore", _POOL, shell=_CUT, drifted=True, goes_on=True),
     Case("request", "ip request --bridge dnet0 --count 3"),
     Case("port", "port allocate --bridge dnet0 --count 3"),
     Case("restore", "restore", shell=_WRECK, drifted=True, goes_on=True),

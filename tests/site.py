@@ -47,6 +47,9 @@ _FOREIGN = (
     "-t raw -A PREROUTING -i eth9 -p udp -j ACCEPT",
 )
 
+UNDERLAY, HOSTS = "10.55.0.1", "hosts"
+PEERS = f"a {UNDERLAY} 10.244.1.0/24\nb 10.55.0.2 10.244.2.0/24\nc 10.55.0.3 10.244.3.0/24\n"
+
 
 class Setting(NamedTuple):
     """A setting of a namespace, by its path under /proc/sys."""
@@ -83,11 +86,20 @@ class Site:
         self.one, self.two = lab.node(), lab.node()
         self.host.iptables(*_FOREIGN)
         self._names = {self.one.netns: "ONE", self.two.netns: "TWO"}
+        # This host is reached by an address of its own; the file is as a case leaves it.
+        self.host.ip(f"address add {UNDERLAY}/32 dev lo")
+        hosts = lab.folder / HOSTS
+        hosts.parent.mkdir(parents=True, exist_ok=True)
+        hosts.write_text(PEERS)
+        self._names[f"file://{hosts}"] = "HOSTS"
 
     # --- dnet ------------------------------------------------------------------------------
 
     def words_of(self, line: str) -> tuple[str, ...]:
-        """The words of a command line in which ONE and TWO stand for the namespaces."""
+        """The words of a command line in which ONE and TWO stand for the namespaces.
+
+        HOSTS stands for a registry of three hosts, of which this one is `a`.
+        """
         names = {short: name for name, short in self._names.items()}
         return tuple(names.get(word, word) for word in line.split())
 

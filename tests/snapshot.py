@@ -14,6 +14,11 @@ iptables-save; ip6tables-save | sed 's/^[*]/&ip6 /'
 echo '=== nft'; nft --numeric-priority list ruleset inet 2>/dev/null
 echo '=== addr'; ip -d -j addr
 echo '=== route'; ip -4 -o route show table all
+ip -4 -o neigh show nud permanent | sed 's/^/neighbour /'
+ip -o link show type vxlan | sed 's/^[0-9]*: //; s/:.*//' | while read -r device; do
+  bridge fdb show dev "$device" | sed "s/^/forwarding $device /"
+  ip -o -d link show dev "$device" | grep -o 'vxlan .* nolearning'
+done
 echo '=== sysctl'
 cd /proc/sys/net/ipv4 && for f in ip_forward ip_local_reserved_ports conf/*/route_localnet \
     conf/*/proxy_arp_pvlan neigh/*/proxy_delay \

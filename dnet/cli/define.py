@@ -43,6 +43,7 @@ COMMANDS = {
     "port": ("dnet.cli.commands.port", "Reserve ports of the host."),
     "map": ("dnet.cli.commands.map", "Publish ports of containers on the host."),
     "link": ("dnet.cli.commands.link", "Open ports of one container to another."),
+    "host": ("dnet.cli.commands.host", "Share a pool of addresses with other hosts."),
     "attach": ("dnet.cli.commands.attach", "Plug a network namespace into a bridge."),
     "detach": ("dnet.cli.commands.attach", "Unplug interfaces, and release all they had."),
     "batch": ("dnet.cli.commands.batch", "Run many commands as one transaction."),

@@ -6,7 +6,39 @@ from collections.abc import Iterable, Iterator
 from itertools import permutations
 
 from dnet.model.entities import Bridge
+from dnet.typing import TYPE_CHECKING, NamedTuple
 from dnet.values.family import FAMILIES, V4, Families
+
+if TYPE_CHECKING:
+    from dnet.model.pool import Overlay
+    from dnet.model.state import State
+
+
+class Pooled(NamedTuple):
+    """A bridge that is part of a pool of several hosts, and what is to come from where.
+
+    `pool` is the pool's addresses, `hosts` the underlay addresses of the others.
+    """
+
+    bridge: Bridge
+    overlay: Overlay
+    pool: str
+    hosts: tuple[str, ...]
+
+    @property
+    def device(self) -> str | None:
+        """What its packets come in by and go out of, where that carries no others."""
+        return self.overlay.device if self.overlay.transport == "vxlan" else None
+
+
+def pooled(state: State) -> Pooled | None:
+    """The bridge with rules that is part of a pool, if there is one."""
+    own = state.overlay
+    if own is None or own.block is None or own.pool is None:
+        return None
+    bridge = state.bridges[own.bridge]
+    hosts = (one.underlay for one in state.peers.values())
+    return Pooled(bridge, own, own.pool, tuple(filter(None, hosts))) if bridge.iptables else None
 
 
 def kept_apart(bridges: Iterable[Bridge]) -> Iterator[tuple[Bridge, Bridge]]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dnet.host.sockets import HostPorts
     from dnet.model.entities import Bridge, Interface
     from dnet.model.state import State
-    from dnet.network.facts import ContainerDevice, Device, Namespace, Route
+    from dnet.network.facts import ContainerDevice, Device, Namespace, PoolRoute, Route, Tunnel
     from dnet.plan.steps import SettingStep, Zone
     from dnet.values.family import Families
 
@@ -201,6 +201,14 @@ class Machine:
         """The IPv6 addresses for which the host answers, by the device it does so on."""
         return self._parts.netlink.proxied()
 
+    def tunnel(self, name: str) -> Tunnel | None:
+        """A VXLAN device with whom it reaches; None where there is no device of that name."""
+        return self._parts.netlink.tunnel(name)
+
+    def pool_routes(self) -> Sequence[PoolRoute]:
+        """The routes to blocks of pools that dnet made."""
+        return self._parts.netlink.pool_routes()
+
     def random_bits(self, count: int) -> int:
         """A number of so many bits that nobody can foretell."""
         return int.from_bytes(os.urandom(-(-count // 8)), "big") & (1 << count) - 1
@@ -292,6 +300,12 @@ class Machine:
         from dnet.values.veth import veth_name
 
         return veth_name(interface_id)
+
+    def default_device(self) -> str | None:
+        """The device of the default route; None where there is none, or it refuses."""
+        from dnet.host import routes
+
+        return next(iter(routes.default_devices()), None)
 
     def default_mtu(self) -> int:
         """The MTU of the default route's device, else 1500.

@@ -12,7 +12,7 @@ from dnet.host import privilege, rtnl, system
 from dnet.host.rtnl import Channel, Link, find_index, index_of, name_of, unless_missing
 from dnet.model.entities import Interface
 from dnet.network import bridgeports
-from dnet.network.facts import Device, Namespace
+from dnet.network.facts import Device, Namespace, PoolRoute, Tunnel
 from dnet.plan.devicesteps import (
     AddAddress,
     AddBridge,
@@ -41,7 +41,9 @@ from dnet.values.family import V6
 
 if TYPE_CHECKING:
     from dnet.host.containerns import NamespaceHandle
+    from dnet.host.tunnels import Tunnels
     from dnet.network.facts import ContainerDevice
+    from dnet.plan.poolsteps import PoolStep
 
 _FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
 _SET = "3"  # NET_ADDR_SET, include/uapi/linux/netdevice.h
@@ -59,11 +61,17 @@ class Netlink:
     def _channel(self) -> Channel:
         return Channel()
 
+    @cached_property
+    def _tunnels(self) -> Tunnels:
+        from dnet.host.tunnels import Tunnels  # Loaded where there are several hosts.
+
+        return Tunnels()
+
     def close(self) -> None:
-        """Close the socket, if one was opened."""
-        if "_channel" in self.__dict__:
-            self._channel.close()
-            del self.__dict__["_channel"]
+        """Close the sockets that were opened."""
+        for name in ("_channel", "_tunnels"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
 
     # Questions
 
@@ -146,6 +154,21 @@ class Netlink:
                 known[index] = name_of(index)
             yield ip, known[index]
 
+    def tunnel(self, name: str) -> Tunnel | None:
+        """A VXLAN device with whom it reaches; None where there is no device of that name."""
+        device = self.device(name)
+        if device is None:
+            return None
+        with _reporting(f"asking for {name}"):
+            told = self._tunnels.vxlan(device.ifindex)
+            neighbours = self._tunnels.neighbours(device.ifindex)
+            return Tunnel(device, *told, neighbours, self._tunnels.hosts(device.ifindex))
+
+    def pool_routes(self) -> list[PoolRoute]:
+        """The routes to blocks of pools that dnet made."""
+        with _reporting("asking for the routes to other hosts"):
+            return self._tunnels.routes()
+
     def container_device(self, interface: Interface, netns: Namespace) -> ContainerDevice | None:
         """An interface's device as it is in a namespace."""
         from dnet.host import containerns
@@ -196,7 +219,7 @@ class Netlink:
             case SetHairpin():
                 self._set_hairpin(step)
             case _:
-                self._take_inside(step)
+                self._take_beyond(step)
 
     def _take_way(self, step: WayStep, index: int) -> None:
         match step:
@@ -210,6 +233,14 @@ class Netlink:
                 self._channel.add_proxy(index, step.ip)
             case DeleteProxyNeighbour():
                 self._channel.delete_proxy(index, step.ip)
+
+    def _take_beyond(self, step: InsideStep | PoolStep) -> None:
+        """What is about a container's namespace, or about other hosts."""
+        match step:
+            case ConfigureInside() | RouteInside() | SetMtuInside() | SetMacInside():
+                self._take_inside(step)
+            case _:
+                self._tunnels.take(step)
 
     def _add_bridge(self, step: AddBridge) -> None:
         """Where the kernel can, Linux 6.7 and later, it learns only so many addresses.

@@ -71,6 +71,11 @@ def boot_id() -> str:
     return read_file("/proc/sys/kernel/random/boot_id").decode().strip()
 
 
+def hostname() -> str:
+    """The name of this machine without its domain, which may be none that a host of a pool has."""
+    return os.uname().nodename.partition(".")[0]
+
+
 def netns_cookie() -> int | None:
     """The number that names the current network namespace until the next boot, never used again.
 

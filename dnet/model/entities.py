@@ -24,7 +24,7 @@ IPTABLES, NFTABLES = FIREWALLS = "iptables", "nftables"
 Row = dict[str, Any]
 
 
-def _row(entity: Any, keys: int = 1) -> Row:
+def row_of(entity: Any, keys: int = 1) -> Row:
     """The JSON object that stands in the store.
 
     Without what is at its default, and without the first fields, which are in the row's key.
@@ -156,7 +156,7 @@ class Bridge(NamedTuple):
 
     def row(self) -> Row:
         """What stands in the store under the key."""
-        return _row(self)
+        return row_of(self)
 
     @classmethod
     def from_row(cls, key: str, row: Row) -> Self:
@@ -227,7 +227,7 @@ class Interface(NamedTuple):
 
     def row(self) -> Row:
         """What stands in the store under the key."""
-        row = _row(self)
+        row = row_of(self)
         return row | {"origin": self.origin._asdict()} if self.origin else row
 
     @classmethod
@@ -264,7 +264,7 @@ class Reservation(NamedTuple):
 
     def row(self) -> Row:
         """What stands in the store under the key."""
-        return _row(self)
+        return row_of(self)
 
     @classmethod
     def from_row(cls, key: str, row: Row) -> Self:
@@ -295,7 +295,7 @@ class Mapping(NamedTuple):
 
     def row(self) -> Row:
         """What stands in the store under the key."""
-        # As _row has it, in a third of the time: of nothing are there more.
+        # As row_of has it, in a third of the time: of nothing are there more.
         return {
             "container_ip": self.container_ip,
             "container_port": self.container_port,
@@ -354,7 +354,7 @@ class Link(NamedTuple):
 
     def row(self) -> Row:
         """What stands in the store under the key."""
-        return _row(self, 2)
+        return row_of(self, 2)
 
     @classmethod
     def from_row(cls, key: str, row: Row) -> Self:

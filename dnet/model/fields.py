@@ -40,6 +40,8 @@ SINCE: dict[tuple[str, str | None], int] = {
     ("reservations", "host_ip6"): 3,
     ("links", "parent_ip6"): 3,
     ("links", "child_ip6"): 3,
+    ("overlays", None): 3,
+    ("peers", None): 3,
 }
 
 FIRST = 1
@@ -53,6 +55,12 @@ FIELDS = {
     "reservations": frozenset(Reservation._fields[1:]),
     "mappings": frozenset(Mapping._fields[1:]),
     "links": frozenset(Link._fields[2:]),
+    # As dnet.model.pool has them, which is loaded only where there are any.
+    "overlays": frozenset(
+        {*("name", "registry", "token", "underlay", "pool", "block", "transport", "vni", "port")}
+        | {*("revision", "expelled", "ca", "cert", "key", "user")}
+    ),
+    "peers": frozenset({"block", "underlay", "revision", "state"}),
 }
 _HEAD = {"checksum", "schema", "serial", "boot_id", "netns", "variant"}
 _HEAD |= {*FIELDS, "leases", "released"}

@@ -8,6 +8,7 @@ refused can be taken back.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from dnet.model import fields
 from dnet.model.entities import (
@@ -21,10 +22,13 @@ from dnet.model.entities import (
     Reservation,
 )
 from dnet.model.table import ABSENT, Index, Raw, Table
-from dnet.typing import Any, TypeVar
+from dnet.typing import TYPE_CHECKING, Any, TypeVar
 from dnet.values import address, family
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import V4, V6, Family
+
+if TYPE_CHECKING:
+    from dnet.model.pool import Overlay, Peer
 
 _EMPTY: dict[str, Any] = {
     "serial": 0,
@@ -34,6 +38,7 @@ _EMPTY: dict[str, Any] = {
     "generation": None,
 }
 _TABLES = ("settings", "bridges", "cursors", "interfaces", "reservations", "mappings", "links")
+_TABLES_OF_HOSTS = ("overlays", "peers")
 _TABLES_OF_BRIDGES = ("leases", "released", "leases6", "released6")
 
 T = TypeVar("T")
@@ -63,7 +68,9 @@ class State:
         self.netns: int | None = head["netns"]
         self.variant: str | None = head["variant"]
         self.generation: int | None = head["generation"]
-        self._rows: dict[str, Raw] = {name: document.get(name, {}) for name in _TABLES}
+        self._rows: dict[str, Raw] = {
+            name: document.get(name, {}) for name in (*_TABLES, *_TABLES_OF_HOSTS)
+        }
         self._rows_of_bridges: dict[str, dict[str, Raw]] = {
             name: document.get(name, {}) for name in _TABLES_OF_BRIDGES
         }
@@ -84,6 +91,25 @@ class State:
 
     def _table(self, name: str, kind: type[K]) -> Table[K]:
         return Table(name, self._rows[name], self._log, kind.from_row, kind.row)
+
+    @cached_property
+    def overlays(self) -> Table[Overlay]:
+        """The bridges that are part of a pool of several hosts, which is one at most."""
+        from dnet.model.pool import Overlay  # Loaded where there is one.
+
+        return Table("overlays", self._rows["overlays"], self._log, Overlay.from_row, Overlay.row)
+
+    @cached_property
+    def peers(self) -> Table[Peer]:
+        """The other hosts of that pool."""
+        from dnet.model.pool import Peer
+
+        return Table("peers", self._rows["peers"], self._log, Peer.from_row, Peer.row)
+
+    @property
+    def overlay(self) -> Overlay | None:
+        """The one overlay, if there is one."""
+        return next(self.overlays.values(), None) if self._rows["overlays"] else None
 
     def document(self) -> dict[str, Any]:
         """The JSON document of the whole: shares its rows with the state.

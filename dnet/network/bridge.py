@@ -72,6 +72,7 @@ def remove(
     if if_exists and name not in state.bridges:
         return
     bridge = find.bridge(state, name, to_remove=True)
+    _refuse_pooled(state, name)
     if not force and (found := held(state, bridge)):
         raise ConflictError(f"{name} still has {found}", f"{_removal(bridge)} --force")
     for one in [one for one in state.interfaces.values() if one.bridge == name]:
@@ -193,6 +194,7 @@ def _checked(state: State, bridge: Bridge) -> Bridge:
         bridge = bridge._replace(range=None if part == bridge.subnet else part)
     if bridge.address6 is not None:
         bridge = _checked6(bridge, bridge.address6)
+    _refuse_in_pool(state, bridge)
     for other in state.bridges.values():
         for own, its in product(bridge.subnets, other.subnets):
             if other.name != bridge.name and address.overlap(own.address, its.address):
@@ -201,6 +203,38 @@ def _checked(state: State, bridge: Bridge) -> Bridge:
                     f"choose another with --address{'6' if own.family is V6 else ''}",
                 )
     return bridge
+
+
+def _refuse_pooled(state: State, name: str) -> None:
+    overlay = state.overlay
+    if overlay is not None and overlay.block and overlay.bridge == name:
+        raise ConflictError(f"{name} is this host's bridge in a pool", "dnet host leave")
+
+
+def _refuse_in_pool(state: State, bridge: Bridge) -> None:
+    """Raises ConflictError for a bridge in a pool that is not as it has to be, and one beside it.
+
+    Addresses of a pool are handed out by the hosts whose blocks they are in.
+    """
+    overlay = state.overlay
+    if overlay is None or overlay.block is None or overlay.pool is None:
+        return
+    if bridge.name != overlay.bridge:
+        if address.overlap(bridge.address, overlay.pool):
+            raise ConflictError(
+                f"{bridge.subnet} overlaps the pool {overlay.pool} of several hosts",
+                "choose another with --address",
+            )
+    elif bridge.subnet != overlay.block:
+        raise ConflictError(
+            f"{bridge.name} has {overlay.block}, which is this host's block of {overlay.pool}",
+            "dnet host leave",
+        )
+    elif not bridge.iptables and overlay.transport == "vxlan":
+        raise ConflictError(
+            f"{bridge.name} is in a pool, and without rules anybody could send into it",
+            "dnet host leave",
+        )
 
 
 def _checked6(bridge: Bridge, own: str) -> Bridge:

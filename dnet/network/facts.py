@@ -52,6 +52,31 @@ class Namespace(NamedTuple):
     cookie: int | None
 
 
+class Tunnel(NamedTuple):
+    """A VXLAN device as the kernel has it, and whom it reaches.
+
+    `neighbours` are the hardware addresses that are known for good, by address; `hosts` where the
+    frames for a hardware address go.
+    """
+
+    device: Device
+    vni: int
+    local: str | None
+    port: int
+    learns: bool
+    neighbours: Mapping[str, str]
+    hosts: Mapping[str, str]
+
+
+class PoolRoute(NamedTuple):
+    """A route that dnet made to a block of a pool; without a `router` one that refuses."""
+
+    subnet: str
+    router: str | None
+    device: str | None
+    source: str | None
+
+
 class ContainerDevice(NamedTuple):
     """A device in a container's namespace.
 
@@ -131,6 +156,9 @@ class Facts(Protocol):
 
     def port_name(self, interface_id: str) -> str:
         """What the host's end of an interface's veth pair is called, be it there or not."""
+
+    def default_device(self) -> str | None:
+        """The device of the default route; None where there is none, or it refuses."""
 
     def default_mtu(self) -> int:
         """The MTU of the default route's device, else 1500."""

@@ -58,6 +58,7 @@ def take(state: State, facts: Facts, bridge: Bridge, ip: str, owner: str | None)
     leases = state.leases_with(bridge.name, ip)
     if ip in leases:
         raise AddressInUseError(f"{ip} is taken{whose(state, bridge.name, ip)}", "dnet ip list")
+    _refuse_expelled(state, bridge)
     never = _never(facts, bridge, _subnet(bridge, family.of(ip)))
     if ip in never:
         raise AddressInUseError(
@@ -97,6 +98,7 @@ def take_next(
     of: Family = V4,
 ) -> list[str]:
     """Take the next free addresses of a family in the order of the bridge's policy, all or none."""
+    _refuse_expelled(state, bridge)
     subnet = _subnet(bridge, of)
     leases, kept = state.leases(bridge.name, of), _kept(state, facts, bridge, subnet)
     free = (
@@ -234,6 +236,17 @@ def _kept(state: State, facts: Facts, bridge: Bridge, subnet: Subnet) -> Collect
     given = state.interfaces_by_mac.groups()
     macs = {mac for name, mac in given if name == bridge.name} | {bridge_mac(facts, bridge)}
     return {*_never(facts, bridge, subnet), *filter(None, map(address.of_mac, macs))}
+
+
+def _refuse_expelled(state: State, bridge: Bridge) -> None:
+    """Raises ConflictError where the addresses of a bridge are another host's by now."""
+    own = state.overlay
+    if own is not None and own.bridge == bridge.name and own.expelled:
+        raise ConflictError(
+            f"{own.registry} does not have this host as {own.name} any more, so that the addresses "
+            f"of {bridge.name} may be another host's",
+            "to see why: dnet host sync",
+        )
 
 
 def _refuse_in_use(state: State, ip: str) -> None:

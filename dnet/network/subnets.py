@@ -47,6 +47,8 @@ def choose(state: State, facts: Facts, candidates: Sequence[str] = CANDIDATES) -
         for bridge in state.bridges.values()
         for one in bridge.subnets
     ]
+    if (overlay := state.overlay) and overlay.pool:
+        there.append((overlay.pool, f"the pool {overlay.pool} of several hosts"))
     for subnet, why in [*_nameservers(facts), *there]:
         for candidate in candidates:
             if address.overlap(candidate, subnet):
@@ -57,7 +59,7 @@ def choose(state: State, facts: Facts, candidates: Sequence[str] = CANDIDATES) -
             break
         if route.device not in leaving:
             hidden = (one for one in left if _hides(route, one))
-            obstacles |= dict.fromkeys(hidden, _described(route))
+            obstacles |= dict.fromkeys(hidden, described(route))
     free = next((one for one in candidates if one not in obstacles), None)
     if free is not None:
         return free
@@ -97,7 +99,7 @@ def _obstacles(facts: Facts, subnet: Subnet, leaving: set[str]) -> Iterator[str]
     for route in facts.routes([subnet.network]):
         counts = route.device not in leaving and not _is_own_address(route)
         if counts and _hides(route, subnet.network):
-            yield _described(route)
+            yield described(route)
 
 
 def _nameservers(facts: Facts) -> list[tuple[str, str]]:
@@ -119,7 +121,8 @@ def _hides(route: Route, subnet: str) -> bool:
     return not (route.kind in REFUSING and is_overruled)
 
 
-def _described(route: Route) -> str:
+def described(route: Route) -> str:
+    """What a route is, in words."""
     if _is_own_address(route):
         return f"the address {address.host(route.subnet)} of {route.device}"
     if route.table is None:

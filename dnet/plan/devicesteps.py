@@ -13,7 +13,10 @@ from dnet.values.family import V4, V6
 from dnet.values.names import for_shell as word
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from dnet.network.facts import Namespace
+    from dnet.plan.poolsteps import PoolStep
 
 
 # What a device in a namespace needs of IPv6, ahead of its being up: that it speaks it, takes no
@@ -338,17 +341,9 @@ WayStep = (
     | DeleteProxyNeighbour
 )
 InsideStep = ConfigureInside | RouteInside | SetMtuInside | SetMacInside
-DeviceStep = (
-    AddBridge
-    | SetLink
-    | DeleteLink
-    | AddAddress
-    | DeleteAddress
-    | WayStep
-    | AddVeth
-    | SetIsolated
-    | SetHairpin
-    | InsideStep
+DeviceStep: TypeAlias = (
+    "AddBridge | SetLink | DeleteLink | AddAddress | DeleteAddress | WayStep | AddVeth"
+    "| SetIsolated | SetHairpin | InsideStep | PoolStep"
 )
 
 

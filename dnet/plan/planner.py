@@ -79,6 +79,8 @@ class Planner:
             self._settings(plan, state, scope, after, siblings)
         elif any(table is state.links for table, *_ in changes):
             plan.after += siblings.neighbours(plan.failed, self._view)
+        if settles or gone or changed or _changes_hosts(changes):
+            self._overlays(plan, state, scope)
         self._zones(plan, state, scope, bridges)
         return plan
 
@@ -99,6 +101,7 @@ class Planner:
         self._loopbacks(plan, state, everything, siblings)
         self._attachments(plan, state, siblings, [*everything.attached, *touched])
         self._settings(plan, state, everything, shape, siblings)
+        self._overlays(plan, state, everything)
         self._zones(plan, state, everything, {one.name for one in everything.bridges})
         return plan
 
@@ -293,6 +296,15 @@ class Planner:
             *settings.forwarding6(state, plan.failed, self._view),
         ]
 
+    def _overlays(self, plan: Plan, state: State, scope: Scope) -> None:
+        """Lead to the other hosts of a pool once the rules are there that close it to others."""
+        if scope.overlays or state.overlay:
+            from dnet.plan import overlays
+
+            going, coming = overlays.moves(state, scope.overlays, plan.failed, self._view)
+            plan.before[:0] = going
+            plan.after[:0] = coming
+
     def _zones(self, plan: Plan, state: State, scope: Scope, names: set[str]) -> None:
         """Let firewalld trust bridges once their rules are there, and no longer before they go."""
         trusted = {one.name for one in state.bridges.values() if one.trusted}
@@ -309,6 +321,11 @@ def _changes_rules(state: State, changes: Iterable[Changed]) -> bool:
     """Whether anything was asked for that has rules of its own."""
     ruled = (state.bridges, state.mappings, state.links)
     return any(table in ruled for table, *_ in changes)
+
+
+def _changes_hosts(changes: Iterable[Changed]) -> bool:
+    """Whether anything was changed about the other hosts of a pool."""
+    return any(table.name in ("overlays", "peers") for table, *_ in changes)
 
 
 def _families(state: State, former: Former) -> Families:

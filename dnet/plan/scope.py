@@ -8,26 +8,32 @@ from dnet.firewall.door import Chain, Shape, Trace
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import Change, State
 from dnet.model.table import ABSENT
-from dnet.typing import NamedTuple
+from dnet.typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from dnet.model.pool import Overlay
 
 
 class Scope(NamedTuple):
     """What a change may have left in the kernel, on either of its sides.
 
     `traces` are of firewalls; `localnet` are the bridges that 127.0.0.1 was translated to;
-    `attached` the interfaces that were plugged in.
+    `attached` the interfaces that were plugged in; `overlays` what led to other hosts.
     """
 
     bridges: tuple[Bridge, ...] = ()
     traces: frozenset[Trace] = frozenset()
     localnet: frozenset[str] = frozenset()
     attached: tuple[Interface, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
 
     @classmethod
     def of(cls, state: State, shape: Shape) -> Scope:
         """Everything a state stands for, but what single mappings and links need."""
         traces = frozenset(Trace(state.firewall, one) for one in shape.traces)
-        return cls(tuple(state.bridges.values()), traces, shape.translating)
+        overlay = state.overlay
+        own = (overlay,) if overlay else ()
+        return cls(tuple(state.bridges.values()), traces, shape.translating, overlays=own)
 
     @property
     def firewalls(self) -> set[str]:
@@ -44,6 +50,7 @@ class Scope(NamedTuple):
             self.traces | other.traces,
             self.localnet | other.localnet,
             self.attached + other.attached,
+            self.overlays + other.overlays,
         )
 
     def with_attachments(self, state: State) -> Scope:

@@ -12,7 +12,7 @@ from dnet.typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from dnet.model.entities import Interface
-    from dnet.network.facts import ContainerDevice, Device, Namespace
+    from dnet.network.facts import ContainerDevice, Device, Namespace, PoolRoute, Tunnel
     from dnet.plan.steps import SettingStep, Zone
     from dnet.values.family import Families
 
@@ -64,6 +64,12 @@ class View(Protocol):
 
     def proxied(self) -> Mapping[str, Collection[str]]:
         """The IPv6 addresses for which the host answers, by the device it does so on."""
+
+    def tunnel(self, name: str) -> Tunnel | None:
+        """A VXLAN device with whom it reaches; None where there is no device of that name."""
+
+    def pool_routes(self) -> Sequence[PoolRoute]:
+        """The routes to blocks of pools that dnet made."""
 
     def joining(self, bridges: Collection[str]) -> Iterator[Zone]:
         """What lets firewalld, where it runs, trust bridges."""

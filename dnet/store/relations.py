@@ -10,6 +10,7 @@ from itertools import pairwise
 from dnet.errors import StateUnreadableError, UsageError
 from dnet.model import ports
 from dnet.model.entities import Bridge, Link
+from dnet.model.pool import PEER
 from dnet.model.state import State
 from dnet.network import link
 from dnet.typing import NoReturn
@@ -20,7 +21,7 @@ from dnet.values.family import FAMILIES, V4, V6
 
 def examine(state: State) -> None:
     """Raise StateUnreadableError for the first thing that does not hold."""
-    for part in (_bridges, _interfaces, _reservations, _mappings, _links, _ports):
+    for part in (_bridges, _interfaces, _reservations, _mappings, _links, _ports, _hosts):
         part(state)
 
 
@@ -163,6 +164,34 @@ def _ports(state: State) -> None:
         for endpoint in one.endpoints:
             _claim(claimed, f"links {one.key}", endpoint, one.child)
         claimed.links.put(one.key, one)
+
+
+def _hosts(state: State) -> None:
+    """One overlay at most, whose block is its bridge's subnet; peers lie beside it in the pool."""
+    require(len(state.overlays) <= 1, "overlays", "there is more than one")
+    own = state.overlay
+    blocks: list[tuple[str, str]] = []
+    if own is not None:
+        place = f"overlays {own.bridge}"
+        both = (own.pool is None) == (own.block is None)
+        require(both, place, "its pool and its block belong together")
+    if own is not None and own.block is not None:
+        home = _on_bridge(state, place, own.bridge)
+        require(home.subnet == own.block, place, f"its block is not the subnet of {home.name}")
+        blocks.append((own.block, "this host"))
+    blocks += [(one.block, one.name) for one in state.peers.values()]
+    pool = own.pool if own is not None else None
+    for block, name in blocks:
+        inside = pool is not None and address.overlap(pool, block)
+        wide = inside and address.prefix_len(block) >= address.prefix_len(str(pool))
+        require(wide, "peers", f"the block of {name} is not in the pool")
+    blocks.sort(key=lambda of: address.to_int(address.host(of[0])))
+    for (one, name), (other, other_name) in pairwise(blocks):
+        apart = not address.overlap(one, other)
+        require(apart, "peers", f"the block of {other_name} overlaps that of {name}")
+    for peer in state.peers.values():
+        whole = (peer.underlay is None) == (peer.state != PEER)
+        require(whole, f"peers {peer.name}", "its state and its underlay do not go together")
 
 
 def _claim(state: State, place: str, endpoint: Endpoint, owner: str | None) -> None:

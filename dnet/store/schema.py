@@ -24,8 +24,9 @@ from dnet.model.entities import (
     Reservation,
 )
 from dnet.model.fields import CURSORS
+from dnet.model.pool import STANDINGS, TRANSPORTS, Overlay, Peer
 from dnet.typing import Any, NamedTuple
-from dnet.values import address, address6, endpoint, family, names
+from dnet.values import address, address6, endpoint, family, names, subnet
 from dnet.values.family import V4, V6, Family
 from dnet.values.origins import RUNTIMES
 
@@ -120,6 +121,11 @@ def _made_for(text: str) -> str:
     return text if by in RUNTIMES and network else ""
 
 
+def _network(text: str) -> str:
+    """A network of IPv4, such as 10.244.0.0/16. Raises UsageError."""
+    return subnet.parse(text) if family.of(text) is V4 else ""
+
+
 def _pair(text: str) -> str:
     """`PARENT:CHILD`, of which the parent may be the host. Raises UsageError."""
     parent, _, child = text.partition(":")
@@ -206,6 +212,25 @@ _LINK = {
     "parent_ip6": _or_none(ADDRESS6),
     "child_ip6": _or_none(ADDRESS6),
 }
+_NETWORK = _canonical("a network of IPv4", _network)
+_OVERLAY = {
+    **dict.fromkeys(("name", "registry", "token"), TEXT),
+    "underlay": ADDRESS,
+    "pool": _or_none(_NETWORK),
+    "block": _or_none(_NETWORK),
+    "transport": _one_of(*TRANSPORTS),
+    "vni": _number("a VXLAN network identifier", 1, (1 << 24) - 1),
+    "port": _PORT,
+    "revision": _COUNT,
+    "expelled": _FLAG,
+    **dict.fromkeys(("ca", "cert", "key", "user"), TEXT),
+}
+_PEER = {
+    "block": _NETWORK,
+    "underlay": _or_none(ADDRESS),
+    "revision": _COUNT,
+    "state": _one_of(*STANDINGS),
+}
 KINDS = {
     "bridges": _kind(Bridge, _DEVICE, _BRIDGE),
     "interfaces": _kind(Interface, _ID, _INTERFACE),
@@ -214,6 +239,8 @@ KINDS = {
     ),
     "mappings": _kind(Mapping, _ENDPOINT, _MAPPING),
     "links": _kind(Link, _canonical("PARENT:CHILD", _pair), _LINK),
+    "overlays": _kind(Overlay, _DEVICE, _OVERLAY),
+    "peers": _kind(Peer, _canonical("the name of a host", names.interface_id), _PEER),
 }
 SETTINGS = {
     "firewall": _one_of(NFTABLES),

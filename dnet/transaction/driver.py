@@ -40,6 +40,11 @@ class Outcome(NamedTuple, Generic[T]):
     plan: Plan
     changes: list[Change]
 
+    @classmethod
+    def of_nothing(cls, result: T, state: State) -> Outcome[T]:
+        """Of a command that found everything as it should be."""
+        return cls(result, state, Plan(), [])
+
     @property
     def status(self) -> int:
         """The exit status where all went well, but a signal came too late to undo it."""
@@ -242,9 +247,9 @@ def _concerns_hosts_files(state: State, changes: list[Change]) -> bool:
 
 def _concerns_kernel(state: State, changes: list[Change]) -> bool:
     """Whether anything but allocations changed, or the kernel is to be looked at."""
-    tables = (state.settings, state.bridges, state.mappings, state.links)
+    tables = ("settings", "bridges", "mappings", "links", "overlays", "peers")
     return (
         bool(state.confirmed or state.replug)
-        or any(table in tables for table, *_ in changes)
+        or any(table.name in tables for table, *_ in changes)
         or any(attached(state, changes))
     )

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from dnet.firewall.nftables import diff, layout
-from dnet.values.family import V4
 from tests.contract import STATUS
 from tests.host import Host, read_refusal
 from tests.lab import Lab
@@ -412,7 +411,7 @@ FOREIGN = {
         "add table inet dnet",
         "add chain inet dnet forward { type filter hook forward priority 5; }",
     ),
-    "another store's": tuple(map(str, diff.made({}, (V4,)).commands())),
+    "another store's": tuple(map(str, diff.made({}, layout.Form()).commands())),
 }
 
 

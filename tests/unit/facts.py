@@ -103,6 +103,9 @@ class FakeFacts:
     def nameservers(self) -> list[str]:
         return list(self.resolvers)
 
+    def default_device(self) -> str | None:
+        return next(iter(self.devices), None)
+
     def default_mtu(self) -> int:
         return self.mtu
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from dnet.errors import StateUnreadableError
 from dnet.model import fields
 from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
+from dnet.model.pool import Overlay, Peer
 from dnet.model.state import State
 from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
 from dnet.store import schema
@@ -54,10 +55,26 @@ def furnished() -> Document:
 
 
 DOCUMENT = furnished()
+HOSTS: Document = {
+    "overlays": {
+        "br1": {
+            "name": "a",
+            "registry": "file:///hosts",
+            "underlay": "192.0.2.1",
+            "pool": "10.0.0.0/16",
+            "block": "10.0.1.0/24",
+        }
+    },
+    "peers": {
+        "b": {"block": "10.0.8.0/24", "underlay": "192.0.2.2", "revision": 4},
+        "c": {"block": "10.0.9.0/24", "state": "left"},
+    },
+}
+WHOLE = DOCUMENT | HOSTS
 
 
 def test_what_dnet_writes_is_accepted_and_left_as_it_is() -> None:
-    for document in (DOCUMENT, snapshot(State()), {"checksum": "0123abcd", **DOCUMENT}):
+    for document in (DOCUMENT, WHOLE, snapshot(State()), {"checksum": "0123abcd", **DOCUMENT}):
         before = copy.deepcopy(document)
         verify(document)
         assert document == before
@@ -70,6 +87,8 @@ def test_every_field_has_its_check() -> None:
         "reservations": Reservation._fields[1:],
         "mappings": Mapping._fields[1:],
         "links": Link._fields[2:],
+        "overlays": Overlay._fields[1:],
+        "peers": Peer._fields[1:],
     }
     for table, names in entities.items():
         assert set(schema.KINDS[table].fields) == set(names) == fields.FIELDS[table]
@@ -110,7 +129,7 @@ def test_every_part_must_be_there_and_of_its_kind(key: str) -> None:
 @pytest.mark.parametrize("table", sorted(schema.KINDS))
 @pytest.mark.parametrize("row", [None, [], "text", 7])
 def test_a_row_must_be_an_object(table: str, row: object) -> None:
-    document = copy.deepcopy(DOCUMENT)
+    document = copy.deepcopy(WHOLE)
     key = next(iter(document[table]))
     document[table][key] = row
     with pytest.raises(StateUnreadableError) as error:
@@ -120,7 +139,7 @@ def test_a_row_must_be_an_object(table: str, row: object) -> None:
 
 @pytest.mark.parametrize("table", sorted(schema.KINDS))
 def test_an_unknown_field(table: str) -> None:
-    document = copy.deepcopy(DOCUMENT)
+    document = copy.deepcopy(WHOLE)
     key = next(iter(document[table]))
     document[table][key]["colour\n"] = "red"
     with pytest.raises(StateUnreadableError) as error:
@@ -136,6 +155,8 @@ MISSING = {
     "links": {
         *("parent_ip", "parent_bridge", "child_ip", "child_bridge", "ports", "alias"),
     },
+    "overlays": {"name", "registry", "underlay"},
+    "peers": {"block"},
 }
 
 
@@ -143,7 +164,7 @@ MISSING = {
     ("table", "field"), [(table, one) for table in MISSING for one in sorted(MISSING[table])]
 )
 def test_a_missing_field(table: str, field: str) -> None:
-    document = copy.deepcopy(DOCUMENT)
+    document = copy.deepcopy(WHOLE)
     key = next(iter(document[table]))
     del document[table][key][field]
     with pytest.raises(StateUnreadableError) as error:
@@ -152,7 +173,7 @@ def test_a_missing_field(table: str, field: str) -> None:
 
 
 def damaged(*path: str, value: object) -> Document:
-    document = copy.deepcopy(DOCUMENT)
+    document = copy.deepcopy(WHOLE)
     place: Any = document
     for name in path[:-1]:
         place = place[name]
@@ -214,6 +235,20 @@ VALUES: list[tuple[tuple[str, ...], list[object]]] = [
     (("links", "host:db", "parent_ip"), ["10.0.0.2", "127.0.0.2"]),
     (("links", "host:db", "parent_bridge"), ["dnet0"]),
     (("links", "host:db", "ports"), [["7000/tcp"], ["8080/tcp"]]),
+    (("overlays",), [[], 7, {"br1": HOSTS["overlays"]["br1"], "dnet0": {}}]),
+    (("overlays", "br1", "name"), ["", 7, None]),
+    (("overlays", "br1", "underlay"), ["192.0.2.256", "fd00::1", None, ""]),
+    (("overlays", "br1", "pool"), ["10.0.0.1/16", "10.0.0.0", "10.0.1.0/25", "10.9.0.0/16", None]),
+    (("overlays", "br1", "block"), ["10.0.2.0/24", "10.0.1.0/25", "x", 7, None]),
+    (("overlays", "br1", "transport"), ["wireguard", "", None]),
+    (("overlays", "br1", "vni"), [0, 1 << 24, "7", None]),
+    (("overlays", "br1", "port"), [0, 65536, "4789"]),
+    (("overlays", "br1", "expelled"), [1, "no"]),
+    (("peers", "b", "block"), ["10.0.1.0/24", "10.0.9.0/24", "10.9.0.0/24", "10.0.0.0/8", None]),
+    (("peers", "b", "underlay"), [None, "x", "fd00::2"]),
+    (("peers", "b", "revision"), [-1, "4", None]),
+    (("peers", "b", "state"), ["left", "dead", None]),
+    (("peers", "c", "underlay"), ["192.0.2.3"]),
 ]
 
 

@@ -16,7 +16,7 @@ from dnet.firewall.nftables import diff, elements, forward, layout, wire
 from dnet.firewall.nftables.backend import Nftables
 from dnet.firewall.nftables.change import Change, Command
 from dnet.firewall.nftables.elements import Elements
-from dnet.firewall.nftables.layout import MARK, TRACE, Object
+from dnet.firewall.nftables.layout import MARK, TRACE, Form, Object
 from dnet.firewall.nftables.listing import Forward, Rule, Seen, Table, tables
 from dnet.firewall.nftables.listing import forward as listed_forward
 from dnet.firewall.nftables.wire import CATCH_ALL, END, Raw
@@ -486,15 +486,15 @@ def test_an_address_that_is_routed_is_not_masqueraded() -> None:
 
 
 def test_the_half_of_ipv6_comes_and_goes_with_the_bridges_that_have_it() -> None:
-    four, six = layout.objects((V4,)), layout.objects(FAMILIES)
+    four, six = layout.objects(), layout.objects(Form(FAMILIES))
     assert four.keys() < six.keys()
     assert not [line for lines in four.values() for line in lines if "6" in line.split(" ")[0]]
     there = Table((MARK,), dict(four))
-    to_both = diff.difference(Seen(there), there, {}, FAMILIES)
+    to_both = diff.difference(Seen(there), there, {}, Form(FAMILIES))
     added = {one.chain.name for one in to_both.findings if "is missing" in one.what}
     assert added == {one.name for one in six.keys() - four.keys()}
     there = Table((MARK,), dict(six))
-    back = diff.difference(Seen(there, {"port6": {"tcp . 1": "fd00::2 . 1"}}), there, {}, (V4,))
+    back = diff.difference(Seen(there, {"port6": {"tcp . 1": "fd00::2 . 1"}}), there, {}, Form())
     words = [one.words for one in back.commands()]
     assert "delete map inet dnet port6" in words
     assert not [one for one in words if one.startswith("delete element")]
@@ -505,9 +505,9 @@ def test_the_half_of_ipv6_comes_and_goes_with_the_bridges_that_have_it() -> None
 
 def test_a_set_of_ipv6_that_the_administrator_uses_stays_empty() -> None:
     user = Object("chain", "user")
-    there = Table((MARK,), {**layout.objects(FAMILIES), user: ("ip6 saddr @masq6 drop",)})
+    there = Table((MARK,), {**layout.objects(Form(FAMILIES)), user: ("ip6 saddr @masq6 drop",)})
     found = {"masq6": {"fd00:17::/64": ""}, "home6": {'fd00:17::/64 . "dnet0"': ""}}
-    change = diff.difference(Seen(there, found), there, {}, (V4,))
+    change = diff.difference(Seen(there, found), there, {}, Form())
     assert change.refusal is None
     assert change.going == {"masq6": {"fd00:17::/64": ""}}
     assert "delete set inet dnet masq6" not in [one.words for one in change.commands()]

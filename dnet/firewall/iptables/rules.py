@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from dnet.firewall.door import Chain
-from dnet.firewall.iptables import blocks
-from dnet.firewall.traffic import closed, families, filtered, isolated
+from dnet.firewall.iptables import blocks, overlay
+from dnet.firewall.traffic import Pooled, closed, families, filtered, isolated, pooled
 from dnet.model.entities import Bridge, Link, Mapping, Subnet
 from dnet.model.state import State
 from dnet.typing import NamedTuple
@@ -48,7 +48,9 @@ DNET_USER = Chain("filter", "DNET-USER")
 DNET_LINK = Chain("filter", "DNET-LINK")
 DNET_POSTROUTING = Chain("nat", "DNET-POSTROUTING")
 DNET_PREROUTING = Chain("raw", "DNET-PREROUTING")
-ORDERED = frozenset({DNET_FORWARD, DNET_POSTROUTING, DNET_PREROUTING})
+DNET_OVERLAY = Chain("raw", "DNET-OVERLAY")
+DNET_PEERS = Chain("raw", "DNET-PEERS")
+ORDERED = frozenset({DNET_FORWARD, DNET_POSTROUTING, DNET_PREROUTING, DNET_OVERLAY, DNET_PEERS})
 """The chains of dnet's own in which the order matters: elsewhere no packet meets two rules."""
 
 EVERY_SHARED = (*SHARED, *(Chain(f"{V6.nft} {one.table}", one.name) for one in SHARED))
@@ -56,7 +58,7 @@ EVERY_SHARED = (*SHARED, *(Chain(f"{V6.nft} {one.table}", one.name) for one in S
 KEPT = f"-m comment --comment dnet -j {DNET_USER.name}"
 """In FORWARD, where another firewall has dnet's rules: what the administrator drops stays so."""
 
-OWN = (DNET_FORWARD, DNET_LINK, DNET_POSTROUTING, DNET_PREROUTING)
+OWN = (DNET_FORWARD, DNET_LINK, DNET_POSTROUTING, DNET_PREROUTING, DNET_OVERLAY, DNET_PEERS)
 
 _GUARDING = (f"-I {RAW.name} ", f"-A {DNET_PREROUTING.name} ")
 _LOCAL = {
@@ -114,7 +116,8 @@ def skeleton(state: State, *, restricted: Collection[Family] = ()) -> Layout:
     shared: dict[Chain, list[str]] = {}
     own: dict[Chain, list[str]] = {}
     for family in families(bridges):
-        found = _skeleton(state, bridges, family, restricted=family in restricted)
+        hosts = pooled(state) if family is V4 else None
+        found = _skeleton(state, bridges, family, hosts, restricted=family in restricted)
         for there, chains in zip((shared, own), found, strict=True):
             there.update((of_family(chain, family), texts) for chain, texts in chains.items())
     for bridge in bridges:
@@ -124,7 +127,7 @@ def skeleton(state: State, *, restricted: Collection[Family] = ()) -> Layout:
 
 
 def _skeleton(
-    state: State, every: list[Bridge], family: Family, *, restricted: bool
+    state: State, every: list[Bridge], family: Family, hosts: Pooled | None, *, restricted: bool
 ) -> tuple[dict[Chain, list[str]], dict[Chain, list[str]]]:
     """The shared chains and dnet's own for a family, as those of IPv4 are called."""
     bridges = [one for one in every if one.subnet_of(family)]
@@ -132,19 +135,33 @@ def _skeleton(
     translates = bool(bridges) and (bool(state.mappings) or any(state.link_endpoints()))
     isolation = [pair for pair in isolated(every) if any(one.name in names for one in pair)]
     direct = [one for one in closed(state.bridges.values()) if one[0].name in names]
-    forwards = translates or bool(state.links or isolation or direct or (bridges and restricted))
+    forwards = translates or bool(
+        state.links or isolation or direct or hosts or (bridges and restricted)
+    )
     shared: dict[Chain, list[str]] = {chain: [] for chain in SHARED}
     own: dict[Chain, list[str]] = {}
     if forwards:
         shared[FORWARD].append("-j DNET-FORWARD")
-        own[DNET_FORWARD] = [*_forward(bridges, bool(state.links), isolation), *_closed(direct)]
+        own[DNET_FORWARD] = [
+            *_forward(bridges, bool(state.links), isolation),
+            *(overlay.forward(hosts) if hosts else ()),
+            *_closed(direct),
+        ]
         if state.links:
             own[DNET_LINK] = []
     if translates:
         shared[RAW].append("-j DNET-PREROUTING")
-        shared[POSTROUTING].append("-j DNET-POSTROUTING")
         own[DNET_PREROUTING] = [f"{side} {family.local} ! -i lo -j DROP" for side in ("-d", "-s")]
-        own[DNET_POSTROUTING] = list(_postrouting(bridges, family))
+    if hosts and hosts.device:
+        shared[RAW].append("-j DNET-OVERLAY")
+        own[DNET_PEERS] = list(overlay.peers(hosts, bridges))
+        own[DNET_OVERLAY] = list(overlay.guard(hosts))
+    if translates or hosts:
+        shared[POSTROUTING].append("-j DNET-POSTROUTING")
+        own[DNET_POSTROUTING] = [
+            *(_postrouting(bridges, family) if translates else ()),
+            *(overlay.postrouting(hosts) if hosts else ()),
+        ]
     local = _LOCAL[family]
     for chain in dict.fromkeys(one.chain for one in bridges):
         own[Chain("nat", chain)] = []

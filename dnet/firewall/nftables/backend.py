@@ -9,8 +9,8 @@ from dnet.firewall.door import Chain, Finding, Former
 from dnet.firewall.nftables import elements
 from dnet.firewall.nftables.change import Change
 from dnet.firewall.nftables.elements import Element
-from dnet.firewall.nftables.layout import TABLE, TRACE, USER
-from dnet.firewall.traffic import families, filtered
+from dnet.firewall.nftables.layout import TABLE, TRACE, USER, Form
+from dnet.firewall.traffic import families, filtered, pooled
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import Change as Changed
 from dnet.model.state import State
@@ -53,7 +53,9 @@ class Nftables:
         translates = bool(state.mappings) or any(state.link_endpoints())
         names = frozenset(one.name for one in bridges) if translates else frozenset[str]()
         by_name = frozenset(one.name for one in bridges if one.direct_access)
-        return Shape(tuple(elements.of_bridges(every, _closed(bridges))), by_name, names)
+        hosts = pooled(state)
+        found = elements.of_bridges(every, _closed(bridges), hosts)
+        return Shape(tuple(found), by_name, names)
 
     def delta(self, state: State, changes: Iterable[Changed]) -> Change:
         """The elements of changed mappings and links, without a look."""
@@ -104,8 +106,10 @@ class Nftables:
         if bridges:
             closed = [*_closed(bridges), *opened]
             wanted = {} if seen.elements is None else elements.everything(state, closed)
-            of = families(bridges)
-            change = diff.difference(seen, table, wanted, of) if table else diff.made(wanted, of)
+            form = Form(families(bridges), pooled=pooled(state) is not None)
+            change = (
+                diff.difference(seen, table, wanted, form) if table else diff.made(wanted, form)
+            )
         elif table is not None and diff.is_dnets(table) and TRACE in former.traces:
             change = diff.gone(table, goes_on=former.goes_on)
             if diff.has_administrators(table):

@@ -18,24 +18,24 @@ from dnet.firewall.nftables.change import FOREIGN, MISSING, Change, Command, of_
 from dnet.firewall.nftables.elements import Elements
 from dnet.firewall.nftables.layout import (
     CHAIN,
+    FORMS,
     FORWARD,
     MARK,
-    SHAPES,
     TABLE,
     THE_USERS,
     TO_USER,
     TRACE,
     USER,
+    Form,
     Object,
     Objects,
     objects,
 )
 from dnet.firewall.nftables.listing import Seen, Table
-from dnet.values.family import Families
 
 Lines = tuple[str, ...]
 
-_EVERY = objects(SHAPES[-1])
+_EVERY = objects(FORMS[-1])
 _HOLDING = r"(?:@|\b(?:jump|goto) ){0}(?![\w./\\-])|(?:\bname|\bset|:) \"{0}\""
 
 
@@ -52,9 +52,9 @@ def is_remainder(table: Table) -> bool:
     )
 
 
-def made(elements: Elements, of: Families) -> Change:
-    """The whole table for some families, where there is none."""
-    every = objects(of)
+def made(elements: Elements, form: Form) -> Change:
+    """The whole table in a form, where there is none."""
+    every = objects(form)
     return Change(
         ahead=(_TABLE, *_declared(every)),
         coming=elements,
@@ -93,14 +93,14 @@ def gone(table: Table, *, goes_on: bool) -> Change:
     )
 
 
-def difference(seen: Seen, table: Table, elements: Elements, of: Families) -> Change:
-    """How to get from a table that is there to what should be, for some families.
+def difference(seen: Seen, table: Table, elements: Elements, form: Form) -> Change:
+    """How to get from a table that is there to what should be, in a form.
 
     A set of another one stays, empty, where a rule of the administrator's holds it.
     """
-    there, spelled = table.objects, seen.spelled(of)
+    there, spelled = table.objects, seen.spelled(form)
     held = [one for one in there if one not in spelled and one in _EVERY and _holding(table, one)]
-    every = objects(of) | {one: _EVERY[one] for one in held}
+    every = objects(form) | {one: _EVERY[one] for one in held}
     spelled = spelled | {one: there[one] for one in held}
     missing = [one for one in every if one not in there]
     foreign = [one for one in _mine(table) if one not in every]

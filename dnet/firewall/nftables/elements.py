@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from dnet.firewall.traffic import filtered
+from dnet.firewall.traffic import Pooled, filtered, pooled
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import State
 from dnet.typing import Any, NamedTuple
@@ -50,7 +50,7 @@ def collected(elements: Iterable[Element]) -> Elements:
 
 def everything(state: State, closed: Collection[str]) -> Elements:
     """All elements of a state. `closed` are bridges that other networks do not reach into."""
-    found = collected(of_bridges(state.bridges.values(), closed))
+    found = collected(of_bridges(state.bridges.values(), closed, pooled(state)))
     for key, row in state.mappings.rows.items():
         for holder, mapped, data in of_mapping(key, row):
             found.setdefault(holder, {})[mapped] = data
@@ -60,8 +60,13 @@ def everything(state: State, closed: Collection[str]) -> Elements:
     return found
 
 
-def of_bridges(bridges: Iterable[Bridge], closed: Collection[str]) -> Iterator[Element]:
-    """What bridges need, if any has rules; of one without is noted that it is dnet's."""
+def of_bridges(
+    bridges: Iterable[Bridge], closed: Collection[str], hosts: Pooled | None = None
+) -> Iterator[Element]:
+    """What bridges need, if any has rules; of one without is noted that it is dnet's.
+
+    `hosts` is the one that is part of a pool.
+    """
     every = list(bridges)
     ruled = filtered(every)
     yield from (Element("inside", device(one.name)) for one in every if ruled)
@@ -80,7 +85,27 @@ def of_bridges(bridges: Iterable[Bridge], closed: Collection[str]) -> Iterator[E
             yield Element(f"home{v}", f"{network} . {name}")
             if subnet.masquerade:
                 yield Element(f"masq{v}", network)
-                yield Element(f"inside{v}", f"{network} . {network}")
+                beside = hosts.pool if hosts and hosts.overlay.block == network else network
+                yield Element(f"inside{v}", f"{network} . {beside}")
+    if hosts is not None:
+        yield from _of_hosts(hosts)
+
+
+def _of_hosts(hosts: Pooled) -> Iterator[Element]:
+    """What keeps a bridge in touch with its peers, and everybody else out."""
+    bridge = device(hosts.bridge.name)
+    if hosts.device is None:
+        yield Element("pool", f"{hosts.pool} . {bridge}")
+        return
+    tunnel = device(hosts.device)
+    yield Element("overlay", tunnel)
+    yield Element("inside", tunnel)
+    yield Element("within", f"{tunnel} . {bridge}")
+    yield Element("within", f"{bridge} . {tunnel}")
+    if not hosts.bridge.icc:
+        yield Element("noicc", tunnel)
+    yield Element("vxlan", f"udp . {hosts.overlay.port}")
+    yield from (Element("peers", one) for one in hosts.hosts)
 
 
 def of_mapping(key: str, row: dict[str, Any]) -> list[Element]:

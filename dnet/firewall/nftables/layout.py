@@ -1,6 +1,7 @@
 """The table `inet dnet` but for what is in its sets and maps: the same text for every state.
 
-Or rather one of two: the half of IPv6 is there where a bridge has that. Text is in the form in
+Or rather one of four: the half of IPv6 is there where a bridge has that, and what several hosts
+need where there are several. Text is in the form in
 which `nft --terse --numeric-priority list ruleset` prints it. docs/rules.md explains each rule.
 """
 
@@ -13,7 +14,17 @@ from dnet.firewall.door import Chain
 from dnet.typing import NamedTuple
 from dnet.values.family import FAMILIES, V4, V6, Families, Family
 
-SHAPES: tuple[Families, ...] = ((V4,), FAMILIES)
+
+class Form(NamedTuple):
+    """Which of the texts: that for some families, and for one host or for the several of a pool."""
+
+    families: Families = (V4,)
+    pooled: bool = False
+
+
+FORMS = (Form(), Form(FAMILIES), Form(pooled=True), Form(FAMILIES, pooled=True))
+"""All of them, and a part of another one ahead of that."""
+
 TABLE = "inet dnet"
 TRACE = Chain("inet", "dnet", "table")
 MARK = 'comment "dnet: made and mended by dnet; rules of your own belong into chain user"'
@@ -57,11 +68,31 @@ _NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
 _LINK_LOCAL = "fe80::/10"
 _GROUPS = "ff00::/8"
 
+# Of several hosts. What comes out of VXLAN has to come from where it would be sent to, which is
+# inside of a peer's block; what VXLAN itself is given, from a peer, and not from a container.
+_CLOSED = (
+    "iifname @overlay fib saddr . iif oif 0 drop",
+    "meta l4proto . th dport @vxlan fib daddr type local jump tunnel",
+)
+_TUNNEL = ("iifname @bridges drop", "ip saddr @peers return", "drop")
+# Containers of the other hosts: by VXLAN they are within, as siblings are; otherwise they are known
+# by their addresses.
+_BEYOND = (
+    "iifname @overlay drop",
+    "oifname @overlay drop",
+    "iifname != @inside ip saddr . oifname @pool accept",
+)
+_SIBLINGS_BEYOND = (
+    "iifname != @inside oifname @noicc ip saddr . oifname @pool jump refuse",
+    "iifname @noicc oifname != @inside ip daddr . iifname @pool jump refuse",
+)
+
 
 @cache
-def objects(of: Families = (V4,)) -> Objects:
-    """Everything that the table declares for some families, in an order in which it can be made."""
-    return dict([*_sets(of), *_chains(of)])
+def objects(form: Form = FORMS[0]) -> Objects:
+    """Everything that the table declares, in an order in which it can be made."""
+    hosts = _sets_of_hosts() if form.pooled else ()
+    return dict([*_sets(form.families), *hosts, *_chains(*form)])
 
 
 def _sets(of: Families) -> Iterator[tuple[Object, tuple[str, ...]]]:
@@ -86,18 +117,28 @@ def _sets_of(family: Family) -> Iterator[tuple[Object, tuple[str, ...]]]:
     yield Object("set", f"link{v}"), (f"type {address} . {address} . {port}",)
 
 
-def _chains(of: Families) -> Iterator[tuple[Object, tuple[str, ...]]]:
+def _sets_of_hosts() -> Iterator[tuple[Object, tuple[str, ...]]]:
+    yield Object("set", "overlay"), ("type ifname",)
+    yield Object("set", "vxlan"), ("type inet_proto . inet_service",)
+    yield Object("set", "peers"), ("type ipv4_addr",)
+    yield Object("set", "pool"), ("type ipv4_addr . ifname", _INTERVALS)
+
+
+def _chains(of: Families, pooled: bool) -> Iterator[tuple[Object, tuple[str, ...]]]:
     # A chain stands behind those that it leads to.
     yield THE_USERS, ()
-    yield _base("guard", "filter", "prerouting", -300, *_guard(of))
+    if pooled:
+        yield Object(CHAIN, "tunnel"), _TUNNEL
+    yield _base("guard", "filter", "prerouting", -300, *_guard(of), *(_CLOSED if pooled else ()))
     yield Object(CHAIN, "publish"), tuple(_publish(of))
     yield _base("prerouting", "nat", "prerouting", -100, _PUBLISHED)
     yield _base("output", "nat", "output", -100, _PUBLISHED)
     yield Object(CHAIN, "refuse"), (*_links(of), "drop")
-    yield _base("forward", "filter", "forward", 0, *_forward())
+    yield _base("forward", "filter", "forward", 0, *_forward(pooled=pooled))
     # Later than the forward chain, so that no accept of the administrator's lets siblings through.
     siblings = f"iifname @noicc oifname @noicc {_BETWEEN} jump refuse"
-    yield _base("siblings", "filter", "forward", 10, *_KNOWN, siblings)
+    beyond = _SIBLINGS_BEYOND if pooled else ()
+    yield _base("siblings", "filter", "forward", 10, *_KNOWN, siblings, *beyond)
     yield _base("redirects", "filter", "output", 0, *_redirects(of))
     yield _base("postrouting", "nat", "postrouting", 100, *_postrouting(of))
 
@@ -137,10 +178,12 @@ def _links(of: Families) -> Iterator[str]:
         yield f"iifname . {ip} saddr @parent{v} {way} @link{v} accept"
 
 
-def _forward() -> Iterator[str]:
+def _forward(*, pooled: bool) -> Iterator[str]:
     yield TO_USER
     yield from _KNOWN
     yield f"{_BETWEEN} accept"
+    if pooled:
+        yield from _BEYOND
     yield "iifname @isolated oifname @bridges jump refuse"
     yield "iifname @bridges oifname @isolated jump refuse"
     yield "iifname != @inside oifname @closed drop"

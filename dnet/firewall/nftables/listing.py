@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from dnet.firewall.nftables.elements import NONE, Elements
-from dnet.firewall.nftables.layout import Object, Objects, objects
+from dnet.firewall.nftables.layout import Form, Object, Objects, objects
 from dnet.typing import NamedTuple
 from dnet.values.family import Families, Family
 
@@ -55,7 +55,7 @@ class Seen(NamedTuple):
 
     table: Table | None = None
     elements: Elements | None = NONE
-    spelled: Callable[[Families], Objects] = objects
+    spelled: Callable[[Form], Objects] = objects
     forward: Mapping[Family, Forward] = {}
 
 

@@ -14,14 +14,14 @@ from dnet.errors import KernelError, RulesRefusedError, out_of_files
 from dnet.firewall.nftables import diff, layout, listing, wire
 from dnet.firewall.nftables.change import Change
 from dnet.firewall.nftables.elements import Elements
-from dnet.firewall.nftables.layout import TABLE, THE_USERS, TRACE, Objects
+from dnet.firewall.nftables.layout import TABLE, THE_USERS, TRACE, Form, Objects
 from dnet.firewall.nftables.listing import Forward, Seen, Table
 from dnet.firewall.traffic import filtered
 from dnet.host import process, system
 from dnet.host.firewall import nf_tables, program
 from dnet.model.entities import NFTABLES
 from dnet.model.state import State
-from dnet.values.family import FAMILIES, V4, Families, Family
+from dnet.values.family import V4, Families, Family
 
 HINT = "apt-get install nftables"
 _LIST = ("nft", "--terse", "--numeric-priority", "list", "ruleset", "inet")
@@ -119,13 +119,13 @@ class Rules:
             table.objects.update(told[TABLE].objects)
         return table
 
-    def _spelled(self, table: Table | None, of: Families) -> Objects:
-        """How this nft prints what dnet declares for some families.
+    def _spelled(self, table: Table | None, form: Form) -> Objects:
+        """How this nft prints what dnet declares in a form.
 
         Where anything differs it is asked, in a network namespace that goes with the answer: it may
         be of another version, with another spelling.
         """
-        known = layout.objects(of)
+        known = layout.objects(form)
         if table is None or _is_known(table):
             return known
         unshare, nft = system.find_program("unshare"), system.find_program("nft")
@@ -133,7 +133,7 @@ class Rules:
             return known
         script = 'nft=$0; "$nft" -f - && exec "$nft" "$@"'
         words = [unshare, "--net", "sh", "-c", script, nft, *_LIST[1:]]
-        done = process.run(words, _text(diff.made({}, of)), self._wait + 5)
+        done = process.run(words, _text(diff.made({}, form)), self._wait + 5)
         told = listing.tables(done.output).get(TABLE)
         return told.objects if told and told.objects.keys() == known.keys() else known
 
@@ -169,7 +169,7 @@ def _text(change: Change) -> str:
 
 def _is_known(table: Table | None) -> bool:
     """Whether a table is, but for elements, as dnet makes one."""
-    shapes = map(layout.objects, layout.SHAPES)
+    shapes = map(layout.objects, layout.FORMS)
     return table is not None and any(_is_same(table, one) for one in shapes)
 
 
@@ -178,18 +178,18 @@ def _is_same(table: Table, known: Objects) -> bool:
     return all(there.get(one) == lines for one, lines in known.items() if one != THE_USERS)
 
 
-def _shape(table: Table) -> Families:
-    """The families that a table is of: it is the smallest that knows all that is dnet's in it."""
-    known = table.objects.keys() & layout.objects(FAMILIES).keys()
-    return next(of for of in layout.SHAPES if known <= layout.objects(of).keys())
+def _form(table: Table) -> Form:
+    """The form of a table: it is the smallest that knows all that is dnet's in it."""
+    known = table.objects.keys() & layout.objects(layout.FORMS[-1]).keys()
+    return next(form for form in layout.FORMS if known <= layout.objects(form).keys())
 
 
-def _elements(table: Table | None, spelled: Callable[[Families], Objects]) -> Elements:
+def _elements(table: Table | None, spelled: Callable[[Form], Objects]) -> Elements:
     """Those of what is declared as it should be."""
     if table is None:
         return {}
     return {
         one.name: dict(wire.texts(lines, nf_tables.elements(TRACE.name, one.name)))
-        for one, lines in spelled(_shape(table)).items()
+        for one, lines in spelled(_form(table)).items()
         if one.kind != layout.CHAIN and table.objects.get(one) == lines
     }

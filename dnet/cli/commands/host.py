@@ -1,0 +1,298 @@
+"""`dnet host`: several hosts with one pool of addresses."""
+
+from __future__ import annotations
+
+from dnet.cli import define, options
+from dnet.cli.define import Checked, Choice, F
+from dnet.cli.output.document import NOTHING, Document, column
+from dnet.cli.session import Request, Session, steps
+from dnet.errors import NotFoundError, UsageError
+from dnet.model.entities import FIREWALLS
+from dnet.model.state import State
+from dnet.typing import TYPE_CHECKING, Any
+from dnet.values import names
+
+if TYPE_CHECKING:
+    from dnet.transaction.hosting import Hosting
+
+EXAMPLES = """\
+dnet host join --store file:///etc/dnet/hosts --pool 10.244.0.0/16
+dnet host sync
+dnet host list"""
+
+_COLUMNS = (
+    column("name"),
+    column("underlay"),
+    column("block"),
+    column("transport"),
+    column("revision"),
+    column("state"),
+)
+
+
+def _name(text: str) -> str:
+    from dnet.hosts import fields
+
+    return fields.parse_name(text)
+
+
+def _network(text: str) -> str:
+    from dnet.hosts import fields
+
+    return fields.parse_block(text)
+
+
+def _number(lowest: int, highest: int) -> Checked:
+    return Checked("n", lambda text: names.whole(text, lowest, highest))
+
+
+_HOST = Checked("host", _name)
+_POOL = Checked("cidr", _network)
+_PREFIX = Checked("prefix", lambda text: names.whole(text.removeprefix("/"), 8, 30))
+_FILE = Checked("file", str, ("<file>",))
+
+
+@define.group(unsaid=["list", "join"])
+def host() -> None:
+    """Share a pool of addresses with other hosts, whose containers then reach one another."""
+
+
+def _secrets(command: F) -> F:
+    """Files with what the registry asks for."""
+    for name, what in (
+        ("--user", "A file with USER:PASSWORD for it, of mode 0600."),
+        ("--key", "The file of the key for that, of mode 0600."),
+        ("--cert", "The file of this host's own certificate."),
+        ("--ca", "The file of the certificates to check it by; else the system's."),
+    ):
+        command = define.option(name, metavar="FILE", type=_FILE, default="", help=what)(command)
+    return command
+
+
+@host.command(epilog=EXAMPLES)
+@define.argument("name", type=_HOST, required=False)
+@define.option(
+    "--store",
+    metavar="URL",
+    envvar="DNET_STORE",
+    show_envvar=True,
+    help="Who keeps the hosts: file:///PATH, etcd://HOST:PORT[,…]/PREFIX, or etcds://….",
+)
+@define.option(
+    "--pool", metavar="CIDR", type=_POOL, help="The addresses of all hosts, such as 10.244.0.0/16."
+)
+@define.option(
+    "--block",
+    metavar="PREFIX",
+    type=_PREFIX,
+    help="How much of it each host has, as the length of a prefix.  [default: 24]",
+)
+@define.option(
+    "--underlay",
+    metavar="IP|DEV",
+    help="The address that other hosts reach this one by; else that of the default route's device.",
+)
+@define.option(
+    "--transport",
+    type=Choice(("vxlan", "route")),
+    help="How packets get to other hosts: in VXLAN, or by routes, on one network with them.  "
+    "[default: vxlan]",
+)
+@define.option(
+    "--vni",
+    metavar="N",
+    type=_number(1, (1 << 24) - 1),
+    help="The number of the VXLAN.  [default: 4242]",
+)
+@define.option("--port", metavar="N", type=_number(1, 65535), help="Its UDP port.  [default: 4789]")
+@options.bridge
+@define.option(
+    "--firewall",
+    type=Choice(("auto", *FIREWALLS)),
+    envvar="DNET_FIREWALL",
+    show_envvar=True,
+    help="What the rules are made with, where the bridge is the first.  [default: auto]",
+)
+@_secrets
+@define.option("--moved", is_flag=True, help="This host has another underlay address from now on.")
+@options.changes
+def join(
+    name: str | None,
+    store: str | None,
+    pool: str | None,
+    block: int | None,
+    dry_run: bool,
+    **given: Any,
+) -> Request:
+    """Get a block of a pool for this host, and print it.
+
+    The bridge has it as its subnet, and its containers reach those of the other hosts. NAME is
+    the host's own where it is not given.
+    """
+
+    def run(session: Session) -> Document:
+        from dnet.hosts.record import Credentials, Wanted
+        from dnet.transaction.hosting import Joining
+
+        secrets = Credentials(*(given[key] for key in Credentials._fields))
+        asked = Joining(
+            name=name or _own_name(),
+            store=store,
+            bridge=given["bridge"],
+            underlay=given["underlay"],
+            transport=given["transport"],
+            wanted=Wanted(pool, block, given["vni"], given["port"]),
+            credentials=secrets,
+            moved=given["moved"],
+            firewall=given["firewall"],
+        )
+        outcome = _hosting(session).join(asked, dry_run=dry_run)
+        if dry_run:
+            return steps(outcome.plan, outcome.changes)
+        item = _listed(outcome.state)[0]
+        return Document(item, values=(item["block"],), status=outcome.status)
+
+    return Request(run=run)
+
+
+@host.command()
+@options.changes
+def sync(dry_run: bool) -> Request:
+    """Learn which hosts there are by now, and reach those alone.
+
+    A host that is not registered any more is told so: it attaches nothing new.
+    """
+
+    def run(session: Session) -> Document:
+        outcome = _hosting(session).sync(dry_run=dry_run)
+        return steps(outcome.plan, outcome.changes) if dry_run else NOTHING
+
+    return Request(run=run)
+
+
+@host.command()
+@options.output
+def watch() -> Request:
+    """Do the same at every change, as long as the registry can be reached.
+
+    For a service that starts it again: a file tells of no change.
+    """
+
+    def run(session: Session) -> Document:
+        _hosting(session).watch(session.tell)
+        return NOTHING
+
+    return Request(run=run)
+
+
+@host.command("list")
+@options.lists
+def list_() -> Request:
+    """List the hosts of the pool as they are known here, this one first."""
+
+    def show(state: State, _: Any) -> Document:
+        return Document(_listed(state), columns=_COLUMNS, key=lambda item: str(item["name"]))
+
+    return Request(show)
+
+
+@host.command()
+@define.argument("name", type=_HOST, required=False)
+@options.output
+def show(name: str | None) -> Request:
+    """Show a host as it is known here; without NAME this one, and its pool."""
+
+    def shown(state: State, _: Any) -> Document:
+        from dnet.network import overlay
+
+        found = _listed(state)
+        if name is None or (found and found[0]["name"] == name):
+            own = overlay.own(state)
+            more = {"pool": own.pool, "bridge": own.bridge, "vni": own.vni, "port": own.port}
+            return Document(found[0] | more | {"store": own.registry})
+        for item in found:
+            if item["name"] == name:
+                return Document(item)
+        raise NotFoundError(f"no host {name} is known here", "dnet host list; dnet host sync")
+
+    return Request(shown)
+
+
+@host.command()
+@define.option(
+    "--force",
+    is_flag=True,
+    help="Also while addresses are taken, and where the registry cannot be reached.",
+)
+@options.changes
+def leave(force: bool, dry_run: bool) -> Request:
+    """Give this host's block back. The bridge stays, for this host alone."""
+
+    def run(session: Session) -> Document:
+        outcome = _hosting(session).leave(force=force, dry_run=dry_run)
+        return steps(outcome.plan, outcome.changes) if dry_run else NOTHING
+
+    return Request(run=run)
+
+
+@host.command()
+@define.argument("name", type=_HOST)
+@define.option("--yes", is_flag=True, help="It is certain that the host is no more.")
+@options.output
+def remove(name: str, yes: bool) -> Request:
+    """Take a host that is no more out of the pool.
+
+    Should it be alive after all, it attaches nothing new, and no other host reaches it.
+    """
+    if not yes:
+        raise UsageError(
+            f"whether {name} is no more, only you know: its containers will not be reached",
+            f"dnet host remove {names.for_shell(name)} --yes",
+        )
+
+    def run(session: Session) -> Document:
+        _hosting(session).remove(name)
+        return NOTHING
+
+    return Request(run=run)
+
+
+def _hosting(session: Session) -> Hosting:
+    from dnet.transaction.hosting import Hosting
+
+    return Hosting(session.settings())
+
+
+def _own_name() -> str:
+    from dnet.host import system
+
+    return _name(system.hostname())
+
+
+def _listed(state: State) -> list[dict[str, Any]]:
+    """The hosts of the pool, this one first; the documented JSON objects."""
+    own = state.overlay
+    if own is None or own.block is None:
+        return []
+    first = {
+        "name": own.name,
+        "underlay": own.underlay,
+        "block": own.block,
+        "transport": own.transport,
+        "revision": own.revision,
+        "state": "removed" if own.expelled else "self",
+    }
+    return [
+        first,
+        *(
+            {
+                "name": one.name,
+                "underlay": one.underlay,
+                "block": one.block,
+                "transport": own.transport if one.underlay else None,
+                "revision": one.revision,
+                "state": one.state,
+            }
+            for one in state.peers.values()
+        ),
+    ]

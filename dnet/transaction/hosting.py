@@ -1,0 +1,193 @@
+"""A host in a pool of several: what a registry is asked for, and what is made of it here.
+
+The registry is asked with nothing locked, for it may take its time. What a host needs to know its
+own record again is in its store before that is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dnet.errors import ConflictError, StoreUnreachableError, UsageError
+from dnet.hosts import fields, place, pools
+from dnet.hosts.record import (
+    NO_CREDENTIALS,
+    Claim,
+    Credentials,
+    HostRecord,
+    Pool,
+    Registry,
+    Roster,
+    Transport,
+    Wanted,
+)
+from dnet.model.pool import VXLAN, Overlay
+from dnet.model.state import State
+from dnet.network import overlay
+from dnet.network.facts import Facts
+from dnet.registry.door import open_registry
+from dnet.transaction.driver import Driver, Outcome
+from dnet.transaction.operation import Operation
+from dnet.typing import NamedTuple
+from dnet.values import address
+
+
+class Joining(NamedTuple):
+    """What a command line says of a host that joins; None for what it leaves open."""
+
+    name: str
+    store: str | None
+    bridge: str | None = None
+    underlay: str | None = None
+    transport: Transport | None = None
+    wanted: Wanted = Wanted()
+    credentials: Credentials = NO_CREDENTIALS
+    moved: bool = False
+    firewall: str | None = None
+
+
+class Hosting(Driver):
+    """Carries out what is about the other hosts, on one store."""
+
+    def join(self, asked: Joining, *, dry_run: bool) -> Outcome[Overlay]:
+        """Get a block of a pool, make a bridge of it, and lead to the others.
+
+        Raises what the registry raises, ConflictError, UsageError.
+        """
+        state = self.read()
+        url = str(place.parse(_url(state, asked)))
+        credentials = asked.credentials
+        if state.overlay is not None and credentials == NO_CREDENTIALS:
+            credentials = overlay.registry_of(state.overlay)
+        registry = open_registry(url, credentials)
+        is_file = url.startswith(f"{place.FILE}:")
+        line = _line(registry.read(), asked.name) if is_file else None
+        with self._kernel() as kernel:
+            plan = overlay.Plan(
+                name=asked.name,
+                registry=url,
+                bridge=overlay.bridge_for(state, asked.bridge),
+                underlay=overlay.underlay(
+                    kernel.machine, asked.underlay or (line.underlay if line else None)
+                ),
+                transport=asked.transport or (line.transport if line else VXLAN),
+                credentials=credentials,
+                firewall=asked.firewall,
+            )
+            overlay.refuse_another(state.overlay, plan)
+            token = "" if is_file else fields.token(kernel.machine.random_bits(fields.TOKEN_BITS))
+        if not is_file and not dry_run:
+            token = self.change(Operation(overlay.note, plan=plan, token=token)).result
+        wanted = _known(state, asked.wanted)
+        claim = Claim(plan.name, plan.underlay, plan.transport, token, wanted, asked.moved)
+        if dry_run and not is_file:
+            roster = registry.read(fresh=True)
+            record, pool = _foreseen(claim, roster)
+        else:
+            record = registry.join(claim)
+            roster = registry.read(fresh=True)
+            pool = roster.pool or pools.founded(wanted)
+        operation = Operation(overlay.join, plan=plan, record=record, pool=pool, roster=roster)
+        return self.rehearse(operation) if dry_run else self.change(operation)
+
+    def sync(self, *, dry_run: bool = False) -> Outcome[ConflictError | None]:
+        """Let the peers be those that the registry says.
+
+        Nothing is locked where that changes nothing. Raises StoreUnreachableError, and
+        ConflictError once that is done where this host is no longer one of them.
+        """
+        roster = self._registry(self.read()).read()
+        operation = Operation(overlay.sync, roster=roster)
+        outcome = self.rehearse(operation) if dry_run else self._sync(operation)
+        if outcome.result is not None and not dry_run:
+            raise outcome.result
+        return outcome
+
+    def _sync(
+        self, operation: Callable[[State, Facts], ConflictError | None]
+    ) -> Outcome[ConflictError | None]:
+        if self._store.has_journal():
+            return self.change(operation)
+        state = self.read()
+        self._bring_here(state)
+        with self._kernel() as kernel:
+            result = operation(state, kernel.machine)
+        if state.changes():
+            return self.change(operation)
+        self._warn_of(state.remarks)
+        return Outcome.of_nothing(result, state)
+
+    def watch(self, tell: Callable[[str], None]) -> None:
+        """Follow the registry's changes as they come, as long as the connection lasts.
+
+        Raises what `sync` raises, UsageError where nobody tells of changes.
+        """
+        registry = self._registry(self.read())
+        changes = registry.watch(overlay.own(self.read()).revision)
+        self.sync()
+        for revision in changes:
+            self.sync()
+            tell(f"revision {revision}")
+
+    def leave(self, *, force: bool, dry_run: bool) -> Outcome[None]:
+        """Give the block back, and lead to nobody any more.
+
+        By `force` also where the registry cannot be told. Raises ConflictError while anything is
+        allocated, NotFoundError, StoreUnreachableError.
+        """
+        state = self.read()
+        found = overlay.may_leave(state, force=force)
+        operation = Operation(overlay.leave, force=force)
+        if dry_run:
+            return self.rehearse(operation)
+        try:
+            registry = open_registry(found.registry, overlay.registry_of(found))
+            registry.leave(found.name, found.token)
+        except StoreUnreachableError as error:
+            if not force:
+                raise error.with_hint("to leave without: dnet host leave --force") from None
+            self._settings.warn(f"{error}; its record stays there")
+        return self.change(operation)
+
+    def remove(self, name: str) -> None:
+        """Take another host out of the pool for good. Raises ConflictError for this one."""
+        state = self.read()
+        if overlay.own(state).name == name:
+            raise ConflictError(f"{name} is this host", "dnet host leave")
+        self._registry(state).remove(name)
+        self.sync()
+
+    def _registry(self, state: State) -> Registry:
+        found = overlay.own(state)
+        return open_registry(found.registry, overlay.registry_of(found))
+
+
+def _url(state: State, asked: Joining) -> str:
+    if asked.store is not None:
+        return asked.store
+    if state.overlay is not None:
+        return state.overlay.registry
+    raise UsageError(
+        "it is not said where the hosts are registered", "--store file:///etc/dnet/hosts"
+    )
+
+
+def _known(state: State, wanted: Wanted) -> Wanted:
+    """What is wanted of the pool, with what a host knows that joins again."""
+    there = state.overlay
+    if there is None or there.block is None:
+        return wanted
+    own = Wanted(there.pool, address.prefix_len(there.block), there.vni, there.port)
+    return own._replace(**{key: one for key, one in wanted._asdict().items() if one is not None})
+
+
+def _line(roster: Roster, name: str) -> HostRecord | None:
+    return next((one for one in roster.hosts if one.name == name), None)
+
+
+def _foreseen(claim: Claim, roster: Roster) -> tuple[HostRecord, Pool]:
+    """The record that a host would get, as the registry is now."""
+    pool = pools.agreed(roster.pool, claim.pool) if roster.pool else pools.founded(claim.pool)
+    held = {one.block: one for one in roster.hosts}
+    block = pools.choose(pool, held)
+    return HostRecord(claim.name, claim.underlay, block, claim.transport, claim.token), pool

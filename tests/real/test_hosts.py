@@ -1,0 +1,398 @@
+"""Three hosts with one pool of addresses, whose containers reach one another."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import lab as labs
+from tests import pool
+from tests.lab import NFTABLES, Lab
+from tests.pool import DEVICE, POOL, Machines, inject, received
+
+FIREWALLS = {"iptables": "nft", "nftables": NFTABLES}
+
+
+@pytest.fixture(params=FIREWALLS, scope="module")
+def town(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    variant_folders: Path,
+) -> Iterator[Machines]:
+    """Three hosts that have joined, with a container each."""
+    folder = tmp_path_factory.mktemp("pool")
+    with labs.opened(folder, variant_folders, FIREWALLS[request.param]) as lab:
+        machines = Machines(lab)
+        early = lab.node()
+        machines.hosts["c"].ok("bridge", "init", "--address", "10.244.3.1/24")
+        machines.hosts["c"].ok("attach", "early", "--netns", early.netns)
+        machines.join()
+        for name in pool.NAMES:
+            machines.attach(name)
+        machines.containers["early"] = early
+        yield machines
+
+
+@pytest.fixture
+def duo(request: pytest.FixtureRequest, every: Lab) -> Machines:
+    """Two hosts that have joined, with a container each, to be spoilt."""
+    machines = Machines(every, ("a", "b"))
+    machines.join(*getattr(request, "param", ()))
+    machines.attach("a")
+    machines.attach("b")
+    return machines
+
+
+def test_containers_reach_each_other_and_keep_their_addresses(town: Machines) -> None:
+    for name in pool.NAMES:
+        for other in pool.NAMES:
+            if other == name:
+                continue
+            for proto in ("tcp", "udp"):
+                client, ip = town.containers[name], town.ip(other, 3 if other == "c" else 2)
+                answer = client.ask(proto, ip, 80)
+                own = town.ip(name, 3 if name == "c" else 2)
+                assert answer is not None
+                assert answer.split(":")[0] == f"on-{other} {own}"
+    town.checked()
+
+
+def test_the_host_itself_reaches_them_and_is_reached(town: Machines) -> None:
+    answer = town.hosts["a"].ask("tcp", town.ip("b"), 80)
+    assert answer is not None
+    assert answer.startswith("on-b 10.244.1.1:")
+    town.hosts["b"].listen("tcp", 70, "host")
+    town.containers["a"].reaches("host", "tcp", "10.244.2.1", 70)
+
+
+def test_other_networks_see_the_host_s_address(town: Machines) -> None:
+    outside = town.stranger(90)
+    outside.listen("tcp", 80, "outside")
+    answer = town.containers["a"].ask("tcp", "10.0.0.90", 80)
+    assert answer is not None
+    assert answer.startswith("outside 10.0.0.1:")
+
+
+def test_what_passes_in_one_piece_is_what_containers_send(town: Machines) -> None:
+    """Also of those that were there before their host joined."""
+    for node in (town.containers["a"], town.containers["early"]):
+        assert "mtu 1450 " in node.run("ip", "-o", "link", "show", "eth0")
+    host = town.hosts["a"]
+    for device in ("dnet0", DEVICE):
+        assert "mtu 1450 " in host.run("ip", "-o", "link", "show", device)
+    before = received(town.containers["b"])
+    send = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); s.setsockopt(0, 10, 2);"
+    send += f"s.sendto(bytes(1422), ('{town.ip('b')}', 9))"
+    town.containers["a"].run("python3", "-c", send)
+    town.containers["a"].reaches("on-b", "udp", town.ip("b"), 80)
+    assert received(town.containers["b"]) == before + 2
+    assert int(_counter(host.run("cat", "/proc/net/snmp"), "Ip:", "FragCreates")) == 0
+    too_long = send.replace("1422", "1423")
+    assert "Message too long" in town.containers["a"].try_run("python3", "-c", too_long).stderr
+
+
+def _counter(text: str, prefix: str, name: str) -> str:
+    names, values = (line.split() for line in text.splitlines() if line.startswith(prefix))
+    return dict(zip(names, values, strict=True))[name]
+
+
+def test_a_sync_without_a_change_takes_no_step_and_no_lock(town: Machines) -> None:
+    host = town.hosts["a"]
+    before = host.everything()
+    host.quiet("-v", "host", "sync")
+    with (host.state_dir / "lock").open() as lock:
+        import fcntl
+
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        host.quiet("--lock-timeout", "0", "host", "sync")
+    assert host.everything() == before
+
+
+def test_hosts_are_listed(town: Machines) -> None:
+    known = town.hosts["b"].json("host", "list")
+    assert known[0] == {
+        "name": "b",
+        "underlay": "10.0.0.2",
+        "block": "10.244.2.0/24",
+        "transport": "vxlan",
+        "revision": 0,
+        "state": "self",
+    }
+    assert [(one["name"], one["state"]) for one in known[1:]] == [("a", "peer"), ("c", "peer")]
+    own = town.hosts["b"].json("host", "show")
+    assert own["pool"] == POOL
+    assert own["bridge"] == "dnet0"
+    assert town.hosts["b"].json("host", "show", "c")["underlay"] == "10.0.0.3"
+    town.hosts["b"].fails(3, "host", "show", "nobody", code="not-found")
+
+
+def test_the_overlay_is_closed_to_who_is_no_peer(town: Machines) -> None:
+    target = town.containers["a"]
+
+    def arrives(node: object, source: str, outer: str = "10.0.0.1") -> bool:
+        before = received(target)
+        inject(node, outer, "a", source, town.ip("a"))  # type: ignore[arg-type]
+        town.containers["b"].reaches("on-a", "udp", town.ip("a"), 80)
+        return received(target) - before == 2
+
+    stranger, peer = town.stranger(91), town.hosts["b"]
+    assert arrives(peer, town.ip("b", 9))  # What is sent is right, and so is what is counted.
+    assert not arrives(stranger, town.ip("b", 9))
+    for foreign in ("192.0.2.1", "10.244.9.9", "10.0.0.2", town.ip("a", 9)):
+        assert not arrives(peer, foreign)
+    # A container of the host itself, also in the name of a peer.
+    inside = town.containers["a"]
+    assert not arrives(inside, town.ip("b", 9), "10.244.1.1")
+    inside.ip("address add 10.0.0.2/32 dev eth0", "route add 10.0.0.1 via 10.244.1.1 src 10.0.0.2")
+    assert not arrives(inside, town.ip("b", 9))
+    inside.ip("route del 10.0.0.1", "address del 10.0.0.2/32 dev eth0")
+
+
+def test_a_peer_s_way_ends_at_the_bridge(town: Machines) -> None:
+    """It is no router to other bridges, nor to other networks."""
+    host = town.hosts["a"]
+    host.ok("bridge", "init", "dnet1", "--address", "172.18.0.1/16", "--no-isolate")
+    host.ok("bridge", "init", "dnet0", "--no-isolate")
+    beside = town._lab.node()
+    beside.listen("tcp", 80, "beside")
+    host.ok("attach", "beside", "--netns", beside.netns, "--bridge", "dnet1")
+    town.hosts["b"].ip(f"route add 172.18.0.0/16 via 10.244.1.0 dev {DEVICE} onlink")
+    town.containers["b"].misses("tcp", "172.18.0.2", 80)
+    beside.misses("tcp", town.ip("b"), 80)
+    host.ok("bridge", "remove", "dnet1", "--force")
+    host.ok("bridge", "init", "dnet0", "--isolate")
+
+
+def test_other_bridges_leave_the_pool_alone(town: Machines) -> None:
+    host = town.hosts["a"]
+    refused = host.fails(4, "bridge", "init", "lab", "--address", "10.244.9.1/24", code="conflict")
+    assert refused.message == f"10.244.9.0/24 overlaps the pool {POOL} of several hosts"
+    for words in (
+        ("bridge", "init", "dnet0", "--address", "10.244.9.1/24"),
+        ("bridge", "init", "dnet0", "--no-iptables"),
+        ("bridge", "remove", "dnet0", "--force"),
+    ):
+        assert host.fails(4, *words, code="conflict").hint is not None
+    town.checked()
+
+
+def test_no_icc_holds_across_hosts(town: Machines) -> None:
+    a, b = town.hosts["a"], town.containers["b"]
+    a.ok("bridge", "init", "dnet0", "--no-icc")
+    b.misses("tcp", town.ip("a"), 80)
+    town.containers["a"].misses("tcp", town.ip("b"), 80)
+    b.reaches("on-c", "tcp", town.ip("c", 3), 80)
+    a.ok("map", "add", "on-a", "8080:80")
+    b.reaches("on-a", "tcp", "10.244.1.1", 8080)
+    town.checked()
+    a.ok("map", "remove", "8080")
+    a.ok("bridge", "init", "dnet0", "--icc")
+    b.reaches("on-a", "tcp", town.ip("a"), 80)
+
+
+def test_peers_are_inside_where_other_networks_are_not(town: Machines) -> None:
+    town.hosts["a"].ok("bridge", "init", "dnet0", "--no-direct-access")
+    stranger = town.stranger(92)
+    stranger.ip("route add 10.244.1.0/24 via 10.0.0.1")
+    stranger.misses("tcp", town.ip("a"), 80)
+    town.containers["b"].reaches("on-a", "tcp", town.ip("a"), 80)
+    town.hosts["a"].ok("bridge", "init", "dnet0", "--direct-access")
+    stranger.reaches("on-a", "tcp", town.ip("a"), 80)
+
+
+def test_who_left_is_reached_no_longer_and_leaves_nothing(town: Machines) -> None:
+    lines = {name: line for name, line in town.lines.items() if name != "c"}
+    town.register(lines)
+    town.hosts["a"].quiet("host", "sync")
+    kernel = town.hosts["a"].snapshot()
+    assert "10.244.3" not in kernel
+    assert "10.0.0.3" not in kernel
+    town.containers["a"].misses("tcp", town.ip("c", 3), 80)
+    town.containers["c"].misses("tcp", town.ip("a"), 80)
+    town.containers["a"].reaches("on-b", "tcp", town.ip("b"), 80)
+    town.hosts["a"].quiet("check")
+    # It attaches nothing new, and what runs goes on.
+    c = town.hosts["c"]
+    assert c.fails(4, "host", "sync", code="conflict").message.startswith("c has been removed")
+    for words in (("interface", "allocate", "late"), ("ip", "request")):
+        assert c.fails(4, *words, code="conflict").hint == "to see why: dnet host sync"
+    assert c.json("host", "list")[0]["state"] == "removed"
+    town.containers["c"].reaches("on-b", "tcp", town.ip("b"), 80)
+    c.reaches("on-c", "tcp", town.ip("c", 3), 80)
+    town.register()
+    town.sync()
+    c.ok("ip", "request")
+    town.containers["a"].reaches("on-c", "tcp", town.ip("c", 3), 80)
+    town.checked()
+
+
+def test_a_record_that_is_not_believed_is_told_and_the_others_hold(town: Machines) -> None:
+    host = town.hosts["a"]
+    town.register(
+        {
+            **town.lines,
+            "d": "d 10.0.0.4 10.244.2.0/24",
+            "e": "e 10.0.0.1 10.244.5.0/24",
+            "f": "f 10.0.0.6 192.168.0.0/24",
+            "g": "g 10.0.0.7 10.244.7.0/24 route",
+            "h": "h 224.0.0.1 10.244.8.0/24",
+            "i": "i fd00::1 10.244.9.0/24",
+            "j": "j 10.0.0.10 10.244.10.0/24",
+        }
+    )
+    host.ip("route add 10.244.10.128/25 via 10.0.0.254")
+    done = host.dnet("host", "sync")
+    assert done.returncode == 0
+    told = done.stderr.splitlines()
+    assert len(told) == 7
+    assert all(line.startswith("dnet: warning: ") for line in told)
+    assert [one["name"] for one in host.json("host", "list")] == ["a", "b", "c"]
+    town.containers["a"].reaches("on-b", "tcp", town.ip("b"), 80)
+    host.ip("route del 10.244.10.128/25")
+    town.register()
+    town.sync()
+
+
+def test_everything_comes_back_without_the_registry(duo: Machines) -> None:
+    a = duo.hosts["a"]
+    duo.registry.unlink()
+    assert a.fails(7, "host", "sync", code="store-unreachable").message.startswith("cannot read ")
+    a.ok("ip", "request")
+    a.ip(f"link delete {DEVICE}", "link delete dnet0", "route flush proto 68")
+    found = a.dnet("check").stdout
+    for line in (f"the device {DEVICE} is missing", "there is no route to 10.244.0.0/16"):
+        assert line in found.splitlines()
+    a.ok("restore")
+    a.quiet("check")
+    duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
+
+
+def test_what_drifts_is_found_and_mended(duo: Machines) -> None:
+    a, other = duo.hosts["a"], pool.mac("b")
+    a.ip(
+        f"neigh del 10.244.2.0 dev {DEVICE}",
+        f"neigh add 10.244.7.0 lladdr {pool.mac('g')} dev {DEVICE} nud permanent",
+        "route del 10.244.2.0/24",
+        "route add 10.244.7.0/24 via 10.0.0.9 proto 68",
+        f"link set {DEVICE} mtu 1400",
+    )
+    a.run("bridge", "fdb", "del", other, "dev", DEVICE, "dst", "10.0.0.2", "self")
+    a.run("bridge", "fdb", "add", other, "dev", DEVICE, "dst", "10.0.0.9", "self", "permanent")
+    found = a.dnet("check")
+    assert (found.returncode, sorted(found.stdout.splitlines())) == (
+        1,
+        [
+            f"{DEVICE} does not send to 10.0.0.2 what is for {other}",
+            f"{DEVICE} has MTU 1400, not 1450",
+            f"{DEVICE} has no neighbour 10.244.2.0",
+            f"{DEVICE} has the neighbour 10.244.7.0, which is no peer",
+            "the route to 10.244.7.0/24 is left over",
+            "there is no route to 10.244.2.0/24",
+        ],
+    )
+    a.ok("restore")
+    a.quiet("check")
+    duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
+    a.ip(f"link delete {DEVICE}")
+    a.ip(f"link add {DEVICE} type vxlan id 7 dstport 4789 local 10.0.0.1")
+    assert f"{DEVICE} is another than it should be" in a.dnet("check").stdout.splitlines()
+    a.ok("restore")
+    duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
+
+
+def test_joining_again_prints_the_same_and_repairs(duo: Machines) -> None:
+    a = duo.hosts["a"]
+    a.ip(f"link delete {DEVICE}")
+    assert a.ok("host", "join", "a") == "10.244.1.0/24"
+    a.quiet("check")
+    for words in (("host", "join", "z"), ("host", "join", "a", "--bridge", "lab")):
+        a.fails(4, *words, code="conflict")
+
+
+def test_leaving_leaves_the_bridge_alone(duo: Machines) -> None:
+    a = duo.hosts["a"]
+    before = a.everything()
+    assert a.fails(4, "host", "leave", code="conflict").message.startswith("dnet0 still has 1 addr")
+    rehearsed = a.ok("host", "leave", "--force", "--dry-run")
+    assert f"ip link delete dev {DEVICE}" in rehearsed.splitlines()
+    assert a.everything() == before
+    a.quiet("host", "leave", "--force")
+    kernel = a.snapshot()
+    assert "proto 68" not in kernel
+    assert DEVICE not in kernel
+    assert not {"overlays", "peers"} & json.loads(a.store()["state.json"]).keys()
+    a.quiet("check")
+    a.reaches("on-a", "tcp", duo.ip("a"), 80)
+    duo.containers["a"].misses("tcp", duo.ip("b"), 80)
+    a.fails(3, "host", "leave", code="not-found")
+    a.ok("bridge", "remove", "dnet0", "--force")
+
+
+@pytest.mark.parametrize("duo", [("--transport", "route")], indirect=True)
+def test_plain_routes_on_a_common_network(duo: Machines) -> None:
+    a, b = duo.hosts["a"], duo.hosts["b"]
+    routes = a.run("ip", "route").splitlines()
+    assert any(line.startswith("10.244.2.0/24 via 10.0.0.2 ") for line in routes)
+    assert DEVICE not in a.snapshot()
+    assert "mtu 1500 " in a.run("ip", "-o", "link", "show", "dnet0")
+    answer = duo.containers["a"].ask("tcp", duo.ip("b"), 80)
+    assert answer is not None
+    assert answer.startswith(f"on-b {duo.ip('a')}:")
+    b.ok("bridge", "init", "dnet0", "--no-direct-access")
+    duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
+    b.ok("bridge", "init", "dnet0", "--no-icc")
+    duo.containers["a"].misses("tcp", duo.ip("b"), 80)
+    duo.containers["b"].misses("tcp", duo.ip("a"), 80)
+    b.ok("bridge", "init", "dnet0", "--icc")
+    duo.checked()
+    duo.lines = {name: duo.line(name, "route") for name in ("a",)}
+    duo.register()
+    a.quiet("host", "sync")
+    assert "10.244.2.0/24" not in a.run("ip", "route")
+    duo.containers["a"].misses("tcp", duo.ip("b"), 80)
+
+
+def test_reset_takes_it_all_away(duo: Machines) -> None:
+    a = duo.hosts["a"]
+    a.ok("reset", "--yes")
+    kernel = a.snapshot()
+    for left in (DEVICE, "proto 68", "DNET", "10.244."):
+        assert left not in kernel
+
+
+def test_what_cannot_join_changes_nothing(every: Lab) -> None:
+    machines = Machines(every, ("a",))
+    host, url = machines.hosts["a"], machines.register()
+    join = ("host", "join", "a", "--store", url, "--pool", POOL)
+    for status, code, words in (
+        (2, "usage", ("host", "join", "a")),
+        (2, "usage", ("host", "join", "a", "--store", "ftp://x/y", "--pool", POOL)),
+        (2, "usage", ("host", "join", "a", "--store", url)),
+        (2, "usage", (*join, "--underlay", "10.0.0.77")),
+        (2, "usage", (*join, "--pool", "10.244.0.1/16")),
+        (3, "not-found", ("host", "join", "z", "--store", url, "--pool", POOL)),
+        (4, "conflict", (*join, "--block", "25")),
+        (4, "conflict", (*join, "--transport", "route")),
+        (7, "store-unreachable", (*join, "--store", f"{url}.gone")),
+        (3, "not-found", ("host", "sync")),
+        (3, "not-found", ("host", "show")),
+        (2, "usage", ("host", "remove", "b")),
+    ):
+        before = host.everything()
+        host.fails(status, *words, code=code)
+        assert host.everything() == before
+    host.ip("route add 10.244.128.0/17 via 10.0.0.254")
+    refused = host.fails(4, *join, code="conflict")
+    assert refused.message == f"the pool {POOL} overlaps the route 10.244.128.0/17 dev eth0"
+    host.ip("route del 10.244.128.0/17")
+    machines.registry.chmod(0o666)
+    host.fails(6, *join, code="permission")
+    machines.registry.chmod(0o644)
+    rehearsed = host.ok(*join, "--dry-run")
+    assert f"ip link add name {DEVICE} " in rehearsed
+    assert host.ok(*join) == "10.244.1.0/24"
+    host.fails(2, "host", "watch", code="usage")
+    host.fails(2, "host", "remove", "b", "--yes", code="usage")
