@@ -25,8 +25,8 @@ FOLDER = HOME / "completions"
 BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 
 COMMANDS = (
-    "attach batch bridge check completion detach firewall gc interface ip link map plugin port "
-    "probe reset restore show"
+    "attach batch bridge check completion detach firewall gc host interface ip link map plugin "
+    "port probe reset restore show"
 )
 CHANGES = "--dry-run -j --json --format -h --help"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parents[1] / "systemd"
 
-ALL = sorted(_FOLDER.glob("*.service"))
+ALL = sorted(_FOLDER.glob("*"))
 
 
 def value(unit: str, key: str) -> str:

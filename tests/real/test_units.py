@@ -25,4 +25,7 @@ def test_systemd_has_nothing_to_say_about_them() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert {unit.name for unit in units.ALL} == {"dnet-restore.service", "dnet-firewalld.service"}
+    assert {unit.name for unit in units.ALL} == {
+        *("dnet-restore.service", "dnet-firewalld.service"),
+        *("dnet-host-sync.service", "dnet-host-sync.timer", "dnet-host-watch.service"),
+    }

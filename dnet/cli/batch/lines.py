@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import click
 
 _SPECIAL = frozenset("'\"\\#")
-EXCLUDED = frozenset({"batch", "reset", "restore", "gc", "check", "completion"})
+EXCLUDED = frozenset({"batch", "reset", "restore", "gc", "check", "completion", "host"})
 
 
 def words_of(line: str) -> list[str]:

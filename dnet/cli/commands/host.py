@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dnet.transaction.hosting import Hosting
 
 EXAMPLES = """\
-dnet host join --store file:///etc/dnet/hosts --pool 10.244.0.0/16
+dnet host join one --store file:///srv/hosts --pool 10.244.0.0/16
 dnet host sync
 dnet host list"""
 
@@ -200,7 +200,10 @@ def list_() -> Request:
 @define.argument("name", type=_HOST, required=False)
 @options.output
 def show(name: str | None) -> Request:
-    """Show a host as it is known here; without NAME this one, and its pool."""
+    """Show a host as it is known here.
+
+    Without NAME it is this one, with its pool.
+    """
 
     def shown(state: State, _: Any) -> Document:
         from dnet.network import overlay
