@@ -110,6 +110,13 @@ def note(state: State, _facts: Facts, *, plan: Plan, token: str) -> str:
     return token
 
 
+def forget(state: State, _facts: Facts) -> None:
+    """Forget that a host was about to join, which was refused."""
+    there = state.overlay
+    if there is not None and there.block is None:
+        state.overlays.drop(there.bridge)
+
+
 def join(
     state: State, facts: Facts, *, plan: Plan, record: HostRecord, pool: Pool, roster: Roster
 ) -> Overlay:
@@ -167,7 +174,7 @@ def sync(state: State, facts: Facts, *, roster: Roster) -> ConflictError | None:
         )
         return None
     _follow(state, facts, here, roster)
-    return admission.standing(roster, _record(here))
+    return _objection(facts, here, roster)
 
 
 def may_leave(state: State, *, force: bool) -> Overlay:
@@ -270,10 +277,20 @@ def _follow(state: State, facts: Facts, here: Overlay, roster: Roster) -> None:
     for name, peer in wanted.items():
         if state.peers.get(name) != peer:
             state.peers.put(name, peer)
-    expelled = admission.standing(roster, itself) is not None
+    expelled = _objection(facts, here, roster) is not None
     made = here._replace(revision=roster.revision, expelled=expelled)
     if made != here:
         state.overlays.put(here.bridge, made)
+
+
+def _objection(facts: Facts, here: Overlay, roster: Roster) -> ConflictError | None:
+    """Why a host is no member, if so: it is not registered as it was, or not where it was."""
+    if here.underlay not in facts.own_addresses(_EVERYWHERE):
+        return ConflictError(
+            f"{here.name} is reached by {here.underlay}, which is not an address of this host",
+            "if this is the same host and not a copy of it: dnet host join --moved",
+        )
+    return admission.standing(roster, _record(here))
 
 
 def _alike(roster: Roster, here: Overlay) -> Roster:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dnet.errors import ConflictError, StoreUnreachableError, UsageError
+from dnet.errors import ConflictError, DnetError, StoreUnreachableError, UsageError
 from dnet.hosts import fields, place, pools
 from dnet.hosts.record import (
     NO_CREDENTIALS,
     Claim,
     Credentials,
     HostRecord,
-    Pool,
     Registry,
     Roster,
     Transport,
@@ -75,20 +74,36 @@ class Hosting(Driver):
                 firewall=asked.firewall,
             )
             overlay.refuse_another(state.overlay, plan)
-            token = "" if is_file else fields.token(kernel.machine.random_bits(fields.TOKEN_BITS))
-        if not is_file and not dry_run:
-            token = self.change(Operation(overlay.note, plan=plan, token=token)).result
+            there = state.overlay.token if state.overlay else ""
+            new = kernel.machine.random_bits(fields.TOKEN_BITS)
+            token = "" if is_file else there or fields.token(new)
         wanted = _known(state, asked.wanted)
+        roster = registry.read(fresh=True)
         claim = Claim(plan.name, plan.underlay, plan.transport, token, wanted, asked.moved)
-        if dry_run and not is_file:
-            roster = registry.read(fresh=True)
-            record, pool = _foreseen(claim, roster)
-        else:
+        if is_file:
             record = registry.join(claim)
+        elif dry_run:
+            record = _foreseen(claim, roster)
+        else:
+            record = self._register(registry, claim, plan)
             roster = registry.read(fresh=True)
-            pool = roster.pool or pools.founded(wanted)
+        pool = roster.pool or pools.founded(wanted)
         operation = Operation(overlay.join, plan=plan, record=record, pool=pool, roster=roster)
         return self.rehearse(operation) if dry_run else self.change(operation)
+
+    def _register(self, registry: Registry, claim: Claim, plan: overlay.Plan) -> HostRecord:
+        """The record of this host, made with a token that is in its store before.
+
+        Where the answer is lost it stays there, and the next command to join finds the record.
+        """
+        noted = self.change(Operation(overlay.note, plan=plan, token=claim.token)).result
+        try:
+            return registry.join(claim._replace(token=noted))
+        except StoreUnreachableError:
+            raise
+        except DnetError:
+            self.change(Operation(overlay.forget))
+            raise
 
     def sync(self, *, dry_run: bool = False) -> Outcome[ConflictError | None]:
         """Let the peers be those that the registry says.
@@ -185,9 +200,10 @@ def _line(roster: Roster, name: str) -> HostRecord | None:
     return next((one for one in roster.hosts if one.name == name), None)
 
 
-def _foreseen(claim: Claim, roster: Roster) -> tuple[HostRecord, Pool]:
-    """The record that a host would get, as the registry is now."""
+def _foreseen(claim: Claim, roster: Roster) -> HostRecord:
+    """The record that a host has, or would get as the registry is now."""
     pool = pools.agreed(roster.pool, claim.pool) if roster.pool else pools.founded(claim.pool)
-    held = {one.block: one for one in roster.hosts}
-    block = pools.choose(pool, held)
-    return HostRecord(claim.name, claim.underlay, block, claim.transport, claim.token), pool
+    if there := next((one for one in roster.hosts if one.token == claim.token), None):
+        return there
+    block = pools.choose(pool, {one.block: one for one in roster.hosts})
+    return HostRecord(claim.name, claim.underlay, block, claim.transport, claim.token)
