@@ -11,6 +11,12 @@ SECOND = ("bridge", "init", "br1", "--chain", "BR1", "--address", "10.5.0.1/24")
 
 DUAL = (*DOCKER0, "--address6", "fd00:17::1/64")
 
+HOSTS = "file:///etc/dnet/hosts"
+"""Stands for a file with this host and two others."""
+POOL = ("host", "join", "one", "--store", HOSTS, "--pool", "172.16.0.0/12", "--block", "16")
+DOCKER0_OF_POOL = (*POOL, "--bridge", "docker0")
+BY_ROUTES = (*DOCKER0_OF_POOL, "--transport", "route")
+
 WEB = ("interface", "allocate", "web", "--bridge", "docker0", "--expose", "80/tcp")
 DB = ("interface", "allocate", "db", "--bridge", "docker0", "--expose", "5432/tcp")
 FAR = ("interface", "allocate", "far", "--bridge", "br1", "--expose", "80/tcp")
@@ -56,6 +62,9 @@ LISTINGS: dict[str, list[tuple[str, ...]]] = {
         ("map", "add", "db", "9000-9009:9000-9009/udp", "9100-9101:9000-9001"),
         *(("link", "add", "web", "db"), ("link", "add", "host", "db")),
     ],
+    "pool": [DOCKER0_OF_POOL],
+    "pool-no-icc": [DOCKER0_OF_POOL, ("bridge", "init", "docker0", "--no-icc")],
+    "pool-by-routes": [BY_ROUTES],
     "everything": [
         *(NO_ICC, SECOND, WEB, DB, FAR, MAPPED),
         *(("link", "add", "web", "db"), ("link", "add", "host", "db")),
@@ -68,5 +77,5 @@ OF_NFTABLES = (
     *("bridge-init-docker0", "no-icc", "no-masquerade", "no-direct-access"),
     *("mapping", "mapping-of-an-address", "mapping-range", "mappings"),
     *("link", "link-from-the-host", "two-bridges", "two-bridges-open", "everything"),
-    *("ipv6", "ipv6-everything"),
+    *("ipv6", "ipv6-everything", "pool", "pool-no-icc", "pool-by-routes"),
 )

@@ -240,7 +240,18 @@ class Netlink:
             case ConfigureInside() | RouteInside() | SetMtuInside() | SetMacInside():
                 self._take_inside(step)
             case _:
-                self._tunnels.take(step)
+                self._take_pool(step)
+
+    def _take_pool(self, step: PoolStep) -> None:
+        from dnet.plan.poolsteps import AddPoolRoute
+
+        try:
+            self._tunnels.take(step)
+        except OSError as error:
+            waits = isinstance(step, AddPoolRoute) and step.can_wait
+            if error.errno != errno.ENETUNREACH or not waits:
+                raise
+            self._warn(f"{step.shown}: {error.strerror}; dnet host sync tries again")
 
     def _add_bridge(self, step: AddBridge) -> None:
         """Where the kernel can, Linux 6.7 and later, it learns only so many addresses.

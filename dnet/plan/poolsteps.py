@@ -102,6 +102,11 @@ class AddPoolRoute(NamedTuple):
     why: str = ""
 
     @property
+    def can_wait(self) -> bool:
+        """Whether it may fail for now: a router may be reached later, as after the host's boot."""
+        return self.router is not None and not self.onlink
+
+    @property
     def shown(self) -> str:
         """The command."""
         if self.router is None:

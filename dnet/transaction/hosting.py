@@ -7,6 +7,7 @@ own record again is in its store before that is made.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from dnet.errors import ConflictError, DnetError, StoreUnreachableError, UsageError
 from dnet.hosts import fields, place, pools
@@ -20,15 +21,18 @@ from dnet.hosts.record import (
     Transport,
     Wanted,
 )
-from dnet.model.pool import VXLAN, Overlay
+from dnet.model.pool import ROUTE, VXLAN, Overlay
 from dnet.model.state import State
 from dnet.network import overlay
 from dnet.network.facts import Facts
+from dnet.plan.view import View
 from dnet.registry.door import open_registry
 from dnet.transaction.driver import Driver, Outcome
 from dnet.transaction.operation import Operation
 from dnet.typing import NamedTuple
 from dnet.values import address
+
+Follow = Callable[[State, Facts], ConflictError | None]
 
 
 class Joining(NamedTuple):
@@ -118,17 +122,18 @@ class Hosting(Driver):
             raise outcome.result
         return outcome
 
-    def _sync(
-        self, operation: Callable[[State, Facts], ConflictError | None]
-    ) -> Outcome[ConflictError | None]:
+    def _sync(self, operation: Follow) -> Outcome[ConflictError | None]:
         if self._store.has_journal():
             return self.change(operation)
         state = self.read()
         self._bring_here(state)
         with self._kernel() as kernel:
             result = operation(state, kernel.machine)
+            has_waited = _lacks_routes(state, kernel.machine)
         if state.changes():
             return self.change(operation)
+        if has_waited:
+            return self.change(partial(_repairing, operation))
         self._warn_of(state.remarks)
         return Outcome.of_nothing(result, state)
 
@@ -175,6 +180,21 @@ class Hosting(Driver):
     def _registry(self, state: State) -> Registry:
         found = overlay.own(state)
         return open_registry(found.registry, overlay.registry_of(found))
+
+
+def _lacks_routes(state: State, view: View) -> bool:
+    """Whether routes could not be made, as their routers were not reached then."""
+    here = state.overlay
+    if here is None or here.transport != ROUTE:
+        return False
+    from dnet.plan import overlays
+
+    return any(overlays.moves(state, (), (), view))
+
+
+def _repairing(operation: Follow, state: State, facts: Facts) -> ConflictError | None:
+    state.confirm()
+    return operation(state, facts)
 
 
 def _url(state: State, asked: Joining) -> str:

@@ -348,6 +348,16 @@ def test_plain_routes_on_a_common_network(duo: Machines) -> None:
     duo.containers["b"].misses("tcp", duo.ip("a"), 80)
     b.ok("bridge", "init", "dnet0", "--icc")
     duo.checked()
+    # As after a boot, when the network comes up later than dnet.
+    a.ip("link set eth0 down", "link delete dnet0", "route flush proto 68")
+    told = a.dnet("restore").stderr
+    assert "10.244.2.0/24 via 10.0.0.2 " in told
+    assert "Network is unreachable; dnet host sync tries again" in told
+    a.ip("link set eth0 up")
+    duo.containers["a"].misses("tcp", duo.ip("b"), 80)
+    a.quiet("host", "sync")
+    duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
+    a.quiet("-v", "host", "sync")
     duo.lines = {name: duo.line(name, "route") for name in ("a",)}
     duo.register()
     a.quiet("host", "sync")

@@ -16,6 +16,7 @@ from tests.listings import (
     DB,
     FAR,
     GOLDEN,
+    HOSTS,
     LISTINGS,
     MAPPED,
     OF_NFTABLES,
@@ -51,12 +52,23 @@ DETOURS: dict[str, list[tuple[str, ...]]] = {
     ],
 }
 
+REGISTERED = (
+    *("one 192.0.2.1 172.17.0.0/16", "two 192.0.2.2 172.18.0.0/16"),
+    "three 192.0.2.3 172.19.0.0/16",
+)
+
 
 def after(lab: Lab, commands: list[tuple[str, ...]]) -> Host:
     """A fresh machine on which the commands were given."""
     host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
+    if any(HOSTS in command for command in commands):
+        lab.wire(host, lab.node(), "192.0.2.1/24")
     for command in commands:
-        host.ok(*command)
+        transport = "route" if "route" in command else "vxlan"
+        registry = host.state_dir.parent / "hosts"
+        registry.parent.mkdir(parents=True, exist_ok=True)
+        registry.write_text("".join(f"{line} {transport}\n" for line in REGISTERED))
+        host.ok(*(f"file://{registry}" if word == HOSTS else word for word in command))
     return host
 
 
