@@ -78,6 +78,7 @@ def _parted(former: Iterable[Bridge], now: State) -> Iterator[Flow]:
     On a bridge that was made only now there is nothing yet, if it is not adopted.
     """
     before = list(former)
+    yield from _parted_from_peers([one.name for one in before if one.icc], now)
     settled = {one.name for one in before}
     settled |= {one.name for one in now.bridges.values() if one.adopted}
     apart = {(source.name, destination.name) for source, destination in kept_apart(before)}
@@ -93,6 +94,16 @@ def _parted(former: Iterable[Bridge], now: State) -> Iterator[Flow]:
                     direct=True,
                     spared=tuple(_linked(now, *pair)),
                 )
+
+
+def _parted_from_peers(was_open: Collection[str], now: State) -> Iterator[Flow]:
+    """The same of containers of other hosts, where a bridge `was_open` and is not any more."""
+    here = now.overlay
+    if here is None or here.block is None or here.bridge not in was_open:
+        return
+    if not now.bridges[here.bridge].icc:
+        for source, destination in ((here.block, here.pool), (here.pool, here.block)):
+            yield Flow(orig_src=source, orig_dst=destination, direct=True)
 
 
 def _linked(now: State, parent_bridge: str, child_bridge: str) -> Iterator[Flow]:

@@ -11,6 +11,7 @@ import pytest
 from tests import lab as labs
 from tests import pool
 from tests.lab import NFTABLES, Lab
+from tests.node import SILENCE_SECONDS
 from tests.pool import DEVICE, POOL, Machines, inject, received
 
 FIREWALLS = {"iptables": "nft", "nftables": NFTABLES}
@@ -181,7 +182,10 @@ def test_other_bridges_leave_the_pool_alone(town: Machines) -> None:
 
 def test_no_icc_holds_across_hosts(town: Machines) -> None:
     a, b = town.hosts["a"], town.containers["b"]
+    flows = [b.open("tcp", town.ip("a"), 80), town.containers["a"].open("tcp", town.ip("b"), 80)]
+    assert all(flow.say() for flow in flows)
     a.ok("bridge", "init", "dnet0", "--no-icc")
+    assert not any(flow.say(SILENCE_SECONDS) for flow in flows)
     b.misses("tcp", town.ip("a"), 80)
     town.containers["a"].misses("tcp", town.ip("b"), 80)
     b.reaches("on-c", "tcp", town.ip("c", 3), 80)
