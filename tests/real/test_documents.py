@@ -32,7 +32,7 @@ def test_a_trouble_shows_what_comes(lab: Lab, tmp_path: Path, title: str) -> Non
     assert came == shown
 
 
-@pytest.mark.parametrize("name", ["no-answer", "tutorial", "scripts"])
+@pytest.mark.parametrize("name", ["no-answer", "tutorial", "scripts", "hosts"])
 def test_what_is_told_from_beginning_to_end(lab: Lab, tmp_path: Path, name: str) -> None:
     host = lab.host(resolv_conf="nameserver 192.0.2.53\n")
     told = documents.blocks((DOCS / f"{name}.md").read_text())
