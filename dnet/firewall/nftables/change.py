@@ -8,7 +8,7 @@ from itertools import islice
 from dnet.errors import DnetError
 from dnet.firewall.door import Chain, Finding
 from dnet.firewall.nftables.elements import NONE, Elements, text
-from dnet.firewall.nftables.layout import FORMS, SHAPES, TABLE, objects
+from dnet.firewall.nftables.layout import FORMS, TABLE, objects
 from dnet.typing import NamedTuple
 from dnet.values.names import for_shell
 

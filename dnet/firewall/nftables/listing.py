@@ -9,7 +9,7 @@ from types import MappingProxyType
 from dnet.firewall.nftables.elements import NONE, Elements
 from dnet.firewall.nftables.layout import Form, Object, Objects, objects
 from dnet.typing import NamedTuple
-from dnet.values.family import Families, Family
+from dnet.values.family import Family
 
 # What the elements of a map may lead to by name, as an address is not.
 _LEADING = re.compile(r"type(?:of)? .* : (?:verdict|counter|quota|limit|synproxy|secmark|ct \w+)")
