@@ -72,20 +72,20 @@ def single_commands(folder: Path, rounds: int) -> Iterator[Figure]:
             return seconds
 
         promised: dict[str, tuple[float | None, Way]] = {
-            "`--version`": (2, lambda: made.dnet("--version").seconds),
+            "`--version`": (1.8, lambda: made.dnet("--version").seconds),
             "`--help`": (4.5, lambda: made.dnet("--help").seconds),
             **_completion(made),
             "`ip list` of 100": (3.3, lambda: made.dnet("ip", "list").seconds),
-            "`map list --json` of 100": (3.3, lambda: made.dnet("map", "list", "--json").seconds),
-            "`ip request`": (4.5, lambda: keep(made.dnet("ip", "request"))),
+            "`map list --json` of 100": (2.6, lambda: made.dnet("map", "list", "--json").seconds),
+            "`ip request`": (3, lambda: keep(made.dnet("ip", "request"))),
             "`ip release`": (7.5, lambda: made.dnet("ip", "release", ip).seconds),
             "`port allocate`": (4.5, lambda: made.dnet("port", "allocate").seconds),
             "`interface allocate`": (4.5, allocate),
-            "`map add`": (5, lambda: made.dnet("map", "add", "web", "8080:80").seconds),
+            "`map add`": (3.6, lambda: made.dnet("map", "add", "web", "8080:80").seconds),
             "`map remove`": (9, lambda: made.dnet("map", "remove", "8080").seconds),
             "`link add`": (5, link),
             "`attach` with a published port": (
-                6,
+                5.5,
                 lambda: made.dnet("attach", "c0", "--netns", "c0", "-p", "8080:80").seconds,
             ),
             "`detach`": (None, lambda: made.dnet("detach", "c0").seconds),
