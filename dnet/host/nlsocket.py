@@ -10,7 +10,7 @@ import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import errno
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
 from dnet.typing import Self
@@ -19,8 +19,10 @@ ROUTE, SOCK_DIAG, NETFILTER = 0, 4, 12  # NETLINK_ROUTE, …, include/uapi/linux
 CREATE, EXCLUSIVE, REPLACE = 0x400, 0x200, 0x100  # NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
 NESTED = 1 << 15  # NLA_F_NESTED
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
+ABOUT = struct.Struct("!BBH")  # struct nfgenmsg of NETFILTER: family, version, resource
 
 _ERROR, _DONE = 2, 3  # NLMSG_ERROR, NLMSG_DONE
+_BEGIN, _END = 0x10, 0x11  # NFNL_MSG_BATCH_…
 _REQUEST, _ACKNOWLEDGE, _DUMP = 0x1, 0x4, 0x300  # NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP
 _INTERRUPTED = 0x10  # NLM_F_DUMP_INTR
 _NETLINK, _STRICT = 270, 12  # SOL_NETLINK, NETLINK_GET_STRICT_CHK, of Linux 4.20
@@ -34,6 +36,8 @@ _MARGIN = bytes(64)
 
 Place = tuple[bytes, int, int]
 """What was received, and where in it the body of a message begins and ends."""
+Message = tuple[int, int, bytes]
+"""The kind of a message, its flags and its body."""
 
 
 class Socket:
@@ -110,11 +114,31 @@ class Socket:
             if not self.changed:
                 break
 
+    def transact(self, resource: int, messages: Sequence[Message]) -> None:
+        """Change things of one of NETFILTER's resources: all that the messages say, or nothing."""
+        end = ABOUT.pack(0, 0, resource)
+        changes = ((kind, flags | _ACKNOWLEDGE, body) for kind, flags, body in messages)
+        self._send([(_BEGIN, 0, end), *changes, (_END, 0, end)])
+        for _ in messages:
+            for _place in self._answers():
+                pass
+            _accept(self._refusal)
+
     def _ask(self, kind: int, body: bytes, flags: int) -> Iterator[Place]:
-        """Send a message; the answers to it up to the last, which says how it went."""
+        """Send a message; the answers to it."""
+        self._send([(kind, flags, body)])
+        yield from self._answers()
+
+    def _send(self, messages: Iterable[Message]) -> None:
         self._sequence += 1
+        parts = (
+            message(body, kind, _REQUEST | flags, self._sequence) for kind, flags, body in messages
+        )
+        self._socket.send(b"".join(parts))
+
+    def _answers(self) -> Iterator[Place]:
+        """What is answered up to the last message, which says how it went."""
         self.changed = False
-        self._socket.send(message(body, kind, _REQUEST | flags, self._sequence))
         while True:
             received = self._socket.recv(_RECEIVE)
             data, at = received + _MARGIN, 0

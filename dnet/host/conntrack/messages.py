@@ -31,7 +31,7 @@ from dnet.host.conntrack.entry import (
     Entry,
     direction,
 )
-from dnet.host.nlsocket import CREATE, EXCLUSIVE, NESTED, attribute, attributes
+from dnet.host.nlsocket import ABOUT, CREATE, EXCLUSIVE, NESTED, attribute, attributes
 from dnet.values import family
 
 _CT_NEW, _CT_DELETE = SUBSYSTEM | 0, SUBSYSTEM | 2  # IPCTNL_MSG_CT_NEW, IPCTNL_MSG_CT_DELETE
@@ -120,7 +120,7 @@ def holding(entry: Entry) -> bytes:
 
 def _about(entry: Entry) -> bytes:
     """A struct nfgenmsg: family, version, resource."""
-    return struct.pack("!BBH", family.of(entry.src).number, 0, 0)
+    return ABOUT.pack(family.of(entry.src).number, 0, 0)
 
 
 def _asks(entry: Entry) -> tuple[dict[int, bytes], dict[int, bytes]]:

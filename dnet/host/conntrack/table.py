@@ -44,7 +44,6 @@ Term = tuple[int, int, int]
 """A direction, a part of its tuple, and an attribute of that part."""
 
 _CT_GET = SUBSYSTEM | 1  # IPCTNL_MSG_CT_GET
-_ABOUT = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource
 _PORT = struct.Struct("!H")
 # Up to so many signs are sooner looked for in an entry than the entry is taken apart.
 _FEW = 8
@@ -133,7 +132,7 @@ def _of_one_family(flows: Sequence[Flow]) -> Iterator[Entry]:
     signs = _signs(flows)
     for data, at, end in nlsocket.places(nlsocket.NETFILTER, _CT_GET, narrow(flows)):
         if not signs or any(data.find(sign, at, end) >= 0 for sign in signs):
-            yield read(data[at + _ABOUT.size : end])
+            yield read(data[at + nlsocket.ABOUT.size : end])
 
 
 def narrow(flows: Iterable[Flow]) -> bytes:
@@ -149,7 +148,7 @@ def narrow(flows: Iterable[Flow]) -> bytes:
         if all(other.get(term) == value for other in others)
     }
     families = {_family(flow).number for flow in flows}
-    question = _ABOUT.pack(families.pop() if len(families) == 1 else 0, 0, 0)
+    question = nlsocket.ABOUT.pack(families.pop() if len(families) == 1 else 0, 0, 0)
     flags = b""
     for way in (ASKS, ANSWERS):
         ip, proto = _part(common, way, IP), _part(common, way, PROTO)

@@ -40,7 +40,6 @@ _HOOK_DEVICE, _HOOK_DEVICES = 3, 4  # NFTA_HOOK_DEV, NFTA_HOOK_DEVS
 _OF_TABLE, _OF_SET, _ELEMENTS = 1, 2, 3
 # NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_DATA, NFTA_SET_ELEM_FLAGS, NFTA_SET_ELEM_KEY_END, NFTA_DATA_VALUE
 _KEY, _DATA, _FLAGS, _KEY_END, _VALUE = 1, 2, 3, 10, 1
-_FAMILY = struct.Struct("=BBH")  # struct nfgenmsg: family, version, resource
 _NUMBER = struct.Struct("!I")
 
 
@@ -103,8 +102,9 @@ def base_chains() -> Iterator[BaseChain]:
 def generation() -> int:
     """The number of the ruleset, which each transaction of anybody's moves on. Raises OSError."""
     with nlsocket.Socket(nlsocket.NETFILTER) as socket:
-        (answer,) = socket.request(_GET_GENERATION, _FAMILY.pack(_ANY, 0, 0))
-    number: int = _NUMBER.unpack(nlsocket.attributes(answer, _FAMILY.size)[_GENERATION_ID])[0]
+        (answer,) = socket.request(_GET_GENERATION, nlsocket.ABOUT.pack(_ANY, 0, 0))
+    told = nlsocket.attributes(answer, nlsocket.ABOUT.size)
+    number: int = _NUMBER.unpack(told[_GENERATION_ID])[0]
     return number
 
 
@@ -115,9 +115,9 @@ def comments(family: Family, table: str, chain: str) -> Iterator[tuple[str, str]
     """
     asked = nlsocket.attribute(_RULE_TABLE, f"{table}\0".encode())
     asked += nlsocket.attribute(_RULE_CHAIN, f"{chain}\0".encode())
-    question = _FAMILY.pack(family.number, 0, 0) + asked
+    question = nlsocket.ABOUT.pack(family.number, 0, 0) + asked
     for message in nlsocket.dump(nlsocket.NETFILTER, _GET_RULE, question):
-        rule = nlsocket.attributes(message, _FAMILY.size)
+        rule = nlsocket.attributes(message, nlsocket.ABOUT.size)
         listed = map(nlsocket.attributes, nlsocket.values(rule.get(_EXPRESSIONS, b"")))
         matches = [
             nlsocket.attributes(one[_OF_EXPRESSION]) for one in listed if one[_NAME] == b"match\0"
@@ -152,10 +152,10 @@ def elements(table: str, name: str) -> list[Raw]:
         nlsocket.attribute(kind, f"{value}\0".encode())
         for kind, value in ((_OF_TABLE, table), (_OF_SET, name))
     )
-    question = _FAMILY.pack(_INET, 0, 0) + asked
+    question = nlsocket.ABOUT.pack(_INET, 0, 0) + asked
     found: list[Raw] = []
     for message in nlsocket.dump(nlsocket.NETFILTER, _GET_ELEMENTS, question):
-        listed = nlsocket.attributes(message, _FAMILY.size).get(_ELEMENTS, b"")
+        listed = nlsocket.attributes(message, nlsocket.ABOUT.size).get(_ELEMENTS, b"")
         found += _alike(listed) or map(_element, nlsocket.values(listed))
     return found
 
@@ -198,8 +198,8 @@ def _alike(listed: bytes) -> list[Raw]:
 
 def _dump(kind: int, family: int) -> Iterator[tuple[int, bytes]]:
     """The family and the attributes of each thing of a kind."""
-    for message in nlsocket.dump(nlsocket.NETFILTER, kind, _FAMILY.pack(family, 0, 0)):
-        yield _FAMILY.unpack_from(message)[0], message[_FAMILY.size :]
+    for message in nlsocket.dump(nlsocket.NETFILTER, kind, nlsocket.ABOUT.pack(family, 0, 0)):
+        yield nlsocket.ABOUT.unpack_from(message)[0], message[nlsocket.ABOUT.size :]
 
 
 def _text(value: bytes) -> str:

@@ -1,7 +1,8 @@
 """Tables of nftables that belong to a socket: nobody else can change them, and they go with it.
 
-By netlink: nft(8) would be a process more to outlive this one. The messages are those of
-nf_tables_api.c, the numbers those of include/uapi/linux/netfilter/nf_tables.h.
+By netlink: nft(8) would be a process more to outlive this one. What is made here are the messages
+of `Socket.transact`: those of nf_tables_api.c, with the numbers of
+include/uapi/linux/netfilter/nf_tables.h.
 """
 
 from __future__ import annotations
@@ -9,27 +10,22 @@ from __future__ import annotations
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import os
 import struct
-from collections.abc import Sequence
 
 from dnet.host import nlsocket
-from dnet.host.nlsocket import NESTED, attribute
-from dnet.typing import Self
+from dnet.host.nlsocket import ABOUT, NESTED, Message, attribute
 from dnet.values.family import V4, V6, Family
 
 INET, NETDEV = 1, 5  # NFPROTO_INET, NFPROTO_NETDEV
 PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = range(5)  # NF_INET_…
 INGRESS, EGRESS = 0, 1  # NF_NETDEV_…
 
-_SUBSYSTEM = 10 << 8  # NFNL_SUBSYS_NFTABLES
-_BEGIN, _END = 0x10, 0x11  # NFNL_MSG_BATCH_…
+RESOURCE = 10  # NFNL_SUBSYS_NFTABLES
+_SUBSYSTEM = RESOURCE << 8
 _NEW_TABLE, _NEW_CHAIN, _NEW_RULE = _SUBSYSTEM, _SUBSYSTEM | 3, _SUBSYSTEM | 6
-_REQUEST, _ACKNOWLEDGE, _APPEND = 0x1, 0x4, 0x800  # NLM_F_…
-_ABOUT = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource
+_APPEND = 0x800  # NLM_F_APPEND
 _NUMBER = struct.Struct("!I")
-_ERROR = struct.Struct("=i")
 _OWNER = 0x2  # NFT_TABLE_F_OWNER, of Linux 5.12
 _ACCEPT = 1  # NF_ACCEPT
-_RECEIVE = 1 << 16
 
 _REGISTER = 1  # NFT_REG_1
 _NETWORK, _TRANSPORT = 1, 2  # NFT_PAYLOAD_…_HEADER
@@ -42,51 +38,11 @@ _SOURCE, _DESTINATION = {V4: 12, V6: 8}, {V4: 16, V6: 24}
 _TCP_FLAGS = 13
 _SYN_OR_RST = 0x06
 
-Message = tuple[int, int, bytes]
-"""The kind of a message, its flags and its body."""
-
-
-class Owned:
-    """A socket and the tables that belong to it. Raises OSError."""
-
-    def __init__(self) -> None:
-        self._socket = _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW, nlsocket.NETFILTER)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close it: the kernel removes the tables."""
-        self._socket.close()
-
-    def make(self, messages: Sequence[Message]) -> None:
-        """Send messages as one transaction. Raises OSError where the kernel refuses it."""
-        ends = _ABOUT.pack(0, 0, 10)
-        batch = [nlsocket.message(ends, _BEGIN, _REQUEST, 1)]
-        for at, (kind, flags, body) in enumerate(messages, 2):
-            flags |= _REQUEST | _ACKNOWLEDGE
-            batch.append(nlsocket.message(body, kind, flags, at))
-        batch.append(nlsocket.message(ends, _END, _REQUEST, len(messages) + 2))
-        self._socket.send(b"".join(batch))
-        waited, refusal = len(messages), 0
-        while waited and not refusal:
-            received, at = self._socket.recv(_RECEIVE), 0
-            while at < len(received):
-                length = nlsocket.HEADER.unpack_from(received, at)[0]
-                refusal = refusal or -_ERROR.unpack_from(received, at + nlsocket.HEADER.size)[0]
-                waited -= 1
-                at += length + 3 & ~3
-        if refusal:
-            raise OSError(refusal, os.strerror(refusal))
-
 
 def table(family: int, name: str) -> Message:
     """A table of the socket's own."""
     body = _text(1, name) + _number(2, _OWNER)
-    return _NEW_TABLE, nlsocket.CREATE | nlsocket.EXCLUSIVE, _ABOUT.pack(family, 0, 0) + body
+    return _NEW_TABLE, nlsocket.CREATE | nlsocket.EXCLUSIVE, ABOUT.pack(family, 0, 0) + body
 
 
 def chain(
@@ -98,14 +54,14 @@ def chain(
         at += attribute(3, os.fsencode(device) + b"\0")
     body = _text(1, of) + _text(3, name) + attribute(4 | NESTED, at)
     body += _number(5, _ACCEPT) + _text(7, "filter")
-    return _NEW_CHAIN, nlsocket.CREATE, _ABOUT.pack(family, 0, 0) + body
+    return _NEW_CHAIN, nlsocket.CREATE, ABOUT.pack(family, 0, 0) + body
 
 
 def rule(family: int, of: str, in_chain: str, *expressions: bytes) -> Message:
     """A rule at the end of a chain."""
     listed = b"".join(attribute(1 | NESTED, one) for one in expressions)
     body = _text(1, of) + _text(2, in_chain) + attribute(4 | NESTED, listed)
-    return _NEW_RULE, nlsocket.CREATE | _APPEND, _ABOUT.pack(family, 0, 0) + body
+    return _NEW_RULE, nlsocket.CREATE | _APPEND, ABOUT.pack(family, 0, 0) + body
 
 
 def flow(

@@ -12,9 +12,9 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
-from dnet.host import fib, netns, rtnl, sysctl
+from dnet.host import fib, netns, nlsocket, rtnl, sysctl
 from dnet.host.probe import nftowned, redirect, trace
-from dnet.host.probe.nftowned import EGRESS, INGRESS, NETDEV, Owned
+from dnet.host.probe.nftowned import EGRESS, INGRESS, NETDEV
 from dnet.host.rtnl import Channel, find_index, index_of
 from dnet.plan.steps import SettingStep
 from dnet.typing import NamedTuple, TypeVar
@@ -155,8 +155,9 @@ class _Pair:
         """Bring the client what leaves for it by another device, with that one's addresses."""
         name = f"{trace.NAME}-{os.getpid()}"
         try:
-            leaving = self._held.enter_context(Owned())
-            leaving.make(
+            leaving = self._held.enter_context(_owner())
+            leaving.transact(
+                nftowned.RESOURCE,
                 [*_table(name, EGRESS, via)]
                 + [
                     nftowned.rule(
@@ -167,17 +168,22 @@ class _Pair:
                         *nftowned.forwards_to(self._index),
                     )
                     for of, ip in self.addresses.items()
-                ]
+                ],
             )
-            coming = self._held.enter_context(self._within(Owned))
+            coming = self._held.enter_context(self._within(_owner))
             takes = nftowned.rule(NETDEV, name, _CHAIN, *nftowned.takes())
-            coming.make([*_table(name, INGRESS, self.name), takes])
+            coming.transact(nftowned.RESOURCE, [*_table(name, INGRESS, self.name), takes])
         except OSError:
             return False
         return True
 
 
-def _table(name: str, hook: int, device: str) -> Iterator[nftowned.Message]:
+def _owner() -> nlsocket.Socket:
+    """A socket of the present network namespace that tables belong to."""
+    return nlsocket.Socket(nlsocket.NETFILTER)
+
+
+def _table(name: str, hook: int, device: str) -> Iterator[nlsocket.Message]:
     yield nftowned.table(NETDEV, name)
     yield nftowned.chain(NETDEV, name, _CHAIN, hook, _PRIORITY, device)
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from dnet.host import nlsocket
 from dnet.host.probe import nftowned
-from dnet.host.probe.nftowned import INET, Owned
+from dnet.host.probe.nftowned import INET
 from dnet.host.rtnl import name_of
 from dnet.probe.evidence import (
     FIRST,
@@ -45,7 +45,6 @@ _BUFFER = 1 << 23
 _RECEIVE = 1 << 17
 _AT_ONCE = 60  # Rules in a message, for which there is room in any socket.
 _TRACE = 10 << 8 | 17  # NFT_MSG_TRACE
-_ABOUT = 4  # The size of struct nfgenmsg.
 # NFTA_TRACE_…, include/uapi/linux/netfilter/nf_tables.h
 _TABLE, _CHAIN, _RULE, _TYPE, _VERDICT, _ID = 1, 2, 3, 4, 5, 6
 _NETWORK_HEADER, _TRANSPORT_HEADER, _IIF, _OIF, _POLICY = 8, 9, 10, 12, 16
@@ -78,7 +77,7 @@ class Trace:
 
     def __init__(self) -> None:
         self._name = f"{NAME}-{os.getpid()}"
-        self._table = Owned()
+        self._table = nlsocket.Socket(nlsocket.NETFILTER)
         try:
             self._heard = _socket.socket(
                 _socket.AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_NONBLOCK, nlsocket.NETFILTER
@@ -87,7 +86,7 @@ class Trace:
                 self._heard.setsockopt(_socket.SOL_SOCKET, _FORCED_BUFFER, _BUFFER)
             self._heard.bind((0, 0))  # Without an address of its own it would hear nothing.
             self._heard.setsockopt(_NETLINK, _JOIN, _GROUP)
-            self._table.make([*self._skeleton()])
+            self._table.transact(nftowned.RESOURCE, [*self._skeleton()])
         except OSError:
             self._table.close()
             raise
@@ -122,9 +121,9 @@ class Trace:
                 for hook, asks in ((PREROUTING, asked), (OUTPUT, asked), (PREROUTING, answered))
             ]
         for at in range(0, len(messages), _AT_ONCE):
-            self._table.make(messages[at : at + _AT_ONCE])
+            self._table.transact(nftowned.RESOURCE, messages[at : at + _AT_ONCE])
 
-    def _skeleton(self) -> Iterator[nftowned.Message]:
+    def _skeleton(self) -> Iterator[nlsocket.Message]:
         yield nftowned.table(INET, self._name)
         for hook, number in _HOOKS.items():
             for end, priority in _PRIORITIES.items():
@@ -149,7 +148,8 @@ class Trace:
             length, kind, _, _, _ = nlsocket.HEADER.unpack_from(received, at)
             start = at + nlsocket.HEADER.size
             if kind == _TRACE:
-                self._messages.append((received[start], received[start + _ABOUT : at + length]))
+                body = received[start + nlsocket.ABOUT.size : at + length]
+                self._messages.append((received[start], body))
             at += length + 3 & ~3
 
     def first(self, sources: Collection[int]) -> dict[Way, tuple[Hop, ...]]:

@@ -26,7 +26,6 @@ from dnet.typing import NamedTuple
 from dnet.values import family
 
 _GET, _DELETE = SUBSYSTEM | 1, SUBSYSTEM | 2  # IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE
-_ABOUT = struct.Struct("!BBH")  # struct nfgenmsg: family, version, resource
 _PORT = struct.Struct("!H")
 
 
@@ -51,7 +50,7 @@ class Tracked(NamedTuple):
             SOURCE_PORT: _PORT.pack(self.source_port),
             DESTINATION_PORT: _PORT.pack(self.port),
         }
-        return _ABOUT.pack(of.number, 0, 0) + direction(ASKS, ip, proto)
+        return nlsocket.ABOUT.pack(of.number, 0, 0) + direction(ASKS, ip, proto)
 
 
 def answering(flows: Iterable[Tracked]) -> Iterator[str | None]:
@@ -60,7 +59,7 @@ def answering(flows: Iterable[Tracked]) -> Iterator[str | None]:
         for flow in flows:
             refusal, found = socket.attempt(_GET, flow.message)
             known = not refusal and found
-            yield read(found[0][_ABOUT.size :]).reply_src if known else None
+            yield read(found[0][nlsocket.ABOUT.size :]).reply_src if known else None
 
 
 def forget(flows: Iterable[Tracked]) -> None:
