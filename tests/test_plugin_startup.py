@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnet.store import document
-from tests.test_startup import HEAVY
+from tests.test_startup import CLICKS, HEAVY
 from tests.unit.facts import with_bridge
 
 _CODE = """
@@ -53,11 +53,14 @@ def own(modules: set[str]) -> set[str]:
     return {name for name in modules if name.startswith("dnet.")}
 
 
+GROUND = {"dnet.errors", "dnet.typing", "dnet.plugins", "dnet.values", "dnet.values.jsontext"}
+
+
 def test_a_version_is_told_before_anything_of_dnet_is_loaded() -> None:
     seen = loaded("cni", text='{"cniVersion": "1.0.0"}', CNI_COMMAND="VERSION")
     modules = ("cni", "cnierrors", "frame")
-    assert own(seen) == {"dnet.errors", "dnet.plugins", *(f"dnet.plugins.{one}" for one in modules)}
-    assert not seen & {"click", "rich", *HEAVY}
+    assert own(seen) == GROUND | {f"dnet.plugins.{one}" for one in modules}
+    assert not seen & {"click", "rich", *HEAVY, *CLICKS}
 
 
 def config(store: Path) -> str:
@@ -79,8 +82,8 @@ def test_podman_s_driver_loads_as_little(store: Path) -> None:
     text = json.dumps({"container_id": "gone", "network": network})
     seen = loaded("netavark", "teardown", "/run/netns/x", text=text)
     assert not seen & (NOT_NEEDED | HEAVY)
-    assert own(loaded("netavark", "info")) <= {
-        *("dnet.errors", "dnet.plugins", "dnet.plugins.netavark", "dnet.plugins.frame"),
+    assert own(loaded("netavark", "info")) <= GROUND | {
+        *("dnet.plugins.netavark", "dnet.plugins.frame"),
     }
 
 
