@@ -13,14 +13,20 @@ from functools import cache
 from importlib import import_module
 
 from dnet import STATE_DIR
-from dnet.typing import TYPE_CHECKING, Any, TypeVar
+from dnet.typing import Any, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from dnet.cli.session import Session
+
+class Wanted(Protocol):
+    """How output is wanted, as a line says; see dnet.cli.session.Session."""
+
+    form: str
+    is_form_known: bool
+    quiet: bool
+
 
 F = TypeVar("F", bound=Callable[..., Any])
 Check = Callable[[str], Any]
-Note = Callable[["Session", Any], None]
+Note = Callable[[Wanted, Any], None]
 
 ABOUT = "Docker's original network driver as shell commands."
 EXAMPLES = """\
@@ -86,7 +92,7 @@ class Choice:
 class Parameter:
     """An option or an argument, as click.option or click.argument would be told.
 
-    A `note` tells the session of the value, in place of the command.
+    A `note` says by the value how output is wanted; the command is not given it.
     """
 
     __slots__ = ("is_argument", "names", "note", "settings")

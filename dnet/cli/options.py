@@ -6,14 +6,10 @@ from collections.abc import Callable
 from types import ModuleType
 
 from dnet.cli import define
-from dnet.cli.define import Checked, Choice, F
+from dnet.cli.define import Checked, Choice, F, Wanted
 from dnet.errors import UsageError
 from dnet.model.entities import MTUS
-from dnet.typing import TYPE_CHECKING
 from dnet.values import address, endpoint, names, origins
-
-if TYPE_CHECKING:
-    from dnet.cli.session import Session
 
 
 def _mapping(text: str) -> endpoint.EndpointQuery:
@@ -194,15 +190,15 @@ def lists(command: F) -> F:
     return quiet(output(command))
 
 
-def _note_form(session: Session, value: str | None) -> None:
-    session.is_form_known = True
+def _note_form(wanted: Wanted, value: str | None) -> None:
+    wanted.is_form_known = True
     if value:
-        session.form = value
+        wanted.form = value
 
 
-def _note_json(session: Session, value: bool) -> None:
-    _note_form(session, "json" if value else None)
+def _note_json(wanted: Wanted, value: bool) -> None:
+    _note_form(wanted, "json" if value else None)
 
 
-def _note_quiet(session: Session, value: bool) -> None:
-    session.quiet = value
+def _note_quiet(wanted: Wanted, value: bool) -> None:
+    wanted.quiet = value
