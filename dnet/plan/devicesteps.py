@@ -13,10 +13,9 @@ from dnet.values.family import V4, V6
 from dnet.values.names import for_shell as word
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
-
     from dnet.network.facts import Namespace
     from dnet.plan.poolsteps import PoolStep
+    from dnet.typing import TypeAlias
 
 
 # What a device in a namespace needs of IPv6, ahead of its being up: that it speaks it, takes no
