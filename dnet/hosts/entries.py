@@ -19,7 +19,8 @@ from dnet.values.names import quoted
 POOL, HOSTS, BLOCKS = "pool", "hosts/", "blocks/"
 SCHEMA = 1
 
-_MOST_TRIES = 8  # Beyond, all blocks of the largest pool are drawn from.
+_AT_ONCE, _WIDER = 8, 16
+_MOST_TRIES = 4  # By then all blocks of the largest pool are drawn from.
 
 _STANDINGS: Mapping[str, Standing] = {"left": LEFT, "retired": REMOVED}
 _WORDS = {standing: word for word, standing in _STANDINGS.items()}
@@ -96,7 +97,9 @@ def joining(view: View, claim: Claim, tries: int = 0) -> HostRecord | Write:
             f"the record of {claim.name} is there, and cannot be read",
             f"take another name, or let any host say: dnet host remove {claim.name} --yes",
         )
-    block = pools.choose(pool, _held(view), 4 ** min(tries, _MOST_TRIES), int(claim.token, 16))
+    # In a large pool others may well join at this moment.
+    among = max(1, len(peers) // _AT_ONCE) * _WIDER ** min(tries, _MOST_TRIES)
+    block = pools.choose(pool, _held(view), among, int(claim.token, 16))
     block_key = _block_key(block)
     put = {host_key: _record(claim, block), block_key: claim.name}
     if there.pool is None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from binascii import Error, a2b_base64, b2a_base64
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count
 
 from dnet.errors import NoAnswerError, NotFoundError, StoreUnreachableError
 from dnet.hosts import entries
@@ -20,7 +19,7 @@ from dnet.typing import TypeVar
 
 T = TypeVar("T")
 
-_MOST_LOST = 3
+_MOST_LOST, _MOST_TRIES = 3, 50
 _GARBLED = "etcd's answer cannot be understood"
 
 
@@ -91,27 +90,30 @@ class Etcd:
         What was asked for and not answered may have been done: the next look tells.
         """
         deadline, lost = Deadline(SECONDS), 0
-        for tries in count():
-            view = self._view(deadline, fresh=True)
+        view = self._view(deadline, fresh=True)
+        for tries in range(_MOST_TRIES):
             found = decide(view, tries)
             if not isinstance(found, Write):
                 return found
             try:
-                written = self._written(found, deadline)
+                view, is_written = self._written(found, view, deadline)
             except NoAnswerError:
                 lost += 1
                 if lost == _MOST_LOST:
                     raise
+                view = self._view(deadline, fresh=True)
                 continue
-            if written:
-                after = decide(view.after(found, written), tries + 1)
-                if not isinstance(after, Write):
-                    return after
-        raise AssertionError
+            if not is_written:
+                deadline = Deadline(SECONDS)  # It does answer; others were faster.
+        raise StoreUnreachableError(
+            "etcd is changed by others again and again", "try again, when fewer do so at once"
+        )
 
     def _view(self, deadline: Deadline, fresh: bool) -> View:
         body = {**self._range, "serializable": not fresh}
-        answer = self._gateway.call("/v3/kv/range", body, deadline, alone=not fresh)
+        return self._viewed(self._gateway.call("/v3/kv/range", body, deadline, alone=not fresh))
+
+    def _viewed(self, answer: Members) -> View:
         found = {}
         for one in _objects(answer.get("kvs", [])):
             key = _decoded(one.get("key"))
@@ -121,8 +123,8 @@ class Etcd:
             found[key.removeprefix(self._prefix)] = entry
         return View(_revision(answer), found)
 
-    def _written(self, write: Write, deadline: Deadline) -> int | None:
-        """The revision of a write that was done; None where something has changed before."""
+    def _written(self, write: Write, view: View, deadline: Deadline) -> tuple[View, bool]:
+        """What is there once a write was done; or, where it was not, what has changed before."""
         compare = [
             {"key": self._key(key), "target": "MOD", "mod_revision": revision}
             for key, revision in write.seen.items()
@@ -132,9 +134,14 @@ class Etcd:
             for key, value in write.put.items()
         ]
         deletes = [{"request_delete_range": {"key": self._key(key)}} for key in write.delete]
-        body = {"compare": compare, "success": [*puts, *deletes]}
+        look = [{"request_range": self._range}]
+        body = {"compare": compare, "success": [*puts, *deletes], "failure": look}
         answer = self._gateway.call("/v3/kv/txn", body, deadline)
-        return _revision(answer) if answer.get("succeeded") is True else None
+        if answer.get("succeeded") is True:
+            return view.after(write, _revision(answer)), True
+        for looked in _objects(answer.get("responses", [])):
+            return self._viewed(_object(looked.get("response_range"))), False
+        raise StoreUnreachableError(_GARBLED)
 
     def _key(self, key: str) -> str:
         return _encoded(self._prefix + key)
