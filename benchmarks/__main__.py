@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import comparisons, figures, first_packet, floors, nftables, report
+from benchmarks import comparisons, figures, first_packet, floors, ipv6, nftables, report
 from benchmarks.comparisons import BATCH, SOURCE, Comparison, Size
 from benchmarks.figures import Figure
 
@@ -45,6 +45,7 @@ def _figures(folder: Path, size: Size) -> Iterator[Figure]:
     yield from figures.flat(folder, size.rounds)
     yield from first_packet.first_packet(folder, size.rounds)
     yield from nftables.nftables(folder, size.rounds)
+    yield from ipv6.ipv6(folder, size.rounds)
     yield from figures.large(folder, max(size.few, size.rounds // 2))
 
 

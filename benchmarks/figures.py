@@ -238,6 +238,6 @@ def flat(folder: Path, rounds: int) -> Iterator[Figure]:
         yield ratio("`ip request` with 60,000 leases against 10", times, "many", "few", 2.3)
 
 
-def ratio(work: str, times: dict[str, float], one: str, other: str, most: float) -> Figure:
+def ratio(work: str, times: dict[str, float], one: str, other: str, most: float | None) -> Figure:
     """What one takes, as a multiple of the other."""
     return Figure(work, times[one] / times[other], most, "", times[one])

@@ -36,16 +36,25 @@ def first_packet(folder: Path, rounds: int) -> Iterator[Figure]:
 
 @contextmanager
 def with_server(
-    name: str, folder: Path, container: str, mappings: int, firewall: str = "iptables"
+    name: str,
+    folder: Path,
+    container: str,
+    mappings: int,
+    firewall: str = "iptables",
+    address: str = packets.EVERYBODY,
 ) -> Iterator[tuple[Host, str]]:
-    """A host whose port PORT leads to an echo server, and its client's namespace."""
+    """A host whose port PORT leads to an echo server, and its client's namespace.
+
+    By the address that the server listens on it has IPv6 or not.
+    """
+    options = ["--ipv6"] if address == packets.EVERYBODY6 else []
     with host(name, folder, firewall) as made, packets.client_of(made) as client:
-        made.dnet("bridge", "init", "--address", "172.17.42.1/16")
+        made.dnet("bridge", "init", "--address", "172.17.42.1/16", *options)
         made.dnet("attach", "web", "--netns", container)
         lines = (f"map add web {port}:80/udp" for port in range(10000, 10000 + mappings))
         made.batch(lines)
         made.dnet("map", "add", "web", f"{packets.PORT}:80/udp")
-        with packets.echo_in(container):
+        with packets.echo_in(container, address):
             yield made, client
 
 

@@ -14,12 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from benchmarks.ground import Host, make_namespaces, remove_namespaces
 from dnet.host import netns
 
-HOST = "10.99.0.1"
+HOST, HOST6 = "10.99.0.1", "2001:db8:99::1"
+EVERYBODY, EVERYBODY6 = "0.0.0.0", "::"
 PORT = 19999
 PACKETS = 400
 
@@ -35,7 +36,9 @@ def client_of(host: Host) -> Iterator[str]:
             (name, wire),
             (name, "addr add 10.99.0.2/24 dev eth0"),
             (name, "link set eth0 up"),
+            (name, "addr add 2001:db8:99::2/64 dev eth0 nodad"),
             (host.name, f"addr add {HOST}/24 dev wire"),
+            (host.name, f"addr add {HOST6}/64 dev wire nodad"),
             (host.name, "link set wire up"),
         ):
             subprocess.run(["ip", "-n", place, *line.split()], check=True)
@@ -45,10 +48,10 @@ def client_of(host: Host) -> Iterator[str]:
 
 
 @contextmanager
-def echo_in(namespace: str) -> Iterator[None]:
+def echo_in(namespace: str, address: str = EVERYBODY) -> Iterator[None]:
     """A server in a namespace that sends every packet back."""
     with open(f"/run/netns/{namespace}") as file, netns.inside(file.fileno()):
-        server = subprocess.Popen([sys.executable, "-m", "benchmarks.packets"])
+        server = subprocess.Popen([sys.executable, "-m", "benchmarks.packets", address])
     try:
         yield
     finally:
@@ -56,21 +59,37 @@ def echo_in(namespace: str) -> Iterator[None]:
         server.wait()
 
 
-def seconds_of_first_packets(client: str) -> float:
+def seconds_of_first_packets(client: str, address: str = HOST) -> float:
     """The median time of sending the first packet of a connection from a namespace."""
     times = []
     with open(client) as file, netns.inside(file.fileno()):
-        _send_until_answered()
+        _send_until_answered(address)
         for _ in range(PACKETS):
-            times.append(_send_one())
+            times.append(_send_one(address))
     return statistics.median(times)
 
 
-def _send_one() -> float:
+def seconds_until_answered(client: str, address: str, port: int) -> float:
+    """How long it takes from now on until a server answers somebody in a namespace."""
+    begin = time.perf_counter()
+    with open(client) as file, netns.inside(file.fileno()):
+        while time.perf_counter() < begin + 5:
+            with suppress(OSError):
+                _send_one(address, port, timeout=0.01)
+                return time.perf_counter() - begin
+    raise TimeoutError(f"nobody answers at {address}")
+
+
+def _socket(address: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.socket(family, socket.SOCK_DGRAM)
+
+
+def _send_one(address: str, port: int = PORT, timeout: float = 5) -> float:
     """Send a packet, and see that it is answered. Raises TimeoutError."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.settimeout(5)
-        sender.connect((HOST, PORT))
+    with _socket(address) as sender:
+        sender.settimeout(timeout)
+        sender.connect((address, port))
         begin = time.perf_counter()
         sender.send(b"x")
         seconds = time.perf_counter() - begin
@@ -78,25 +97,25 @@ def _send_one() -> float:
     return seconds
 
 
-def _send_until_answered() -> None:
+def _send_until_answered(address: str) -> None:
     """The server takes a moment to start."""
     for _ in range(100):
         try:
-            _send_one()
+            _send_one(address)
         except OSError:
             time.sleep(0.05)
         else:
             return
-    raise TimeoutError(f"nobody answers at {HOST}:{PORT}")
+    raise TimeoutError(f"nobody answers at {address}, port {PORT}")
 
 
-def _serve() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-        server.bind(("0.0.0.0", 80))
+def _serve(address: str) -> None:
+    with _socket(address) as server:
+        server.bind((address, 80))
         while True:
             data, client = server.recvfrom(16)
             server.sendto(data, client)
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(sys.argv[1])
