@@ -51,7 +51,7 @@ def _commands(folder: Path, rounds: int) -> Iterator[Figure]:
             yield ratio(named, times, both, alone, most)
         work = f"{firewall}: until an IPv6 address answers, after `attach` has returned"
         seconds = times[f"answer {firewall}"]
-        yield Figure(work, seconds * 1000, 50, " ms", seconds)
+        yield Figure(work, seconds * 1000, 50, "ms", seconds)
 
 
 def _attaching(made: Host, name: str) -> Way:
