@@ -54,7 +54,7 @@ class Command(click.Command):
     def _refuse(self, word: str, path: str) -> NoReturn:
         from dnet.values import names
 
-        message = f"{names.quoted(word)} is one argument too many"
+        message = f"unexpected argument {names.quoted(word)}"
         raise UsageError(message, f"{path} --help", partial(self._meant, word))
 
     def _meant(self, word: str) -> list[str]:

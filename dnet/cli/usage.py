@@ -35,9 +35,9 @@ def as_usage(error: click.UsageError, root: click.Group, words: Sequence[str]) -
         return UsageError(_one_line(error.format_message()), f"{where} --help", meant)
     message = f"no such option '{error.option_name}'"
     if error.option_name in _global(root):
-        return UsageError(message, f"it stands before the command: dnet {error.option_name} …")
+        return UsageError(message, f"put it before the command: dnet {error.option_name} …")
     if of_group and error.option_name in _OF_COMMANDS:
-        return UsageError(message, f"it stands behind the command: {where} … {error.option_name}")
+        return UsageError(message, f"put it after the command: {where} … {error.option_name}")
     if advice := _BARE.get((where, error.option_name)):
         return UsageError(message, advice)
     known = _options(error.ctx) if error.ctx else ()

@@ -256,7 +256,7 @@ class Kernel(Parts):
         try:
             ended = conntrack.delete(plan.flows, self._warn)
         except OSError as error:
-            self._warn(f"connections that are under way keep their old way: {error}")
+            self._warn(f"existing connections keep their old route: {error}")
             return
         self._show(f"conntrack: deleted {entry}" for entry in ended)
 

@@ -84,7 +84,7 @@ def opened(namespace: Namespace) -> Iterator[int]:
     try:
         if _is_own(descriptor) or _cookie(descriptor) != namespace.cookie:
             raise KernelError(
-                f"{namespace.path} became another network namespace meanwhile",
+                f"{namespace.path} now refers to a different network namespace",
                 "see who else changes it: ip netns list",
             )
         yield descriptor

@@ -49,7 +49,7 @@ def allocate(
         raise find.without_ipv6(home, f"port on {at}")
     if ports is not None and ports[0] == ports[1]:
         if count != 1:
-            raise UsageError(f"{count} ports out of one", "give a range with --port LO-HI")
+            raise UsageError(f"--count {count} needs a range of ports", "give one: --port LO-HI")
         for one in hosts:
             claim(state, facts, Endpoint.single(one, ports[0], proto), owner=None)
         chosen = [ports[0]]

@@ -142,9 +142,7 @@ def _resolve_taken(state: State, target: str) -> Target:
     found = resolve(state, target)
     ip = found.addresses[0]
     if ip not in state.leases_with(found.bridge.name, ip):
-        raise NotFoundError(
-            f"{ip} is not taken, so it could become somebody else's", f"dnet ip request --ip {ip}"
-        )
+        raise NotFoundError(f"{ip} is not allocated", f"dnet ip request --ip {ip}")
     return found
 
 

@@ -109,9 +109,7 @@ def device(text: str) -> str:
     no leading '-' or '!', which no command line can carry.
     """
     if text in ("lo", "all", "default"):
-        raise UsageError(
-            f"{quoted(text)} is a name that the kernel keeps for itself", "choose another name"
-        )
+        raise UsageError(f"{quoted(text)} is reserved by the kernel", "choose another name")
     if not _consists_of(_DEVICE, text, _MOST_OF_DEVICE) or text in (".", ".."):
         raise UsageError(
             f"{quoted(text)} is not a device name",
@@ -167,7 +165,7 @@ def chain(text: str) -> str:
     if text in _BUILT_IN or text in _TARGETS.split():
         raise UsageError(f"{text} is a built-in chain or target of iptables", "choose another name")
     if text in OWN_CHAINS:
-        raise UsageError(f"{text} is a chain that dnet keeps for itself", "choose another name")
+        raise UsageError(f"{text} is a chain reserved by dnet", "choose another name")
     return text
 
 

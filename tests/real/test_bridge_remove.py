@@ -250,7 +250,9 @@ def test_a_rule_of_somebody_else_s_that_holds_a_chain_is_named(
     before = host.everything()
     refusal = host.fails(9, *command.split(), code="kernel")
     text, chain = rule.rpartition("-A ")[2].split(" ", 1)[1], rule.rpartition(" ")[2]
-    assert refusal.message == f"{named}: a rule that is not dnet's holds the chain {chain}: {text}"
+    assert (
+        refusal.message == f"{named}: a rule dnet did not make refers to the chain {chain}: {text}"
+    )
     taking = rule.replace("-A ", "-D ")
     assert refusal.hint == f"take it away: iptables {taking}"
     assert host.everything() == before

@@ -563,7 +563,7 @@ def test_without_permission_it_warns_and_deletes_nothing(host: Node) -> None:
     deleted, (warning,) = attempt(host, Flow("udp", LOCAL, (53, 53)), before=drop)
     assert deleted == []
     assert warning == (
-        "cannot list connection tracking entries, established flows keep their old way: "
+        "cannot list connection tracking entries, existing connections keep their old route: "
         "Operation not permitted"
     )
     assert table(host) == before

@@ -322,7 +322,7 @@ def test_a_range_that_is_full_is_exhausted_and_not_in_use() -> None:
 
 
 def test_several_ports_out_of_one_make_no_sense() -> None:
-    with pytest.raises(UsageError, match="2 ports out of one"):
+    with pytest.raises(UsageError, match="--count 2 needs a range of ports"):
         portallocator.allocate(with_bridge(), FACTS, ports=(8000, 8000), count=2)
 
 

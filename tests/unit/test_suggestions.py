@@ -48,8 +48,8 @@ NEAR = {
     "map ls": "did you mean list? If not: dnet map --help",
     "bridge del br0": "did you mean remove? If not: dnet bridge --help",
     "ip free 172.17.0.2": "did you mean release? If not: dnet ip --help",
-    "--quiet map list": "it stands behind the command: dnet … --quiet",
-    "map -q list": "it stands behind the command: dnet map … -q",
+    "--quiet map list": "put it after the command: dnet … --quiet",
+    "map -q list": "put it after the command: dnet map … -q",
     "bridge list --jsn": "did you mean --json? If not: dnet bridge list --help",
     "bridge init --chian X": "did you mean --chain? If not: dnet bridge init --help",
     "bridge list --hlep": "did you mean --help? If not: dnet bridge list --help",
@@ -172,7 +172,7 @@ NEAR = {
     "map remove tcp/8080 --dry-run": "use tcp, udp or sctp",
     "map remove web/tcp --dry-run": "ports go from 1 to 65535",
     "map remove 80-a --dry-run": "ports go from 1 to 65535",
-    "map list --state-dir /tmp": "it stands before the command: dnet --state-dir …",
+    "map list --state-dir /tmp": "put it before the command: dnet --state-dir …",
     "ip request --count": "dnet ip request --help",
     "interface show entirely-other": "dnet interface list",
     "frobnicate": "dnet --help",
@@ -185,7 +185,7 @@ NEAR = {
 SAID = {
     "completion": "missing argument 'bash|zsh|fish'",
     "completion tcsh": "'tcsh' is none of bash, zsh, fish",
-    "gc web": "'web' is one argument too many",
+    "gc web": "unexpected argument 'web'",
     "attach x --netns=": "--netns: '' is no network namespace's name, path or pid",
     "map list --format jsn": "--format: 'jsn' is none of text, json, env",
 }
@@ -259,14 +259,14 @@ IN_STORE = {
     "bridge inti": "did you mean init? If not: dnet --state-dir {} bridge --help",
     "map list wbe": "did you mean web? If not: dnet --state-dir {} interface list",
     "map remove": "dnet --state-dir {} map list shows them",
-    "map -q list": "it stands behind the command: dnet --state-dir {} map … -q",
+    "map -q list": "put it after the command: dnet --state-dir {} map … -q",
     "bridge init dnet0 --no-iptables --dry-run": "remove what is listed: "
     "dnet --state-dir {} map list --bridge dnet0; dnet --state-dir {} link list --bridge dnet0",
     "brige list": "did you mean bridge? If not: dnet --help",
     "port list 80": "did you mean 0.0.0.0:8080/tcp? If not: dnet --state-dir {} port list",
     "link web db": "did you mean dnet --state-dir {} link add web db? "
     "If not: dnet --state-dir {} link --help",
-    "map list --state-dir /tmp": "it stands before the command: dnet --state-dir …",
+    "map list --state-dir /tmp": "put it before the command: dnet --state-dir …",
 }
 
 

@@ -93,7 +93,7 @@ class Change(NamedTuple):
             return None
         (table, chain, _), text = rule
         return KernelError(
-            f"{table} {chain}: a rule that is not dnet's holds the chain "
+            f"{table} {chain}: a rule dnet did not make refers to the chain "
             f"{text.rpartition(' ')[2]}: {text}",
             f"take it away: {_shown(table, f'-D {chain} {text}')}",
         )

@@ -79,7 +79,7 @@ def _hold(channel: nlsocket.Socket, entry: Entry, warn: Callable[[str], None]) -
             break
         channel.attempt(_CT_DELETE, eviction(entry))
     if refusal:
-        warn(f"what ended may come back: {entry}: {os.strerror(refusal)}")
+        warn(f"a deleted connection may reappear: {entry}: {os.strerror(refusal)}")
 
 
 def deletion(entry: Entry) -> bytes:

@@ -81,7 +81,7 @@ def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
         matched = list(select(_listing(wanted), wanted, local))
     except OSError as error:
         warn(
-            "cannot list connection tracking entries, established flows keep their old way: "
+            "cannot list connection tracking entries, existing connections keep their old route: "
             f"{error.strerror}"
         )
         return []
