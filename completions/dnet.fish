@@ -349,7 +349,7 @@ function __dnet_grammar -S
             set arguments '<file>'
         case 'show'
             set -a options '-j,--json'\t'Same as --format json'
-            set -a options '--format=text|json|dot|hosts|batch'\t'Output as text (the default), json, dot for Graphviz, hosts as in /etc/hosts, or batch to make it anew elsewhere'
+            set -a options '--format=text|json|dot|hosts|batch'\t'Output as text (the default), json, dot for Graphviz, hosts as in /etc/hosts, or batch to recreate it elsewhere'
             set -a options '-h,--help'\t'Show this message and exit'
             set arguments '<id>|host'
         case 'check'

@@ -151,7 +151,7 @@ def picture(command: F) -> F:
     """--format and --json, for the whole picture."""
     help_text = (
         "Output as text (the default), json, dot for Graphviz, hosts as in /etc/hosts, or batch to "
-        "make it anew elsewhere."
+        "recreate it elsewhere."
     )
     return _formats(command, ("text", "json", "dot", "hosts", "batch"), help_text)
 

@@ -36,7 +36,7 @@ def completion(shell: str) -> Request:
 
     Make the folder where it is missing. A bash without the package bash-completion reads the
     file by a line in ~/.bashrc, such as: . ~/.dnet.bash. A shell that runs already has to be
-    started anew.
+    restarted.
     """  # noqa: D301
 
     def script(_: Session) -> Document:
