@@ -23,9 +23,16 @@ class Cluster:
     """Some nodes of one etcd, each of which can be killed and started again with its data."""
 
     def __init__(
-        self, node: Node, folder: Path, nodes: int = 1, options: Sequence[str] = (), tls: str = ""
+        self,
+        node: Node,
+        folder: Path,
+        nodes: int = 1,
+        options: Sequence[str] = (),
+        tls: str = "",
+        listen: str = "127.0.0.1",
     ) -> None:
         self.node, self._folder, self._options, self._tls = node, folder, options, tls
+        self._listen = listen
         self._first = 20000 + 20 * next(_names)
         self.size = nodes
         self._running: dict[int, subprocess.Popen[bytes]] = {}
@@ -52,7 +59,7 @@ class Cluster:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-        if 2 * len(self._running) > self.size:
+        if self.has_quorum:
             self.wait(*self._running)
 
     def kill(self, *numbers: int) -> None:
@@ -61,6 +68,16 @@ class Cluster:
             process = self._running.pop(one)
             process.kill()
             process.wait()
+
+    @property
+    def alive(self) -> list[int]:
+        """The nodes that run."""
+        return sorted(self._running)
+
+    @property
+    def has_quorum(self) -> bool:
+        """Whether more than half of the nodes run."""
+        return 2 * len(self._running) > self.size
 
     def pid(self, number: int = 0) -> int:
         """The process of a node."""
@@ -99,7 +116,8 @@ class Cluster:
         client = f"{scheme}://127.0.0.1:{self.port(number)}"
         _, _, peer = peers[number].partition("=")
         yield from ("--name", f"n{number}", "--data-dir", str(self._folder / f"n{number}"))
-        yield from ("--listen-client-urls", client, "--advertise-client-urls", client)
+        listen = f"{scheme}://{self._listen}:{self.port(number)}"
+        yield from ("--listen-client-urls", listen, "--advertise-client-urls", client)
         yield from ("--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer)
         yield from ("--initial-cluster", ",".join(peers), "--log-level", "error")
         # Nobody's power fails here, and the machine's disk is slow for others.

@@ -24,9 +24,7 @@ class Town(Machines):
     def __init__(self, lab: labs.Lab) -> None:
         super().__init__(lab)
         self.switch.ip("address add 10.0.0.254/24 dev br0")
-        self.etcd = Cluster(self.switch, lab.folder / "etcd")
-        there = f"http://0.0.0.0:{self.etcd.port()}"
-        self.etcd._options = ("--listen-client-urls", there)
+        self.etcd = Cluster(self.switch, lab.folder / "etcd", listen="0.0.0.0")
         self.etcd.start()
         self.number_of_pools = 0
 
