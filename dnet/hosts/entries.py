@@ -7,13 +7,13 @@ where both of its keys say the same.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 
 from dnet.errors import ConflictError, NotFoundError, StoreUnreachableError, UsageError
 from dnet.hosts import fields, pools
 from dnet.hosts.record import LEFT, PEER, REMOVED, Claim, HostRecord, Pool, Roster, Standing
 from dnet.typing import NamedTuple
+from dnet.values import jsontext
 from dnet.values.names import quoted
 
 POOL, HOSTS, BLOCKS = "pool", "hosts/", "blocks/"
@@ -266,7 +266,7 @@ def _host(
 def _read(entry: Entry | None) -> dict[str, object] | None:
     """The members of a JSON object; None where there is none."""
     try:
-        found = json.loads(entry.value) if entry else None
+        found = jsontext.loads(entry.value) if entry else None
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -277,7 +277,7 @@ def _block_key(block: str) -> str:
 
 
 def _record(claim: Claim, block: str) -> str:
-    return json.dumps(
+    return jsontext.dumps(
         {
             "underlay": claim.underlay,
             "block": block,
@@ -288,7 +288,7 @@ def _record(claim: Claim, block: str) -> str:
 
 
 def _pool_text(pool: Pool) -> str:
-    return json.dumps(
+    return jsontext.dumps(
         {
             "pool": pool.subnet,
             "block": pool.block_prefix,

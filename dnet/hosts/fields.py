@@ -5,8 +5,6 @@ Text from a registry is input like any other. All of these raise UsageError.
 
 from __future__ import annotations
 
-import re
-
 from dnet.errors import UsageError
 from dnet.hosts.record import Transport
 from dnet.values import address, family
@@ -16,10 +14,13 @@ from dnet.values.names import quoted, reads_as_address
 TRANSPORTS: tuple[Transport, ...] = ("vxlan", "route")
 TOKEN_BITS = 128
 
-_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z"
-_BLOCK = r"([0-9.]{7,15})/([1-9][0-9]?)\Z"
-_TOKEN = r"[0-9a-f]{32}\Z"
+_DIGITS = frozenset("0123456789")
+ALPHANUMERIC = _DIGITS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+NAME = ALPHANUMERIC | frozenset("_.-")
+_MOST_OF_NAME = 63
+_HEX = _DIGITS | frozenset("abcdef")
 # What is no single host's address: RFC 1122, 3.2.1.3; RFC 5771; RFC 1112, 4 (240.0.0.0/4).
+_BYTES = {str(number): number for number in range(256)}
 _FIRST_UNICAST, _FIRST_MULTICAST, _LOOPBACK = 1 << 24, 224 << 24, 127
 
 
@@ -30,14 +31,15 @@ def token(random_bits: int) -> str:
 
 def parse_token(text: str) -> str:
     """A token as it was made."""
-    if not re.match(_TOKEN, text):
+    if len(text) != TOKEN_BITS // 4 or not _HEX.issuperset(text):
         raise UsageError(f"the token {quoted(text)} is none of dnet's")
     return text
 
 
 def parse_name(text: str) -> str:
     """A host's name: what is usual for one, and nothing that reads as an address."""
-    if not re.match(_NAME, text) or reads_as_address(text):
+    is_one = 1 <= len(text) <= _MOST_OF_NAME and NAME.issuperset(text)
+    if not is_one or text[0] not in ALPHANUMERIC or reads_as_address(text):
         raise UsageError(
             f"{quoted(text)} is not a name of a host",
             "a name has 1 to 63 letters, digits, '_', '.' and '-'; first a letter or digit",
@@ -68,9 +70,10 @@ def parse_underlay(text: str) -> str:
 
 def parse_block(text: str) -> str:
     """A part of a pool: a network of IPv4."""
-    matched = re.match(_BLOCK, text)
-    number = v4(matched[1]) if matched else None
-    if matched is None or number is None or not is_network(number, int(matched[2])):
+    ip, _, length = text.partition("/")
+    number = v4(ip)
+    is_length = 1 <= len(length) <= 2 and _DIGITS.issuperset(length) and length[0] != "0"
+    if number is None or not is_length or not is_network(number, int(length)):
         raise UsageError(f"{quoted(text)} is not a network of IPv4", "write it like 10.244.1.0/24")
     return text
 
@@ -102,12 +105,13 @@ def v4(text: str) -> int | None:
 
     By hand, as a list of hosts has hundreds and the standard library loads and reads long.
     """
-    parts = text.split(".")
-    if len(parts) != 4 or not all(part.isascii() and part.isdigit() for part in parts):
-        return None
-    if any(len(part) > 3 or str(int(part)) != part or int(part) > 255 for part in parts):
-        return None
-    return address.to_int(text)
+    number, parts = 0, text.split(".")
+    for part in parts:
+        byte = _BYTES.get(part)
+        if byte is None:
+            return None
+        number = number << 8 | byte
+    return number if len(parts) == 4 else None
 
 
 def _is_global_enough(text: str) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from dnet.errors import UsageError
+from dnet.hosts import fields
 from dnet.typing import NamedTuple
 from dnet.values import address, names
 from dnet.values.names import quoted
@@ -14,8 +13,8 @@ MOST_ENDPOINTS = 16
 
 _PORT = "2379"  # etcd's own, registered with IANA.
 _HINT = "write file:///etc/dnet/hosts, or etcd://HOST:PORT/PREFIX, or etcds:// for TLS"
-_HOST = r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z"
-_PREFIX = r"(/[A-Za-z0-9_.-]{1,64}){1,8}\Z"
+_HOST = fields.NAME - {"_"}
+_MOST_OF_HOST, _MOST_PARTS, _MOST_OF_PART = 254, 8, 64
 
 
 class Endpoint(NamedTuple):
@@ -63,22 +62,31 @@ def parse(text: str) -> Place:
     authority, _, path = rest.partition("/")
     if "?" in rest or "#" in rest:
         raise UsageError(f"{quoted(text)} has more than a prefix", _HINT)
-    prefix = f"/{path.rstrip('/')}"
-    if not re.match(_PREFIX, prefix):
+    prefix = path.rstrip("/")
+    parts = prefix.split("/")
+    if len(parts) > _MOST_PARTS or not all(map(_is_part, parts)):
         raise UsageError(f"{quoted(text)} names no prefix for its keys", _HINT)
     found = tuple(dict.fromkeys(map(_endpoint, authority.split(","))))
     if len(found) > MOST_ENDPOINTS:
         raise UsageError(f"{len(found)} endpoints are more than {MOST_ENDPOINTS}", _HINT)
-    return Place(scheme, prefix, found)
+    return Place(scheme, f"/{prefix}", found)
+
+
+def _is_part(text: str) -> bool:
+    return 1 <= len(text) <= _MOST_OF_PART and fields.NAME.issuperset(text)
 
 
 def _endpoint(text: str) -> Endpoint:
-    bracketed = re.match(r"(\[[0-9A-Fa-f:.]+\])(?::([0-9]+))?\Z", text)
-    if bracketed:
-        return Endpoint(address.parse_any(bracketed[1]), names.port(bracketed[2] or _PORT))
-    host, _, port = text.partition(":")
-    if not re.match(_HOST, host):
+    """`HOST:PORT`, of which a host of IPv6 is in brackets."""
+    host, colon, port = text.rpartition(":")
+    if not colon or "]" in port:
+        host, port = text, _PORT
+    if host.startswith("[") and host.endswith("]"):
+        return Endpoint(address.parse_any(host), names.port(port))
+    ends = f"{host[:1]}{host[-1:]}"
+    is_host = len(ends) > 0 and fields.ALPHANUMERIC.issuperset(ends)
+    if not is_host or len(host) > _MOST_OF_HOST or not _HOST.issuperset(host):
         raise UsageError(f"{quoted(text)} is not HOST:PORT", _HINT)
-    if names.reads_as_address(host):
+    if names.reads_as_address(host) and fields.v4(host) is None:
         host = address.parse(host)
-    return Endpoint(host, names.port(port or _PORT))
+    return Endpoint(host, names.port(port))

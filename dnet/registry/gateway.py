@@ -5,7 +5,6 @@ Source: https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 
 from dnet.errors import DnetError, NoAnswerError, StoreUnreachableError, UsageError
@@ -14,6 +13,7 @@ from dnet.hosts.record import Credentials
 from dnet.registry import files, http
 from dnet.registry.http import Answer, Deadline, LateError, Question, SilentError
 from dnet.typing import TYPE_CHECKING, TypeVar
+from dnet.values import jsontext
 from dnet.values.names import quoted
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Gateway:
 
 
 def _question(path: str, body: Members, *headers: str) -> Question:
-    return Question(path, json.dumps(body).encode(), headers)
+    return Question(path, jsontext.dumps(body).encode(), headers)
 
 
 def _refusal(endpoint: Endpoint, status: int, said: str) -> DnetError | SilentError:
@@ -143,7 +143,7 @@ def _said(body: bytes) -> str:
 
 def _members(text: bytes) -> Members:
     try:
-        found = json.loads(text)
+        found = jsontext.loads(text.decode())
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):

@@ -203,14 +203,17 @@ def _connected(endpoint: Endpoint, deadline: Deadline) -> _socket.socket:
 
 
 def _resolved(endpoint: Endpoint, deadline: Deadline) -> list[_Address]:
-    """Where an endpoint is. A name is looked up beside, as nothing else can end that in time."""
+    """Where an endpoint is. A name is looked up beside, as nothing else can end that in time.
+
+    It is given as bytes, for which no codec of international names is loaded.
+    """
     found: list[_Address] = []
     wrong: list[OSError] = []
 
     def resolve(flags: int = 0) -> None:
         try:
             there = _socket.getaddrinfo(
-                endpoint.host, endpoint.port, type=_socket.SOCK_STREAM, flags=flags
+                endpoint.host.encode(), endpoint.port, type=_socket.SOCK_STREAM, flags=flags
             )
         except OSError as error:
             wrong.append(error)
