@@ -6,6 +6,7 @@ tests/real/test_processes.py.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -129,3 +130,22 @@ def test_one_group_of_commands_is_loaded(store: Path, words: list[str], module: 
     seen = observed.with_store(store, *words)
     assert groups & seen.modules == {module}
     assert "ipaddress" not in seen.modules
+
+
+def test_asking_etcd_loads_no_library_for_it() -> None:
+    """Nor those of names, regular expressions and JSON that its answers could be read with."""
+    asked = (
+        "from dnet.registry.door import open_registry\n"
+        "from dnet.errors import StoreUnreachableError\n"
+        "try:\n    open_registry('etcd://127.0.0.1:1/x').read()\n"
+        "except StoreUnreachableError:\n    import sys; print(*sys.modules)"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-S", "-c", asked],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "dnet.registry.etcd" in loaded
+    assert not {*HEAVY, "ssl", "re", "json", "ipaddress", "encodings.idna", "base64"} & {*loaded}
