@@ -12,12 +12,12 @@ _HEAD = b"HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n"
 
 
 @contextmanager
-def serving(serve: Serve) -> Iterator[int]:
-    """The port on this loopback at which each connection is served so, until the test goes on.
+def serving(serve: Serve, address: str = "127.0.0.1") -> Iterator[int]:
+    """The port at an address at which each connection is served so, until the test goes on.
 
     The listener is of the network that this thread is in.
     """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((address, 0)) as listener:
         open_ones: list[socket.socket] = []
         ended = threading.Event()
 
@@ -99,16 +99,37 @@ def endless_head(connection: socket.socket) -> None:
         connection.sendall(b"X: y\r\n" * 10_000)
 
 
+class Past:
+    """Stands ahead of the real server at a port, and may say again what that has said before."""
+
+    def __init__(self, to: int) -> None:
+        self._to = to
+        self.said: list[bytes] = []
+        self.again: int | None = None
+
+    def __call__(self, connection: socket.socket) -> None:
+        text = request(connection)
+        if self.again is None:
+            self.said.append(_answered(self._to, text))
+        connection.sendall(self.said[-1 if self.again is None else self.again])
+        connection.close()
+
+
+def _answered(to: int, text: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", to)) as server:
+        server.sendall(text)
+        answer = b""
+        while piece := server.recv(65536):
+            answer += piece
+    return answer
+
+
 def forwarding(to: int, lose: Callable[[bytes], bool]) -> Serve:
     """What stands ahead of the real server at a port, and loses the answers to some requests."""
 
     def serve(connection: socket.socket) -> None:
         text = request(connection)
-        with socket.create_connection(("127.0.0.1", to)) as server:
-            server.sendall(text)
-            answer = b""
-            while piece := server.recv(65536):
-                answer += piece
+        answer = _answered(to, text)
         if not lose(text):
             connection.sendall(answer)
         connection.close()

@@ -109,13 +109,13 @@ class Hosting(Driver):
             self.change(Operation(overlay.forget))
             raise
 
-    def sync(self, *, dry_run: bool = False) -> Outcome[ConflictError | None]:
-        """Let the peers be those that the registry says.
+    def sync(self, *, dry_run: bool = False, fresh: bool = False) -> Outcome[ConflictError | None]:
+        """Let the peers be those that the registry says; `fresh` for no older than this moment.
 
         Nothing is locked where that changes nothing. Raises StoreUnreachableError, and
         ConflictError once that is done where this host is no longer one of them.
         """
-        roster = self._registry(self.read()).read()
+        roster = self._registry(self.read()).read(fresh)
         operation = Operation(overlay.sync, roster=roster)
         outcome = self.rehearse(operation) if dry_run else self._sync(operation)
         if outcome.result is not None and not dry_run:
@@ -146,7 +146,7 @@ class Hosting(Driver):
         changes = registry.watch(overlay.own(self.read()).revision)
         self.sync()
         for revision in changes:
-            self.sync()
+            self.sync(fresh=True)
             tell(f"revision {revision}")
 
     def leave(self, *, force: bool, dry_run: bool) -> Outcome[None]:
@@ -175,7 +175,7 @@ class Hosting(Driver):
         if overlay.own(state).name == name:
             raise ConflictError(f"{name} is this host", "dnet host leave")
         self._registry(state).remove(name)
-        self.sync()
+        self.sync(fresh=True)
 
     def _registry(self, state: State) -> Registry:
         found = overlay.own(state)

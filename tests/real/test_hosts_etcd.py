@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import figures
+from tests import etcd, figures, registries
 from tests import lab as labs
 from tests.etcd import Cluster
 from tests.host import Host
@@ -203,3 +203,25 @@ def test_a_join_that_is_killed_anywhere_is_taken_up_again(town: Town, tmp_path: 
                 assert block not in blocks
                 blocks.add(block)
                 host.quiet("check")
+
+
+def test_a_registry_that_tells_what_was_before_is_passed_over(town: Town) -> None:
+    url = town.joined("a", "b")
+    a, c = town.hosts["a"], town.hosts["c"]
+    past = registries.Past(town.etcd.port())
+    with etcd.inside(town.switch), registries.serving(past, "10.0.0.254") as port:
+        through = url.replace(f":{town.etcd.port()}/", f":{port}/")
+        a.quiet("host", "leave")
+        a.ok("host", "join", "a", "--store", through)
+        a.quiet("host", "sync")
+        before = len(past.said) - 1
+        c.ok("host", "join", "c", "--store", url)
+        a.quiet("host", "sync")
+        assert states(a)["c"] == "peer"
+        now, past.again = a.everything(), before
+        told = a.dnet("host", "sync")
+        assert (told.returncode, told.stdout) == (0, "")
+        assert "is passed over" in told.stderr
+        assert a.everything() == now
+        past.again = None
+        a.quiet("host", "sync")

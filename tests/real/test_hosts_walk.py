@@ -212,12 +212,27 @@ class Land(Machines):
             self.note(f"etcd {one} is killed")
             self.etcd.kill(one)
 
+    def do_join_while_etcd_dies(self, name: str) -> None:
+        """A node that is killed under a question; what became of it, the next one tells."""
+        if not self.etcd.alive or name in self.unfinished:
+            return
+        words = ("host", "join", name, "--store", self.url, "--pool", POOL)
+        with self.threads() as threads:
+            asked = threads.submit(self.hosts[name].dnet, *words)
+            self.do_kill_etcd(name)
+            done = asked.result()
+        self.note(f"{name}: join -> {done.returncode} {done.stderr.strip()}")
+        self.ended[f"join while etcd dies {done.returncode}"] += 1
+        assert done.returncode in (DONE, CONFLICT, EXHAUSTED, UNREACHABLE)
+        self.look()
+
     def do_start_etcd(self, _: str) -> None:
         dead = [one for one in range(3) if one not in self.etcd.alive]
         if dead:
             one = self.chance.choice(dead)
             self.note(f"etcd {one} starts")
             self.etcd.start(one)
+            self.look()
 
     # --- rest --------------------------------------------------------------------------------
 
@@ -352,7 +367,8 @@ _COMMANDS = (
     *("attach",) * 5,
     *("detach",) * 2,
     *("leave", "remove", "storm"),
-    *("cut_link", "heal_link", "kill_etcd", "start_etcd", "start_etcd"),
+    *("cut_link", "cut_link", "heal_link", "join_while_etcd_dies"),
+    *("kill_etcd", "kill_etcd", "start_etcd", "start_etcd"),
 )
 
 
