@@ -101,7 +101,7 @@ def test_of_an_address_that_is_free_there_is_nothing_to_list_or_remove() -> None
     """Only publishing asks for one that is taken."""
     state = with_bridge()
     portmapper.remove_all(state, FACTS, target="172.17.0.77")
-    with pytest.raises(NotFoundError, match="is not taken"):
+    with pytest.raises(NotFoundError, match="is not allocated"):
         portmapper.add(state, FACTS, target="172.17.0.77", specs=specs("80"))
 
 
