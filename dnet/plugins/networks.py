@@ -15,15 +15,8 @@ from dnet.values.family import FAMILIES, V6
 
 LOCK_TIMEOUT = 30.0
 _FLAGS = {
-    "icc": "icc",
-    "masquerade": "masquerade",
-    "ipforward": "ip_forward",
-    "iptables": "iptables",
-    "isolate": "isolate",
-    "firewalld": "firewalld",
-    "directaccess": "direct_access",
-    "ipv6": "ipv6",
-    "masquerade6": "masquerade6",
+    *("icc", "masquerade", "ip_forward", "iptables", "isolate", "firewalld", "direct_access"),
+    *("ipv6", "masquerade6"),
 }
 
 
@@ -40,18 +33,20 @@ def _mtu(text: str) -> int:
     return names.whole(text, MTUS[0], MTUS[-1])
 
 
-_PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "address": ("address", address.parse_cidr),
-    "range": ("range", str),
-    "address6": ("address6", address6.parse_cidr),
-    "range6": ("range6", str),
-    "mtu": ("mtu", _mtu),
-    "chain": ("chain", names.chain),
-    "firewall": ("firewall", _one_of("auto", *FIREWALLS)),
-    "bindingip": ("binding_ip", address.parse_host_ip),
-    "portrange": ("port_range", names.port_range),
-    "allocation": ("allocation", _one_of(ROUND_ROBIN, REUSE)),
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "address": address.parse_cidr,
+    "range": str,
+    "address6": address6.parse_cidr,
+    "range6": str,
+    "mtu": _mtu,
+    "chain": names.chain,
+    "firewall": _one_of("auto", *FIREWALLS),
+    "binding_ip": address.parse_host_ip,
+    "port_range": names.port_range,
+    "allocation": _one_of(ROUND_ROBIN, REUSE),
 }
+_OPTIONS = {name.replace("_", ""): name for name in (*_FLAGS, *_PARSERS)}
+"""By how Fields.entries has a key: a configuration may write `portRange` or `port-range`."""
 _OWN = {"statedir", "locktimeout"}
 
 
@@ -75,17 +70,17 @@ def options(given: Fields) -> dict[str, Any]:
     """Those of a bridge, under the names of `dnet bridge init`'s. Raises UsageError."""
     found: dict[str, Any] = {}
     for plain, key in given.entries():
-        if plain in _FLAGS:
-            found[_FLAGS[plain]] = given.flag(key)
-        elif plain in _PARSERS:
-            name, parse = _PARSERS[plain]
-            found[name] = given.parsed(key, parse)
+        name = _OPTIONS.get(plain)
+        if name in _FLAGS:
+            found[name] = given.flag(key)
+        elif name is not None:
+            found[name] = given.parsed(key, _PARSERS[name])
     return {name: value for name, value in found.items() if value is not None}
 
 
 def unknown(given: Fields) -> list[str]:
     """The keys that are no option of a bridge, nor of the store."""
-    known = {*_FLAGS, *_PARSERS, *_OWN}
+    known = {*_OPTIONS, *_OWN}
     return [key for plain, key in given.entries() if plain not in known]
 
 
