@@ -106,13 +106,14 @@ class Kernel(Parts):
     def hindrances(self, state: State, *, ahead: bool = False) -> list[str]:
         """What of the host's keeps traffic away that dnet accepts, or lets it in, in words.
 
-        `ahead` is whether to tell what does harm only once a container is there.
+        `ahead` is whether to tell what does harm only once a container is there, or later.
         """
         from dnet.host import reach
 
         found = [
             *reach.hindrances(state, self.machine, self.netlink),
             *reach.advertised(state, self.machine, ahead=ahead),
+            *(reach.forgetting(state, self.machine) if ahead else ()),
             *reach.beside_isolated(state, self.icc_by(state), self.machine),
         ]
         return [*found, *self.foreign(state)]

@@ -122,6 +122,24 @@ def _advertised(name: str) -> str:
     )
 
 
+def forgetting(state: State, machine: Machine) -> Iterator[str]:
+    """The devices of default routes of IPv6 that are gone once systemd-networkd is started anew."""
+    from dnet.host import networkd
+
+    if not any(one.ip_forward and one.address6 for one in state.bridges.values()):
+        return
+    for name in machine.default_devices6():
+        device = machine.device(name)
+        is_kernel_s = machine.value(SettingStep(("net", V6.name, "conf", name, "accept_ra"), "0"))
+        file = networkd.forgetting(device.ifindex) if device and is_kernel_s == "0" else None
+        if file is not None:
+            yield (
+                f"{name} has its default route of IPv6 from systemd-networkd, which takes none any "
+                f"more once it is restarted, for the host forwards; to keep it: IPv6AcceptRA=yes "
+                f"in [Network] of {file}"
+            )
+
+
 def beside_isolated(state: State, icc_by: str, machine: Machine) -> Iterator[str]:
     """What of others is not apart from isolated ports, and which of these have no way by the host.
 

@@ -200,6 +200,44 @@ def test_the_host_keeps_a_default_route_that_a_router_told_it(lab: Lab, host: Ho
     assert defaults(host) == before
 
 
+NETWORKD = """
+mount -t tmpfs none /run && mkdir -p /run/systemd/netif/links /run/systemd/network || exit
+file=/run/systemd/network/uplink.network
+printf '[Network]\\nDHCP=yes\\n%s\\n' "$1" > $file
+printf 'ADMIN_STATE=%s\\nNETWORK_FILE=%s\\n' "$2" $file > /run/systemd/netif/links/$3
+shift 3
+exec dnet "$@"
+"""
+
+
+def test_where_networkd_would_forget_the_default_route_it_is_told(lab: Lab, host: Host) -> None:
+    """systemd-networkd itself is not needed for that: it notes what it has under /run."""
+    lab.outside(host)
+    host.ip("address add 2001:db8:99::1/64 dev eth0 nodad")
+    host.ip("route add default via 2001:db8:99::2 dev eth0 proto ra")
+    host.sysctl("net/ipv6/conf/eth0/accept_ra", 0)
+    index = json.loads(host.run("ip -j link show dev eth0"))[0]["ifindex"]
+
+    def told(line: str, state: str, *words: str) -> str:
+        shell = ("unshare", "--mount", "sh", "-c", NETWORKD, "sh")
+        done = host.try_run(*shell, line, state, str(index), *words)
+        assert done.returncode == 0, done
+        return done.stderr
+
+    said = told("", "configured", *BOTH)
+    assert said.startswith(
+        "dnet: warning: eth0 has its default route of IPv6 from systemd-networkd"
+    )
+    assert "IPv6AcceptRA=yes in [Network] of /run/systemd/network/uplink.network" in said
+    assert told("IPv6AcceptRA=yes", "configured", *BOTH) == ""
+    assert told("", "unmanaged", *BOTH) == ""
+    assert told("", "configured", "check") == ""
+    host.sysctl("net/ipv6/conf/eth0/accept_ra", 2)
+    assert told("", "configured", *BOTH) == ""
+    host.sysctl("net/ipv6/conf/eth0/accept_ra", 0)
+    assert told("", "configured", *INIT, "--no-ipv6") == ""
+
+
 def test_a_container_that_plays_the_router_moves_nobody(lab: Lab, host: Host) -> None:
     host.ok(*BOTH)
     rogue, sibling = attached(lab, host, "rogue"), attached(lab, host, "sibling")
