@@ -195,8 +195,13 @@ class Host(Node):
         return first + "".join(one for one in others if "-A" in one or "-N" in one)
 
     def table(self) -> str:
-        """`nft list table inet dnet`, in which the elements of each set are sorted."""
-        return snapshot.sorted_elements(self.run("nft", "list", "table", "inet", "dnet"))
+        """`nft list table inet dnet`, in which the elements of each set are sorted.
+
+        Versions of nft behind 1.0.6 have a name for one priority more.
+        """
+        listed = self.run("nft", "list", "table", "inet", "dnet")
+        named = listed.replace("hook output priority dstnat", "hook output priority -100")
+        return snapshot.sorted_elements(named)
 
     def snapshot(self) -> str:
         """Rules, chains, devices, addresses, routes and sysctls, to compare two moments."""
