@@ -104,7 +104,7 @@ def _of_hosts(hosts: Pooled) -> Iterator[Element]:
     yield Element("within", f"{bridge} . {tunnel}")
     if not hosts.bridge.icc:
         yield Element("noicc", tunnel)
-    yield Element("vxlan", f"udp . {hosts.overlay.port}")
+    yield Element("underlay", f"udp . {hosts.overlay.port}")
     yield from (Element("peers", one) for one in hosts.hosts)
 
 

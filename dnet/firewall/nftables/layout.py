@@ -72,9 +72,9 @@ _GROUPS = "ff00::/8"
 # inside of a peer's block; what VXLAN itself is given, from a peer, and not from a container.
 _CLOSED = (
     "iifname @overlay fib saddr . iif oif 0 drop",
-    "meta l4proto . th dport @vxlan fib daddr type local jump tunnel",
+    "meta l4proto . th dport @underlay fib daddr type local jump encapsulated",
 )
-_TUNNEL = ("iifname @bridges drop", "ip saddr @peers return", "drop")
+_ENCAPSULATED = ("iifname @bridges drop", "ip saddr @peers return", "drop")
 # Containers of the other hosts: by VXLAN they are within, as siblings are; otherwise they are known
 # by their addresses.
 _BEYOND = (
@@ -119,7 +119,7 @@ def _sets_of(family: Family) -> Iterator[tuple[Object, tuple[str, ...]]]:
 
 def _sets_of_hosts() -> Iterator[tuple[Object, tuple[str, ...]]]:
     yield Object("set", "overlay"), ("type ifname",)
-    yield Object("set", "vxlan"), ("type inet_proto . inet_service",)
+    yield Object("set", "underlay"), ("type inet_proto . inet_service",)
     yield Object("set", "peers"), ("type ipv4_addr",)
     yield Object("set", "pool"), ("type ipv4_addr . ifname", _INTERVALS)
 
@@ -128,7 +128,7 @@ def _chains(of: Families, pooled: bool) -> Iterator[tuple[Object, tuple[str, ...
     # A chain stands behind those that it leads to.
     yield THE_USERS, ()
     if pooled:
-        yield Object(CHAIN, "tunnel"), _TUNNEL
+        yield Object(CHAIN, "encapsulated"), _ENCAPSULATED
     yield _base("guard", "filter", "prerouting", -300, *_guard(of), *(_CLOSED if pooled else ()))
     yield Object(CHAIN, "publish"), tuple(_publish(of))
     yield _base("prerouting", "nat", "prerouting", -100, _PUBLISHED)
