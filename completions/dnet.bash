@@ -320,6 +320,8 @@ _dnet_grammar() {
                 --expose=+
                 -p,--publish=+
                 --link=<id>+
+                --rate-in=none
+                --rate-out=none
                 --hosts-file=<file>
                 --no-hosts-file
                 --dry-run

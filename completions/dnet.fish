@@ -324,6 +324,8 @@ function __dnet_grammar -S
             set -a options '--expose=+'\t'Port that links open if they name none'
             set -a options '-p,--publish=+'\t'Publish a port, as dnet map add does'
             set -a options '--link=<id>+'\t'Open the way to the exposed ports of this interface'
+            set -a options '--rate-in=none'\t'Let no more than this pass to it, such as 8mbit'
+            set -a options '--rate-out=none'\t'Let no more than this come from it'
             set -a options '--hosts-file=<file>'\t'Keep a block in this file that tells whom it may reach, as /etc/hosts does'
             set -a options '--no-hosts-file'\t'Keep none any more'
             set -a options '--dry-run'\t'Print each kernel change without making it'

@@ -27,6 +27,7 @@ _BUSY = (
     "port allocate --bridge dnet0 --port 7000",
 )
 _MAPPED = (*_CALM, "map add a 80:80")
+_LIMITED = (*_CALM, "attach web --netns ONE --rate-in 8mbit --rate-out 8mbit")
 _ATTACH = "attach new --netns TWO --bridge dnet0 -p 81 -p 8082:82/udp --link db"
 _DUAL = (
     f"{_INIT} --address6 fd00:6::1/64",
@@ -111,6 +112,8 @@ CASES = (
     Case("reset-ipv6", "reset --yes", _DUAL_BUSY, goes_on=True),
     Case("attach", _ATTACH),
     Case("attach-first", _ATTACH, _CALM),
+    Case("limit", "attach new --netns TWO --bridge dnet0 --rate-in 8mbit --rate-out 8mbit", _CALM),
+    Case("limit-again", "attach web --netns ONE --rate-in 9mbit --rate-out none", _LIMITED),
     Case("plug-in", "attach web --netns ONE", shell=_UNPLUG, drifted=True),
     Case("map", "map add web 9000-9009:80-89/tcp 9010:53/udp"),
     Case("map-first", "map add a 80:80", _CALM),

@@ -36,8 +36,8 @@ _STAYING_KEYS = (
 _STAYING_INSIDE = tuple(
     f"net/ipv6/conf/eth0/{name}" for name in ("accept_ra", "autoconf", "accept_dad")
 )
-# The host's end of a veth pair has an address that the kernel makes up.
-_VETH = re.compile(r"^(device veth[0-9a-f]{10} \w+) \S+", re.M)
+# What an attachment has on the host has an address that the kernel makes up.
+_VETH = re.compile(r"^(device (?:veth|ifb)[0-9a-f]{10} \w+) \S+", re.M)
 _FOREIGN = (
     "-A INPUT -p tcp --dport 22 -j ACCEPT",
     "-N FOREIGN",

@@ -49,6 +49,12 @@ def _reserved(text: str) -> tuple[int, int]:
     return names.port_range(text)
 
 
+def _rates() -> ModuleType:
+    from dnet.values import rates
+
+    return rates
+
+
 def _ipv6() -> ModuleType:
     from dnet.values import address6
 
@@ -87,6 +93,7 @@ RESERVED_PORT = Checked("endpoint", endpoint.parse_endpoint, ("<port>",))
 PUBLISH = Checked("spec", endpoint.parse_publish)
 SPEC = Checked("spec", _spec)
 FILE = Checked("file", str, ("<file>",))
+RATE = Checked("rate", lambda text: _rates().parse_or_none(text), ("none",))
 KEPT_FILE = Checked("path", names.file_path, ("<file>",))
 ORIGIN = Checked("origin", origins.parse, ("cni", "netavark", "oci"))
 MAC = Checked("mac", address.parse_mac)

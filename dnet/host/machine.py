@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from dnet.host.sockets import HostPorts
     from dnet.model.entities import Bridge, Interface
     from dnet.model.state import State
-    from dnet.network.facts import ContainerDevice, Device, Namespace, PoolRoute, Route, Tunnel
+    from dnet.network.facts import (
+        ContainerDevice,
+        Device,
+        Namespace,
+        PoolRoute,
+        Route,
+        Shaping,
+        Tunnel,
+    )
     from dnet.plan.steps import SettingStep, Zone
     from dnet.values.family import Families
 
@@ -148,6 +156,10 @@ class Machine:
     def device(self, name: str) -> Device | None:
         """A network device."""
         return self._parts.netlink.device(name)
+
+    def shaping(self, device: str) -> Shaping:
+        """What limits what passes a device that is there."""
+        return self._parts.netlink.shaping(device)
 
     def keeps_mac(self, device: Device) -> bool | None:
         """Whether a bridge has a hardware address that somebody set; None if unknown."""

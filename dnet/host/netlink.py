@@ -42,8 +42,9 @@ from dnet.values.family import V6
 if TYPE_CHECKING:
     from dnet.host.containerns import NamespaceHandle
     from dnet.host.tunnels import Tunnels
-    from dnet.network.facts import ContainerDevice
+    from dnet.network.facts import ContainerDevice, Shaping
     from dnet.plan.poolsteps import PoolStep
+    from dnet.plan.ratesteps import RateStep
 
 _FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
 _SET = "3"  # NET_ADDR_SET, include/uapi/linux/netdevice.h
@@ -81,10 +82,10 @@ class Netlink:
         if index is None:
             return None
         with _reporting(f"asking for {name}"):
-            found = unless_missing(lambda: self._channel.link(index))
-            if found is None:
-                return None
-            return _device(found, tuple(self._channel.addresses(index)))
+            return unless_missing(lambda: self._device(index))
+
+    def _device(self, index: int) -> Device:
+        return _device(self._channel.link(index), tuple(self._channel.addresses(index)))
 
     def ports(self, name: str) -> list[Device]:
         """The ports of a bridge, without their addresses."""
@@ -93,6 +94,13 @@ class Netlink:
             return []
         with _reporting("asking for the ports"):
             return [_device(one, ()) for one in self._channel.links() if one.master == bridge]
+
+    def shaping(self, name: str) -> Shaping:
+        """What limits what passes a device."""
+        from dnet.host import tc
+
+        with _reporting(f"asking what limits {name}"):
+            return tc.shaping(name)
 
     def keeps_mac(self, device: Device) -> bool | None:
         """Whether a bridge has a hardware address that somebody set, and so keeps it.
@@ -196,10 +204,8 @@ class Netlink:
         match step:
             case AddBridge():
                 self._add_bridge(step)
-            case SetLink():
-                self._set_link(step)
-            case DeleteLink():
-                self._delete_link(step)
+            case SetLink() | DeleteLink():
+                self._change_link(step)
             case AddAddress():
                 self._channel.add_address(index_of(step.device), step.cidr, again=step.again)
             case DeleteAddress():
@@ -234,13 +240,23 @@ class Netlink:
             case DeleteProxyNeighbour():
                 self._channel.delete_proxy(index, step.ip)
 
-    def _take_beyond(self, step: InsideStep | PoolStep) -> None:
-        """What is about a container's namespace, or about other hosts."""
+    def _take_beyond(self, step: InsideStep | PoolStep | RateStep) -> None:
+        """What is about a container's namespace, about other hosts, or about how much passes."""
         match step:
             case ConfigureInside() | RouteInside() | SetMtuInside() | SetMacInside():
                 self._take_inside(step)
             case _:
-                self._take_pool(step)
+                self._take_seldom(step)
+
+    def _take_seldom(self, step: PoolStep | RateStep) -> None:
+        from dnet.plan.ratesteps import RateStep
+
+        if isinstance(step, RateStep):
+            from dnet.host import tc
+
+            tc.take(step)
+        else:
+            self._take_pool(step)
 
     def _take_pool(self, step: PoolStep) -> None:
         from dnet.plan.poolsteps import AddPoolRoute
@@ -266,6 +282,12 @@ class Netlink:
         given = {rtnl.MASTER: master, rtnl.MTU: step.mtu, rtnl.MAC: step.mac}
         attributes = {kind: value for kind, value in given.items() if value is not None}
         self._channel.set_link(index, up=step.up, attributes=attributes)
+
+    def _change_link(self, step: SetLink | DeleteLink) -> None:
+        if isinstance(step, SetLink):
+            self._set_link(step)
+        else:
+            self._delete_link(step)
 
     def _delete_link(self, step: DeleteLink) -> None:
         index = find_index(step.device)

@@ -17,6 +17,7 @@ from dnet.typing import Self
 
 ROUTE, SOCK_DIAG, NETFILTER = 0, 4, 12  # NETLINK_ROUTE, …, include/uapi/linux/netlink.h
 CREATE, EXCLUSIVE, REPLACE = 0x400, 0x200, 0x100  # NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE
+ECHO = 0x8  # NLM_F_ECHO
 NESTED = 1 << 15  # NLA_F_NESTED
 HEADER = struct.Struct("=IHHII")  # struct nlmsghdr: length, type, flags, sequence, port
 ABOUT = struct.Struct("!BBH")  # struct nfgenmsg of NETFILTER: family, version, resource

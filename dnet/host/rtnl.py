@@ -194,6 +194,10 @@ class Channel:
         kind = attribute(_KIND, b"veth\0") + attribute(_DATA, other)
         self._add_link(attributes, kind, up=up)
 
+    def add_ifb(self, attributes: Attributes) -> None:
+        """Make a device that receives what it is to send, and bring it up."""
+        self._add_link(attributes, attribute(_KIND, b"ifb\0"), up=True)
+
     def _add_link(self, attributes: Attributes, kind: bytes, *, up: bool | None = None) -> None:
         message = _link(0, up=up, attributes=attributes) + attribute(_INFO, kind)
         self._socket.request(_NEW_LINK, message, CREATE | EXCLUSIVE)

@@ -191,7 +191,8 @@ class Interface(NamedTuple):
     `netns` and `ifname` are None until it is attached; `cookie` tells the namespace from
     another one of the same name; it is GONE once a boot has taken the namespace with it. `origin`
     is None for what no container runtime asked for. `hosts_file` is the path of the file that tells
-    it whom it may reach, if it has one.
+    it whom it may reach, if it has one; `rate_in` and `rate_out` limit what it gets and sends, as
+    dnet.values.rates writes it.
     """
 
     id: str
@@ -205,6 +206,8 @@ class Interface(NamedTuple):
     ip6: str | None = None
     origin: Origin | None = None
     hosts_file: str | None = None
+    rate_in: str | None = None
+    rate_out: str | None = None
 
     @property
     def key(self) -> str:

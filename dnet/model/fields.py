@@ -37,6 +37,8 @@ SINCE: dict[tuple[str, str | None], int] = {
     ("bridges", "origin"): 3,
     ("interfaces", "origin"): 3,
     ("interfaces", "hosts_file"): 3,
+    ("interfaces", "rate_in"): 3,
+    ("interfaces", "rate_out"): 3,
     ("reservations", "host_ip6"): 3,
     ("links", "parent_ip6"): 3,
     ("links", "child_ip6"): 3,

@@ -41,6 +41,20 @@ class Device(NamedTuple):
     isolated: bool = False
 
 
+class Shaping(NamedTuple):
+    """What limits what passes a device.
+
+    `bits` are those that it may send in a second and `limit` the bytes that may wait for it, None
+    where that is no token bucket; `ingress` is whether what it receives is looked at, `redirect`
+    the device that all of it goes by.
+    """
+
+    bits: int | None = None
+    limit: int | None = None
+    ingress: bool = False
+    redirect: str | None = None
+
+
 class Namespace(NamedTuple):
     """A network namespace: how the store names it, where it is, and which one it is.
 

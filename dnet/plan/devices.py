@@ -172,13 +172,20 @@ def _delete(name: str, why: str | None = None) -> DeleteLink:
 
 
 def plug_steps(
-    interface: Interface, bridge: Bridge, netns: Namespace, why: str = "", *, isolates: bool = False
+    interface: Interface,
+    bridge: Bridge,
+    netns: Namespace,
+    why: str = "",
+    *,
+    isolates: bool = False,
+    limits: Iterable[DeviceStep] = (),
 ) -> Iterator[DeviceStep]:
     """Make the veth pair, its host end a port of the bridge, its other end the interface.
 
     `why` is what was found instead of it, if anything. The host's end is up from the beginning,
     so that the announcement of the address finds its way; or from when it is isolated, for
-    whoever rules the namespace may bring up the other end at once.
+    whoever rules the namespace may bring up the other end at once. `limits` are there before
+    anything passes.
     """
     name = veth_name(interface.id)
     why = why or f"{interface.id} is not plugged into {interface.netns}"
@@ -187,6 +194,7 @@ def plug_steps(
     if isolates:
         yield SetIsolated(name, on=True)
         yield SetLink(name, up=True)
+    yield from limits
     yield _configuration(interface, bridge, netns, "")
     yield SetHairpin(name)
 
@@ -341,5 +349,5 @@ def _active(
 
 def unplug_steps(device: Device | None, why: str | None = None) -> Iterator[DeleteLink]:
     """Delete the veth pair, if it is there."""
-    if device is not None and device.kind == "veth":
+    if device is not None and device.kind in ("veth", "ifb"):
         yield _delete(device.name, why)

@@ -15,6 +15,7 @@ from dnet.values.names import for_shell as word
 if TYPE_CHECKING:
     from dnet.network.facts import Namespace
     from dnet.plan.poolsteps import PoolStep
+    from dnet.plan.ratesteps import RateStep
     from dnet.typing import TypeAlias
 
 
@@ -342,7 +343,7 @@ WayStep = (
 InsideStep = ConfigureInside | RouteInside | SetMtuInside | SetMacInside
 DeviceStep: TypeAlias = (
     "AddBridge | SetLink | DeleteLink | AddAddress | DeleteAddress | WayStep | AddVeth"
-    "| SetIsolated | SetHairpin | InsideStep | PoolStep"
+    "| SetIsolated | SetHairpin | InsideStep | PoolStep | RateStep"
 )
 
 

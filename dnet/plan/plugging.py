@@ -75,6 +75,7 @@ class _Plugger:
         wanted = self._state.interfaces.get(interface_id)
         if wanted is None or wanted.netns is None:
             self._unplug(interface_id, device)
+            self._unlimit(interface_id, forms)
             for one in forms:
                 self._bequeath(one)
         elif wanted.bridge in self._plan.failed:
@@ -83,11 +84,31 @@ class _Plugger:
             )
         else:
             others = {ip for one in forms for ip in one.addresses} - {*wanted.addresses}
-            self._plug(wanted, others, device)
+            self._plug(wanted, others, device, forms)
 
     def _unplug(self, interface_id: str, device: Device | None, why: str | None = None) -> None:
         if device is not None and (steps := list(devices.unplug_steps(device, why))):
             self.unplugs.append(PortSteps(interface_id, device.name, steps))
+
+    def _unlimit(self, interface_id: str, forms: Sequence[Interface]) -> None:
+        """Take away what an attachment's own end does not take along."""
+        if any(one.rate_out for one in forms):
+            from dnet.plan import shaping
+
+            if steps := list(shaping.removal(interface_id, self._view)):
+                self.unplugs.append(PortSteps(interface_id, veth_name(interface_id), steps))
+
+    def _limits(
+        self,
+        interface: Interface,
+        bridge: Bridge,
+        forms: Sequence[Interface],
+        device: Device | None,
+    ) -> Iterator[DeviceStep]:
+        if any(one.rate_in or one.rate_out for one in (interface, *forms)):
+            from dnet.plan import shaping
+
+            yield from shaping.steps(interface, bridge, forms, device, self._view)
 
     def _bequeath(self, interface: Interface) -> None:
         """Let another attachment in the namespace have the default route that goes with this.
@@ -114,7 +135,13 @@ class _Plugger:
                 return other
         return None
 
-    def _plug(self, interface: Interface, others: Collection[str], device: Device | None) -> None:
+    def _plug(
+        self,
+        interface: Interface,
+        others: Collection[str],
+        device: Device | None,
+        forms: Sequence[Interface],
+    ) -> None:
         """`others` are addresses that it had, or was to have."""
         bridge = self._bridge_of(interface)
         place = self._view.locate(str(interface.netns), interface.cookie)
@@ -130,7 +157,8 @@ class _Plugger:
             why = f"{inner_end} is not the other end of {device.name} of {interface.id}"
             self._unplug(interface.id, device, why="")
             device = None
-        steps = list(self._plug_steps(interface, bridge, place, device, inner, others, why))
+        limits = self._limits(interface, bridge, forms, device)
+        steps = list(self._plug_steps(interface, bridge, place, device, inner, others, why, limits))
         if steps:
             closes = device is not None and self._closes(device, bridge)
             group = self.closings if closes else self.plugs
@@ -156,9 +184,11 @@ class _Plugger:
         inner: ContainerDevice | None,
         others: Collection[str],
         why: str,
+        limits: Iterable[DeviceStep],
     ) -> Iterator[DeviceStep]:
         isolates = self._siblings.isolates(bridge.name)
         if device is not None:
+            yield from limits
             index = self._index_of(bridge)
             yield from devices.port_steps(
                 interface, bridge, place, device, index, isolates=isolates
@@ -170,7 +200,9 @@ class _Plugger:
                     interface, bridge, place, inner, others, again=again, forgets=forgets
                 )
         elif place is not None:
-            yield from devices.plug_steps(interface, bridge, place, why, isolates=bool(isolates))
+            yield from devices.plug_steps(
+                interface, bridge, place, why, isolates=bool(isolates), limits=limits
+            )
 
     def _bridge_of(self, interface: Interface) -> Bridge:
         return settings.served(self._state.bridges[interface.bridge], self._view)

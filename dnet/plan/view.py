@@ -12,7 +12,14 @@ from dnet.typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from dnet.model.entities import Interface
-    from dnet.network.facts import ContainerDevice, Device, Namespace, PoolRoute, Tunnel
+    from dnet.network.facts import (
+        ContainerDevice,
+        Device,
+        Namespace,
+        PoolRoute,
+        Shaping,
+        Tunnel,
+    )
     from dnet.plan.steps import SettingStep, Zone
     from dnet.values.family import Families
 
@@ -25,6 +32,9 @@ class View(Protocol):
 
     def device(self, name: str) -> Device | None:
         """A network device of the host's namespace."""
+
+    def shaping(self, device: str) -> Shaping:
+        """What limits what passes a device that is there."""
 
     def keeps_mac(self, device: Device) -> bool | None:
         """Whether a bridge has a hardware address that somebody set; None if unknown."""

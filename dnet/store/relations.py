@@ -90,6 +90,8 @@ def _interfaces(state: State) -> None:
             require(leases[ip] == one.id, place, f"{ip} is leased to {leases[ip]}")
         whole = (one.netns is None) == (one.ifname is None) and (one.netns or one.cookie is None)
         require(bool(whole), place, "netns, ifname and cookie belong together")
+        plugged = one.netns or not (one.rate_in or one.rate_out or one.hosts_file)
+        require(bool(plugged), place, "a rate or a hosts file, and no netns")
         alone = not one.netns or len(state.interfaces_by_place.keys((one.netns, one.ifname))) == 1
         require(alone, place, f"another one is {one.ifname} in {one.netns}")
         alike = state.interfaces_by_origin.keys(one.origin.key) if one.origin else ()

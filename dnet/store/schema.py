@@ -26,7 +26,7 @@ from dnet.model.entities import (
 from dnet.model.fields import CURSORS
 from dnet.model.pool import STANDINGS, TRANSPORTS, Overlay, Peer
 from dnet.typing import Any, NamedTuple
-from dnet.values import address, address6, endpoint, family, names, subnet
+from dnet.values import address, address6, endpoint, family, names, rates, subnet
 from dnet.values.family import V4, V6, Family
 from dnet.values.origins import RUNTIMES
 
@@ -198,6 +198,7 @@ _INTERFACE = {
     "cookie": _or_none(_COUNT),
     "ip6": _or_none(ADDRESS6),
     "origin": _or_none(Check("what a container runtime asked for", _is_origin)),
+    **dict.fromkeys(("rate_in", "rate_out"), _or_none(_canonical("a rate", rates.parse))),
     "hosts_file": _or_none(_canonical("the path of a file", names.file_path)),
 }
 _RESERVATION = {"bridge": _DEVICE, "owner": OWNER, "host_ip6": _or_none(_host_ip(V6))}

@@ -91,6 +91,9 @@ def _ports(kernel: Kernel) -> Iterator[Device]:
     for device in kernel.machine.ports(DEFAULT_BRIDGE):
         if veth.is_veth_name(device.name):
             yield device
+            beside = kernel.machine.device(veth.ifb_beside(device.name))
+            if beside is not None:
+                yield beside
 
 
 def refuse_settled(state: State, kernel: Kernel) -> None:

@@ -10,6 +10,16 @@ def veth_name(interface_id: str) -> str:
     return f"veth{digest(interface_id)}"
 
 
+def ifb_name(interface_id: str) -> str:
+    """The name of the device that what it sends goes by, where that is limited."""
+    return f"ifb{digest(interface_id)}"
+
+
+def ifb_beside(name: str) -> str:
+    """The same by the name of the host's end."""
+    return f"ifb{name.removeprefix('veth')}"
+
+
 def is_veth_name(name: str) -> bool:
     """Whether `veth_name` may have made a name."""
     start, rest = name[:4], name[4:]

@@ -17,7 +17,8 @@ from tests.unit.facts import FakeFacts, make_bridge, snapshot, specs, with_bridg
 
 PLACES = ("web", "/srv/n s/it's #1", "/proc/7/ns/net")
 FACTS = FakeFacts(
-    namespaces={one: Namespace(one, one, number) for number, one in enumerate(PLACES, 1)}
+    namespaces={one: Namespace(one, one, number) for number, one in enumerate(PLACES, 1)},
+    files=["/etc/netns/web/hosts"],
 )
 # Which addresses and ports are next, what was released, and the site of subnets not yet made.
 FORGOTTEN = {"cursors", "released", "released6", "checksum", "serial", "schema", "settings"}
@@ -40,7 +41,10 @@ def kept(state: State) -> dict[str, Any]:
 
 
 def attach(state: State, name: str, place: str, **options: Any) -> None:
-    wiring = attachment.Wiring(place, options.pop("ifname", "eth0"), options.pop("mac", None))
+    given = options.pop("given", {})
+    wiring = attachment.Wiring(
+        place, options.pop("ifname", "eth0"), options.pop("mac", None), given=given
+    )
     attachment.attach(state, FACTS, interface_id=name, wiring=wiring, **options)
 
 
@@ -77,6 +81,8 @@ def options_of_bridges() -> State:
 def attachments() -> State:
     state = with_bridge(ipv6=True)
     attach(state, "web", PLACES[0], mac="02:00:00:00:00:09", expose=["80/tcp", "53/udp"])
+    given = {"rate_in": "8Mbit", "rate_out": "1500Kbit", "hosts_file": "/etc/netns/web/hosts"}
+    attach(state, "limited", PLACES[0], ifname="eth1", given=given)
     attach(state, "odd", PLACES[1], ifname="lan0", ip="172.17.0.9", ip6="fd12:3456:789a::77")
     interface.allocate(state, FACTS, interface_id="vm", expose=["22/tcp"])
     ipallocator.request(state, FACTS, owner="router", count=2)
@@ -88,7 +94,7 @@ def ports() -> State:
     state = attachments()
     wanted = ("8080:80", "127.0.0.1:81:81/udp", "[::1]:82:82", "6000-6009:7000-7009/sctp")
     portmapper.add(state, FACTS, target="web", specs=specs(*wanted))
-    portmapper.add(state, FACTS, target="172.17.0.3", specs=specs("90:90"))
+    portmapper.add(state, FACTS, target="172.17.0.4", specs=specs("90:90"))
     portallocator.allocate(state, FACTS, ports=(8000, 8000), owner="vm")
     portallocator.allocate(state, FACTS, ports=(8001, 8001), host_ip="::1", proto="udp")
     portallocator.allocate(state, FACTS, ports=(8002, 8002), host_ip="0.0.0.0")

@@ -79,6 +79,18 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     help="Open the way to the exposed ports of this interface; repeatable.",
 )
 @define.option(
+    "--rate-in",
+    metavar="RATE",
+    type=options.RATE,
+    help="Let no more than this pass to it, such as 8mbit; none takes the limit away.",
+)
+@define.option(
+    "--rate-out",
+    metavar="RATE",
+    type=options.RATE,
+    help="Let no more than this come from it; none takes the limit away.",
+)
+@define.option(
     "--hosts-file",
     metavar="PATH",
     type=options.KEPT_FILE,
@@ -123,11 +135,14 @@ def attach(
     return Request(show, operation, dry_run)
 
 
-def _fields(hosts_file: str | None, no_hosts_file: bool) -> dict[str, Any]:
+def _fields(
+    hosts_file: str | None, no_hosts_file: bool, **rates: str | None
+) -> dict[str, str | None]:
     """What is to be of an attachment from now on; what is not given stays. Raises UsageError."""
     if hosts_file and no_hosts_file:
         raise UsageError("--hosts-file and --no-hosts-file exclude each other", "leave one out")
-    return {"hosts_file": hosts_file} if hosts_file or no_hosts_file else {}
+    given = {name: None if rate == "none" else rate for name, rate in rates.items() if rate}
+    return given | ({"hosts_file": hosts_file} if hosts_file or no_hosts_file else {})
 
 
 def _published(mapping: Mapping) -> str:

@@ -113,7 +113,7 @@ def show(interface_id: str) -> Request:
 
     def shown(state: State, _: Any) -> Document:
         item = views.interface(state, find.interface(state, interface_id), Presence(state))
-        return Document(item, brief=views.OF_IPV6 | {"origin", "hosts_file"})
+        return Document(item, brief=views.OF_IPV6 | {"origin", "rate_in", "rate_out", "hosts_file"})
 
     return Request(shown)
 

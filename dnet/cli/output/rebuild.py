@@ -103,6 +103,8 @@ def _interface(one: Interface) -> Iterator[str]:
         yield _line("interface allocate", one.id, own)
         return
     where = ["--netns", one.netns, "--ifname", one.ifname, *(["--mac", one.mac] if one.mac else [])]
+    where += ["--rate-in", one.rate_in] if one.rate_in else []
+    where += ["--rate-out", one.rate_out] if one.rate_out else []
     where += ["--hosts-file", one.hosts_file] if one.hosts_file else []
     if one.netns.startswith(_OF_A_PROCESS):
         yield _line("interface allocate", one.id, own)

@@ -97,6 +97,8 @@ def interface(state: State, interface: Interface, seen: Seen) -> View:
         "ports": [published(one) for one in mapped],
         "links": [link.child for link in links if link.parent == interface.id],
         "origin": interface.origin._asdict() if interface.origin else None,
+        "rate_in": interface.rate_in,
+        "rate_out": interface.rate_out,
         "hosts_file": interface.hosts_file,
     }
 
