@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal
-
 from dnet.errors import UsageError
-from dnet.values.names import quoted
+from dnet.values.names import is_number, quoted
 
 NONE = "none"
 LEAST, MOST = 8_000, 1_000_000_000_000  # In bits a second.
-_UNITS = {"bit": 1, "bps": 8}  # A `p` in it stands for bytes, as in tc.
+_DIGITS = 15
+_UNITS = {"bit": 1, "bps": 8, "": 1}  # A `p` in it stands for bytes, as in tc.
 _PREFIXES = {
-    "": 1,
-    **{letter: 1000**power for power, letter in enumerate("kmgt", 1)},
     **{f"{letter}i": 1024**power for power, letter in enumerate("kmgt", 1)},
+    **{letter: 1000**power for power, letter in enumerate("kmgt", 1)},
+    "": 1,
 }
-_RATE = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)(?:((?:[kmgt]i?)?)(bit|bps))?\Z"
 _SHOWN = ("", "K", "M", "G", "T")
 
 
@@ -25,12 +22,15 @@ def parse(text: str) -> str:
 
     Without a unit it is in bits. Raises UsageError.
     """
-    found = re.match(_RATE, text.lower())
-    if not found:
+    unit = next(one for one in _UNITS if text.lower().endswith(one))
+    rest = text.lower().removesuffix(unit)
+    prefix = next(one for one in _PREFIXES if rest.endswith(one)) if unit else ""
+    whole, point, fraction = rest.removesuffix(prefix).partition(".")
+    if not is_number(whole + fraction) or bool(point) != bool(fraction) or not whole:
         raise UsageError(f"{quoted(text)} is no rate", "a rate looks like 8mbit or 500kbit")
-    number, prefix, unit = found.groups()
-    bits = int(Decimal(number) * _PREFIXES[prefix or ""] * _UNITS[unit or "bit"])
-    if not LEAST <= bits <= MOST:
+    bits = int(f"{whole}{fraction}"[: 2 * _DIGITS]) * _PREFIXES[prefix] * _UNITS[unit]
+    bits //= 10 ** len(fraction)
+    if max(len(whole), len(fraction)) > _DIGITS or not LEAST <= bits <= MOST:
         raise UsageError(
             f"{quoted(text)} is no rate that can be kept", f"give {shown(LEAST)} to {shown(MOST)}"
         )
