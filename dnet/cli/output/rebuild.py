@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
 from dnet.model.state import State
 from dnet.typing import Any
-from dnet.values.endpoint import PublishSpec
+from dnet.values.endpoint import Endpoint, PublishSpec
 from dnet.values.family import FAMILIES
 from dnet.values.names import in_quotes
 
@@ -27,15 +27,14 @@ def lines(state: State) -> Iterator[str]:
     for home in state.bridges.values():
         if home not in homes:
             yield f"# {home.name} is left out: it is made for {home.origin}"
+    for overlay in state.overlays.values():
+        yield f"# left out: {overlay.bridge} is of a pool of hosts; see dnet-host(8)"
     yield from _plugged(state, homes, others)
     yield from _addresses(state, homes)
     for reserved in state.reservations.values():
         if reserved.owner not in others:
             yield from _reservation(state, reserved)
-    for mapping in state.mappings.values():
-        whose = state.leases_with(mapping.bridge, mapping.container_ip).get(mapping.container_ip)
-        if whose not in others:
-            yield _mapping(state, mapping)
+    yield from _mappings(state, others)
     for link in state.links.values():
         if others.keys().isdisjoint((link.parent, link.child)):
             yield _link(link)
@@ -134,11 +133,31 @@ def _reservation(state: State, one: Reservation) -> Iterator[str]:
         yield from (_line("port allocate", port, ["--host-ip", ip]) for ip in hosts)
 
 
-def _mapping(state: State, one: Mapping) -> str:
-    at = one.endpoint
-    spec = PublishSpec(at.host_ip, at.port, at.end, one.container_port, one.container_end, at.proto)
-    holder = state.holder(one.container_ip)
-    return _line("map add", holder.id if holder else one.container_ip, str(spec))
+def _mappings(state: State, others: Collection[str]) -> Iterator[str]:
+    """Those of both families in one line where one made both."""
+    told = set[str]()
+    for one in state.mappings.values():
+        holder = state.holder(one.container_ip)
+        whose = state.leases_with(one.bridge, one.container_ip).get(one.container_ip)
+        if one.key in told or whose in others:
+            continue
+        at, beside = one.endpoint, _beside(state, one, holder)
+        told.add(beside.key if beside else one.key)
+        host_ip = None if beside else at.host_ip
+        ports = (at.port, at.end, one.container_port, one.container_end)
+        spec = PublishSpec(host_ip, *ports, at.proto)
+        yield _line("map add", holder.id if holder else one.container_ip, str(spec))
+
+
+def _beside(state: State, one: Mapping, holder: Interface | None) -> Mapping | None:
+    """What a mapping of IPv4 is in IPv6, where the bridge's addresses make both of them."""
+    home = state.bridges[one.bridge]
+    if holder is None or home.binding_ips[1:] == () or one.endpoint.host_ip != home.binding_ip:
+        return None
+    key = str(one.endpoint._replace(host_ip=home.binding_ip6))
+    other = state.mappings.get(key)
+    wanted = one._replace(endpoint=Endpoint.from_key(key), container_ip=str(holder.ip6))
+    return other if other == wanted else None
 
 
 def _link(one: Link) -> str:
