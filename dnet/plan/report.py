@@ -7,7 +7,6 @@ from collections.abc import Container, Iterator, Sequence
 from dnet.firewall.door import Finding
 from dnet.model.entities import Bridge, Interface
 from dnet.model.state import State
-from dnet.plan.devicesteps import SetMacInside, SetMtuInside
 from dnet.plan.steps import Plan, Step
 from dnet.values.names import OWN_CHAINS
 from dnet.values.veth import veth_name
@@ -57,20 +56,23 @@ def _members(found: Sequence[Finding]) -> str:
     return f"{len(found)} {'elements' if found[0].chain.what in ('set', 'map') else 'rules'}"
 
 
-_CHOSEN_INSIDE = (SetMacInside, SetMtuInside)
-
-
 def of_interface(plan: Plan, state: State, interface_id: str) -> Iterator[str]:
     """What a plan mends that keeps one interface from its network, in words.
 
     With another MAC or MTU than it was given it is on it all the same.
     """
+    from dnet.plan.devicesteps import SetMacInside, SetMtuInside  # No part of most commands.
+
     one = state.interfaces[interface_id]
     home = state.bridges[one.bridge]
     devices = {home.name, veth_name(one.id)}
     yield from (str(error) for name, error in plan.failed.items() if name in devices)
     ports = [step for port in plan.ports if port.device in devices for step in port.steps]
-    steps = (step for step in (*plan.before, *ports) if not isinstance(step, _CHOSEN_INSIDE))
+    steps = (
+        step
+        for step in (*plan.before, *ports)
+        if not isinstance(step, (SetMacInside, SetMtuInside))
+    )
     yield from (step.why for step in steps if step.why and _of(step) in devices)
     yield from (line for line in plan.unplugged if line.startswith(f"{one.id} "))
     yield from (str(found) for found in plan.findings if _concerns(found, home, one))
