@@ -68,8 +68,14 @@ PARENT = Checked(
     lambda text: text if text == names.HOST else names.interface_id(text),
     ("<id>", "host"),
 )
+LINKED_PARENT = Checked(
+    "parent",
+    lambda text: text if text == names.HOST else names.link_end(text),
+    ("<id>", "host"),
+)
+LINKED_CHILD = Checked("id", names.link_end, ("<id>",))
 LINK = Checked("link", str, ("<parent>", "<link>"))
-LINK_CHILD = Checked("child", names.interface_id, ("<child>",))
+LINK_CHILD = Checked("child", names.link_end, ("<child>",))
 LINK_PARENT = Checked("parent", PARENT.check, ("<parent>",))
 TARGET = Checked("target", str, ("<id>", "<address>"))
 BRIDGE = Checked("bridge", names.device, ("<bridge>",))

@@ -11,14 +11,15 @@ from functools import partial
 
 from dnet.errors import ConflictError, NotFoundError, PortInUseError, UsageError
 from dnet.model import find
-from dnet.model.entities import Interface, Link
+from dnet.model.entities import Link
 from dnet.model.state import State
 from dnet.network import portallocator
-from dnet.typing import TYPE_CHECKING
-from dnet.values import address, family, names, nearby
-from dnet.values.family import V6
+from dnet.typing import TYPE_CHECKING, NamedTuple
+from dnet.values import address, names, nearby
+from dnet.values.family import V4, V6
 
 if TYPE_CHECKING:
+    from dnet.model.pool import Overlay
     from dnet.network.facts import Facts
 
 
@@ -37,8 +38,7 @@ def add(
     ConflictError where it is there with other ports or another alias, UsageError where no port is
     known, PortInUseError.
     """
-    target = find.interface(state, child)
-    link = _make(state, parent, target, ports or target.expose, alias or child)
+    link = _make(state, parent, child, ports, alias)
     existing = state.links.get(link.key)
     if existing == link:
         state.confirm()
@@ -51,7 +51,8 @@ def add(
     if existing is None:
         _refuse_same_alias(state, link)
     for bridge in filter(None, (link.parent_bridge, link.child_bridge)):
-        find.filtered(state, bridge, "link")
+        if bridge in state.bridges:
+            find.filtered(state, bridge, "link")
     _put(state, facts, link)
     return link
 
@@ -122,37 +123,79 @@ def _meant(other_way: str, key: str, state: State) -> list[str]:
     return [other_way] if other_way in state.links else nearby.names(key, state.links)
 
 
-def _make(state: State, parent: str, child: Interface, ports: Sequence[str], alias: str) -> Link:
-    if parent == child.id:
+class _End(NamedTuple):
+    """Where one end of a link is: its address, and what leads there; None from the host itself."""
+
+    ip: str
+    bridge: str | None
+    ip6: str | None = None
+    expose: tuple[str, ...] = ()
+
+
+_HOST = _End(V4.loopback, None, V6.loopback)
+
+
+def _end(state: State, name: str) -> _End:
+    """An end by its name: an interface's id, or an address of another host's container."""
+    here = state.overlay
+    if here and here.pool and here.block and names.reads_as_address(name):
+        return _on_another_host(here, here.pool, here.block, name)
+    found = find.interface(state, name)
+    return _End(found.ip, found.bridge, found.ip6, found.expose)
+
+
+def _on_another_host(here: Overlay, pool: str, block: str, ip: str) -> _End:
+    if not address.contains(pool, ip) or address.contains(block, ip):
+        raise UsageError(
+            f"{ip} is no address of another host of the pool {pool}",
+            "a container of this host is named by its id: dnet interface list",
+        )
+    if here.transport != "vxlan":
+        raise ConflictError(
+            f"other hosts are reached by routes, so that {ip} is not told from who says it is",
+            "links to other hosts need --transport vxlan",
+        )
+    return _End(ip, here.device)
+
+
+def _make(state: State, parent: str, child: str, ports: Sequence[str], alias: str | None) -> Link:
+    target = _end(state, child)
+    if parent == child:
         raise UsageError(
             f"{parent} cannot be linked to itself", "its own ports it reaches at 127.0.0.1"
         )
+    ports = ports or target.expose
     if not ports:
-        raise UsageError(f"{child.id} exposes no port", "name the ports with -p PORT/PROTO")
-    parent_ip, parent_bridge = family.of(child.ip).loopback, None
-    if parent != names.HOST:
-        source = find.interface(state, parent)
-        parent_ip, parent_bridge = source.ip, source.bridge
+        raise UsageError(f"{child} exposes no port", "name the ports with -p PORT/PROTO")
+    source = _HOST if parent == names.HOST else _end(state, parent)
+    if child not in state.interfaces and parent not in state.interfaces:
+        raise UsageError(
+            f"neither {parent} nor {child} is a container of this host",
+            "link them where one of them is; the host itself needs no link to other hosts",
+        )
     made = Link(
         parent=parent,
-        child=child.id,
-        parent_ip=parent_ip,
-        parent_bridge=parent_bridge,
-        child_ip=child.ip,
-        child_bridge=child.bridge,
+        child=child,
+        parent_ip=source.ip,
+        parent_bridge=source.bridge,
+        child_ip=target.ip,
+        child_bridge=str(target.bridge),
         ports=names.sort_ports(tuple(ports)),
-        alias=names.interface_id(alias),
+        alias=names.interface_id(alias or _alias_of(child)),
     )
     return _extended(state, made)
 
 
+def _alias_of(child: str) -> str:
+    """What a child is called by its parent: an address in a form that a name can have."""
+    return child.replace(".", "-") if names.reads_as_address(child) else child
+
+
 def _extended(state: State, link: Link) -> Link:
     """A link in each family that both ends have."""
-    child = state.interfaces[link.child].ip6
-    if child is None:
-        return link
-    parent = V6.loopback if link.from_host else state.interfaces[link.parent].ip6
-    return link._replace(parent_ip6=parent, child_ip6=child) if parent else link
+    source = _HOST if link.from_host else _end(state, link.parent)
+    parent, child = source.ip6, _end(state, link.child).ip6
+    return link._replace(parent_ip6=parent, child_ip6=child) if parent and child else link
 
 
 def _refuse_same_alias(state: State, link: Link) -> None:

@@ -197,6 +197,10 @@ def may_leave(state: State, *, force: bool) -> Overlay:
 def leave(state: State, _facts: Facts, *, force: bool = False) -> None:
     """Lead to no other host any more; the bridge stays, with its subnet, on this host alone."""
     found = may_leave(state, force=force)
+    for key in list(state.links):
+        link = state.links[key]
+        if found.device in (link.parent_bridge, link.child_bridge):
+            state.links.drop(key)
     for name in list(state.peers):
         state.peers.drop(name)
     state.overlays.drop(found.bridge)

@@ -14,7 +14,7 @@ from dnet.model.pool import PEER
 from dnet.model.state import State
 from dnet.network import link
 from dnet.typing import NoReturn
-from dnet.values import address, address6, family
+from dnet.values import address, address6, family, names
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import FAMILIES, V4, V6
 
@@ -142,6 +142,11 @@ def _ends(state: State, place: str, link: Link) -> None:
     else:
         ends.append((link.parent, link.parent_ip, link.parent_ip6, str(link.parent_bridge)))
     for interface_id, ip, ip6, bridge in ends:
+        if names.reads_as_address(interface_id):
+            here = state.overlay
+            beyond = here and here.pool and here.device == bridge and interface_id == ip
+            require(bool(beyond), place, f"{interface_id} is on no other host")
+            continue
         end = state.interfaces.get(interface_id)
         if end is None:
             reject(place, f"there is no interface {interface_id}")

@@ -129,8 +129,8 @@ def _network(text: str) -> str:
 def _pair(text: str) -> str:
     """`PARENT:CHILD`, of which the parent may be the host. Raises UsageError."""
     parent, _, child = text.partition(":")
-    one = parent if parent == names.HOST else names.interface_id(parent)
-    return f"{one}:{names.interface_id(child)}" if parent != child else ""
+    one = parent if parent == names.HOST else names.link_end(parent)
+    return f"{one}:{names.link_end(child)}" if parent != child else ""
 
 
 def _endpoint(text: str) -> str:

@@ -191,7 +191,24 @@ def test_no_icc_holds_across_hosts(town: Machines) -> None:
     b.reaches("on-c", "tcp", town.ip("c", 3), 80)
     a.ok("map", "add", "on-a", "8080:80")
     b.reaches("on-a", "tcp", "10.244.1.1", 8080)
+    # A link says so on both hosts, where both are closed.
+    town.hosts["b"].ok("bridge", "init", "dnet0", "--no-icc")
+    client = town.containers["a"]
+    a.ok("link", "add", "on-a", town.ip("b"), "-p", "80/tcp")
+    client.misses("tcp", town.ip("b"), 80)
+    town.hosts["b"].ok("link", "add", town.ip("a"), "on-b", "-p", "80/tcp")
+    client.reaches("on-b", "tcp", town.ip("b"), 80)
+    client.misses("udp", town.ip("b"), 80)
+    b.misses("tcp", town.ip("a"), 80)
+    assert a.keys("link", "list") == [f"on-a:{town.ip('b')}"]
+    assert f"_10_244_2_2_PORT_80_TCP_ADDR={town.ip('b')}" in a.ok("link", "env", "on-a")
     town.checked()
+    for words in ((town.ip("c"), town.ip("b")), ("on-a", "10.244.1.9"), ("host", town.ip("b"))):
+        a.fails(2, "link", "add", *words, "-p", "80/tcp", code="usage")
+    a.ok("link", "remove", "on-a", town.ip("b"))
+    client.misses("tcp", town.ip("b"), 80)
+    town.hosts["b"].ok("link", "remove", f"{town.ip('a')}:on-b")
+    town.hosts["b"].ok("bridge", "init", "dnet0", "--icc")
     a.ok("map", "remove", "8080")
     a.ok("bridge", "init", "dnet0", "--icc")
     b.reaches("on-a", "tcp", town.ip("a"), 80)

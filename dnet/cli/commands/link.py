@@ -36,8 +36,8 @@ def link() -> None:
 
 
 @link.command(epilog=EXAMPLES, instead=["-p"])
-@define.argument("parent", type=options.PARENT)
-@define.argument("child", type=options.ID)
+@define.argument("parent", type=options.LINKED_PARENT)
+@define.argument("child", type=options.LINKED_CHILD)
 @define.option(
     "-p",
     "--port",
@@ -60,7 +60,8 @@ def add(
     """Let PARENT reach ports of CHILD.
 
     This also works on a bridge whose containers may not reach one another. PARENT is an
-    interface's id, or host for this machine, which reaches them at 127.0.0.1.
+    interface's id, or host for this machine, which reaches them at 127.0.0.1. Either may be an
+    address of a container on another host of the pool.
     """
 
     def show(state: State, made: Link) -> Document:
@@ -82,8 +83,8 @@ def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Re
         if not colon:
             raise UsageError("name a link as PARENT CHILD or PARENT:CHILD", "dnet link list")
     if parent != names.HOST:
-        names.interface_id(parent)
-    names.interface_id(child)
+        names.link_end(parent)
+    names.link_end(child)
     operation = Operation(operations.remove, parent=parent, child=child, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
 

@@ -23,6 +23,8 @@ def lines(state: State) -> Iterator[str]:
     """
     others = {one.id: one.origin.by for one in state.interfaces.values() if one.origin}
     yield from (f"# {name} is left out: {by} asks for it" for name, by in others.items())
+    if (here := state.overlay) and here.block:
+        yield f"# {here.bridge} is a bridge of this host alone here: dnet host join"
     homes = [home for home in state.bridges.values() if _is_kept(state, home, others)]
     for home in state.bridges.values():
         if home not in homes:
@@ -35,8 +37,14 @@ def lines(state: State) -> Iterator[str]:
         if reserved.owner not in others:
             yield from _reservation(state, reserved)
     yield from _mappings(state, others)
+    yield from _links(state, others)
+
+
+def _links(state: State, others: Collection[str]) -> Iterator[str]:
     for link in state.links.values():
-        if others.keys().isdisjoint((link.parent, link.child)):
+        if not state.bridges.rows.keys() >= {link.child_bridge, link.parent_bridge} - {None}:
+            yield f"# the link {link.key} is left out: one end of it is on another host"
+        elif not {link.parent, link.child} & {*others}:
             yield _link(link)
 
 

@@ -52,7 +52,7 @@ def _rules(state: State, changes: list[Change]) -> Iterator[tuple[Rule, str]]:
                 chain = chains[thing.bridge]
                 yield rules.mapping_rule(thing, chain, dispatched=dispatched), command
             elif isinstance(thing, Link):
-                for rule in rules.link_rules(thing, chains[thing.child_bridge]):
+                for rule in rules.link_rules(thing, chains.get(thing.child_bridge, "")):
                     yield rule, command
 
 

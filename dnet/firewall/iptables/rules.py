@@ -191,7 +191,8 @@ def entity_rules(state: State) -> Iterator[Rule]:
     for mapping in state.mappings.values():
         yield mapping_rule(mapping, bridges[mapping.bridge].chain, dispatched=dispatched)
     for link in state.links.values():
-        yield from link_rules(link, bridges[link.child_bridge].chain)
+        child = bridges.get(link.child_bridge)  # Of another host it is none.
+        yield from link_rules(link, child.chain if child else "")
 
 
 def bridge_rules(bridge: Bridge) -> Iterator[Rule]:
