@@ -60,6 +60,7 @@ READING = [
     ["map", "list", "web", "-q"],
     ["link", "list"],
     ["link", "env", "web"],
+    ["host", "list"],
     ["completion", "bash"],
     ["show"],
     ["show", "--format", "dot"],
