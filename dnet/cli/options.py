@@ -9,7 +9,7 @@ from dnet.cli import define
 from dnet.cli.define import Checked, Choice, F, Wanted
 from dnet.errors import UsageError
 from dnet.model.entities import MTUS
-from dnet.values import address, endpoint, names, origins
+from dnet.values import address, endpoint, linkends, names, origins
 
 
 def _mapping(text: str) -> endpoint.EndpointQuery:
@@ -70,12 +70,12 @@ PARENT = Checked(
 )
 LINKED_PARENT = Checked(
     "parent",
-    lambda text: text if text == names.HOST else names.link_end(text),
+    lambda text: text if text == names.HOST else linkends.parse(text),
     ("<id>", "host"),
 )
-LINKED_CHILD = Checked("id", names.link_end, ("<id>",))
+LINKED_CHILD = Checked("id", linkends.parse, ("<id>",))
 LINK = Checked("link", str, ("<parent>", "<link>"))
-LINK_CHILD = Checked("child", names.link_end, ("<child>",))
+LINK_CHILD = Checked("child", linkends.parse, ("<child>",))
 LINK_PARENT = Checked("parent", PARENT.check, ("<parent>",))
 TARGET = Checked("target", str, ("<id>", "<address>"))
 BRIDGE = Checked("bridge", names.device, ("<bridge>",))

@@ -26,7 +26,7 @@ from dnet.model.entities import (
 from dnet.model.fields import CURSORS
 from dnet.model.pool import STANDINGS, TRANSPORTS, Overlay, Peer
 from dnet.typing import Any, NamedTuple
-from dnet.values import address, address6, endpoint, family, names, rates, subnet
+from dnet.values import address, address6, endpoint, family, linkends, names, rates, subnet
 from dnet.values.family import V4, V6, Family
 from dnet.values.origins import RUNTIMES
 
@@ -129,8 +129,8 @@ def _network(text: str) -> str:
 def _pair(text: str) -> str:
     """`PARENT:CHILD`, of which the parent may be the host. Raises UsageError."""
     parent, _, child = text.partition(":")
-    one = parent if parent == names.HOST else names.link_end(parent)
-    return f"{one}:{names.link_end(child)}" if parent != child else ""
+    one = parent if parent == names.HOST else linkends.parse(parent)
+    return f"{one}:{linkends.parse(child)}" if parent != child else ""
 
 
 def _endpoint(text: str) -> str:

@@ -87,13 +87,6 @@ def interface_id(text: str) -> str:
     return text
 
 
-def link_end(text: str) -> str:
-    """An end of a link: an interface id, or an address of IPv4, of a container of another host."""
-    from dnet.values import address
-
-    return address.parse(text) if reads_as_address(text) else interface_id(text)
-
-
 def digest(text: str) -> str:
     """Ten letters and digits that follow from a text, and as good as never from another one."""
     from _blake2 import blake2s  # Under hashlib, and loaded in a tenth of its time.

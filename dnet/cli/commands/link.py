@@ -13,7 +13,7 @@ from dnet.model.state import State
 from dnet.network import link as operations
 from dnet.transaction.operation import Operation
 from dnet.typing import Any
-from dnet.values import names
+from dnet.values import linkends, names
 
 COLUMNS = (
     column("parent", folds=True),
@@ -83,8 +83,8 @@ def remove(parent: str, child: str | None, if_exists: bool, dry_run: bool) -> Re
         if not colon:
             raise UsageError("name a link as PARENT CHILD or PARENT:CHILD", "dnet link list")
     if parent != names.HOST:
-        names.link_end(parent)
-    names.link_end(child)
+        linkends.parse(parent)
+    linkends.parse(child)
     operation = Operation(operations.remove, parent=parent, child=child, if_exists=if_exists)
     return Request(nothing, operation, dry_run)
 
