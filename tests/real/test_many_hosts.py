@@ -20,7 +20,7 @@ MEMBER = Path(__file__).parents[1] / "member.py"
 
 
 def test_all_have_a_block_of_their_own_and_believe_one_another(lab: Lab, tmp_path: Path) -> None:
-    node, many = lab.node(), figures.amount(40, 500)
+    node, many = lab.node(), figures.amount(25, 500)
     with (
         figures.tally("many hosts", "hosts", "without their own block") as tally,
         labs.running(node, tmp_path / "etcd") as cluster,

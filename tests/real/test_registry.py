@@ -77,7 +77,7 @@ def registry(cluster: Cluster) -> Registry:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less time for all, where all of it is waited for."""
     for module in (etcd, gateway):
-        monkeypatch.setattr(module, "SECONDS", 0.6)
+        monkeypatch.setattr(module, "SECONDS", 0.4)
 
 
 def unreachable(ask: Callable[[], object]) -> str:
@@ -450,6 +450,22 @@ def test_no_password_goes_in_clear_to_another_machine(tmp_path: Path, ends: str)
     with pytest.raises(UsageError, match="for everybody to read") as error:
         open_registry(f"etcd://{ends}/x", Credentials(user=str(secret)))
     assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "credentials"),
+    [
+        ("etcd://127.0.0.1:1/x", Credentials(ca="/ca")),
+        ("etcd://127.0.0.1:1/x", Credentials(cert="/cert", key="/key")),
+        ("file:///hosts", Credentials(user="/user")),
+    ],
+)
+def test_who_names_certificates_does_not_get_away_without_tls(
+    url: str, credentials: Credentials
+) -> None:
+    with pytest.raises(UsageError, match="of no use") as error:
+        open_registry(url, credentials)
+    assert "etcds://" in str(error.value.hint)
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o777])
