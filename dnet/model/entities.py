@@ -57,7 +57,7 @@ class Subnet(NamedTuple):
     @property
     def network(self) -> str:
         """The network of the address, such as 172.17.0.0/16."""
-        return str(address.network(self.address))
+        return address.subnet(self.address)
 
     @property
     def pool(self) -> str:
@@ -138,7 +138,7 @@ class Bridge(NamedTuple):
     @property
     def subnet(self) -> str:
         """The network of the address, such as 172.17.0.0/16."""
-        return str(address.network(self.address))
+        return address.subnet(self.address)
 
     def contains(self, ip: str) -> bool:
         """Whether an address lies in one of its subnets."""

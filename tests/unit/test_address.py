@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dnet.errors import UsageError
 from dnet.values import address
@@ -142,6 +145,11 @@ def test_the_parts_of_an_address_with_its_prefix() -> None:
 )
 def test_the_host_s_own_loopback_network(text: str, is_loopback: bool) -> None:
     assert address.is_loopback(text) is is_loopback
+
+
+@given(ip=st.ip_addresses(v=4), length=st.integers(8, 30))
+def test_a_subnet_is_the_one_that_ipaddress_tells(ip: IPv4Address, length: int) -> None:
+    assert address.subnet(f"{ip}/{length}") == str(IPv4Interface(f"{ip}/{length}").network)
 
 
 def test_addresses_sort_as_numbers() -> None:

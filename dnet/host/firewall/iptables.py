@@ -63,6 +63,8 @@ class Rules:
     @property
     def may_be_in_force(self) -> bool:
         """Whether there is a chain of dnet's; with iptables-legacy, whether there is any table."""
+        from dnet.host.firewall import nf_tables
+
         if not self.is_there:
             return False
         try:
@@ -143,6 +145,8 @@ class Rules:
 
     def _tables(self, of: Family) -> set[str]:
         """The tables that the kernel has, as far as it tells."""
+        from dnet.host.firewall import nf_tables
+
         try:
             if self.variant == "legacy":
                 return set(system.read_file(program.LEGACY_TABLES[of]).decode().split())
