@@ -63,8 +63,6 @@ class Rules:
     @property
     def may_be_in_force(self) -> bool:
         """Whether there is a chain of dnet's; with iptables-legacy, whether there is any table."""
-        from dnet.host.firewall import nf_tables
-
         if not self.is_there:
             return False
         try:
@@ -109,7 +107,11 @@ class Rules:
         return found
 
     def _read(self, of: Family) -> Tables:
+        from dnet.firewall.iptables.listing import Tables
+
         self._require(of)
+        if self._has_none(of):
+            return Tables()
         try:
             found = self._listed(of)
             if found.unlisted(self._tables(of), of):  # Perhaps it has been made only since.
@@ -145,16 +147,25 @@ class Rules:
 
     def _tables(self, of: Family) -> set[str]:
         """The tables that the kernel has, as far as it tells."""
-        from dnet.host.firewall import nf_tables
-
         try:
-            if self.variant == "legacy":
-                return set(system.read_file(program.LEGACY_TABLES[of]).decode().split())
-            from dnet.host.firewall import nf_tables
-
-            return nf_tables.tables(of)
+            return self._told(of)
         except OSError:
             return set()
+
+    def _has_none(self, of: Family) -> bool:
+        """Whether the kernel tells that there is no table, so that no program has to be started."""
+        try:
+            return not self._told(of)
+        except OSError:
+            return False
+
+    def _told(self, of: Family) -> set[str]:
+        """The tables that the kernel has. Raises OSError where it does not tell."""
+        if self.variant == "legacy":
+            return set(system.read_file(program.LEGACY_TABLES[of]).decode().split())
+        from dnet.host.firewall import nf_tables
+
+        return nf_tables.tables(of)
 
     def apply(self, change: Change, /) -> None:
         """Carry a change out. Raises KernelError with what iptables said."""

@@ -111,6 +111,8 @@ class Rules:
 
     def _table(self) -> Table | None:
         """The table as it is listed, with the elements of what may lead to something of it."""
+        if not self._may_have_table():
+            return None
         table = listing.tables(self._run(_LIST)).get(TABLE)
         if table is None:
             return None
@@ -118,6 +120,14 @@ class Rules:
             told = listing.tables(self._run((*_LIST_MAP, *TABLE.split(), one.name)))
             table.objects.update(told[TABLE].objects)
         return table
+
+    @staticmethod
+    def _may_have_table() -> bool:
+        """Whether the kernel tells of one, or nothing at all."""
+        try:
+            return nf_tables.has_table(TRACE.name)
+        except OSError:
+            return True
 
     def _spelled(self, table: Table | None, form: Form) -> Objects:
         """How this nft prints what dnet declares in a form.
