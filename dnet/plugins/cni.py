@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "dnet-cni"
 VERSIONS = ("0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
+_OLDEST = "0.1.0"  # What a document without a version is of.
 _SINCE = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 
 _NUMBERS: dict[type[DnetError], int] = {
@@ -106,7 +107,8 @@ def _work() -> Any:
 def _take_version(document: Any, command: str) -> str:
     """The version that the answer is of. Raises ProtocolError for one that is not spoken here."""
     global _version
-    asked = document.get("cniVersion", "0.1.0") if isinstance(document, dict) else "0.1.0"
+    members = document.items() if isinstance(document, dict) else ()
+    asked = next((value for key, value in members if key.lower() == "cniversion"), _OLDEST)
     if command == "VERSION":
         return str(asked)
     if asked not in VERSIONS:

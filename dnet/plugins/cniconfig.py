@@ -106,9 +106,8 @@ class Config:
 
     def valid_attachments(self) -> list[Fields]:
         """Those that a GC is to keep. Raises UsageError where it is not told: all would go."""
-        keys = {key for _, key in self.given.entries()}
         for key in _VALID:
-            if key in keys:
+            if self.given.has(key):
                 return self.given.parts(key)
         raise UsageError(f"{_VALID[0]} is missing")
 

@@ -29,6 +29,10 @@ class Fields:
         """Each key in plain letters, and as it stands there."""
         return ((plain, key) for plain, (key, _) in self._members.items())
 
+    def has(self, key: str) -> bool:
+        """Whether a key stands there, be it with null."""
+        return _plain(key) in self._members
+
     def value(self, key: str) -> Any:
         """What stands under a key; None where nothing does."""
         return self._members.get(_plain(key), (key, None))[1]

@@ -29,8 +29,9 @@ def _one_of(*words: str) -> Callable[[str], str]:
     return chosen
 
 
-def _mtu(text: str) -> int:
-    return names.whole(text, MTUS[0], MTUS[-1])
+def _mtu(text: str) -> int | None:
+    """None for 0, by which runtimes mean the usual one."""
+    return names.whole(text, MTUS[0], MTUS[-1]) if text != "0" else None
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {

@@ -266,7 +266,20 @@ def _publish(allowed: Allowed, annotations: Mapping[str, str]) -> list[PublishSp
                 f"the hook's file allows host ports from {low} to {high}, not {one}",
                 "if it may be asked for: --ports LO-HI in the hook's args",
             )
-    return specs
+    return [_chosen_within(allowed, one) if one.host_port is None else one for one in specs]
+
+
+def _chosen_within(allowed: Allowed, spec: PublishSpec) -> PublishSpec:
+    """A spec that leaves the host port open, for one of those allowed. Raises UsageError."""
+    low, high = allowed.ports
+    if allowed.ports == UNPRIVILEGED:
+        return spec
+    if spec.is_range:
+        raise UsageError(
+            f"the hook's file allows host ports from {low} to {high}, and {spec} names none",
+            "name the host ports: PORT-END:PORT-END",
+        )
+    return spec._replace(host_port=low, host_end=high)
 
 
 def _links(annotations: Mapping[str, str]) -> list[Linked]:

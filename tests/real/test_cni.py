@@ -81,6 +81,20 @@ def test_a_port_is_published_whatever_the_case_of_its_keys(
     assert network.host.keys("map", "list") == ["0.0.0.0:8080/tcp"]
 
 
+def test_the_keys_of_a_network_are_in_any_case_too(network: Network, web: Node) -> None:
+    to = at(web)
+    document = {key.upper(): value for key, value in network.config(mtu=0, isGateway=True).items()}
+    done = network.call("ADD", to, document)
+    assert json.loads(done.stdout)["ips"][0]["address"] == "10.50.0.2/24", done
+    kept = [{"CONTAINERID": ID, "ifName": "eth0"}]
+    document["CNI.dev/valid-attachments"] = kept
+    network.silent("GC", NOBODY, document)
+    assert network.host.keys("interface", "list") == [ID[:12]]
+    document["CNI.dev/valid-attachments"] = []
+    network.silent("GC", NOBODY, document)
+    assert network.host.keys("interface", "list") == []
+
+
 def test_capabilities(network: Network, web: Node) -> None:
     wanted = {
         "ips": ["10.50.0.77/24"],

@@ -80,6 +80,15 @@ def pid(web: Node) -> Iterator[int]:
         process.kill()
 
 
+def test_a_port_that_is_left_open_is_one_of_those_allowed(runtime: Runtime, pid: int) -> None:
+    runtime.args = ["--ports", "8000-8001"]
+    refusal = runtime.refused(runtime.state("web", "creating", pid, publish="80-81"))
+    assert "8000 to 8001" in refusal.message
+    for _ in range(2):
+        runtime.create(pid, publish="80 81")
+        assert runtime.host.keys("map", "list") == ["0.0.0.0:8000/tcp", "0.0.0.0:8001/tcp"]
+
+
 @pytest.mark.parametrize("stopped", [None, 0])
 def test_a_container_is_online_and_gone_again(
     runtime: Runtime, web: Node, lab: Lab, stopped: int | None
