@@ -29,8 +29,6 @@ def lines(state: State) -> Iterator[str]:
     for home in state.bridges.values():
         if home not in homes:
             yield f"# {home.name} is left out: it is made for {home.origin}"
-    for overlay in state.overlays.values():
-        yield f"# left out: {overlay.bridge} is of a pool of hosts; see dnet-host(8)"
     yield from _plugged(state, homes, others)
     yield from _addresses(state, homes)
     for reserved in state.reservations.values():
