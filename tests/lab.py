@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests import processes
+from tests import namespaces, processes
 from tests.host import Host
 from tests.node import Node
 
@@ -23,14 +26,10 @@ BRIDGE_NF = "net/bridge/bridge-nf-call-iptables"
 BRIDGE_NF6 = "net/bridge/bridge-nf-call-ip6tables"
 _PREFIX = "dnt"
 _numbers = itertools.count()
-_LOOPBACK_UP = "link set lo up"
-# A namespace begins with the IPv4 sysctls of the machine; a test begins with the kernel's.
-_FRESH_SYSCTLS = """
-cd /proc/sys/net/ipv4
-echo 0 > ip_forward
-for f in conf/*/rp_filter conf/*/route_localnet; do echo 0 > $f; done
-ip link set lo up
-"""
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP = 1
+# Settings with which a namespace begins as the machine has them, and a test as the kernel does.
+_FRESH = ("ip_forward", "conf/*/rp_filter", "conf/*/route_localnet")
 
 
 def why_not_here() -> str | None:
@@ -78,7 +77,7 @@ def sweep() -> None:
     for path in Path("/run/netns").glob(f"{_PREFIX}-*"):
         owner = re.fullmatch(rf"{_PREFIX}-(\d+)-\d+", path.name)
         if owner and (int(owner[1]) == os.getpid() or not Path("/proc", owner[1]).exists()):
-            subprocess.run(["ip", "netns", "del", path.name], capture_output=True, check=False)
+            namespaces.remove([path.name])
 
 
 class Lab:
@@ -99,7 +98,7 @@ class Lab:
 
     def _new_namespace(self) -> str:
         name = f"{_PREFIX}-{os.getpid()}-{next(_numbers)}"
-        subprocess.run(["ip", "netns", "add", name], check=True)
+        namespaces.make(name)
         return name
 
     def _environment(self, variant: str) -> dict[str, str]:
@@ -122,7 +121,7 @@ class Lab:
         """A namespace by itself: a client outside, a container not yet plugged in."""
         node = Node(self._new_namespace(), self._environment(self.variant))
         self.nodes.append(node)
-        node.ip(_LOOPBACK_UP)
+        node.within(_loopback_up)
         return node
 
     def host(self, variant: str | None = None, resolv_conf: str | None = None) -> Host:
@@ -137,11 +136,7 @@ class Lab:
         folder = self.folder / netns
         host = Host(netns, self._environment(variant), folder, variant, resolv_conf)
         self.nodes.append(host)
-        host.run(_FRESH_SYSCTLS)
-        if Path("/proc/sys", BRIDGE_NF).exists():
-            host.sysctl(BRIDGE_NF6, 0)
-            if variant == NFTABLES:
-                host.sysctl(BRIDGE_NF, 0)
+        host.within(lambda: _be_fresh(variant))
         return host
 
     def wire(
@@ -174,8 +169,8 @@ class Lab:
             f"link add {port} type veth peer name eth0 netns {container.netns}",
             f"link set {port} master {bridge} up",
         )
+        container.within(_loopback_up)
         container.ip(
-            _LOOPBACK_UP,
             f"addr add {ip}/{prefix} dev eth0",
             "link set eth0 up",
             f"route add default via {gateway}",
@@ -187,16 +182,24 @@ class Lab:
         for node in self.nodes:
             node.close()
         processes.kill_inside([node.path for node in self.nodes])
-        remove_namespaces([node.netns for node in self.nodes])
+        namespaces.remove(node.netns for node in self.nodes)
         self.nodes.clear()
 
 
-def remove_namespaces(names: Sequence[str]) -> None:
-    """Removes namespaces by name; one that is gone already is no error."""
-    lines = "".join(f"netns del {name}\n" for name in names)
-    subprocess.run(
-        ["ip", "-force", "-batch", "-"], input=lines, capture_output=True, text=True, check=False
-    )
+def _loopback_up() -> None:
+    with socket.socket() as one:
+        fcntl.ioctl(one, _SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", _IFF_UP))
+
+
+def _be_fresh(variant: str) -> None:
+    ipv4 = Path("/proc/sys/net/ipv4")
+    for path in (path for name in _FRESH for path in ipv4.glob(name)):
+        path.write_text("0")
+    _loopback_up()
+    bridge_nf = [BRIDGE_NF6, *([BRIDGE_NF] if variant == NFTABLES else [])]
+    for path in (Path("/proc/sys", name) for name in bridge_nf):
+        if path.exists():
+            path.write_text("0")
 
 
 @contextmanager

@@ -7,13 +7,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from tests import processes
+from tests import namespaces, processes
 
+T = TypeVar("T")
 AGENT = Path(__file__).with_name("agent.py")
 # Long enough for a machine under load: an answer that comes ends the wait.
 ANSWER_SECONDS = 3.0
@@ -105,10 +106,18 @@ class Node:
 
     def sysctl(self, key: str, value: str | int | None = None) -> str:
         """The value of a sysctl of this namespace, with slashes; set first where one is given."""
-        path = f"/proc/sys/{key}"
-        if value is None:
-            return self.run("cat", path).strip()
-        return self.run("sh", "-c", 'echo "$1" > "$0" && cat "$0"', path, str(value)).strip()
+        path = Path("/proc/sys", key)
+
+        def set_and_read() -> str:
+            if value is not None:
+                path.write_text(f"{value}\n")
+            return path.read_text().strip()
+
+        return self.within(set_and_read)
+
+    def within(self, act: Callable[[], T]) -> T:
+        """What a function returns that is called in this namespace, in a thread of its own."""
+        return namespaces.within(self.path, act)
 
     # --- servers and connections -----------------------------------------------------------
 

@@ -20,13 +20,10 @@ ip -o link show type vxlan | sed 's/^[0-9]*: //; s/:.*//' | while read -r device
   ip -o -d link show dev "$device" | grep -o 'vxlan .* nolearning'
 done
 echo '=== sysctl'
-cd /proc/sys/net/ipv4 && for f in ip_forward ip_local_reserved_ports conf/*/route_localnet \
+cd /proc/sys/net/ipv4 && grep -sH '' ip_forward ip_local_reserved_ports conf/*/route_localnet \
     conf/*/proxy_arp_pvlan neigh/*/proxy_delay \
     conf/*/rp_filter ../bridge/bridge-nf-call-iptables ../bridge/bridge-nf-call-ip6tables \
-    ../ipv6/conf/*/proxy_ndp ../ipv6/neigh/*/proxy_delay; do
-  [ -r "$f" ] && echo "$f $(cat "$f")"
-done
-true
+    ../ipv6/conf/*/proxy_ndp ../ipv6/neigh/*/proxy_delay | sed 's/:/ /'
 """
 
 # What the kernel makes up for each device, and where it forwards.

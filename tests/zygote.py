@@ -9,7 +9,6 @@ what it needs by itself is for tests/test_startup.py, and for all that runs it i
 from __future__ import annotations
 
 import atexit
-import ctypes
 import gc
 import json
 import os
@@ -24,7 +23,7 @@ from pathlib import Path
 from pkgutil import walk_packages
 from typing import Any
 
-from tests import processes
+from tests import namespaces, processes
 
 Completed = subprocess.CompletedProcess[str]
 Job = dict[str, Any]
@@ -37,7 +36,6 @@ PROGRAMS = {
     "dnet-oci-hook": "dnet.plugins.oci",
 }
 TIMEOUT_SECONDS = 120
-_CLONE_NEWNET = 0x40000000
 # Where the tests began: in the namespace of one of them it would end with that one.
 _HOME = os.open("/proc/self/ns/net", os.O_RDONLY)
 
@@ -116,7 +114,7 @@ class Child:
                 os._exit(99)
 
     def _be_dnet(self, netns: str, env: Mapping[str, str]) -> None:
-        enter(netns)
+        namespaces.enter(netns)
         for number, file in enumerate(self._files):
             os.dup2(file, number)
         os.environ.clear()
@@ -153,14 +151,6 @@ class Child:
         for file in self._files:
             os.close(file)
         return self.words, os.waitstatus_to_exitcode(status), said[0], said[1]
-
-
-def enter(netns: str) -> None:
-    """Go into a network namespace, and into no other namespace, as nsenter(1) does."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with open(netns) as namespace:
-        if libc.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
-            raise OSError(ctypes.get_errno(), "setns", netns)
 
 
 def program(name: str) -> Callable[[], Any]:
@@ -238,5 +228,5 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    enter(sys.argv[1])
+    namespaces.enter(sys.argv[1])
     serve()

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import lab as labs
-from tests import units
+from tests import namespaces, units
 from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import Lab
@@ -187,7 +186,7 @@ def test_an_attachment_is_unplugged_until_it_is_asked_for_again(
     node = lab.node()
     attach(host, node)
     address = host.json("interface", "show", "web")["ip"]
-    labs.remove_namespaces([node.netns])
+    namespaces.remove([node.netns])
     subprocess.run(["ip", "netns", "add", node.netns], check=True)
     done = rebooted.dnet("restore")
     assert done.returncode == 0, done
@@ -222,7 +221,7 @@ def test_what_looks_like_a_namespace_of_the_boot_before_is_another(
 def test_gc_drops_what_the_reboot_took(lab: Lab, host: Host, rebooted: Rebooted) -> None:
     node = lab.node()
     attach(host, node)
-    labs.remove_namespaces([node.netns])
+    namespaces.remove([node.netns])
     assert rebooted.ok("gc", "--dry-run") != ""
     assert rebooted.ok("gc") == "web\n"
     assert rebooted.ok("check") == ""
@@ -304,7 +303,7 @@ def test_a_store_whose_namespace_is_gone_can_be_adopted(lab: Lab, host: Host) ->
     """As in a container that is started anew, with its files, while its host runs on."""
     address = host.ok("attach", "web", "--netns", lab.node().netns, "-p", "80")
     before = host.listing()
-    labs.remove_namespaces([host.netns])
+    namespaces.remove([host.netns])
     other = lab.host()
     other.env["DNET_STATE_DIR"] = str(host.state_dir)
     other.state_dir = host.state_dir
@@ -336,7 +335,7 @@ def test_a_store_is_not_adopted_where_another_one_is_in_force(
 
 def test_a_device_in_the_place_of_one_to_be_made_is_left_alone(lab: Lab, host: Host) -> None:
     other = lab.host()
-    labs.remove_namespaces([host.netns])
+    namespaces.remove([host.netns])
     other.ip("link add dnet0 type bridge", "address add 10.5.5.5/24 dev dnet0")
     before = other.snapshot()
     refusal = other.fails(4, "--state-dir", str(host.state_dir), "restore", "--adopt")
@@ -351,7 +350,7 @@ def test_an_adoption_that_was_killed_is_taken_up_again(
 ) -> None:
     store, log = host.state_dir, tmp_path / "points"
     rehearsal, other = lab.host(), lab.host()
-    labs.remove_namespaces([host.netns])
+    namespaces.remove([host.netns])
     shutil.copytree(store, tmp_path / "copy")
     copied = ("--state-dir", str(tmp_path / "copy"))
     rehearsal.ok(*copied, "restore", "--adopt", env={"DNET_POINT_LOG": str(log)})
@@ -380,7 +379,7 @@ def test_a_store_is_not_adopted_while_its_namespace_is_there(
         subprocess.run(["mount", "--bind", str(host.path), str(path)], check=True)
         again = ["umount", "--quiet", str(path)]
         request.addfinalizer(lambda: subprocess.run(again, check=False))
-    labs.remove_namespaces([host.netns] if kept != "name" else [])
+    namespaces.remove([host.netns] if kept != "name" else [])
     if kept != "process":
         host.close()
         holder = f"it has the name {path}"
@@ -399,7 +398,7 @@ def test_a_store_is_not_adopted_while_its_namespace_is_there(
     if kept == "name elsewhere":
         subprocess.run(["umount", str(path)], check=True)
     host.close()
-    labs.remove_namespaces([host.netns])
+    namespaces.remove([host.netns])
     other.ok(*adopt)
     other.quiet(*adopt[:2], "check")
 
@@ -407,7 +406,7 @@ def test_a_store_is_not_adopted_while_its_namespace_is_there(
 def test_a_store_that_cannot_be_written_to_is_not_adopted(lab: Lab, host: Host) -> None:
     """Nothing would tell whose the network is that was made."""
     other, store = lab.host(), host.store()
-    labs.remove_namespaces([host.netns])
+    namespaces.remove([host.netns])
     before = other.snapshot()
     read_only = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
     adopt = ("dnet", "--state-dir", str(host.state_dir), "restore", "--adopt")

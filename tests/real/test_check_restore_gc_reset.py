@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests import lab as labs
+from tests import namespaces
 from tests.contract import PROBE, STATUS
 from tests.host import Host
 from tests.lab import Lab
@@ -307,7 +307,7 @@ def test_gc_releases_what_is_gone_and_only_that(lab: Lab, machine: Machine) -> N
     host.ok("attach", "gone", "--netns", other.netns, "--bridge", "dnet1", "-p", "9090:90")
     host.ok("link", "add", "host", "gone", "-p", "91/tcp")
     host.quiet("gc")
-    labs.remove_namespaces([other.netns])
+    namespaces.remove([other.netns])
     await_one_pair(host)
     before = host.everything()
     assert host.ok("gc", "--dry-run")

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests import namespaces
 from tests.host import Host
-from tests.lab import Lab, remove_namespaces
+from tests.lab import Lab
 from tests.libcni import CNI, ID, Attachment, Network, read_error
 from tests.node import Node
 
@@ -417,7 +418,7 @@ def test_deleted_three_times(network: Network, web: Node) -> None:
 
 def test_deleted_without_its_namespace(network: Network, web: Node) -> None:
     network.add(at(web))
-    remove_namespaces([web.netns])
+    namespaces.remove([web.netns])
     network.silent("DEL", Attachment(ID, ""))
     assert network.host.keys("interface", "list") == []
 
@@ -564,7 +565,7 @@ def test_gc_by_hand(network: Network, web: Node, lab: Lab) -> None:
     other = Network(network.host, {"bridge": "two0", "address": "10.60.0.1/24"}, "two")
     second = lab.node()
     other.add(at(second, "other"))
-    remove_namespaces([web.netns, second.netns])
+    namespaces.remove([web.netns, second.netns])
     assert network.host.ok("gc", "--origin", "cni:two") == "other"
     assert network.host.keys("interface", "list", "--origin", "cni") == [ID[:12]]
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from dnet import __version__
+from tests import namespaces
 from tests.host import Call, Host
-from tests.lab import Lab, remove_namespaces
+from tests.lab import Lab
 from tests.node import Node
 from tests.runtimes import ID, NETAVARK, Podman
 
@@ -285,7 +286,7 @@ def test_taken_down_what_is_gone(podman: Podman, web: Node) -> None:
     podman.teardown(request, "/run/netns/never")
     assert podman.host.store() == {}
     podman.setup(request, str(web.path))
-    remove_namespaces([web.netns])
+    namespaces.remove([web.netns])
     for _ in range(3):
         podman.teardown(request, "/run/netns/never")
     assert podman.host.keys("bridge", "list") == []

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests import namespaces
 from tests.host import Host, Refusal
-from tests.lab import Lab, remove_namespaces
+from tests.lab import Lab
 from tests.node import Completed, Node
 from tests.runtimes import HOOK, PREFIX
 
@@ -254,5 +255,5 @@ def test_what_was_never_stopped_is_swept(runtime: Runtime, web: Node) -> None:
     with web.started("sleep", "600") as process:
         runtime.create(process.pid)
         process.kill()
-    remove_namespaces([web.netns])
+    namespaces.remove([web.netns])
     assert runtime.host.ok("gc", "--origin", "oci") == "web"

@@ -20,8 +20,7 @@ from dnet.store import document
 from dnet.store.lock import held
 from dnet.values import endpoint
 from dnet.values.veth import veth_name
-from tests import lab as labs
-from tests import terminal
+from tests import namespaces, terminal
 from tests.host import Host
 from tests.lab import Lab
 from tests.real.devices import wait_until_gone
@@ -186,7 +185,7 @@ def test_what_is_plugged_in_and_what_is_not(lab: Lab) -> None:
     elsewhere = node.try_run("dnet", "interface", "list", "--json", env=host.env)
     assert [one["plugged"] for one in json.loads(elsewhere.stdout)] == [None, None]
 
-    labs.remove_namespaces([node.netns])
+    namespaces.remove([node.netns])
     wait_until_gone(host, veth_name("web"))
     assert seen() == {"web": False, "db": None}
     assert host.json("interface", "show", "web")["plugged"] is False
