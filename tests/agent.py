@@ -1,11 +1,16 @@
-"""The process that listens and connects inside one network namespace of a test.
+"""The processes that listen and connect, each inside one network namespace of a test.
 
-It reads one JSON request a line and answers each with one JSON line, so that a test may hold
+One reads a JSON request a line and answers each with one JSON line, so that a test may hold
 any number of servers and open connections in a namespace without starting a process for each.
 A question is a number, and a server answers with that, its own name and the client address it
-saw: `7 web 10.0.0.2:4711`. It ends when its standard input does, that is with the test itself.
+saw: `7 web 10.0.0.2:4711`. It ends when its socket does, that is with the test itself.
 
-Its connections come from ports in order, from the one that its argument names. Two that came
+All of them are forked from the one that is started, which takes a fraction of the time. Over its
+standard input, a socket, that one is given another socket with the namespace to enter and the
+first port of an agent, and answers with its process; or a process that is about to end, and
+answers once it has.
+
+The connections of an agent come from ports in order, from its first one. Two that came
 from the same one, whether of this namespace or behind the same address, would perhaps be one
 to the container that they are for: of a mapped range the kernel then chooses another port.
 
@@ -15,11 +20,14 @@ It runs with `python -I -S`: the standard library only.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import itertools
 import json
+import os
+import select
 import selectors
+import signal
 import socket
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +37,8 @@ Request = dict[str, Any]
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 # A UDP question is repeated, because nobody else does it where a packet is lost.
 UDP_REPEAT_SECONDS = 0.25
+CLONE_NEWNET = 0x40000000
 _numbers = itertools.count()
-_ports = itertools.count(int(sys.argv[1]))
 
 
 def family(address: str) -> socket.AddressFamily:
@@ -104,21 +112,6 @@ class Servers(threading.Thread):
             connection.sendall(b"unasked")
 
 
-def bound(proto: str, address: str, source: list[Any] | None) -> socket.socket:
-    """An unconnected socket, bound to `source`, or to a port that no other one had."""
-    client = socket.socket(family(address), KINDS[proto])
-    try:
-        if source:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            client.bind((source[0], source[1]))
-        else:
-            client.bind(("", next(_ports)))
-        return client
-    except OSError:
-        client.close()
-        raise
-
-
 def question(client: socket.socket, proto: str, seconds: float) -> str | None:
     """What the other end answers on a connected socket within `seconds`, None for nothing.
 
@@ -142,9 +135,10 @@ def question(client: socket.socket, proto: str, seconds: float) -> str | None:
 class Agent:
     """One method a request; each returns what goes into the answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_port: int) -> None:
         self.servers = Servers()
         self.servers.start()
+        self.ports = itertools.count(first_port)
         self.flows: dict[int, tuple[str, socket.socket]] = {}
 
     def listen(self, proto: str, address: str, port: int, name: str) -> None:
@@ -153,11 +147,25 @@ class Agent:
     def unlisten(self, proto: str, address: str, port: int) -> None:
         self.servers.close(proto, address, port)
 
+    def bound(self, proto: str, address: str, source: list[Any] | None) -> socket.socket:
+        """An unconnected socket, bound to `source`, or to a port that no other one had."""
+        client = socket.socket(family(address), KINDS[proto])
+        try:
+            if source:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                client.bind((source[0], source[1]))
+            else:
+                client.bind(("", next(self.ports)))
+            return client
+        except OSError:
+            client.close()
+            raise
+
     def open(
         self, proto: str, address: str, port: int, source: list[Any] | None, seconds: float
     ) -> int | None:
         """A number for a connected socket, or None where nobody let it connect."""
-        client = bound(proto, address, source)
+        client = self.bound(proto, address, source)
         client.settimeout(seconds)
         try:
             # The plain pair would lose the device of a link-local address.
@@ -206,16 +214,56 @@ class Agent:
             return list(pool.map(self.do, requests))
 
 
-def main() -> None:
-    agent = Agent()
-    print(json.dumps("ready"), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
+def serve(connection: socket.socket, netns: str, first_port: int) -> None:
+    """Be an agent until nobody asks any more."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open(netns) as namespace:
+        if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns", netns)
+    agent = Agent(first_port)
+    with connection.makefile("rw") as stream:
+        for line in stream:
+            request = json.loads(line)
+            try:
+                answer = {"result": agent.do(request)}
+            except OSError as error:
+                answer = {"error": f"{error} ({request})"}
+            print(json.dumps(answer), file=stream, flush=True)
+
+
+def forked(parent: socket.socket, file: int, netns: str, first_port: int) -> int:
+    """The process of a new agent."""
+    pid = os.fork()
+    if not pid:
         try:
-            answer = {"result": agent.do(request)}
-        except OSError as error:
-            answer = {"error": f"{error} ({request})"}
-        print(json.dumps(answer), flush=True)
+            parent.close()
+            serve(socket.socket(fileno=file), netns, first_port)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    os.close(file)
+    return pid
+
+
+def wait_for(pid: int, seconds: float) -> int:
+    """Let an agent end, and kill one that does not within some seconds; its process."""
+    watched = os.pidfd_open(pid)
+    if not select.select([watched], [], [], seconds)[0]:
+        os.kill(pid, signal.SIGKILL)
+    os.close(watched)
+    os.waitpid(pid, 0)
+    return pid
+
+
+def main() -> None:
+    with socket.socket(fileno=0) as parent:
+        while True:
+            text, files, _, _ = socket.recv_fds(parent, 4096, 1)
+            if not text:
+                break
+            asked = json.loads(text)
+            pid = forked(parent, files[0], *asked) if files else wait_for(*asked)
+            parent.send(json.dumps(pid).encode())
 
 
 if __name__ == "__main__":

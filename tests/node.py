@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests import namespaces, processes
+from tests import namespaces, processes, snapshot
+from tests.agents import Agent
 
 T = TypeVar("T")
-AGENT = Path(__file__).with_name("agent.py")
 # Long enough for a machine under load: an answer that comes ends the wait.
 ANSWER_SECONDS = 3.0
 # Long enough for an answer within one machine, short enough to wait out a few hundred times.
 SILENCE_SECONDS = 0.4
 
 Completed = subprocess.CompletedProcess[str]
-
-# The ports that connections come from, a thousand for each namespace of a test.
-_ports = itertools.cycle(range(33500, 60500, 1000))
 
 
 class Node:
@@ -38,7 +32,7 @@ class Node:
         self.netns = netns
         self.path = Path("/run/netns") / netns
         self.env = dict(env)
-        self._agent: subprocess.Popen[str] | None = None
+        self._agent: Agent | None = None
         self._devices = 0
 
     # --- commands --------------------------------------------------------------------------
@@ -88,16 +82,21 @@ class Node:
         assert done.returncode == 0, f"{command} exited {done.returncode}\n{done.stderr}"
         return done.stdout
 
-    def ip(self, *lines: str) -> None:
-        """Lines for `ip`, all of them in one process."""
+    def ip(self, *lines: str, options: Sequence[str] = ()) -> str:
+        """What `ip` prints to some lines, all of them in one process, with the same options."""
         done = subprocess.run(
-            ["ip", "-n", self.netns, "-batch", "-"],
+            ["ip", "-n", self.netns, *options, "-batch", "-"],
             input="\n".join(lines) + "\n",
             capture_output=True,
             text=True,
             check=False,
         )
         assert done.returncode == 0, f"ip {lines}: {done.stderr}"
+        return done.stdout
+
+    def ipv6(self) -> str:
+        """What it has of IPv6 beyond its links, to compare two moments."""
+        return snapshot.ipv6(self.ip(*snapshot.IPV6, options=("-6", "-o")))
 
     def device(self, prefix: str = "eth") -> str:
         """A device name that this namespace has not used yet."""
@@ -115,6 +114,13 @@ class Node:
 
         return self.within(set_and_read)
 
+    def sysctls(self, keys: Iterable[str]) -> dict[str, str]:
+        """The values of those sysctls that there are."""
+        paths = {key: Path("/proc/sys", key) for key in keys}
+        return self.within(
+            lambda: {key: path.read_text().strip() for key, path in paths.items() if path.exists()}
+        )
+
     def within(self, act: Callable[[], T]) -> T:
         """What a function returns that is called in this namespace, in a thread of its own."""
         return namespaces.within(self.path, act)
@@ -123,27 +129,8 @@ class Node:
 
     def _request(self, do: str, **arguments: Any) -> Any:
         if self._agent is None:
-            self._agent = subprocess.Popen(
-                self.argv(sys.executable, "-I", "-S", str(AGENT), str(next(_ports))),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            self._exchange("")
-        answer = self._exchange(json.dumps({"do": do, **arguments}) + "\n")
-        if "error" in answer:
-            raise OSError(answer["error"])
-        return answer["result"]
-
-    def _exchange(self, line: str) -> Any:
-        assert self._agent is not None
-        assert self._agent.stdin is not None
-        assert self._agent.stdout is not None
-        self._agent.stdin.write(line)
-        self._agent.stdin.flush()
-        answer = self._agent.stdout.readline()
-        assert answer, f"the agent of {self.netns} ended"
-        return json.loads(answer)
+            self._agent = Agent(self.path)
+        return self._agent.ask({"do": do, **arguments})
 
     @property
     def agent_pid(self) -> int:
@@ -216,7 +203,7 @@ class Node:
     def close(self) -> None:
         """Ends the servers and connections of this namespace."""
         if self._agent is not None:
-            processes.end(self._agent)
+            self._agent.close()
             self._agent = None
 
 

@@ -17,7 +17,6 @@ from signal import SIGKILL
 from typing import Any, NamedTuple
 
 from tests import lab as labs
-from tests import snapshot
 from tests.lab import Lab
 from tests.node import Completed, Node
 
@@ -38,6 +37,7 @@ _STAYING_INSIDE = tuple(
 )
 # What an attachment has on the host has an address that the kernel makes up.
 _VETH = re.compile(r"^(device (?:veth|ifb)[0-9a-f]{10} \w+) \S+", re.M)
+_INSIDE = ("address show", "route show", "link show up")
 _FOREIGN = (
     "-A INPUT -p tcp --dport 22 -j ACCEPT",
     "-N FOREIGN",
@@ -140,10 +140,10 @@ class Site:
         """Rules, devices, addresses, routes and sysctls, on the host and in the namespaces."""
         lines = ordered(_STAYING.sub("", self.host.snapshot()))
         for node in (self.one, self.two):
-            inside = node.run("ip -o -4 address; ip -4 route; ip -o link show up | cut -d: -f2")
-            lines += re.sub(r"@if\d+|^\d+: ", "", inside, flags=re.M)
+            inside = node.ip(*_INSIDE, options=("-4", "-o"))
+            lines += re.sub(r"@if\d+|^\d+: |: <.*", "", inside, flags=re.M)
         for node in (self.host, self.one, self.two):
-            lines += snapshot.ipv6(node.run(snapshot.IPV6_COMMAND))
+            lines += node.ipv6()
         return lines
 
     def view(self) -> View:
@@ -154,17 +154,17 @@ class Site:
         """The settings that stay on once dnet has needed them, of the host and of containers."""
         places: list[tuple[Node, tuple[str, ...]]] = [(self.host, _STAYING_KEYS)]
         places += [(node, _STAYING_INSIDE) for node in (self.one, self.two)]
-        found: list[Setting] = []
-        for node, keys in places:
-            known = node.run(f"cd /proc/sys; ls -d {' '.join(keys)} 2>/dev/null || true")
-            found += [Setting(node, key, node.sysctl(key)) for key in known.split()]
-        return found
+        return [
+            Setting(node, key, value)
+            for node, keys in places
+            for key, value in node.sysctls(keys).items()
+        ]
 
     def set_back(self, settings: Iterable[Setting]) -> None:
         """Let the settings that are there be as they were."""
-        there = {(one.node.netns, one.key) for one in self.staying()}
+        there = {(one.node.netns, one.key): one.value for one in self.staying()}
         for node, key, value in settings:
-            if (node.netns, key) in there:
+            if there.get((node.netns, key), value) != value:
                 node.sysctl(key, value)
 
     def files(self) -> dict[str, str]:

@@ -104,11 +104,11 @@ def parse(output: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-IPV6_COMMAND = "ip -6 -o address show scope global; ip -6 route show table all"
+IPV6 = ("address show scope global", "route show table all")
 
 
 def ipv6(output: str) -> str:
-    """The comparable text of what IPV6_COMMAND printed: addresses and routes beyond a link."""
+    """Addresses and routes beyond a link, comparable, of what `ip -6 -o` printed to IPV6."""
     lines = (re.sub(r"^\d+: | linkdown", "", line) for line in output.splitlines())
     return "".join(
         f"ipv6 {' '.join(line.split())}\n" for line in sorted(lines) if not _OF_LINK.search(line)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests import snapshot
 from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import Lab
@@ -51,8 +50,9 @@ def settle(node: Node, device: str) -> None:
     until(node, f"ip -6 -o address show dev {device} scope link -tentative | grep -q fe80")
 
 
-def ipv6(node: Node) -> str:
-    return snapshot.ipv6(node.run(snapshot.IPV6_COMMAND))
+def everything(host: Host, node: Node) -> tuple[str, ...]:
+    store = host.store()["state.json"].partition("\n")[2]
+    return host.snapshot(), host.ipv6(), node.ipv6(), store
 
 
 def addresses(node: Node, device: str) -> list[dict[str, Any]]:
@@ -98,9 +98,9 @@ def test_a_bridge_with_both(host: Host) -> None:
     assert host.sysctl("net/ipv6/conf/all/forwarding") == "1"
     assert loopbacks(host) == ["dnet0"]
     host.quiet("check")
-    before = host.everything(), ipv6(host)
+    before = host.everything(), host.ipv6()
     host.ok(*INIT, "--ipv6")
-    assert (host.snapshot(), ipv6(host)) == (before[0][0], before[1])
+    assert (host.snapshot(), host.ipv6()) == (before[0][0], before[1])
 
 
 def test_another_bridge_has_another_subnet_of_the_same_site(host: Host) -> None:
@@ -129,11 +129,11 @@ def test_what_goes_leaves_nothing(host: Host, removes: tuple[str, ...]) -> None:
     if removes[1] == "init":
         host.ok(*INIT)
     host.sysctl("net/ipv4/ip_forward", 1)
-    before = host.snapshot(), ipv6(host)
+    before = host.snapshot(), host.ipv6()
     host.ok(*BOTH)
-    assert (host.snapshot(), ipv6(host)) != before
+    assert (host.snapshot(), host.ipv6()) != before
     host.quiet(*removes)
-    assert (host.snapshot(), ipv6(host)) == before
+    assert (host.snapshot(), host.ipv6()) == before
     host.quiet("check")
 
 
@@ -154,7 +154,7 @@ def test_ipv4_alone_touches_nothing_of_ipv6(lab: Lab, host: Host) -> None:
 
 def test_a_dry_run_shows_each_step_in_its_order(lab: Lab, host: Host) -> None:
     lab.outside(host)
-    before = host.everything(), ipv6(host)
+    before = host.everything(), host.ipv6()
     lines = host.ok(*BOTH, "--dry-run").splitlines()
     wanted = [
         "sysctl -w net.ipv6.conf.dnet0.accept_ra=0",
@@ -165,7 +165,7 @@ def test_a_dry_run_shows_each_step_in_its_order(lab: Lab, host: Host) -> None:
         "ip -6 route add local ::1 dev dnet0 table local metric 4096",
     ]
     assert [line for line in lines if line in wanted] == wanted
-    assert (host.everything(), ipv6(host)) == before
+    assert (host.everything(), host.ipv6()) == before
 
 
 def test_where_bridged_traffic_meets_ip6tables_loopback_is_left_alone(host: Host) -> None:
@@ -242,13 +242,13 @@ def test_a_container_that_plays_the_router_moves_nobody(lab: Lab, host: Host) ->
     host.ok(*BOTH)
     rogue, sibling = attached(lab, host, "rogue"), attached(lab, host, "sibling")
     settle(rogue, "eth0")
-    before = ipv6(host), ipv6(sibling)
+    before = host.ipv6(), sibling.ipv6()
     sibling.listen("udp", 9, "there", "::")
     for _ in range(3):
         rogue.run("python3", "-c", ADVERTISE, "eth0", "2001:db8:666::")
     # What was sent after them has come, so they have.
     rogue.reaches("there", "udp", f"{SUBNET}::3", 9)
-    assert (ipv6(host), ipv6(sibling)) == before
+    assert (host.ipv6(), sibling.ipv6()) == before
 
 
 # --- containers ---------------------------------------------------------------------------------
@@ -329,13 +329,13 @@ def test_what_fails_later_takes_it_back_alone(lab: Lab, host: Host) -> None:
     node = attached(lab, host, "web")
     node.listen("tcp", 80, "web")
     flow = host.open("tcp", "172.17.0.2", 80)
-    before = host.snapshot(), ipv6(host), ipv6(node), host.store()["state.json"].partition("\n")[2]
+    before = everything(host, node)
     host.sysctl("net/ipv6/conf/all/forwarding", 1)
     batch = f"bridge init --address6 {SUBNET}::1/64\nattach web --netns {node.netns}\n"
     gone = lab.node()
     batch += f"attach other --netns {gone.netns} --ifname lo\n"
     assert host.dnet("batch", stdin=batch).returncode != 0
-    after = host.snapshot(), ipv6(host), ipv6(node), host.store()["state.json"].partition("\n")[2]
+    after = everything(host, node)
     assert after == before
     assert flow.say() is not None
     host.quiet("check")
@@ -388,7 +388,7 @@ def test_drift_of_the_host_is_told_and_mended(lab: Lab, host: Host, damage: str,
     host.ok(*BOTH)
     node = attached(lab, host, "web")
     node.listen("tcp", 80, "web", "::")
-    before = ipv6(host), ipv6(node)
+    before = host.ipv6(), node.ipv6()
     host.run("sh", "-c", damage)
     found = host.dnet("check")
     assert found.returncode == STATUS["drift"]
@@ -396,7 +396,7 @@ def test_drift_of_the_host_is_told_and_mended(lab: Lab, host: Host, damage: str,
     host.ok("restore")
     host.quiet("check")
     host.reaches("web", "tcp", f"{SUBNET}::2", 80)
-    assert (ipv6(host), ipv6(node)) == before
+    assert (host.ipv6(), node.ipv6()) == before
 
 
 @pytest.mark.parametrize(
@@ -415,7 +415,7 @@ def test_drift_in_a_container_is_told_and_mended(
     host.ok(*BOTH)
     node = attached(lab, host, "web")
     node.listen("tcp", 80, "web", "::")
-    before = ipv6(node)
+    before = node.ipv6()
     node.run("sh", "-c", damage)
     found = host.dnet("check")
     assert found.returncode == STATUS["drift"]
@@ -423,7 +423,7 @@ def test_drift_in_a_container_is_told_and_mended(
     host.ok("restore")
     host.quiet("check")
     host.reaches("web", "tcp", f"{SUBNET}::2", 80)
-    assert ipv6(node) == before
+    assert node.ipv6() == before
 
 
 def test_an_attachment_that_lost_its_device_comes_back_with_both(lab: Lab, host: Host) -> None:
@@ -449,15 +449,15 @@ def test_an_adopted_bridge_keeps_its_address_and_loses_what_dnet_added(host: Hos
     )
     host.sysctl("net/ipv6/conf/br0/accept_ra", 0)
     host.sysctl("net/ipv6/conf/all/forwarding", 1)
-    before = ipv6(host)
+    before = host.ipv6()
     assert host.json("bridge", "init", "br0", "--ipv6")["address6"] == "2001:db8:7::1/64"
     assert loopbacks(host) == ["br0"]
     host.quiet("check")
     host.quiet("bridge", "init", "br0", "--no-ipv6")
-    assert ipv6(host) == before
+    assert host.ipv6() == before
     host.ok("bridge", "init", "br0", "--ipv6")
     host.quiet("bridge", "remove", "br0")
-    assert ipv6(host) == before
+    assert host.ipv6() == before
 
 
 # --- a kernel without it ------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from dnet.values.veth import veth_name
-from tests import contract, figures, snapshot
+from tests import contract, figures
 from tests import lab as labs
 from tests.contract import PROBE
 from tests.host import Host
@@ -258,7 +258,7 @@ class Site(NamedTuple):
     def everything(self) -> list[str]:
         """All of the host that a probe must leave as it is, byte for byte but for counters."""
         host = self.host
-        ipv6 = snapshot.ipv6(host.run(snapshot.IPV6_COMMAND))
+        ipv6 = host.ipv6()
         kept = (f"{name} {text}" for name, text in host.store().items())
         return [*(host.snapshot() + ipv6 + host.run(BESIDES)).splitlines(), *kept]
 
