@@ -21,7 +21,9 @@ from tests.node import Node
 
 INIT0 = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
 WEB, FAR = "172.17.0.2", "172.18.0.2"
-SECONDS, RATE = 3, 200
+RATE = 200
+# As long as a first packet that is lost and sent again, and as one that gets past a rule.
+PATIENT, IMPATIENT = 4.0, 0.05
 RANGES = "9000-9009:9000-9009", "8000-8009:9100-9109"
 ACCEPTS = "--comment dnet -j ACCEPT"
 OTHER = {"iptables": "nftables", "nftables": "iptables"}
@@ -74,22 +76,24 @@ def firewall(host: Host) -> str:
 
 
 @contextmanager
-def called(node: Node, *places: tuple[str, int]) -> Iterator[list[list[int]]]:
+def called(
+    node: Node, *places: tuple[str, int], patience: float = PATIENT
+) -> Iterator[list[list[int]]]:
     """How often places answer and do not, to be read once the block has ended."""
-    words = [str(word) for place in places for word in place]
-    command = [sys.executable, "-I", str(Path(caller.__file__)), str(SECONDS), str(RATE), "web"]
+    options = str(RATE), str(patience), "web", *(str(word) for place in places for word in place)
+    command = node.argv(sys.executable, "-I", "-S", str(Path(caller.__file__)), *options)
     counts: list[list[int]] = []
     with subprocess.Popen(
-        node.argv(*command, *words), stdout=subprocess.PIPE, text=True, env=node.env
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=node.env
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
         yield counts
-        counts += json.loads(process.stdout.read())
+        counts += json.loads(process.communicate()[0])
 
 
 def changed_over(host: Host, there: str) -> None:
-    """Back and forth, as long as there are callers."""
+    """Back and forth, while there are callers."""
     for name in (OTHER[there], there, OTHER[there]):
         host.ok("firewall", "use", name)
 
@@ -107,10 +111,10 @@ def test_no_connection_is_lost_and_none_gets_in(town: Town) -> None:
     closed = ((town.sibling, [(WEB, 80), (WEB, 81)]), (town.far, [(WEB, 80), (WEB, 82)]))
     with ExitStack() as stack:
         counts = [stack.enter_context(called(node, *places)) for node, places in open_ones]
-        leaks = [stack.enter_context(called(node, *places)) for node, places in closed]
+        leaks = [stack.enter_context(called(node, *at, patience=IMPATIENT)) for node, at in closed]
         changed_over(town.host, there)
     for count in counts:
-        assert all(answered > 100 and not missed for answered, missed in count), counts
+        assert all(answered >= 20 and not missed for answered, missed in count), counts
     assert not any(answered for count in leaks for answered, _ in count), leaks
     assert [one.say() for one in idle].count(None) == 0
     assert firewall(town.host) == OTHER[there]
