@@ -103,7 +103,7 @@ class Host(Node):
         environment it changes nothing, and prints the store there would be.
         """
         # Python reads its own variables when it starts.
-        if self._resolv_conf or any(name.startswith("PYTHON") for name in env or ()):
+        if any(name.startswith("PYTHON") for name in env or ()):
             return _sound(self.try_run("dnet", *map(str, args), stdin=stdin, env=env))
         one = {"words": [*map(str, args)], "env": dict(env or {}), "stdin": stdin}
         (done,) = self._run({"commands": [one], "after": after, "number": number})
@@ -131,7 +131,9 @@ class Host(Node):
         return self._run({"commands": [{"words": words} for words in commands], "at_once": at_once})
 
     def _run(self, job: zygote.Job) -> list[Completed]:
-        place = {"netns": str(self.path), "env": self.env}
+        place: zygote.Job = {"netns": str(self.path), "env": self.env}
+        if self._resolv_conf:
+            place["resolv_conf"] = str(self._resolv_conf)
         return [_sound(done) for done in zygote.run({**place, **job})]
 
     def without(self, programs: str, line: str) -> Completed:

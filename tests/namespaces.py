@@ -15,7 +15,8 @@ from typing import TypeVar
 T = TypeVar("T")
 FOLDER = Path("/run/netns")
 _CLONE_NEWNET = 0x40000000
-_MS_BIND = 0x1000
+_CLONE_NEWNS = 0x20000
+_MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000
 _MNT_DETACH = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -66,6 +67,13 @@ def within(path: Path | str, act: Callable[[], T]) -> T:
         return act()
 
     return _in_a_thread(entered)
+
+
+def bind(source: Path | str, target: Path | str) -> None:
+    """Let a file be another one for this process and those that it starts."""
+    _check(_libc.unshare(_CLONE_NEWNS), target)
+    _check(_libc.mount(None, b"/", None, _MS_REC | _MS_PRIVATE, None), target)
+    _check(_libc.mount(os.fsencode(source), os.fsencode(target), None, _MS_BIND, None), target)
 
 
 def _in_a_thread(act: Callable[[], T]) -> T:

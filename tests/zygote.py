@@ -109,12 +109,14 @@ class Child:
         self.pid = os.fork()
         if not self.pid:
             try:
-                self._be_dnet(job["netns"], job["env"] | command.get("env", {}))
+                self._be_dnet(job, job["env"] | command.get("env", {}))
             finally:
                 os._exit(99)
 
-    def _be_dnet(self, netns: str, env: Mapping[str, str]) -> None:
-        namespaces.enter(netns)
+    def _be_dnet(self, job: Job, env: Mapping[str, str]) -> None:
+        namespaces.enter(job["netns"])
+        if "resolv_conf" in job:
+            namespaces.bind(job["resolv_conf"], "/etc/resolv.conf")
         for number, file in enumerate(self._files):
             os.dup2(file, number)
         os.environ.clear()

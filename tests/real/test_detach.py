@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests import figures
 from tests.contract import STATUS
 from tests.dialogue import talking_to
 from tests.host import Host
@@ -149,7 +150,7 @@ def test_on_and_off_again_and_again_leaves_nothing(every: Lab) -> None:
     before = host.snapshot()
     words = f"--netns {node.netns} -p 53:53/udp -p 80 --link db"
     with talking_to(host) as dnet:
-        for turn in range(200 if every.variant == "nft" else 20):
+        for turn in range(figures.amount(20, 200)):
             address = dnet.ask(f"attach web{turn} {words}")
             assert address.startswith("172.17.")
             if turn % 20 == 0:

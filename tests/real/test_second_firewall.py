@@ -1,6 +1,7 @@
 """The transaction with another firewall behind the door: nothing else knows which one it is.
 
-The tests of kills and faults are those of the first one, as they are.
+The tests of kills and faults are those of the first one, as they are, in the suite with some of
+the commands.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests import figures, toy
 from tests import lab as labs
-from tests import toy
-from tests.cases import Stage
+from tests.cases import CASES, Case, Stage
 from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import Lab
-from tests.real.test_faults import test_a_step_that_fails as test_a_step_that_fails
-from tests.real.test_kill import test_killed_at_any_point as test_killed_at_any_point
+from tests.real import test_faults, test_kill
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,16 @@ def busy(lab: Lab) -> Host:
 
 def rules(host: Host) -> list[str]:
     return Path(host.env[toy.VARIABLE]).read_text().splitlines()
+
+
+@pytest.mark.parametrize("case", figures.some(CASES, 12, "kill"), ids=str)
+def test_killed_at_any_point(stage: Stage, case: Case) -> None:
+    test_kill.test_killed_at_any_point(stage, case)
+
+
+@pytest.mark.parametrize("case", figures.some(CASES, 6, "fault"), ids=str)
+def test_a_step_that_fails(stage: Stage, case: Case) -> None:
+    test_faults.test_a_step_that_fails(stage, case)
 
 
 RULES = [
