@@ -37,8 +37,17 @@ for folder in /var/lib/{{cni,containers,containerd}} /etc/{{cni,containers}} /op
   mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"
 done
 mkdir -p /etc/cni/net.d /opt/cni/bin
-mkdir /run/cgroup; mount --rbind /sys/fs/cgroup /run/cgroup; mount -t sysfs sysfs /sys
-if [ "$CGROUPS" = own ]; then mount --rbind /run/cgroup /sys/fs/cgroup
+mkdir /run/cgroup; mount --rbind /sys/fs/cgroup /run/cgroup
+booted=$(mountpoint -q /sys/fs/cgroup && echo 1 || true)
+controllers=$(cut -d: -f2 /proc/self/cgroup | grep . || true)
+mount -t sysfs sysfs /sys
+if [ "$CGROUPS$booted" = own1 ]; then mount --rbind /run/cgroup /sys/fs/cgroup
+elif [ "$CGROUPS" = own ] && [ "$controllers" ]; then
+  # Nobody has mounted those of a system that did not boot: of a chroot.
+  mount -t tmpfs tmpfs /sys/fs/cgroup
+  for one in $controllers; do
+    mkdir "/sys/fs/cgroup/${one#name=}"; mount -t cgroup -o "$one" cgroup "/sys/fs/cgroup/${one#name=}"
+  done
 else mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
 cd "$LAB"
 {_ANSWER}
