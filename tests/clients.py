@@ -83,7 +83,7 @@ set -e
 for folder in /etc/cni /etc/containers /opt /run/containers /run/libpod /run/crun; do
   mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"
 done
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
+[ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
 {_STORAGE}
 printf '[engine]\nruntime="crun"\ncgroup_manager="cgroupfs"\n[containers]\ncgroups="disabled"\n' \
   >/etc/containers/containers.conf
