@@ -188,6 +188,12 @@ class Node:
         answer = self.ask(proto, address, port, timeout=SILENCE_SECONDS)
         assert answer is None, f"{address}:{port}/{proto} answered {answer!r}"
 
+    def miss_all(self, *places: tuple[str, str, int]) -> None:
+        """Asserts that nobody answers at any of several places: protocol, address, port of each."""
+        asked = [(*place, SILENCE_SECONDS) for place in places]
+        answered = zip(places, self.ask_all(asked), strict=True)
+        assert [(place, answer) for place, answer in answered if answer is not None] == []
+
     def tell(self) -> None:
         """Lets the TCP servers say `unasked` on every connection they have."""
         self._request("tell")

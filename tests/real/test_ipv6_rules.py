@@ -112,11 +112,10 @@ def apart(town: Town) -> None:
     host, web, db, *_ = town
     for proto in PROTOS:
         assert (db.ask(proto, WEB, 82) or "").startswith(f"web {DB}:")
-        db.misses(proto, WEB, 80)
-        web.misses(proto, DB, 82)
         db.reaches("web", proto, GATEWAY, 8080)
         web.reaches("web", proto, GATEWAY, 8080)
-    db.misses("tcp", link_local(web), 80)
+    db.miss_all(("tcp", WEB, 80), ("udp", WEB, 80), ("tcp", link_local(web), 80))
+    web.miss_all(("tcp", DB, 82), ("udp", DB, 82))
     host.quiet("check")
 
 

@@ -50,8 +50,7 @@ def test_without_the_guard_the_packets_arrive_until_it_is_restored(guarded: Guar
     host.reaches("web", "tcp", "127.0.0.1", 8082)
     host.reaches("loopback", "tcp", "127.0.0.1", 7000)
     for sender in (neighbour, rogue):
-        sender.misses("tcp", "127.0.0.1", 8082)
-        sender.misses("tcp", "127.0.0.1", 7000)
+        sender.miss_all(("tcp", "127.0.0.1", 8082), ("tcp", "127.0.0.1", 7000))
 
     # What the rows above are worth: the packets do reach the host.
     host.iptables(f"-t raw -D DNET-PREROUTING {GUARD}")
@@ -64,8 +63,7 @@ def test_without_the_guard_the_packets_arrive_until_it_is_restored(guarded: Guar
     assert GUARD in found.stdout
     host.ok("restore")
     for sender in (neighbour, rogue):
-        sender.misses("tcp", "127.0.0.1", 8082)
-        sender.misses("tcp", "127.0.0.1", 7000)
+        sender.miss_all(("tcp", "127.0.0.1", 8082), ("tcp", "127.0.0.1", 7000))
     host.reaches("web", "tcp", "127.0.0.1", 8082)
 
 

@@ -116,8 +116,8 @@ def links_and_ports_work(town: Town) -> None:
     host, web, db = town
     for proto in ("tcp", "udp"):
         db.reaches("web", proto, WEB, 82)
-        db.misses(proto, WEB, 80)
-        web.misses(proto, DB, 82)
+    db.miss_all(("tcp", WEB, 80), ("udp", WEB, 80))
+    web.miss_all(("tcp", DB, 82), ("udp", DB, 82))
     db.reaches("web", "tcp", GATEWAY, 8080)
     web.reaches("db", "tcp", GATEWAY, 8081)
     web.reaches("web", "tcp", GATEWAY, 8080)

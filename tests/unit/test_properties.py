@@ -93,39 +93,6 @@ def test_too_many_at_once_are_none(subnet: Subnet, allocation: str, surplus: int
     assert snapshot(state) == before
 
 
-@settings(STABLE, max_examples=50)
-@given(subnets(longest=29), POLICIES, st.data())
-def test_nothing_is_handed_out_twice_and_never_a_reserved_one(
-    subnet: Subnet, allocation: str, data: st.DataObject
-) -> None:
-    state, held = subnet.state(allocation), set[str]()
-    inside = st.integers(0, subnet.network.num_addresses - 1)
-    for _ in range(30):
-        action = data.draw(st.sampled_from(["next", "next", "some", "named", "back"]))
-        if action == "back" and held:
-            ip = data.draw(st.sampled_from(sorted(held)))
-            ipallocator.release(state, FACTS, ips=[ip])
-            held.remove(ip)
-        elif action == "named":
-            ip = str(subnet.network[data.draw(inside)])
-            if ip in held | subnet.never:
-                with pytest.raises(AddressInUseError):
-                    ipallocator.request(state, FACTS, ip=ip)
-            else:
-                held.update(ipallocator.request(state, FACTS, ip=ip))
-        else:
-            count = 3 if action == "some" else 1
-            free = set(subnet.pool) - held
-            if len(free) >= count:
-                got = ipallocator.request(state, FACTS, count=count)
-                assert len(set(got)) == count
-                assert set(got) <= free
-                held.update(got)
-        assert set(state.leases("dnet0")) == held
-    listed = ipallocator.available(state, FACTS, state.bridges["dnet0"])
-    assert list(listed) == [ip for ip in subnet.pool if ip not in held]
-
-
 @settings(STABLE, max_examples=40)
 @given(subnets(shortest=8, longest=20), POLICIES)
 def test_large_subnets_begin_and_end_like_small_ones(subnet: Subnet, allocation: str) -> None:
@@ -166,37 +133,6 @@ def what_is_held(state: State) -> Any:
     """All but where the allocators go on: that an allocation leaves behind."""
     document = snapshot(state)
     return {key: document[key] for key in document if key not in ("cursors", "released")}
-
-
-@settings(STABLE, max_examples=60)
-@given(subnets(longest=28), st.integers(1, 10), st.data())
-def test_round_robin_lets_an_address_rest_longest(
-    subnet: Subnet, taken: int, data: st.DataObject
-) -> None:
-    state, pool = subnet.state("round-robin"), subnet.pool
-    held = ipallocator.request(state, FACTS, count=min(taken, len(pool))) if pool else []
-    if not held:
-        return
-    back = data.draw(st.sampled_from(held))
-    ipallocator.release(state, FACTS, ips=[back])
-    rest = [next_ip(state) for _ in range(len(pool) - len(held) + 1)]
-    assert rest == [*pool[len(held) :], back]
-
-
-@settings(STABLE, max_examples=60)
-@given(subnets(longest=28), st.integers(1, 10), st.data())
-def test_reuse_takes_released_ones_first_and_lowest_first(
-    subnet: Subnet, taken: int, data: st.DataObject
-) -> None:
-    state, pool = subnet.state("reuse"), subnet.pool
-    held = ipallocator.request(state, FACTS, count=min(taken, len(pool))) if pool else []
-    if not held:
-        return
-    back = data.draw(st.lists(st.sampled_from(held), unique=True))
-    ipallocator.release(state, FACTS, ips=back)
-    free = len(pool) - len(held) + len(back)
-    got = [next_ip(state) for _ in range(free)]
-    assert got == [*sorted(back, key=ipaddress.IPv4Address), *pool[len(held) :]]
 
 
 @settings(STABLE, max_examples=40)
