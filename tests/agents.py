@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests import processes
+from tests import namespaces, processes
 
 _PROGRAM = Path(__file__).with_name("agent.py")
 # The ports that connections come from, a thousand for each namespace of a test.
@@ -30,7 +30,9 @@ class _Origin:
         self._socket, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-I", "-S", str(_PROGRAM)]
         with its:
-            self._process = subprocess.Popen(command, stdin=its.fileno(), text=True)
+            self._process = namespaces.within(
+                namespaces.HOME, lambda: subprocess.Popen(command, stdin=its.fileno(), text=True)
+            )
         atexit.register(self._close)
 
     def ask(self, question: list[Any], *files: int) -> int:

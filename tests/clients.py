@@ -46,7 +46,7 @@ elif [ "$CGROUPS" = own ] && [ "$controllers" ]; then
   # Nobody has mounted those of a system that did not boot: of a chroot.
   mount -t tmpfs tmpfs /sys/fs/cgroup
   for one in $controllers; do
-    place=/sys/fs/cgroup/${one#name=}
+    place=/sys/fs/cgroup/${{one#name=}}
     mkdir "$place"; mount -t cgroup -o "$one" cgroup "$place"
   done
 else mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
-from tests import zygote
+from tests import namespaces
 from tests.node import Node
 
 PREFIX = "/dnet/test"
@@ -142,11 +142,11 @@ def running(
 def inside(node: Node) -> Iterator[None]:
     """Be in the network of a node with one thread, and those that it starts."""
     with open("/proc/thread-self/ns/net", "rb") as own:
-        zygote.enter(str(node.path))
+        namespaces.enter(str(node.path))
         try:
             yield
         finally:
-            zygote.enter(f"/proc/self/fd/{own.fileno()}")
+            namespaces.enter(f"/proc/self/fd/{own.fileno()}")
 
 
 def certificates(folder: Path, names: str = "IP:127.0.0.1,DNS:localhost") -> Path:

@@ -14,6 +14,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 FOLDER = Path("/run/netns")
+# Where the tests began: a process in the namespace of one of them would end with that one.
+HOME_FILE = os.open("/proc/self/ns/net", os.O_RDONLY)
+HOME = f"/proc/self/fd/{HOME_FILE}"
 _CLONE_NEWNET = 0x40000000
 _CLONE_NEWNS = 0x20000
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 0x40000

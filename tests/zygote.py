@@ -36,8 +36,6 @@ PROGRAMS = {
     "dnet-oci-hook": "dnet.plugins.oci",
 }
 TIMEOUT_SECONDS = 120
-# Where the tests began: in the namespace of one of them it would end with that one.
-_HOME = os.open("/proc/self/ns/net", os.O_RDONLY)
 
 
 class Zygote:
@@ -45,8 +43,8 @@ class Zygote:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.zygote", f"/proc/self/fd/{_HOME}"],
-            pass_fds=[_HOME],
+            [sys.executable, "-m", "tests.zygote", namespaces.HOME],
+            pass_fds=[namespaces.HOME_FILE],
             env={**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
