@@ -549,6 +549,14 @@ def ended(change: Callable[[State], object], state: State) -> list[str]:
     return [flow.shown for flow in flows.ended(loaded.changes(), loaded)]
 
 
+def test_the_connections_of_an_interface_end_in_both_families() -> None:
+    found = ended(lambda now: interface.release(now, FACTS, ids=["web"]), dual())
+    places = ("-s", "-d", "-r", "-q")
+    assert found == [
+        "; ".join(f"conntrack -D {one} {ip}" for one in places) for ip in ("10.0.0.2", "fd00:1::2")
+    ]
+
+
 def test_the_connections_of_a_mapping_end_in_its_family() -> None:
     state = dual()
     add(state, "web", "53:53/udp")
