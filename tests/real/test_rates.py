@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnet.values.veth import ifb_name, veth_name
-from tests import lab as labs
+from tests import namespaces
 from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import Lab
@@ -184,7 +184,7 @@ ENDS = {
 def test_nothing_is_left_of_it(br0: Host, web: Node, how: str) -> None:
     br0.ok("attach", "web", "--netns", web.netns, "--rate-in", RATE, "--rate-out", RATE)
     if how == "gc":
-        labs.remove_namespaces([web.netns])
+        namespaces.remove([web.netns])
     for line in ENDS[how]:
         br0.ok(*line.split())
     assert devices(br0) == set()
@@ -203,7 +203,7 @@ def test_what_a_lost_store_limited_goes_as_unowned(lab: Lab, web: Node) -> None:
 def test_a_namespace_made_anew_is_limited_again(lab: Lab, br0: Host, web: Node) -> None:
     words = ("attach", "web", "--netns")
     br0.ok(*words, web.netns, "--rate-in", "8mbit", "--rate-out", "2mbit")
-    labs.remove_namespaces([web.netns])
+    namespaces.remove([web.netns])
     wait_until_gone(br0, IN)
     br0.ok(*words, lab.node().netns)
     assert shaped(br0) == BOTH

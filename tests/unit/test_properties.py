@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnet.errors import AddressInUseError, DnetError, ExhaustedError, UsageError
-from dnet.model.entities import Bridge, Interface, Link, Mapping, Reservation
+from dnet.model.entities import Bridge, Interface, Link, Mapping, Origin, Reservation
 from dnet.model.state import State
 from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
 from dnet.values import address, endpoint
@@ -208,6 +208,8 @@ ENTITIES = st.one_of(
         mac=st.none() | TEXTS,
         netns=st.none() | TEXTS,
         ifname=st.none() | TEXTS,
+        origin=st.none()
+        | st.builds(Origin, by=TEXTS, network=TEXTS, container=TEXTS, ifname=TEXTS, name=TEXTS),
     ),
     st.builds(Reservation, endpoint=ENDPOINTS, bridge=TEXTS, owner=st.none() | TEXTS),
     st.builds(Mapping, endpoint=ENDPOINTS, container_ip=IPS, container_port=PORTS, bridge=TEXTS),
