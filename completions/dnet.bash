@@ -190,7 +190,8 @@ _dnet_grammar() {
             options='-h,--help'
             ;;
         'map add')
-            options='--dry-run
+            options='--from=any+
+                --dry-run
                 -j,--json
                 --format=text|json|env
                 -h,--help'
@@ -319,6 +320,7 @@ _dnet_grammar() {
                 --mac=
                 --expose=+
                 -p,--publish=+
+                --from=any+
                 --link=<id>+
                 --rate-in=none
                 --rate-out=none

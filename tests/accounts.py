@@ -18,7 +18,14 @@ from tests.families import FAMILIES, V6, Family
 from tests.lab import BRIDGE_NF, BRIDGE_NF6, NFTABLES
 from tests.site import Site
 
-_OWN_CHAINS = {"DNET-FORWARD", "DNET-USER", "DNET-LINK", "DNET-POSTROUTING", "DNET-PREROUTING"}
+_OWN_CHAINS = {
+    "DNET-INPUT",
+    "DNET-FORWARD",
+    "DNET-USER",
+    "DNET-LINK",
+    "DNET-POSTROUTING",
+    "DNET-PREROUTING",
+}
 _PORT = re.compile(r"-p (\w+) .*--dport ([\d:]+)")
 _COMMAND = """
 iptables-save; echo ===; ip6tables-save; echo ===; ip -j -d link; echo ===; ip -j address
@@ -53,6 +60,7 @@ def _iptables(of: Family, saved: str, store: Any, *, has_rules: bool) -> None:
     ruled = store if has_rules else {"bridges": {}, "mappings": {}, "links": {}}
     _same("translations", _translations(of, saved), _expected_translations(of, ruled))
     _same("links", _passes(of, saved), _expected_passes(of, ruled))
+    _same("who is kept out", _drops(saved), _expected_drops(of, ruled))
     chains = set(re.findall(r"^:(\S+) -", saved, flags=re.M)) - {"FOREIGN"} - _OWN_CHAINS
     _same("chains", chains, {_chain(ruled, name) for name in of.homes(ruled)})
     subjects = set(re.findall(r"(?:-i|-o) (dnet\d)", saved))
@@ -74,6 +82,11 @@ def _nftables(found: dict[str, list[Any]], store: Any) -> None:
                 if link.is_host_s:
                     wanted.append((of.loopback, proto, port, f"{link.child}:{port}"))
         _same("translations", nft_accounts.translations(found, of), wanted)
+        kept = {_endpoint(key): row for key, row in of.mappings(store) if "sources" in row}
+        restricted = list(nft_accounts.restricted(found, of))
+        _same("who is kept out", (one[:3] for one in restricted), map(nft_accounts.place, kept))
+        lists = {tuple(row["sources"]) for row in kept.values()}
+        assert len({one[3] for one in restricted}) == len(lists)
         _same("links", nft_accounts.passes(found, of), _expected_passes(of, store))
         parents = {(one.bridge, one.parent) for one in of.links(store) if not one.is_host_s}
         _same("parents", nft_accounts.parents(found, of), parents)
@@ -162,13 +175,14 @@ def _expected_devices(store: Any, isolated: set[str]) -> Iterator[str]:
 
 
 def _translations(of: Family, saved: str) -> Iterator[tuple[str, ...]]:
-    """(chain, address, protocol, ports, target) of every rule that translates."""
+    """(chain, sender, address, protocol, ports, target) of every rule that translates."""
     for line in saved.splitlines():
         if "--to-destination" in line:
             proto, ports = _PORT.findall(line)[0]
             address = re.findall(rf"-d (\S+)/{of.bits}", line)
             chain, target = line.split()[1], line.split()[-1]
-            yield chain, address[0] if address else of.any, proto, ports, target
+            sender = "".join(re.findall(r"(?:-s|--src-type) (\S+)", line))
+            yield chain, sender, address[0] if address else of.any, proto, ports, target
 
 
 def _expected_translations(of: Family, store: Any) -> Iterator[tuple[str, ...]]:
@@ -178,12 +192,27 @@ def _expected_translations(of: Family, store: Any) -> Iterator[tuple[str, ...]]:
         ports, target = f"{first}", of.target(one["container_ip"], port)
         if last != first:
             ports, target = f"{first}:{last}", f"{target}-{port + last - first}/{first}"
-        yield chain, address, proto, ports, target
+        for sender in ("LOCAL", *one["sources"]) if "sources" in one else ("",):
+            yield chain, sender, address, proto, ports, target
     for link in of.links(store):
         for port, proto in link.ports:
             if link.is_host_s:
                 chain = _chain(store, link.home)
-                yield chain, of.loopback, proto, port, of.target(link.child, port)
+                yield chain, "", of.loopback, proto, port, of.target(link.child, port)
+
+
+def _drops(saved: str) -> Iterator[tuple[str, ...]]:
+    """(protocol, ports) of every rule that keeps from the host what is not translated."""
+    for line in saved.splitlines():
+        if line.startswith("-A DNET-INPUT"):
+            yield _PORT.findall(line)[0]
+
+
+def _expected_drops(of: Family, store: Any) -> Iterator[tuple[str, ...]]:
+    for key, one in of.mappings(store):
+        _, first, last, proto = _endpoint(key)
+        if "sources" in one:
+            yield proto, f"{first}" if first == last else f"{first}:{last}"
 
 
 def _chain(store: Any, bridge: str) -> str:

@@ -26,6 +26,7 @@ _BUSY = (
     "ip request --ip 172.17.9.9",
     "port allocate --bridge dnet0 --port 7000",
 )
+_FOR_SOME = "map add web 8080:80 --from 10.0.0.0/8"
 _MAPPED = (*_CALM, "map add a 80:80")
 _LIMITED = (*_CALM, "attach web --netns ONE --rate-in 8mbit --rate-out 8mbit")
 _ATTACH = "attach new --netns TWO --bridge dnet0 -p 81 -p 8082:82/udp --link db"
@@ -117,6 +118,8 @@ CASES = (
     Case("plug-in", "attach web --netns ONE", shell=_UNPLUG, drifted=True),
     Case("map", "map add web 9000-9009:80-89/tcp 9010:53/udp"),
     Case("map-first", "map add a 80:80", _CALM),
+    Case("map-for-some", "map add web 8080:80 --from 10.0.0.0/8 --from fd00::/8", _DUAL_BUSY),
+    Case("map-for-any", "map add web 8080:80 --from any", (*_BUSY, _FOR_SOME)),
     Case("unmap", "map remove --all db"),
     Case("unmap-last", "map remove 80", _MAPPED),
     Case("link", "link add db web -p 80/tcp -p 53/udp"),

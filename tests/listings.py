@@ -38,6 +38,7 @@ LISTINGS: dict[str, list[tuple[str, ...]]] = {
     "mapping-no-icc": [NO_ICC, WEB, MAPPED],
     "mapping-no-masquerade": [(*DOCKER0, "--no-masquerade"), WEB, MAPPED],
     "mapping-of-an-address": [DOCKER0, WEB, ("map", "add", "web", "10.99.0.1:53:53/udp")],
+    "mapping-for-some": [DOCKER0, WEB, (*MAPPED, "--from", "10.0.0.0/8", "--from", "192.0.2.7")],
     "mapping-of-the-loopback": [DOCKER0, WEB, ("map", "add", "web", "127.0.0.1:8080:80")],
     "mapping-range": [DOCKER0, WEB, ("map", "add", "web", "9100-9109:8000-8009/udp")],
     "mappings": [
@@ -75,7 +76,7 @@ LISTINGS: dict[str, list[tuple[str, ...]]] = {
 # the half of IPv6.
 OF_NFTABLES = (
     *("bridge-init-docker0", "no-icc", "no-masquerade", "no-direct-access"),
-    *("mapping", "mapping-of-an-address", "mapping-range", "mappings"),
+    *("mapping", "mapping-of-an-address", "mapping-for-some", "mapping-range", "mappings"),
     *("link", "link-from-the-host", "two-bridges", "two-bridges-open", "everything"),
     *("ipv6", "ipv6-everything", "pool", "pool-no-icc", "pool-by-routes"),
 )

@@ -23,10 +23,28 @@ def translations(found: dict[str, list[Any]], of: Family) -> Iterator[Element]:
     """(address, protocol, ports, target) of every element of a family that translates."""
     for kind, at in product(("port", "range"), ("", "at")):
         for key, data in found.get(f"{kind}{of.version}{at}", []):
-            address, proto, ports = key["concat"] if at else (of.any, *key["concat"])
-            span = "-".join(map(str, ports["range"])) if isinstance(ports, dict) else str(ports)
+            address, proto, span = _place(key, of, at)
             target = ":".join(map(str, data["concat"])) if isinstance(data, dict) else data
             yield address, proto, span, target
+
+
+def restricted(found: dict[str, list[Any]], of: Family) -> Iterator[Element]:
+    """(address, protocol, ports, chain) of every element that asks who may use a mapping."""
+    for kind, at in product(("from", "fromrange"), ("", "at")):
+        for key, data in found.get(f"{kind}{of.version}{at}", []):
+            yield *_place(key, of, at), data["jump"]["target"]
+
+
+def _place(key: Any, of: Family, at: str) -> Element:
+    address, proto, ports = key["concat"] if at else (of.any, *key["concat"])
+    span = "-".join(map(str, ports["range"])) if isinstance(ports, dict) else str(ports)
+    return address, proto, span
+
+
+def place(key: tuple[str, int, int, str]) -> Element:
+    """(address, protocol, ports) of a mapping of the store."""
+    address, first, last, proto = key
+    return address, proto, f"{first}" if last == first else f"{first}-{last}"
 
 
 def expected(key: tuple[str, int, int, str], row: Any) -> Iterator[Element]:

@@ -199,12 +199,13 @@ def ordered(snapshot: str) -> str:
 
 
 def _chain_of(line: str) -> str | None:
-    words = line.split(" ", 3)
-    return words[2] if words[1:2] == ["-A"] else None
+    _, added, rule = line.partition(" -A ")
+    return rule.split(" ", 1)[0] if added else None
 
 
 def _is_of_mappings(chain: str) -> bool:
-    return bool(re.fullmatch(r"(DNET|SECOND|THIRD)(-(tcp|udp|sctp)-[0-9]+)?|DNET-LINK", chain))
+    of_bridges = r"(DNET|SECOND|THIRD)(-(tcp|udp|sctp)-[0-9]+)?"
+    return bool(re.fullmatch(rf"{of_bridges}|DNET-(LINK|INPUT)", chain))
 
 
 @contextmanager

@@ -82,7 +82,8 @@ class Walk:
                 *(f"[::]:{port}:82", f"[::1]:{port}:83/udp"),
             )
         )
-        return one and f"map add {one} {spec}"
+        some = self._one(("", "", "--from 10.0.0.0/8", "--from 10.0.0.0/8 --from 192.0.2.7"))
+        return one and f"map add {one} {spec} {some}".rstrip()
 
     def _unmap(self, store: Any) -> str:
         key = self._one(store["mappings"])

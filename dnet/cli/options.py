@@ -61,6 +61,12 @@ def _ipv6() -> ModuleType:
     return address6
 
 
+def _sources() -> ModuleType:
+    from dnet.values import sources
+
+    return sources
+
+
 ID = Checked("id", names.interface_id, ("<id>",))
 NEW_ID = Checked("id", names.interface_id)
 PARENT = Checked(
@@ -103,6 +109,7 @@ RATE = Checked("rate", lambda text: _rates().parse_or_none(text), ("none",))
 KEPT_FILE = Checked("path", names.file_path, ("<file>",))
 ORIGIN = Checked("origin", origins.parse, ("cni", "netavark", "oci"))
 MAC = Checked("mac", address.parse_mac)
+SOURCE = Checked("cidr", lambda text: _sources().parse(text), ("any",))
 LINKED = Checked("link", names.child_alias, ("<id>",))
 COUNT = Checked("n", lambda text: names.whole(text, 1, 1 << 24))
 MTU = Checked("n", lambda text: names.whole(text, MTUS[0], MTUS[-1]))
@@ -138,6 +145,23 @@ def origin(help_text: str) -> Callable[[F], F]:
         type=ORIGIN,
         help=help_text,
     )
+
+
+def sources(command: F) -> F:
+    """--from, for what is published."""
+    return define.option(
+        "--from",
+        "networks",
+        metavar="CIDR",
+        multiple=True,
+        type=SOURCE,
+        help="Let only this network in, beside the host; repeatable. 'any' lets everybody in.",
+    )(command)
+
+
+def given_sources(networks: tuple[str, ...]) -> tuple[str, ...] | None:
+    """What --from asks for, None where it is not given. Raises UsageError."""
+    return tuple(_sources().given(networks)) if networks else None
 
 
 def if_exists(command: F) -> F:

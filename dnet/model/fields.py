@@ -44,6 +44,7 @@ SINCE: dict[tuple[str, str | None], int] = {
     ("links", "child_ip6"): 3,
     ("overlays", None): 3,
     ("peers", None): 3,
+    ("mappings", "sources"): 3,
 }
 
 FIRST = 1

@@ -22,6 +22,7 @@ from dnet.values.endpoint import PublishSpec
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts, Namespace
+    from dnet.values.sources import Sources
 
 
 Linked = tuple[str, str | None]
@@ -31,7 +32,8 @@ Linked = tuple[str, str | None]
 class Wiring(NamedTuple):
     """What an attachment asks for beside the interface itself.
 
-    `given` are further fields of the interface that are to be so from now on.
+    `sources` are who may use what is published, None whoever might before; `given` are further
+    fields of the interface that are to be so from now on.
     """
 
     netns: str
@@ -39,6 +41,7 @@ class Wiring(NamedTuple):
     mac: str | None = None
     publish: Sequence[PublishSpec] = ()
     links: Sequence[Linked] = ()
+    sources: Sources | None = None
     given: Fields[str, Any] = MappingProxyType({})
 
 
@@ -65,10 +68,10 @@ def attach(
         state, facts, interface_id=interface_id, bridge=bridge, ip=ip, ip6=ip6, expose=expose
     )
     made = _plug(state, facts, one, namespace, wiring)
-    ports = _publish(state, facts, made, wiring.publish)
+    ports = _publish(state, facts, made, wiring.publish, wiring.sources)
     links = _link(state, facts, made, wiring.links)
     if one.netns is not None and (ports or links):
-        _refuse_more(one, ports, links)
+        _refuse_more(one, ports, wiring.sources or (), links)
     return made
 
 
@@ -216,25 +219,38 @@ def _refuse_unlinkable(state: State, parent: str, child: str) -> None:
 
 
 def _publish(
-    state: State, facts: Facts, made: Interface, specs: Sequence[PublishSpec]
+    state: State,
+    facts: Facts,
+    made: Interface,
+    specs: Sequence[PublishSpec],
+    sources: Sources | None,
 ) -> list[PublishSpec]:
     """Publish ports, and give those that were not.
 
-    What leaves the host port open is not published anew on attaching again.
+    What leaves the host port open is not published anew on attaching again. Raises UsageError for
+    sources of a family that nothing is published in.
     """
+    if not specs:
+        return []
+    whom = portmapper.publishable(state, made.id)
+    portmapper.refuse_strangers(whom, specs, sources)
     new = []
     before = published(state, made)
+    had = {one.key for one in before}
     has = list(before)
     for spec in specs:
         again = _take_fitting(has, spec) if spec.leaves_open else []
         if again:
+            if sources is not None:
+                portmapper.let_in(state, facts, again, sources)
             if again[1:] == [] and spec.host_ip is None:
-                portmapper.add_beside(state, facts, mapping=again[0])
+                mapping = state.mappings[again[0].key]
+                portmapper.add_beside(state, facts, mapping=mapping)
             continue
         mark = state.mark()
-        found = portmapper.add(state, facts, target=made.id, specs=[spec])
+        found = portmapper.add_one(state, facts, whom, spec, sources)
         # Of two families one may have been there without the other.
-        if state.mark() != mark and not any(one in before for one in found):
+        if state.mark() != mark and not any(one.key in had for one in found):
             new.append(spec)
     return new
 
@@ -269,10 +285,15 @@ def _link(state: State, facts: Facts, made: Interface, links: Sequence[Linked]) 
     return new
 
 
-def _refuse_more(interface: Interface, ports: list[PublishSpec], links: list[Linked]) -> NoReturn:
+def _refuse_more(
+    interface: Interface, ports: list[PublishSpec], sources: Sources, links: list[Linked]
+) -> NoReturn:
     """Raises ConflictError for what an attachment was first made without."""
     lacks = [f"-p {spec}" for spec in ports]
-    adding = [f"dnet map add {interface.id} {' '.join(map(str, ports))}"] if ports else []
+    restricted = "".join(f" --from {source}" for source in sources)
+    adding = (
+        [f"dnet map add {interface.id} {' '.join(map(str, ports))}{restricted}"] if ports else []
+    )
     for child, alias in links:
         lacks.append(f"--link {child}:{alias}" if alias else f"--link {child}")
         adding.append(f"dnet link add {interface.id} {child}{f' --alias {alias}' if alias else ''}")

@@ -20,6 +20,7 @@ from dnet.values.family import V6
 
 if TYPE_CHECKING:
     from dnet.network.facts import Facts
+    from dnet.values.sources import Sources
 
 
 class Target(NamedTuple):
@@ -36,17 +37,47 @@ def add(
     *,
     target: str,
     specs: Sequence[PublishSpec],
+    sources: Sources | None = None,
 ) -> list[Mapping]:
     """Publish ports of a target: an interface's id, or an address that is taken.
+
+    `sources` are who may use them, None whoever might before, which is everybody at first.
 
     Where no host address is named and the target has both families, each port is two mappings, that
     of IPv4 first: both or neither, but that what was there stays. The same mapping again is
     confirmed, not made twice. Raises NotFoundError, PortInUseError, ExhaustedError, ConflictError
-    on a bridge that has no iptables, and UsageError for a target without the address's family.
+    on a bridge that has no iptables, and UsageError for a target without the address's family, and
+    for sources of a family that nothing is published in.
     """
+    whom = publishable(state, target)
+    refuse_strangers(whom, specs, sources)
+    return [one for spec in specs for one in add_one(state, facts, whom, spec, sources)]
+
+
+def publishable(state: State, target: str) -> Target:
+    """A target whose ports can be published. Raises NotFoundError and ConflictError; see `add`."""
     whom = _resolve_taken(state, target)
     find.filtered(state, whom.bridge.name, "mapping")
-    return [one for spec in specs for one in _add_one(state, facts, whom, spec)]
+    return whom
+
+
+def refuse_strangers(whom: Target, specs: Sequence[PublishSpec], sources: Sources | None) -> None:
+    """Raises UsageError for sources of a family in which nothing is published."""
+    if not sources:
+        return
+    served = {family.of(at) for spec in specs for at, _ in _halves(whom, spec.host_ip)}
+    for one in sources:
+        if family.of(one) not in served:
+            version = family.of(one).version
+            raise UsageError(
+                f"--from {one}: nothing of it is published in IPv{version}",
+                "name networks of the family of the host address",
+            )
+
+
+def let_in(state: State, facts: Facts, mappings: Sequence[Mapping], sources: Sources) -> None:
+    """Let mappings that are there be used from other networks than before."""
+    _make(state, facts, _restricted(state, mappings, sources), None)
 
 
 def add_beside(state: State, facts: Facts, *, mapping: Mapping) -> None:
@@ -60,7 +91,7 @@ def add_beside(state: State, facts: Facts, *, mapping: Mapping) -> None:
         beside = mapping._replace(
             endpoint=at._replace(host_ip=home.binding_ip6), container_ip=holder.ip6
         )
-        _make(state, facts, [beside], holder.id)
+        _make(state, facts, [_for(beside, mapping.sources)], holder.id)
 
 
 def beside(mapping: Mapping, among: Iterable[Mapping]) -> Mapping | None:
@@ -146,7 +177,10 @@ def _resolve_taken(state: State, target: str) -> Target:
     return found
 
 
-def _add_one(state: State, facts: Facts, whom: Target, spec: PublishSpec) -> list[Mapping]:
+def add_one(
+    state: State, facts: Facts, whom: Target, spec: PublishSpec, sources: Sources | None
+) -> list[Mapping]:
+    """Publish what one spec asks for; see `add`."""
     halves = _halves(whom, spec.host_ip)
     length = spec.end - spec.port + 1
     if spec.host_port is None or spec.picks_one:
@@ -161,6 +195,7 @@ def _add_one(state: State, facts: Facts, whom: Target, spec: PublishSpec) -> lis
         Mapping(Endpoint(at, port, spec.proto, port + length - 1), ip, spec.port, whom.bridge.name)
         for at, ip in halves
     ]
+    mappings = _restricted(state, mappings, sources)
     if spec.leaves_open:
         return [_put(state, one) for one in mappings]
     return _make(state, facts, mappings, whom.interface_id)
@@ -190,15 +225,49 @@ def _without_family(whom: Target, at: str) -> UsageError:
 
 
 def _make(state: State, facts: Facts, mappings: list[Mapping], owner: str | None) -> list[Mapping]:
-    """Add mappings of given host ports, as far as they are not there; those are confirmed."""
-    new = [one for one in mappings if state.mappings.get(one.key) != one]
+    """Add mappings of given host ports, as far as they are not there; those are confirmed.
+
+    Of those that are there it may change who uses them.
+    """
+    new = [one for one in mappings if not _translates_so(state, one)]
     if len(new) < len(mappings):
         state.confirm()
     for one in new:
         portallocator.claim(state, facts, one.endpoint, owner=owner)
-    for one in new:
-        _put(state, one)
+    for one in mappings:
+        if state.mappings.get(one.key) != one:
+            _put(state, one)
     return mappings
+
+
+def _translates_so(state: State, one: Mapping) -> bool:
+    """Whether the same port goes to the same place already, whoever may use it."""
+    before = state.mappings.get(one.key)
+    return before is not None and before._replace(sources=one.sources) == one
+
+
+def _restricted(
+    state: State, mappings: Sequence[Mapping], sources: Sources | None
+) -> list[Mapping]:
+    """Mappings for who may use them; None is whoever might before, be it in the other family."""
+    if sources is not None:
+        return [_for(one, sources) for one in mappings]
+    before = [state.mappings[one.key].sources for one in mappings if _translates_so(state, one)]
+    return [
+        one._replace(sources=state.mappings[one.key].sources)
+        if _translates_so(state, one)
+        else _for(one, next(iter(before), ()))
+        for one in mappings
+    ]
+
+
+def _for(mapping: Mapping, sources: Sources) -> Mapping:
+    """A mapping for networks, as far as they are of its family."""
+    if not sources:
+        return mapping._replace(sources=())
+    from dnet.values.sources import of_family
+
+    return mapping._replace(sources=of_family(sources, family.of(mapping.container_ip)))
 
 
 def _are_one(state: State, one: str, other: str) -> bool:

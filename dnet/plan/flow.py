@@ -6,7 +6,7 @@ from dnet.typing import Final, NamedTuple
 from dnet.values.family import V4, V6, Family
 
 LOCAL: Final = "LOCAL"
-"""In `Flow.orig_dst`: every address of the host itself, of the family `Flow.of`."""
+"""In `Flow.orig_dst` and `orig_src`: every address of the host itself, of the family `Flow.of`."""
 
 Ports = tuple[int, int]
 
@@ -20,6 +20,7 @@ class Flow(NamedTuple):
     `reply_src` and `reply_sports` say who really answers. `either` is an address in any of the
     four places. `hold` keeps the place of each deleted entry with one that translates nothing, so
     that its peers' next packets mean what they would mean to a host that never had the mapping.
+    `spared` are entries that stay all the same.
     """
 
     proto: str | None = None
@@ -44,8 +45,8 @@ class Flow(NamedTuple):
         """The `conntrack -D` commands that delete the same entries, joined by `; `.
 
         What a single command cannot say is written as if it could: `-d LOCAL` stands for each
-        address of the host, a range of ports for each port, and two subnets for what goes from one
-        to the other directly, along no link.
+        address of the host, `! -s` for what is spared, a range of ports for each port, and two
+        subnets for what goes from one to the other directly, along no link.
         """
         words = ["-f", self.of.name] if self.orig_dst == LOCAL and self.of is V6 else []
         if self.proto:
@@ -60,6 +61,8 @@ class Flow(NamedTuple):
         ):
             if ports:
                 words += [option, "-".join(map(str, dict.fromkeys(ports)))]
+        if not self.direct:
+            words += [f"! -s {one.orig_src}" for one in self.spared if one.orig_src]
         command = " ".join(["conntrack", "-D", *words])
         if self.either is None:
             return command

@@ -16,7 +16,7 @@ from dnet.model.state import Change, State
 from dnet.model.table import ABSENT, Table
 from dnet.plan.flow import LOCAL, Flow
 from dnet.typing import Any
-from dnet.values import family
+from dnet.values import family, sources
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import FAMILIES, WILDCARDS
 from dnet.values.names import split_port_proto
@@ -35,13 +35,37 @@ def ended(changes: Collection[Change], now: State) -> Iterator[Flow]:
         if table.name in ("leases", "leases6") and old is not ABSENT:
             yield Flow(either=key)
         elif table.name == "mappings":
-            if old is not ABSENT:
-                yield _through(Mapping.from_row(key, old), now.mappings)
-            if new is not ABSENT and not key.endswith("/tcp"):
-                yield _past(Mapping.from_row(key, new).endpoint)
+            before, after = (
+                None if row is ABSENT else Mapping.from_row(key, row) for row in (old, new)
+            )
+            yield from _of_mapping(before, after, now.mappings)
         elif table.name == "links":
-            rows = (None if row is ABSENT else Link.from_row(key, row) for row in (old, new))
-            yield from _of_link(*rows)
+            links = (None if row is ABSENT else Link.from_row(key, row) for row in (old, new))
+            yield from _of_link(*links)
+
+
+def _of_mapping(old: Mapping | None, new: Mapping | None, now: Table[Any]) -> Iterator[Flow]:
+    """What a mapping translated that goes or changes, and what came to the port of one that comes.
+
+    Where only others may use it, what those do goes on who still may.
+    """
+    if old and new and old._replace(sources=new.sources) == new:
+        if not sources.widens(old.sources, new.sources):
+            yield _through(new, now)._replace(hold=True, spared=tuple(_admitted(new)))
+        elif not new.key.endswith("/tcp"):
+            yield _past(new.endpoint)._replace(spared=(_through(new, now),))
+        return
+    if old:
+        yield _through(old, now)
+    if new and not new.key.endswith("/tcp"):
+        yield _past(new.endpoint)
+
+
+def _admitted(mapping: Mapping) -> Iterator[Flow]:
+    """What comes from where a mapping may be used from: the host itself, and its networks."""
+    of = family.of(mapping.container_ip)
+    yield Flow(orig_src=LOCAL, of=of)
+    yield from (Flow(orig_src=one) for one in mapping.sources)
 
 
 def _of_link(old: Link | None, new: Link | None) -> Iterator[Flow]:
@@ -69,6 +93,10 @@ def left_behind(there: State, here: State) -> Iterator[Flow]:
         gone = ((theirs, key, row, ABSENT) for key, row in theirs.rows.items() if key not in ours)
         back = ((ours, key, ABSENT, row) for key, row in ours.rows.items() if key not in theirs)
         yield from ended((*gone, *back), here)
+    both = (
+        (key, row, here.mappings.rows.get(key, row)) for key, row in there.mappings.rows.items()
+    )
+    yield from ended([(here.mappings, *one) for one in both if one[1] != one[2]], here)
     yield from _parted(there.bridges.values(), here)
 
 

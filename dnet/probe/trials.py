@@ -48,6 +48,16 @@ class Trial(NamedTuple):
         return self.target.id if self.target else self.mapping.container_ip
 
     @property
+    def is_let_in(self) -> bool:
+        """Whether where it is tried from may use the mapping; the host always may."""
+        if self.client is None or not self.mapping.sources:
+            return True
+        from dnet.values import sources
+
+        ip = self.client.address_of(self.family)
+        return ip is not None and sources.admit(self.mapping.sources, ip)
+
+    @property
     def is_anywhere(self) -> bool:
         """Whether it is published on every address of the host."""
         return self.mapping.endpoint.host_ip in WILDCARDS
@@ -80,6 +90,8 @@ def _untried(trial: Trial) -> str | None:
         return f"{endpoint.proto} is not tried, only {' and '.join(_TRIED)}"
     if trial.origin != HOST and is_loopback(endpoint.host_ip):
         return f"{endpoint.host_ip} is the host's alone"
+    if trial.origin == OUTSIDE and trial.mapping.sources:
+        return f"only {', '.join(trial.mapping.sources)} may use it"
     if client and client.address_of(trial.family) is None:
         return f"{client.id} has no address of IPv{trial.family.version}"
     return None

@@ -96,6 +96,26 @@ def _unsent(seen: Evidence) -> Reason | None:
     return None
 
 
+def _kept_out(seen: Evidence) -> Reason | None:
+    """Its mapping is not for where it was sent from."""
+    trial, hop = seen.trial, _stopping(seen.request)
+    if seen.left or trial.is_let_in or (hop and not _keeps_out(hop)):
+        return None
+    sources, client = trial.mapping.sources, trial.client
+    ip = client.address_of(trial.family) if client else None
+    by = f" ({_rule(seen, hop)})" if hop else ""
+    return (
+        f"--from of {trial.mapping.key}: {', '.join(sources)} may use it, not {ip}{by}",
+        f"if {trial.origin} is to use it, repeat its dnet map add with --from {ip} and the others",
+    )
+
+
+def _keeps_out(hop: Hop) -> bool:
+    """Whether it is a rule about who may use a mapping."""
+    table, chain = hop.place[1:]
+    return (table == "dnet" and chain.startswith("from-")) or chain == "DNET-INPUT"
+
+
 def _request(seen: Evidence) -> Reason | None:
     return None if seen.left else _ruled_out(seen, seen.request)
 
@@ -278,6 +298,7 @@ def _unrouted(seen: Evidence) -> Reason | None:
 
 _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
     _unsent,
+    _kept_out,
     _request,
     _early,
     _untranslated,
@@ -301,9 +322,13 @@ def _is_past(hops: Sequence[Hop] | None, hook: str) -> bool:
     return any(hop.mark and hop.mark[0] == hook for hop in hops or ())
 
 
+def _stopping(hops: Sequence[Hop] | None) -> Hop | None:
+    return next((one for one in hops or () if one.verdict in _STOPS and not one.mark), None)
+
+
 def _ruled_out(seen: Evidence, hops: Sequence[Hop] | None) -> Reason | None:
     """The rule or the policy of nftables that ended a packet's way."""
-    hop = next((one for one in hops or () if one.verdict in _STOPS and not one.mark), None)
+    hop = _stopping(hops)
     if hop is None:
         return None
     family, table, chain = hop.place

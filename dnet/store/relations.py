@@ -115,6 +115,9 @@ def _mappings(state: State) -> None:
         require(one.container_ip in leases, place, f"{one.container_ip} is free")
         same = family.of(one.endpoint.host_ip) is family.of(one.container_ip)
         require(same, place, f"{one.container_ip} is of another family")
+        for source in one.sources:
+            same = family.of(source) is family.of(one.container_ip)
+            require(same, place, f"{source} is of another family")
         require(one.container_end <= 65535, place, "it ends above port 65535 in the container")
 
 

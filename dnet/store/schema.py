@@ -26,7 +26,17 @@ from dnet.model.entities import (
 from dnet.model.fields import CURSORS
 from dnet.model.pool import STANDINGS, TRANSPORTS, Overlay, Peer
 from dnet.typing import Any, NamedTuple
-from dnet.values import address, address6, endpoint, family, linkends, names, rates, subnet
+from dnet.values import (
+    address,
+    address6,
+    endpoint,
+    family,
+    linkends,
+    names,
+    rates,
+    sources,
+    subnet,
+)
 from dnet.values.family import V4, V6, Family
 from dnet.values.origins import RUNTIMES
 
@@ -99,6 +109,12 @@ def _are_ports(value: Any) -> bool:
     return value == list(names.sort_ports(tuple(value)))
 
 
+def _are_sources(value: Any) -> bool:
+    if type(value) is not list or not value or not all(map(_NETWORK.passes, value)):
+        return False
+    return sources.ANY not in value and value == list(sources.ordered(value))
+
+
 def _is_ipv6(value: Any) -> bool:
     return type(value) is str and family.of(value) is V6
 
@@ -161,6 +177,7 @@ OWNER = _or_none(_canonical("an interface id", names.interface_id))
 _ID = _canonical("an interface id", names.interface_id)
 _ENDPOINT = _canonical("a host endpoint", _endpoint)
 _PORT_PROTO = _canonical("a port with its protocol", names.port_proto)
+_NETWORK = _canonical("a network", sources.parse)
 _PORTS = Check("a sorted list of ports with protocols", _are_ports)
 
 _BRIDGE: dict[str, Check] = {
@@ -202,7 +219,12 @@ _INTERFACE = {
     "hosts_file": _or_none(_canonical("the path of a file", names.file_path)),
 }
 _RESERVATION = {"bridge": _DEVICE, "owner": OWNER, "host_ip6": _or_none(_host_ip(V6))}
-_MAPPING = {"container_ip": _ANY_ADDRESS, "container_port": _PORT, "bridge": _DEVICE}
+_MAPPING = {
+    "container_ip": _ANY_ADDRESS,
+    "container_port": _PORT,
+    "bridge": _DEVICE,
+    "sources": Check("a sorted list of networks", _are_sources),
+}
 _LINK = {
     "parent_ip": ADDRESS,
     "parent_bridge": _or_none(_DEVICE),

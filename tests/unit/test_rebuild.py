@@ -94,6 +94,8 @@ def ports() -> State:
     state = attachments()
     wanted = ("8080:80", "127.0.0.1:81:81/udp", "[::1]:82:82", "6000-6009:7000-7009/sctp")
     portmapper.add(state, FACTS, target="web", specs=specs(*wanted))
+    some = ("10.0.0.0/8", "192.0.2.7/32")
+    portmapper.add(state, FACTS, target="web", specs=specs("83:83"), sources=some)
     portmapper.add(state, FACTS, target="172.17.0.4", specs=specs("90:90"))
     portallocator.allocate(state, FACTS, ports=(8000, 8000), owner="vm")
     portallocator.allocate(state, FACTS, ports=(8001, 8001), host_ip="::1", proto="udp")

@@ -70,6 +70,7 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     type=options.PUBLISH,
     help="Publish a port, as dnet map add does; repeatable.",
 )
+@options.sources
 @define.option(
     "--link",
     "links",
@@ -108,6 +109,7 @@ def attach(
     mac: str | None,
     expose: tuple[str, ...],
     publish: tuple[PublishSpec, ...],
+    networks: tuple[str, ...],
     links: tuple[tuple[str, str | None], ...],
     dry_run: bool,
     **given: Any,
@@ -117,10 +119,15 @@ def attach(
     It gets an interface, an address, a route, published ports and links, or nothing at all.
     Repeat with the same arguments to reconnect it if it was disconnected.
     """
+    sources = options.given_sources(networks)
+    if sources is not None and not publish:
+        raise UsageError("--from is about ports that are published", "name them: -p SPEC")
     operation = Operation(
         attachment.attach,
         interface_id=interface_id,
-        wiring=attachment.Wiring(netns, ifname, mac, publish, links, given=_fields(**given)),
+        wiring=attachment.Wiring(
+            netns, ifname, mac, publish, links, sources, given=_fields(**given)
+        ),
         bridge=bridge,
         ip=ip,
         ip6=ip6,

@@ -22,9 +22,12 @@ COLUMNS = (
     column("bridge"),
 )
 
+_FROM = column("from", folds=True)
+
 EXAMPLES = """\
 dnet map add web 8080:80
 dnet map add web 80
+dnet map add db 3306:3306 --from 10.0.0.0/8
 dnet map add web 127.0.0.1::9000 7000-7009:7000-7009/udp"""
 
 
@@ -36,13 +39,17 @@ def map() -> None:  # noqa: A001 - the command's name
 @map.command(epilog=EXAMPLES)
 @define.argument("target", type=options.TARGET)
 @define.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=options.SPEC)
+@options.sources
 @options.changes
-def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
+def add(
+    target: str, specs: tuple[PublishSpec, ...], networks: tuple[str, ...], dry_run: bool
+) -> Request:
     """Publish ports of TARGET, and print the host endpoints.
 
     TARGET is an interface's id or a taken address. SPEC is
     [HOST_IP:][HOST_PORT[-END]:]PORT[-END][/PROTO], such as 8080:80. Without HOST_IP a TARGET with
-    IPv6 is published in both families, on 0.0.0.0 and [::].
+    IPv6 is published in both families, on 0.0.0.0 and [::]. Again with --from, others may use what
+    is there; without it, those who might.
     """
 
     def show(state: State, made: list[Mapping]) -> Document:
@@ -56,7 +63,8 @@ def add(target: str, specs: tuple[PublishSpec, ...], dry_run: bool) -> Request:
             variables=lambda: views.published_twice(state, made),
         )
 
-    operation = Operation(portmapper.add, target=target, specs=specs)
+    sources = options.given_sources(networks)
+    operation = Operation(portmapper.add, target=target, specs=specs, sources=sources)
     return Request(show, operation, dry_run, many=dry_run or len(specs) > 1)
 
 
@@ -106,6 +114,7 @@ def list_(target: str | None, bridge: str | None) -> Request:
             keys = [key for ip in whom.addresses for key in targets.keys(ip)]
         found = (state.mappings[key] for key in keys)
         items = [views.mapping(state, one) for one in found if bridge in (None, one.bridge)]
-        return Document(items, columns=COLUMNS, key=endpoint_text)
+        columns = (*COLUMNS, _FROM) if any(item["from"] for item in items) else COLUMNS
+        return Document(items, columns=columns, key=endpoint_text)
 
     return Request(show)

@@ -91,7 +91,12 @@ def _interface(state: State, one: Item) -> Branch:
 
 
 def _published(ports: list[Item]) -> Iterator[Branch]:
-    return (Branch(text=f"publishes {published_text(port)}") for port in ports)
+    return (Branch(text=f"publishes {published_text(port)}{_restriction(port)}") for port in ports)
+
+
+def _restriction(port: Item) -> str:
+    """Who may use a port, where not everybody may."""
+    return f" from {' '.join(port['from'])}" if "from" in port else ""
 
 
 def _ports(state: State, ip: str) -> list[Item]:

@@ -152,7 +152,8 @@ def _mappings(state: State, others: Collection[str]) -> Iterator[str]:
         host_ip = None if beside else at.host_ip
         ports = (at.port, at.end, one.container_port, one.container_end)
         spec = PublishSpec(host_ip, *ports, at.proto)
-        yield _line("map add", holder.id if holder else one.container_ip, str(spec))
+        some = [word for source in one.sources for word in ("--from", source)]
+        yield _line("map add", holder.id if holder else one.container_ip, str(spec), some)
 
 
 def _beside(state: State, one: Mapping, holder: Interface | None) -> Mapping | None:

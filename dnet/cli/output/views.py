@@ -113,12 +113,14 @@ def _ipv6_in(home: Bridge, interface: Interface) -> View:
 
 
 def published(mapping: Mapping) -> View:
-    """A mapping as one of an interface's ports."""
+    """A mapping as one of an interface's ports; who may use it, where not everybody may."""
+    restriction = {"from": list(mapping.sources)} if mapping.sources else {}
     return {
         **_host_side(mapping.endpoint),
         "container_port": mapping.container_port,
         **_container_end(mapping),
         "proto": mapping.endpoint.proto,
+        **restriction,
     }
 
 
@@ -150,6 +152,7 @@ def mapping(state: State, mapping: Mapping) -> View:
         "proto": mapping.endpoint.proto,
         "owner": state.leases_with(mapping.bridge, mapping.container_ip).get(mapping.container_ip),
         "bridge": mapping.bridge,
+        "from": list(mapping.sources),
     }
 
 

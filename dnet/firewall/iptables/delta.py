@@ -50,7 +50,8 @@ def _rules(state: State, changes: list[Change]) -> Iterator[tuple[Rule, str]]:
             thing: Any = table.decode(key, row)
             if isinstance(thing, Mapping):
                 chain = chains[thing.bridge]
-                yield rules.mapping_rule(thing, chain, dispatched=dispatched), command
+                for rule in rules.mapping_rules(thing, chain, dispatched=dispatched):
+                    yield rule, command
             elif isinstance(thing, Link):
                 for rule in rules.link_rules(thing, chains.get(thing.child_bridge, "")):
                     yield rule, command

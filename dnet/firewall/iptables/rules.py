@@ -36,13 +36,16 @@ class Rule(NamedTuple):
     text: str
 
 
+INPUT = Chain("filter", "INPUT")
 FORWARD = Chain("filter", "FORWARD")
 PREROUTING = Chain("nat", "PREROUTING")
 OUTPUT = Chain("nat", "OUTPUT")
 POSTROUTING = Chain("nat", "POSTROUTING")
 RAW = Chain("raw", "PREROUTING")
 SHARED = (RAW, FORWARD, PREROUTING, OUTPUT, POSTROUTING)
+_BUILT_IN = (INPUT, *SHARED)
 
+DNET_INPUT = Chain("filter", "DNET-INPUT")
 DNET_FORWARD = Chain("filter", "DNET-FORWARD")
 DNET_USER = Chain("filter", "DNET-USER")
 DNET_LINK = Chain("filter", "DNET-LINK")
@@ -53,12 +56,15 @@ DNET_PEERS = Chain("raw", "DNET-PEERS")
 ORDERED = frozenset({DNET_FORWARD, DNET_POSTROUTING, DNET_PREROUTING, DNET_OVERLAY, DNET_PEERS})
 """The chains of dnet's own in which the order matters: elsewhere no packet meets two rules."""
 
-EVERY_SHARED = (*SHARED, *(Chain(f"{V6.nft} {one.table}", one.name) for one in SHARED))
+EVERY_SHARED = (*_BUILT_IN, *(Chain(f"{V6.nft} {one.table}", one.name) for one in _BUILT_IN))
 
 KEPT = f"-m comment --comment dnet -j {DNET_USER.name}"
 """In FORWARD, where another firewall has dnet's rules: what the administrator drops stays so."""
 
-OWN = (DNET_FORWARD, DNET_LINK, DNET_POSTROUTING, DNET_PREROUTING, DNET_OVERLAY, DNET_PEERS)
+OWN = (
+    *(DNET_INPUT, DNET_FORWARD, DNET_LINK, DNET_POSTROUTING, DNET_PREROUTING),
+    *(DNET_OVERLAY, DNET_PEERS),
+)
 
 _GUARDING = (f"-I {RAW.name} ", f"-A {DNET_PREROUTING.name} ")
 _LOCAL = {
@@ -70,6 +76,10 @@ _LOCAL = {
 # Of what leaves a subnet that which gets the host's address: not what is for a group.
 _BEYOND = {V4: "", V6: "-m addrtype ! --dst-type MULTICAST "}
 # Who asks for a neighbour and who answers (RFC 4861), which a bridge hands on as it does with ARP.
+# What was translated is forwarded: this is about what is the host's own, and new to it.
+_UNTRANSLATED = (
+    f"! -i lo -m addrtype --dst-type LOCAL -m conntrack --ctstate NEW -j {DNET_INPUT.name}"
+)
 _NEIGHBOURS = tuple(f"-p ipv6-icmp -m icmp6 --icmpv6-type {kind}" for kind in (135, 136))
 
 
@@ -138,8 +148,11 @@ def _skeleton(
     forwards = translates or bool(
         state.links or isolation or direct or hosts or (bridges and restricted)
     )
-    shared: dict[Chain, list[str]] = {chain: [] for chain in SHARED}
+    shared: dict[Chain, list[str]] = {chain: [] for chain in _BUILT_IN}
     own: dict[Chain, list[str]] = {}
+    if bridges and restricts(state):
+        shared[INPUT].append(_UNTRANSLATED)
+        own[DNET_INPUT] = []
     if forwards:
         shared[FORWARD].append("-j DNET-FORWARD")
         own[DNET_FORWARD] = [
@@ -189,7 +202,7 @@ def entity_rules(state: State) -> Iterator[Rule]:
     bridges = {bridge.name: bridge for bridge in state.bridges.values()}
     dispatched = blocks.is_dispatched(state)
     for mapping in state.mappings.values():
-        yield mapping_rule(mapping, bridges[mapping.bridge].chain, dispatched=dispatched)
+        yield from mapping_rules(mapping, bridges[mapping.bridge].chain, dispatched=dispatched)
     for link in state.links.values():
         child = bridges.get(link.child_bridge)  # Of another host it is none.
         yield from link_rules(link, child.chain if child else "")
@@ -219,11 +232,13 @@ def between(bridge: Bridge) -> str:
     return f"-i {bridge.name} -o {bridge.name} -j {'ACCEPT' if bridge.icc else 'DROP'}"
 
 
-def mapping_rule(mapping: Mapping, chain: str, *, dispatched: bool) -> Rule:
+def mapping_rules(mapping: Mapping, chain: str, *, dispatched: bool) -> Iterator[Rule]:
     """The translation of a host port, or of a range with the same offset throughout.
 
     `chain` is the bridge's, or leads to the one it is in. Without `! -i BRIDGE`, so that
-    containers reach it too.
+    containers reach it too. Where only some may use it there is a rule for what the host itself
+    sends and for each network; what is translated by none of them does not get to a process of the
+    host's instead.
     """
     at, of = mapping.endpoint, family_of(mapping.container_ip)
     destination = "" if at.host_ip == of.any else f"-d {at.host_ip}/{of.bits} "
@@ -232,11 +247,22 @@ def mapping_rule(mapping: Mapping, chain: str, *, dispatched: bool) -> Rule:
         ports = f"{at.port}:{at.end}"
         target = f"{mapping.container_port}-{mapping.container_end}/{at.port}"
     block = blocks.block_of(at, chain) if dispatched else None
-    return Rule(
-        block.own if block else of_family(Chain("nat", chain), of),
-        f"{destination}-p {at.proto} -m {at.proto} --dport {ports} "
-        f"-j DNAT --to-destination {bracketed(mapping.container_ip)}:{target}",
-    )
+    home = block.own if block else of_family(Chain("nat", chain), of)
+    match = f"{destination}-p {at.proto} -m {at.proto} --dport {ports}"
+    translation = f"-j DNAT --to-destination {bracketed(mapping.container_ip)}:{target}"
+    if not mapping.sources:
+        yield Rule(home, f"{match} {translation}")
+        return
+    yield Rule(home, f"{match} -m addrtype --src-type LOCAL {translation}")
+    for source in mapping.sources:
+        sender = "" if source.endswith("/0") else f"-s {source} "
+        yield Rule(home, f"{sender}{match} {translation}")
+    yield Rule(of_family(DNET_INPUT, of), f"{match} -j DROP")
+
+
+def restricts(state: State) -> bool:
+    """Whether there is any mapping that not everybody may use."""
+    return any("sources" in row for row in state.mappings.rows.values())
 
 
 def link_rules(link: Link, chain: str) -> Iterator[Rule]:

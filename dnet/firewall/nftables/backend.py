@@ -21,14 +21,19 @@ from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
     from dnet.firewall.nftables.listing import Seen
+    from dnet.values.sources import Sources
 
 
 class Shape(NamedTuple):
-    """What bridges need: their elements, and whether they are open to other networks by name."""
+    """What bridges need: their elements, and whether they are open to other networks by name.
+
+    `lists` are those of who may use mappings, which each have a chain.
+    """
 
     elements: tuple[Element, ...]
     open: frozenset[str]
     translating: frozenset[str]
+    lists: tuple[Sources, ...] = ()
 
     @property
     def traces(self) -> frozenset[Chain]:
@@ -54,8 +59,8 @@ class Nftables:
         names = frozenset(one.name for one in bridges) if translates else frozenset[str]()
         by_name = frozenset(one.name for one in bridges if one.direct_access)
         hosts = pooled(state)
-        found = elements.of_bridges(every, _closed(bridges), hosts)
-        return Shape(tuple(found), by_name, names)
+        needed = tuple(elements.of_bridges(every, _closed(bridges), hosts))
+        return Shape(needed, by_name, names, elements.lists(state))
 
     def delta(self, state: State, changes: Iterable[Changed]) -> Change:
         """The elements of changed mappings and links, without a look."""
@@ -106,7 +111,8 @@ class Nftables:
         if bridges:
             closed = [*_closed(bridges), *opened]
             wanted = {} if seen.elements is None else elements.everything(state, closed)
-            form = Form(families(bridges), pooled=pooled(state) is not None)
+            lists, hosts = elements.lists(state), pooled(state)
+            form = Form(families(bridges), hosts is not None, bool(lists), lists)
             change = (
                 diff.difference(seen, table, wanted, form) if table else diff.made(wanted, form)
             )

@@ -8,14 +8,14 @@ from itertools import islice
 from dnet.errors import DnetError
 from dnet.firewall.door import Chain, Finding
 from dnet.firewall.nftables.elements import NONE, Elements, text
-from dnet.firewall.nftables.layout import FORMS, TABLE, objects
+from dnet.firewall.nftables.layout import TABLE, WHOLE, objects
 from dnet.typing import NamedTuple
 from dnet.values.names import for_shell
 
 MISSING, FOREIGN = "missing", "not dnet's"
 # So that a line stays far below what one argument may have: MAX_ARG_STRLEN, 128 KiB.
 _TOGETHER = 100
-_KINDS = {one.name: one.kind for one in objects(FORMS[-1])}
+_KINDS = {one.name: one.kind for one in objects(WHOLE)}
 
 
 class Command(NamedTuple):

@@ -18,7 +18,6 @@ from dnet.firewall.nftables.change import FOREIGN, MISSING, Change, Command, of_
 from dnet.firewall.nftables.elements import Elements
 from dnet.firewall.nftables.layout import (
     CHAIN,
-    FORMS,
     FORWARD,
     MARK,
     TABLE,
@@ -26,16 +25,18 @@ from dnet.firewall.nftables.layout import (
     TO_USER,
     TRACE,
     USER,
+    WHOLE,
     Form,
     Object,
     Objects,
+    is_list,
     objects,
 )
 from dnet.firewall.nftables.listing import Seen, Table
 
 Lines = tuple[str, ...]
 
-_EVERY = objects(FORMS[-1])
+_EVERY = objects(WHOLE)
 _HOLDING = r"(?:@|\b(?:jump|goto) ){0}(?![\w./\\-])|(?:\bname|\bset|:) \"{0}\""
 
 
@@ -125,13 +126,17 @@ def difference(seen: Seen, table: Table, elements: Elements, form: Form) -> Chan
     return Change(
         ahead=(
             *_emptied([*foreign, *refilled]),
-            *_deleted(leaving),
+            *_deleted([one for one in leaving if not is_list(one)]),
             *([_TABLE] if about else ()),
             *_declared({one: every[one] for one in every if one in {*missing, *anew}}),
         ),
         going=going,
         coming=coming,
-        behind=tuple(_filled({one: every[one] for one in every if one in {*missing, *refilled}})),
+        behind=(
+            *_filled({one: every[one] for one in every if one in {*missing, *refilled}}),
+            # Until here elements lead there.
+            *_deleted([one for one in leaving if is_list(one)]),
+        ),
         findings=(
             *(Finding(TRACE, FOREIGN, line) for line in about),
             *(Finding(one.chain, f"the {one.kind} is missing") for one in missing),
@@ -146,7 +151,7 @@ def difference(seen: Seen, table: Table, elements: Elements, form: Form) -> Chan
 
 
 def _unwanted(one: Object) -> str:
-    return f"the {one.kind} is {'left over' if one in _EVERY else FOREIGN}"
+    return f"the {one.kind} is {'left over' if one in _EVERY or is_list(one) else FOREIGN}"
 
 
 _TABLE = Command(f"add table {TABLE}", f"{{ {MARK}; }}")

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from dnet.firewall.nftables import layout
 from dnet.firewall.traffic import Pooled, filtered, pooled
 from dnet.model.entities import Bridge, Link
 from dnet.model.state import State
-from dnet.typing import Any, NamedTuple
+from dnet.typing import TYPE_CHECKING, Any, NamedTuple
 from dnet.values import family
 from dnet.values.endpoint import Endpoint
 from dnet.values.family import WILDCARDS
 from dnet.values.names import split_port_proto
+
+if TYPE_CHECKING:
+    from dnet.values.sources import Sources
 
 Elements = dict[str, dict[str, str]]
 """The elements of each set or map, by its name; those of a set have no data."""
@@ -109,7 +113,7 @@ def _of_hosts(hosts: Pooled) -> Iterator[Element]:
 
 
 def of_mapping(key: str, row: dict[str, Any]) -> list[Element]:
-    """The translation of a host port or of a range, from a row of the store.
+    """The translation of a host port or of a range, from a row of the store, and who may use it.
 
     A range that keeps its ports is one element. Of any other nftables would translate every port
     to the first one: NF_NAT_RANGE_PROTO_OFFSET of the kernel has no word in nft(8).
@@ -118,15 +122,29 @@ def of_mapping(key: str, row: dict[str, Any]) -> list[Element]:
     v = family.of(ip).version
     ahead, where = ("", "") if at.host_ip in WILDCARDS else (f"{at.host_ip} . ", "at")
     ahead += at.proto
+    found = _restriction(at, f"{v}{where}", ahead, row["sources"]) if "sources" in row else []
     if not at.is_range:
-        return [Element(f"port{v}{where}", f"{ahead} . {at.port}", f"{ip} . {first}")]
+        return [*found, Element(f"port{v}{where}", f"{ahead} . {at.port}", f"{ip} . {first}")]
     if at.port == first:
-        return [Element(f"range{v}{where}", f"{ahead} . {at.port}-{at.end}", ip)]
+        return [*found, Element(f"range{v}{where}", f"{ahead} . {at.port}-{at.end}", ip)]
     holder, offset = f"port{v}{where}", first - at.port
-    return [
+    return found + [
         Element(holder, f"{ahead} . {port}", f"{ip} . {port + offset}")
         for port in range(at.port, at.end + 1)
     ]
+
+
+def _restriction(at: Endpoint, where: str, ahead: str, sources: list[str]) -> list[Element]:
+    """Where it is decided who may use a mapping: in the chain of its list."""
+    holder, ports = ("fromrange", f"{at.port}-{at.end}") if at.is_range else ("from", f"{at.port}")
+    target = f"jump {layout.list_name(tuple(sources))}"
+    return [Element(f"{holder}{where}", f"{ahead} . {ports}", target)]
+
+
+def lists(state: State) -> tuple[Sources, ...]:
+    """Each list of who may use a mapping."""
+    found = {tuple(row["sources"]) for row in state.mappings.rows.values() if "sources" in row}
+    return tuple(sorted(found))
 
 
 def of_link(link: Link) -> Iterator[Element]:

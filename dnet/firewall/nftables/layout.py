@@ -1,7 +1,7 @@
 """The table `inet dnet` but for what is in its sets and maps: the same text for every state.
 
-Or rather one of four: the half of IPv6 is there where a bridge has that, and what several hosts
-need where there are several. Text is in the form in
+Or rather for every form of it: the half of IPv6 is there where a bridge has that, what several
+hosts need where there are several, and who is let in where not everybody is. Text is in the form in
 which `nft --terse --numeric-priority list ruleset` prints it. docs/rules.md explains each rule.
 """
 
@@ -11,25 +11,39 @@ from collections.abc import Iterator
 from functools import cache
 
 from dnet.firewall.door import Chain
-from dnet.typing import NamedTuple
+from dnet.typing import TYPE_CHECKING, NamedTuple
 from dnet.values.family import FAMILIES, V4, V6, Families, Family
+from dnet.values.family import of as family_of
+
+if TYPE_CHECKING:
+    from dnet.values.sources import Sources
 
 
 class Form(NamedTuple):
-    """Which of the texts: that for some families, and for one host or for the several of a pool."""
+    """What the text depends on.
+
+    Attributes:
+        families: those that any bridge has.
+        pooled: whether there is a pool of several hosts, or just one host.
+        restricts: whether there may be lists of who may use a mapping.
+        lists: those that are in use.
+    """
 
     families: Families = (V4,)
     pooled: bool = False
+    restricts: bool = False
+    lists: tuple[Sources, ...] = ()
 
 
-FORMS = (Form(), Form(FAMILIES), Form(pooled=True), Form(FAMILIES, pooled=True))
-"""All of them, and a part of another one ahead of that."""
+PLAIN = Form()
+WHOLE = Form(FAMILIES, pooled=True, restricts=True)
 
 TABLE = "inet dnet"
 TRACE = Chain("inet", "dnet", "table")
 MARK = 'comment "dnet: made and mended by dnet; rules of your own belong into chain user"'
 USER = "user"
 CHAIN = "chain"
+_LIST = "from-"
 
 
 class Object(NamedTuple):
@@ -89,18 +103,75 @@ _SIBLINGS_BEYOND = (
 
 
 @cache
-def objects(form: Form = FORMS[0]) -> Objects:
-    """Everything that the table declares, in an order in which it can be made."""
+def objects(form: Form = PLAIN) -> Objects:
+    """Everything that a table of a form declares, in an order in which it can be made."""
     hosts = _sets_of_hosts() if form.pooled else ()
-    return dict([*_sets(form.families), *hosts, *_chains(*form)])
+    return dict([*_sets(form), *hosts, *_chains(form)])
 
 
-def _sets(of: Families) -> Iterator[tuple[Object, tuple[str, ...]]]:
+def forms(there: Objects) -> list[Form]:
+    """What a table that holds some objects may be a form of, the smallest first."""
+    lists = listed(there)
+    return [
+        Form(families, pooled, restricts, lists if restricts else ())
+        for restricts in (False, True)
+        for pooled in (False, True)
+        for families in ((V4,), FAMILIES)
+    ]
+
+
+def list_name(sources: Sources) -> str:
+    """The name of the chain that lets these in, which no other list has."""
+    from hashlib import sha256
+
+    return f"{_LIST}{sha256(' '.join(sources).encode()).hexdigest()[:16]}"
+
+
+def is_list(one: Object) -> bool:
+    """Whether it is a chain by who is let in."""
+    return one.kind == CHAIN and one.name.startswith(_LIST)
+
+
+def listed(there: Objects) -> tuple[Sources, ...]:
+    """The lists whose chains are there, as far as a chain is named by what is in it."""
+    found = (tuple(filter(None, map(_source, there[one]))) for one in there if is_list(one))
+    names = {one.name for one in there}
+    return tuple(sorted(one for one in found if list_name(one) in names))
+
+
+def _source(rule: str) -> str | None:
+    """The network that a rule of a list lets in."""
+    if rule == "drop":
+        return None
+    ip, _, rest = rule.partition(" saddr ")
+    text = rest.removesuffix(" return")
+    family = V4 if ip == V4.nft else V6
+    return text if "/" in text else f"{text}/{family.bits}"
+
+
+def _list(sources: Sources) -> Iterator[str]:
+    for one in sources:
+        family = family_of(one)
+        yield f"{family.nft} saddr {one.removesuffix(f'/{family.bits}')} return"
+    yield "drop"
+
+
+def _sets(form: Form) -> Iterator[tuple[Object, tuple[str, ...]]]:
     for name in ("inside", "bridges", "isolated", "noicc", "closed"):
         yield Object("set", name), ("type ifname",)
     yield Object("set", "within"), ("type ifname . ifname",)
-    for family in of:
+    for family in form.families:
         yield from _sets_of(family)
+        if form.restricts:
+            yield from _restricting(family)
+
+
+def _restricting(family: Family) -> Iterator[tuple[Object, tuple[str, ...]]]:
+    v, port = family.version, "inet_proto . inet_service : verdict"
+    yield Object("map", f"from{v}at"), (f"type {family.name}_addr . {port}",)
+    yield Object("map", f"from{v}"), (f"type {port}",)
+    yield Object("map", f"fromrange{v}at"), (f"type {family.name}_addr . {port}", _INTERVALS)
+    yield Object("map", f"fromrange{v}"), (f"type {port}", _INTERVALS)
 
 
 def _sets_of(family: Family) -> Iterator[tuple[Object, tuple[str, ...]]]:
@@ -124,14 +195,20 @@ def _sets_of_hosts() -> Iterator[tuple[Object, tuple[str, ...]]]:
     yield Object("set", "pool"), ("type ipv4_addr . ifname", _INTERVALS)
 
 
-def _chains(of: Families, pooled: bool) -> Iterator[tuple[Object, tuple[str, ...]]]:
+def _chains(form: Form) -> Iterator[tuple[Object, tuple[str, ...]]]:
+    of, pooled = form.families, form.pooled
     # A chain stands behind those that it leads to.
     yield THE_USERS, ()
     if pooled:
         yield Object(CHAIN, "encapsulated"), _ENCAPSULATED
     yield _base("guard", "filter", "prerouting", -300, *_guard(of), *(_CLOSED if pooled else ()))
     yield Object(CHAIN, "publish"), tuple(_publish(of))
-    yield _base("prerouting", "nat", "prerouting", -100, _PUBLISHED)
+    for sources in form.lists:
+        yield Object(CHAIN, list_name(sources)), tuple(_list(sources))
+    if form.restricts:
+        yield Object(CHAIN, "admit"), tuple(_admit(of))
+    admitted = ("fib daddr type local jump admit",) if form.restricts else ()
+    yield _base("prerouting", "nat", "prerouting", -100, *admitted, _PUBLISHED)
     yield _base("output", "nat", "output", -100, _PUBLISHED)
     yield Object(CHAIN, "refuse"), (*_links(of), "drop")
     yield _base("forward", "filter", "forward", 0, *_forward(pooled=pooled))
@@ -155,6 +232,17 @@ def _guard(of: Families) -> Iterator[str]:
     for family in of:
         yield f"{family.nft} daddr {_local(family)} drop"
         yield f"{family.nft} saddr {_local(family)} drop"
+
+
+def _admit(of: Families) -> Iterator[str]:
+    """Who is let in to what; what the host itself sends does not come by here."""
+    for family in of:
+        v, port = family.version, "meta l4proto . th dport vmap"
+        at, every = f"{family.nft} daddr . {port}", f"meta nfproto {family.name} {port}"
+        yield f"{at} @from{v}at"
+        yield f"{every} @from{v}"
+        yield f"{at} @fromrange{v}at"
+        yield f"{every} @fromrange{v}"
 
 
 def _publish(of: Families) -> Iterator[str]:

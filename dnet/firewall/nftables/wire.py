@@ -15,6 +15,8 @@ from dnet.firewall.nftables.elements import device
 from dnet.typing import Any, NamedTuple
 
 END, CATCH_ALL = 1, 2  # NFT_SET_ELEM_INTERVAL_END, NFT_SET_ELEM_CATCHALL
+# NF_DROP, NF_ACCEPT, and NFT_JUMP and others of include/uapi/linux/netfilter/nf_tables.h
+_VERDICTS = {0: "drop", 1: "accept", -1: "continue", -3: "jump", -4: "goto", -5: "return"}
 _PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
@@ -47,7 +49,7 @@ class _Field(NamedTuple):
 def texts(declaration: Sequence[str], found: Iterable[Raw]) -> Iterator[tuple[str, str]]:
     """Key and data of the elements of a set or map, by what it was declared with."""
     key, _, data = declaration[0].removeprefix("type ").partition(" : ")
-    fields, target = _fields(key), _fields(data) if data else ()
+    fields = _fields(key)
     if "flags interval" in declaration[1:] and len(fields) == 1:
         found = _paired(found, fields[0].size)
     plain: list[Raw] = []
@@ -56,9 +58,18 @@ def texts(declaration: Sequence[str], found: Iterable[Raw]) -> Iterator[tuple[st
         (others if one.end or one.flags else plain).append(one)
     keys = _joined(fields, [one.key for one in plain])
     keys += [_span_of(fields, one) for one in others]
-    if not target:
+    if not data:
         return ((key, "") for key in keys)
-    return zip(keys, _joined(target, [one.data for one in (*plain, *others)]), strict=True)
+    values = [one.data for one in (*plain, *others)]
+    shown = map(_verdict, values) if data == "verdict" else _joined(_fields(data), values)
+    return zip(keys, shown, strict=True)
+
+
+def _verdict(value: bytes) -> str:
+    """A verdict by its code, with the name of the chain that it leads to."""
+    code, chain = int.from_bytes(value[:4], "big", signed=True), value[4:].rstrip(b"\0")
+    word = _VERDICTS.get(code, str(code))
+    return f"{word} {chain.decode(errors='surrogateescape')}".rstrip()
 
 
 def _span_of(fields: tuple[_Field, ...], one: Raw) -> str:

@@ -265,7 +265,11 @@ def _agrees(entry: Entry, flow: Flow, local: Container[str]) -> bool:
     places = (entry.src, entry.dst, entry.reply_src, entry.reply_dst)
     return (
         flow.proto in (None, entry.proto)
-        and (flow.orig_src is None or _is_at(entry.src, flow.orig_src))
+        and (
+            flow.orig_src is None
+            or (flow.orig_src == LOCAL and _is_own(entry.src, flow.of, local))
+            or _is_at(entry.src, flow.orig_src)
+        )
         and flow.reply_src in (None, entry.reply_src)
         and (flow.either is None or flow.either in places)
         and _is_within(entry.dport, flow.orig_dports)

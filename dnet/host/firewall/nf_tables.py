@@ -40,6 +40,7 @@ _HOOK_DEVICE, _HOOK_DEVICES = 3, 4  # NFTA_HOOK_DEV, NFTA_HOOK_DEVS
 _OF_TABLE, _OF_SET, _ELEMENTS = 1, 2, 3
 # NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_DATA, NFTA_SET_ELEM_FLAGS, NFTA_SET_ELEM_KEY_END, NFTA_DATA_VALUE
 _KEY, _DATA, _FLAGS, _KEY_END, _VALUE = 1, 2, 3, 10, 1
+_VERDICT, _CODE, _CHAIN = 2, 1, 2  # NFTA_DATA_VERDICT, NFTA_VERDICT_CODE, NFTA_VERDICT_CHAIN
 _NUMBER = struct.Struct("!I")
 
 
@@ -172,7 +173,12 @@ def _element(value: bytes) -> Raw:
 
 
 def _value(one: dict[int, bytes], kind: int) -> bytes:
-    return nlsocket.attributes(one.get(kind, b"")).get(_VALUE, b"")
+    """A value; of a verdict its code, and behind it the name of the chain that it leads to."""
+    has = nlsocket.attributes(one.get(kind, b""))
+    if verdict := has.get(_VERDICT):
+        parts = nlsocket.attributes(verdict)
+        return parts[_CODE] + parts.get(_CHAIN, b"")
+    return has.get(_VALUE, b"")
 
 
 def _alike(listed: bytes) -> list[Raw]:

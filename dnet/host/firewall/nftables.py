@@ -179,8 +179,9 @@ def _text(change: Change) -> str:
 
 def _is_known(table: Table | None) -> bool:
     """Whether a table is, but for elements, as dnet makes one."""
-    shapes = map(layout.objects, layout.FORMS)
-    return table is not None and any(_is_same(table, one) for one in shapes)
+    if table is None:
+        return False
+    return any(_is_same(table, layout.objects(form)) for form in layout.forms(table.objects))
 
 
 def _is_same(table: Table, known: Objects) -> bool:
@@ -189,9 +190,10 @@ def _is_same(table: Table, known: Objects) -> bool:
 
 
 def _form(table: Table) -> Form:
-    """The form of a table: it is the smallest that knows all that is dnet's in it."""
-    known = table.objects.keys() & layout.objects(layout.FORMS[-1]).keys()
-    return next(form for form in layout.FORMS if known <= layout.objects(form).keys())
+    """The form that a table is of: it is the smallest that knows all that is dnet's in it."""
+    forms = layout.forms(table.objects)
+    known = table.objects.keys() & layout.objects(forms[-1]).keys()
+    return next(form for form in forms if known <= layout.objects(form).keys())
 
 
 def _elements(table: Table | None, spelled: Callable[[Form], Objects]) -> Elements:

@@ -1,0 +1,82 @@
+"""Who may use a mapping: networks, as `--from` takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dnet.errors import UsageError
+from dnet.values import address, family
+from dnet.values.family import Family
+from dnet.values.names import quoted
+
+ANY = "any"
+"""In place of networks: everybody."""
+
+Sources = tuple[str, ...]
+"""Networks in their order, each once; none is everybody."""
+
+_EXAMPLE = "10.0.0.0/8"
+
+
+def parse(text: str) -> str:
+    """A network in its canonical form, such as 10.0.0.0/8 or fd00::/8; or `any`.
+
+    A single address is a network of its own. Raises UsageError for what has a host part.
+    """
+    if text.lower() == ANY:
+        return ANY
+    whole = text if "/" in text else f"{text}/{family.of(text).bits}"
+    interface = address.any_prefixed(whole, _EXAMPLE)
+    if "%" in text or not address.has_plain_prefix(whole):
+        raise UsageError(f"{quoted(text)} is not in CIDR form", f"write it like {_EXAMPLE}")
+    if address.has_host_part(interface):
+        raise UsageError(
+            f"{text} has a host part", f"give {interface.network}, or {interface.ip} alone"
+        )
+    return str(interface.network)
+
+
+def given(networks: Iterable[str]) -> Sources | None:
+    """What a command line asks for; None where it asks for nothing.
+
+    Raises UsageError for networks beside everybody.
+    """
+    named = set(networks)
+    if named > {ANY}:
+        raise UsageError("--from any is everybody, and more cannot be let in", "leave one out")
+    return ordered(named - {ANY}) if named else None
+
+
+def ordered(networks: Iterable[str]) -> Sources:
+    """Networks in their order, IPv4 first, each once."""
+    return tuple(sorted(set(networks), key=_place))
+
+
+def of_family(sources: Sources, of: Family) -> Sources:
+    """Those of a family; where all are of the other one, what nobody but the host sends from."""
+    if not sources:
+        return ()
+    own = tuple(one for one in sources if family.of(one) is of)
+    return own or (f"{of.loopback}/{of.bits}",)
+
+
+def admit(sources: Sources, ip: str) -> bool:
+    """Whether an address may come in."""
+    return not sources or any(address.contains(one, ip) for one in sources)
+
+
+def widens(before: Sources, after: Sources) -> bool:
+    """Whether nobody who might come in before is kept out."""
+    if not before or not after:
+        return not after
+    return all(any(_covers(wide, one) for wide in after) for one in before)
+
+
+def _covers(wide: str, one: str) -> bool:
+    is_as_wide = address.prefix_len(wide) <= address.prefix_len(one)
+    return is_as_wide and address.overlap(wide, one)
+
+
+def _place(one: str) -> tuple[int, int, int]:
+    network = address.network(one)
+    return network.version, int(network[0]), network.prefixlen
