@@ -186,7 +186,7 @@ _dnet_grammar() {
             arguments='<mapping>|<port>|<id>'
             ;;
         'map')
-            commands='add|remove|list'
+            commands='add|remove|list|stats'
             options='-h,--help'
             ;;
         'map add')
@@ -211,6 +211,16 @@ _dnet_grammar() {
                 -q,--quiet
                 -j,--json
                 --format=text|json|env
+                -h,--help'
+            arguments='<id>|<address>'
+            ;;
+        'map stats')
+            options='--watch
+                --start,--stop
+                --dry-run
+                -q,--quiet
+                -j,--json
+                --format=text|json|prometheus
                 -h,--help'
             arguments='<id>|<address>'
             ;;

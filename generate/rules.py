@@ -15,11 +15,12 @@ from itertools import groupby
 from pathlib import Path
 
 from tests.lab import NFTABLES
-from tests.listings import GOLDEN, LISTINGS
+from tests.listings import GOLDEN, LISTINGS, ONLY_OF_NFTABLES
 
 SOURCE = Path(__file__).with_suffix(".md")
 
 _INSTRUCTION = re.compile(r"^\{\{(\S+?)(?: since (\S+))?\}\}$", re.MULTILINE)
+_COMMANDS = LISTINGS | ONLY_OF_NFTABLES
 _LONG = 8
 """So many rules of a chain that look alike are shortened to the first and the last."""
 
@@ -32,10 +33,10 @@ def make() -> dict[str, str]:
 
 
 def _shown(name: str, base: str | None) -> str:
-    commands, listing = LISTINGS[name.rpartition("/")[2]], _golden(name)
+    commands, listing = _COMMANDS[name.rpartition("/")[2]], _golden(name)
     if base is None:
         return _fenced("console", map(_typed, commands)) + "\n\n" + _fenced("text", listing)
-    before = LISTINGS[base.rpartition("/")[2]]
+    before = _COMMANDS[base.rpartition("/")[2]]
     if commands[: len(before)] == before:
         commands = commands[len(before) :]
     if name.startswith(f"{NFTABLES}/"):

@@ -137,6 +137,7 @@ CASES = (
     Case("sync", "host sync", _POOL, shell=_OTHERS),
     Case("leave", "host leave --force", _POOL),
     Case("restore-hosts", "restore", _POOL, shell=_CUT, drifted=True, goes_on=True),
+    Case("count", "map stats --start", (*_OPEN, "firewall use nftables")),
     Case("request", "ip request --bridge dnet0 --count 3"),
     Case("port", "port allocate --bridge dnet0 --count 3"),
     Case("restore", "restore", shell=_WRECK, drifted=True, goes_on=True),

@@ -38,6 +38,7 @@ KEYS = {
     "port": frozenset({"host_ip", "port", "proto", "owner", "host_ip6"}),
     "map": frozenset(
         {"host_ip", "host_port", "container_ip", "container_port", "proto", "owner", "bridge"}
+        | {"from"}
     ),
     "link": frozenset(
         {"parent", "child", "parent_ip", "child_ip", "parent_ip6", "child_ip6", "ports", "alias"}

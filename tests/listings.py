@@ -72,6 +72,11 @@ LISTINGS: dict[str, list[tuple[str, ...]]] = {
     ],
 }
 
+# What there is of nftables alone.
+ONLY_OF_NFTABLES: dict[str, list[tuple[str, ...]]] = {
+    "mapping-counted": [DOCKER0, WEB, MAPPED, ("map", "stats", "--start")],
+}
+
 # Those that are taken of nftables as well, whose table is the same but for its elements, and for
 # the half of IPv6.
 OF_NFTABLES = (
@@ -79,4 +84,5 @@ OF_NFTABLES = (
     *("mapping", "mapping-of-an-address", "mapping-for-some", "mapping-range", "mappings"),
     *("link", "link-from-the-host", "two-bridges", "two-bridges-open", "everything"),
     *("ipv6", "ipv6-everything", "pool", "pool-no-icc", "pool-by-routes"),
+    *ONLY_OF_NFTABLES,
 )

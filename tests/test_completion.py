@@ -45,7 +45,7 @@ CASES = {
     "": COMMANDS,
     "b": "batch bridge",
     "nonsense ": "",
-    "map ": "add list remove",
+    "map ": "add list remove stats",
     "map nonsense ": "",
     "completion ": "bash fish zsh",
     # global options, and their values
@@ -77,6 +77,9 @@ CASES = {
     "map add ": "web db 172.17.0.9",
     "map add web ": "",
     "map list ": "web db 172.17.0.9",
+    "map stats ": "web db 172.17.0.9",
+    "map stats --format ": "text json prometheus",
+    "map add web 80 --from ": "any",
     "map remove --all 1": "172.17.0.9",
     # addresses and endpoints
     "ip release ": "172.17.0.9",

@@ -193,6 +193,12 @@ def picture(command: F) -> F:
     return _formats(command, ("text", "json", "dot", "hosts", "batch"), help_text)
 
 
+def figures(command: F) -> F:
+    """--format and --json, for what is measured."""
+    help_text = "Output format: text, json, or prometheus for its textfile collector."
+    return _formats(command, ("text", "json", "prometheus"), help_text)
+
+
 def _formats(command: F, forms: tuple[str, ...], help_text: str) -> F:
     command = define.option(
         "--format", "form", type=Choice(forms), note=_note_form, help=help_text

@@ -34,6 +34,7 @@ SINCE: dict[tuple[str, str | None], int] = {
     ("leases6", None): 3,
     ("released6", None): 3,
     ("settings", "site6"): 3,
+    ("settings", "counts"): 3,
     ("bridges", "origin"): 3,
     ("interfaces", "origin"): 3,
     ("interfaces", "hosts_file"): 3,
@@ -51,7 +52,7 @@ FIRST = 1
 CURSORS = ("last_ip", "highest", "last_ip6", "highest6")
 SCHEMA = max(SINCE.values(), default=FIRST)
 FIELDS = {
-    "settings": frozenset({"firewall", "former", "site6"}),
+    "settings": frozenset({"firewall", "former", "site6", "counts"}),
     "bridges": frozenset(Bridge._fields[1:]),
     "cursors": frozenset((*names.PROTOCOLS, *CURSORS)),
     "interfaces": frozenset(Interface._fields[1:]),

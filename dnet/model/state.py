@@ -173,6 +173,11 @@ class State:
         return self.settings.get("former")
 
     @property
+    def counts(self) -> bool:
+        """Whether what passes through mappings is counted, by the firewall that was asked to."""
+        return self.settings.get("counts") == self.firewall
+
+    @property
     def site6(self) -> str | None:
         """The unique local /48 that its bridges have their subnets of; None until one has any."""
         return self.settings.get("site6")

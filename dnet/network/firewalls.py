@@ -50,6 +50,20 @@ def use(state: State, facts: Facts, *, name: str) -> None:
             raise objection
 
 
+def count(state: State, _facts: Facts, *, on: bool) -> None:
+    """Count what passes through mappings, or no longer. Raises ConflictError with iptables."""
+    if on and not (state.uses_firewall and state.firewall == NFTABLES):
+        raise ConflictError(
+            "only nftables counts packets and bytes of mappings",
+            "dnet firewall use nftables" if state.uses_firewall else "dnet bridge init",
+        )
+    if on:
+        state.settings.put("counts", state.firewall)
+    elif "counts" in state.settings:
+        state.settings.drop("counts")
+    state.confirm()
+
+
 def _decide(state: State, facts: Facts, named: str | None, *, is_needed: bool) -> None:
     if named is None and is_needed:
         chosen = (one for one in facts.firewalls() if one == state.firewall)

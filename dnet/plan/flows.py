@@ -151,6 +151,11 @@ def _through(mapping: Mapping, now: Table[Any]) -> Flow:
     sends, a late answer or a connection that goes on, would be masqueraded under the very port
     that was the mapping's, and the client's next packet would belong to that flow.
     """
+    return translated(mapping)._replace(hold=not any(ports(now).overlapping(mapping.endpoint)))
+
+
+def translated(mapping: Mapping) -> Flow:
+    """What a mapping translates."""
     at = mapping.endpoint
     return Flow(
         proto=at.proto,
@@ -158,7 +163,6 @@ def _through(mapping: Mapping, now: Table[Any]) -> Flow:
         orig_dports=(at.port, at.end),
         reply_src=mapping.container_ip,
         reply_sports=(mapping.container_port, mapping.container_end),
-        hold=not any(ports(now).overlapping(at)),
         of=family.of(at.host_ip),
     )
 

@@ -268,6 +268,7 @@ KINDS = {
 SETTINGS = {
     "firewall": _one_of(NFTABLES),
     "former": _one_of(*FIREWALLS),
+    "counts": _one_of(NFTABLES),
     "site6": _canonical("a unique local /48", address6.parse_site),
 }
 CURSOR = {

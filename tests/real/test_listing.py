@@ -20,6 +20,7 @@ from tests.listings import (
     LISTINGS,
     MAPPED,
     OF_NFTABLES,
+    ONLY_OF_NFTABLES,
     SECOND,
     WEB,
 )
@@ -87,7 +88,8 @@ def test_the_listing_is_the_golden_one(both: Lab, name: str) -> None:
 
 @pytest.mark.parametrize("name", OF_NFTABLES)
 def test_the_listing_of_nftables_is_the_golden_one(nftables: Lab, name: str) -> None:
-    compare(f"{NFTABLES}/{name}", after(nftables, LISTINGS[name]).table())
+    commands = LISTINGS.get(name) or ONLY_OF_NFTABLES[name]
+    compare(f"{NFTABLES}/{name}", after(nftables, commands).table())
 
 
 @pytest.mark.parametrize("name", [name for name in OF_NFTABLES if name in DETOURS])

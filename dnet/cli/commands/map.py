@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dnet.cli import define, options
 from dnet.cli.output import views
-from dnet.cli.output.document import Column, Document, column, container_text, endpoint_text
-from dnet.cli.session import Request, nothing
+from dnet.cli.output.document import (
+    NOTHING,
+    Column,
+    Document,
+    Item,
+    column,
+    container_text,
+    endpoint_text,
+)
+from dnet.cli.session import Request, Session, nothing
 from dnet.errors import UsageError
 from dnet.model import find
-from dnet.model.entities import Mapping
+from dnet.model.entities import NFTABLES, Mapping
 from dnet.model.state import State
 from dnet.network import portmapper
 from dnet.transaction.operation import Operation
-from dnet.typing import Any
+from dnet.typing import TYPE_CHECKING, Any
 from dnet.values.endpoint import EndpointQuery, PublishSpec
+
+if TYPE_CHECKING:
+    from dnet.host.firewall.counters import Passed
+    from dnet.transaction.statistics import Figures
 
 COLUMNS = (
     Column("HOST", endpoint_text),
@@ -118,3 +132,85 @@ def list_(target: str | None, bridge: str | None) -> Request:
         return Document(items, columns=columns, key=endpoint_text)
 
     return Request(show)
+
+
+_STATS = (
+    *COLUMNS[:3],
+    column("connections"),
+)
+_COUNTED = tuple(column(f"{what}_{way}") for way in ("in", "out") for what in ("packets", "bytes"))
+_UNCOUNTED = "packets and bytes are not counted; to count from now on: dnet map stats --start"
+
+
+@map.command(epilog="dnet map stats")
+@define.argument("target", required=False, type=options.TARGET)
+@define.option("--watch", is_flag=True, help="Show the figures anew each second.")
+@define.option(
+    "--start/--stop",
+    "counts",
+    default=None,
+    help="Count packets and bytes from now on, or stop and forget them; with nftables.",
+)
+@options.dry_run
+@options.quiet
+@options.figures
+def stats(target: str | None, watch: bool, counts: bool | None, dry_run: bool) -> Request:
+    """Show the connections of mappings, and what passes through them.
+
+    In is to the container, out from it. Packets and bytes are counted after --start.
+    """
+    if counts is not None:
+        if target is not None or watch:
+            raise UsageError("--start and --stop are about all mappings, and show nothing")
+        from dnet.network import firewalls
+
+        return Request(nothing, Operation(firewalls.count, on=counts), dry_run)
+    if dry_run:
+        raise UsageError("nothing is changed without --start or --stop")
+
+    def run(session: Session) -> Document:
+        from dnet.transaction.statistics import Statistics
+
+        statistics = Statistics(session.settings())
+        if not watch:
+            return _figures(*statistics.read(target))
+        if session.form == "prometheus":
+            raise UsageError("--watch shows text or JSON", "use --format json")
+        from dnet.cli.watching import watch as watching
+
+        watching(session, lambda: _figures(*statistics.read(target)))
+        return NOTHING
+
+    return Request(run=run, many=True)
+
+
+def _figures(state: State, found: list[Figures]) -> Document:
+    items = [
+        {
+            **views.mapping(state, one.mapping),
+            "connections": one.connections,
+            **_passed(one.passed),
+        }
+        for one in found
+    ]
+    could = state.firewall == NFTABLES and not state.counts
+    return Document(
+        items,
+        columns=(*_STATS, *_COUNTED) if state.counts else _STATS,
+        key=endpoint_text,
+        forms={"prometheus": lambda: _exposed(items)},
+        notes=(_UNCOUNTED,) if could and items else (),
+    )
+
+
+def _passed(passed: Passed | None) -> Item:
+    """What was counted each way, null where nothing was."""
+    there, back = passed or ((None, None), (None, None))
+    names = ("packets_in", "bytes_in", "packets_out", "bytes_out")
+    return dict(zip(names, (*there, *back), strict=True))
+
+
+def _exposed(items: list[Item]) -> Iterator[str]:
+    from dnet.cli.output import prometheus
+
+    return prometheus.lines(items)

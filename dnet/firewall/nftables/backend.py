@@ -27,13 +27,15 @@ if TYPE_CHECKING:
 class Shape(NamedTuple):
     """What bridges need: their elements, and whether they are open to other networks by name.
 
-    `lists` are those of who may use mappings, which each have a chain.
+    `lists` are those of who may use mappings, which each have a chain; `counts` is whether what
+    passes through mappings is counted.
     """
 
     elements: tuple[Element, ...]
     open: frozenset[str]
     translating: frozenset[str]
     lists: tuple[Sources, ...] = ()
+    counts: bool = False
 
     @property
     def traces(self) -> frozenset[Chain]:
@@ -60,7 +62,7 @@ class Nftables:
         by_name = frozenset(one.name for one in bridges if one.direct_access)
         hosts = pooled(state)
         needed = tuple(elements.of_bridges(every, _closed(bridges), hosts))
-        return Shape(needed, by_name, names, elements.lists(state))
+        return Shape(needed, by_name, names, elements.lists(state), state.counts)
 
     def delta(self, state: State, changes: Iterable[Changed]) -> Change:
         """The elements of changed mappings and links, without a look."""
@@ -72,7 +74,7 @@ class Nftables:
                 if row is ABSENT:
                     continue
                 if table is state.mappings:
-                    found += elements.of_mapping(key, row)
+                    found += elements.of_mapping(key, row, counts=state.counts)
                 elif table is state.links:
                     link = Link.from_row(key, row)
                     found += elements.of_link(link)
@@ -112,7 +114,7 @@ class Nftables:
             closed = [*_closed(bridges), *opened]
             wanted = {} if seen.elements is None else elements.everything(state, closed)
             lists, hosts = elements.lists(state), pooled(state)
-            form = Form(families(bridges), hosts is not None, bool(lists), lists)
+            form = Form(families(bridges), hosts is not None, bool(lists), lists, state.counts)
             change = (
                 diff.difference(seen, table, wanted, form) if table else diff.made(wanted, form)
             )

@@ -55,8 +55,9 @@ def collected(elements: Iterable[Element]) -> Elements:
 def everything(state: State, closed: Collection[str]) -> Elements:
     """All elements of a state. `closed` are bridges that other networks do not reach into."""
     found = collected(of_bridges(state.bridges.values(), closed, pooled(state)))
+    counts = state.counts
     for key, row in state.mappings.rows.items():
-        for holder, mapped, data in of_mapping(key, row):
+        for holder, mapped, data in of_mapping(key, row, counts=counts):
             found.setdefault(holder, {})[mapped] = data
     for link in state.links.values():
         for holder, linked, data in of_link(link):
@@ -112,8 +113,10 @@ def _of_hosts(hosts: Pooled) -> Iterator[Element]:
     yield from (Element("peers", one) for one in hosts.hosts)
 
 
-def of_mapping(key: str, row: dict[str, Any]) -> list[Element]:
+def of_mapping(key: str, row: dict[str, Any], *, counts: bool) -> list[Element]:
     """The translation of a host port or of a range, from a row of the store, and who may use it.
+
+    And its counters, each way, where it `counts`.
 
     A range that keeps its ports is one element. Of any other nftables would translate every port
     to the first one: NF_NAT_RANGE_PROTO_OFFSET of the kernel has no word in nft(8).
@@ -123,6 +126,8 @@ def of_mapping(key: str, row: dict[str, Any]) -> list[Element]:
     ahead, where = ("", "") if at.host_ip in WILDCARDS else (f"{at.host_ip} . ", "at")
     ahead += at.proto
     found = _restriction(at, f"{v}{where}", ahead, row["sources"]) if "sources" in row else []
+    if counts:
+        found += counters(at)
     if not at.is_range:
         return [*found, Element(f"port{v}{where}", f"{ahead} . {at.port}", f"{ip} . {first}")]
     if at.port == first:
@@ -139,6 +144,17 @@ def _restriction(at: Endpoint, where: str, ahead: str, sources: list[str]) -> li
     holder, ports = ("fromrange", f"{at.port}-{at.end}") if at.is_range else ("from", f"{at.port}")
     target = f"jump {layout.list_name(tuple(sources))}"
     return [Element(f"{holder}{where}", f"{ahead} . {ports}", target)]
+
+
+def counters(at: Endpoint) -> list[Element]:
+    """What counts through the mapping of an endpoint: there, and back."""
+    v = family.of(at.host_ip).version
+    ahead, where = ("", "") if at.host_ip in WILDCARDS else (f"{at.host_ip} . ", "at")
+    holder, ports = ("countrange", f"{at.port}-{at.end}") if at.is_range else ("count", at.port)
+    return [
+        Element(f"{holder}{v}{where}", f"{way} . {ahead}{at.proto} . {ports}")
+        for way in layout.WAYS
+    ]
 
 
 def lists(state: State) -> tuple[Sources, ...]:

@@ -27,18 +27,22 @@ class Form(NamedTuple):
         pooled: whether there is a pool of several hosts, or just one host.
         restricts: whether there may be lists of who may use a mapping.
         lists: those that are in use.
+        counts: whether what passes through mappings is counted.
     """
 
     families: Families = (V4,)
     pooled: bool = False
     restricts: bool = False
     lists: tuple[Sources, ...] = ()
+    counts: bool = False
 
 
 PLAIN = Form()
-WHOLE = Form(FAMILIES, pooled=True, restricts=True)
+WHOLE = Form(FAMILIES, pooled=True, restricts=True, counts=True)
 
 TABLE = "inet dnet"
+WAYS = ("original", "reply")
+"""The directions of a connection, as nft calls them: to whom it was opened, and back."""
 TRACE = Chain("inet", "dnet", "table")
 MARK = 'comment "dnet: made and mended by dnet; rules of your own belong into chain user"'
 USER = "user"
@@ -74,6 +78,7 @@ _BETWEEN = "iifname . oifname @within"
 _KNOWN = ("ct state established,related accept", "ct status dnat accept")
 _PUBLISHED = "fib daddr type local goto publish"
 _INTERVALS = "flags interval"
+_COUNTER = "counter"
 _REDIRECT = {V4: "icmp type redirect", V6: "icmpv6 type nd-redirect"}
 # Who asks for a neighbour, and who answers (RFC 4861): a bridge hands it on as it does with ARP.
 _NEIGHBOURS = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept"
@@ -113,7 +118,8 @@ def forms(there: Objects) -> list[Form]:
     """What a table that holds some objects may be a form of, the smallest first."""
     lists = listed(there)
     return [
-        Form(families, pooled, restricts, lists if restricts else ())
+        Form(families, pooled, restricts, lists if restricts else (), counts)
+        for counts in (False, True)
         for restricts in (False, True)
         for pooled in (False, True)
         for families in ((V4,), FAMILIES)
@@ -164,6 +170,17 @@ def _sets(form: Form) -> Iterator[tuple[Object, tuple[str, ...]]]:
         yield from _sets_of(family)
         if form.restricts:
             yield from _restricting(family)
+        if form.counts:
+            yield from _counting(family)
+
+
+def _counting(family: Family) -> Iterator[tuple[Object, tuple[str, ...]]]:
+    v, port = family.version, "inet_proto . inet_service"
+    at = f"type ct_dir . {family.name}_addr . {port}"
+    yield Object("set", f"count{v}at"), (at, _COUNTER)
+    yield Object("set", f"count{v}"), (f"type ct_dir . {port}", _COUNTER)
+    yield Object("set", f"countrange{v}at"), (at, _INTERVALS, _COUNTER)
+    yield Object("set", f"countrange{v}"), (f"type ct_dir . {port}", _INTERVALS, _COUNTER)
 
 
 def _restricting(family: Family) -> Iterator[tuple[Object, tuple[str, ...]]]:
@@ -210,6 +227,12 @@ def _chains(form: Form) -> Iterator[tuple[Object, tuple[str, ...]]]:
     admitted = ("fib daddr type local jump admit",) if form.restricts else ()
     yield _base("prerouting", "nat", "prerouting", -100, *admitted, _PUBLISHED)
     yield _base("output", "nat", "output", -100, _PUBLISHED)
+    if form.counts:
+        # Each way where all of it comes by, the host's own as well.
+        yield Object(CHAIN, "count"), tuple(_count(of))
+        there, back = (f"ct direction {way} ct status dnat goto count" for way in WAYS)
+        yield _base("sent", "filter", "postrouting", 300, there)
+        yield _base("answered", "filter", "prerouting", -90, back)
     yield Object(CHAIN, "refuse"), (*_links(of), "drop")
     yield _base("forward", "filter", "forward", 0, *_forward(pooled=pooled))
     # Later than the forward chain, so that no accept of the administrator's lets siblings through.
@@ -243,6 +266,19 @@ def _admit(of: Families) -> Iterator[str]:
         yield f"{every} @from{v}"
         yield f"{at} @fromrange{v}at"
         yield f"{every} @fromrange{v}"
+
+
+def _count(of: Families) -> Iterator[str]:
+    for family in of:
+        v = family.version
+        # nft knows what ports are only behind a protocol.
+        ports, port = "meta l4proto { tcp, udp, sctp } ct direction", "ct original proto-dst"
+        at = f"{ports} . ct original {family.nft} daddr . meta l4proto . {port}"
+        every = f"meta nfproto {family.name} {ports} . meta l4proto . {port}"
+        yield f"{every} @count{v} return"
+        yield f"{at} @count{v}at return"
+        yield f"{every} @countrange{v} return"
+        yield f"{at} @countrange{v}at return"
 
 
 def _publish(of: Families) -> Iterator[str]:

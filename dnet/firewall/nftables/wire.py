@@ -17,6 +17,7 @@ from dnet.typing import Any, NamedTuple
 END, CATCH_ALL = 1, 2  # NFT_SET_ELEM_INTERVAL_END, NFT_SET_ELEM_CATCHALL
 # NF_DROP, NF_ACCEPT, and NFT_JUMP and others of include/uapi/linux/netfilter/nf_tables.h
 _VERDICTS = {0: "drop", 1: "accept", -1: "continue", -3: "jump", -4: "goto", -5: "return"}
+_DIRECTIONS = ("original", "reply")  # enum ip_conntrack_dir
 _PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
 
 
@@ -147,6 +148,7 @@ def _device(value: bytes) -> str:
 
 
 _TYPES = {
+    "ct_dir": _Field(1, "B 3x", _DIRECTIONS.__getitem__),
     "ifname": _Field(16, "16s", _device),
     "ipv4_addr": _Field(4, "4s", _ipv4),
     "ipv6_addr": _Field(16, "16s", _ipv6),

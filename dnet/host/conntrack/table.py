@@ -97,6 +97,23 @@ def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
     return [str(entry) for entry in messages.destroy(matched, warn, held)]
 
 
+def count(flows: Sequence[Flow]) -> list[int]:
+    """How many entries agree with each of `flows`, which name ports. Raises OSError."""
+    found = [0] * len(flows)
+    if not flows or _is_table_empty():
+        return found
+    local = OfBothFamilies()
+    by_port: dict[int | None, list[int]] = {}
+    for at, flow in enumerate(flows):
+        first, last = flow.orig_dports or (0, 0)
+        for port in range(first, last + 1):
+            by_port.setdefault(port, []).append(at)
+    for entry in _listing(flows):
+        for at in by_port.get(entry.dport, ()):
+            found[at] += _agrees(entry, flows[at], local)
+    return found
+
+
 class OfBothFamilies:
     """The host's own addresses, those of a family read when one of it is first asked about."""
 

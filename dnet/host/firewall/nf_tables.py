@@ -41,6 +41,8 @@ _OF_TABLE, _OF_SET, _ELEMENTS = 1, 2, 3
 # NFTA_SET_ELEM_KEY, NFTA_SET_ELEM_DATA, NFTA_SET_ELEM_FLAGS, NFTA_SET_ELEM_KEY_END, NFTA_DATA_VALUE
 _KEY, _DATA, _FLAGS, _KEY_END, _VALUE = 1, 2, 3, 10, 1
 _VERDICT, _CODE, _CHAIN = 2, 1, 2  # NFTA_DATA_VERDICT, NFTA_VERDICT_CODE, NFTA_VERDICT_CHAIN
+_EXPRESSION, _EXPRESSION_DATA = 7, 2  # NFTA_SET_ELEM_EXPR, NFTA_EXPR_DATA
+_COUNTER = (2, 1)  # NFTA_COUNTER_PACKETS, NFTA_COUNTER_BYTES
 _NUMBER = struct.Struct("!I")
 
 
@@ -149,20 +151,41 @@ def elements(table: str, name: str) -> list[Raw]:
 
     A thousandth of the time that nft(8) takes to print them goes into each.
     """
+    found: list[Raw] = []
+    for listed in _listed(table, name):
+        found += _alike(listed) or map(_element, nlsocket.values(listed))
+    return found
+
+
+def _listed(table: str, name: str) -> Iterator[bytes]:
     asked = b"".join(
         nlsocket.attribute(kind, f"{value}\0".encode())
         for kind, value in ((_OF_TABLE, table), (_OF_SET, name))
     )
     question = nlsocket.ABOUT.pack(_INET, 0, 0) + asked
-    found: list[Raw] = []
     for message in nlsocket.dump(nlsocket.NETFILTER, _GET_ELEMENTS, question):
-        listed = nlsocket.attributes(message, nlsocket.ABOUT.size).get(_ELEMENTS, b"")
-        found += _alike(listed) or map(_element, nlsocket.values(listed))
-    return found
+        yield nlsocket.attributes(message, nlsocket.ABOUT.size).get(_ELEMENTS, b"")
+
+
+def counted(table: str, name: str) -> Iterator[tuple[Raw, tuple[int, int]]]:
+    """The elements of a set of counters, each with the packets and bytes that it has counted.
+
+    Raises OSError.
+    """
+    for message in _listed(table, name):
+        for value in nlsocket.values(message):
+            one = nlsocket.attributes(value)
+            told = nlsocket.attributes(one.get(_EXPRESSION, b"")).get(_EXPRESSION_DATA, b"")
+            counter = nlsocket.attributes(told)
+            packets, size = (int.from_bytes(counter.get(kind, b""), "big") for kind in _COUNTER)
+            yield _raw(one), (packets, size)
 
 
 def _element(value: bytes) -> Raw:
-    one = nlsocket.attributes(value)
+    return _raw(nlsocket.attributes(value))
+
+
+def _raw(one: dict[int, bytes]) -> Raw:
     flags = one.get(_FLAGS)
     return Raw(
         _value(one, _KEY),
