@@ -104,6 +104,7 @@ def test_list_tells_every_mapping(br0: Host) -> None:
         "proto": "tcp",
         "owner": "web",
         "bridge": "br0",
+        "from": [],
     }
     assert by_port[9000]["host_port_end"] == 9009
     assert by_port[9000]["container_port"] == 7000
