@@ -155,7 +155,7 @@ def sources(command: F) -> F:
         metavar="CIDR",
         multiple=True,
         type=SOURCE,
-        help="Let only this network in, beside the host; repeatable. 'any' lets everybody in.",
+        help="Let in only this network and the host; repeatable. 'any' lets everybody in.",
     )(command)
 
 

@@ -144,7 +144,7 @@ _UNCOUNTED = "packets and bytes are not counted; to count from now on: dnet map 
 
 @map.command(epilog="dnet map stats")
 @define.argument("target", required=False, type=options.TARGET)
-@define.option("--watch", is_flag=True, help="Show the figures anew each second.")
+@define.option("--watch", is_flag=True, help="Update the figures every second.")
 @define.option(
     "--start/--stop",
     "counts",
