@@ -126,7 +126,7 @@ def test_counts_outlive_a_repair_and_go_with_the_mapping(site: Site) -> None:
 def test_a_counter_that_is_gone_is_found_and_made_anew(site: Site) -> None:
     site.host.quiet("map", "stats", "--start")
     should = site.host.table()
-    for damage in ("flush set inet dnet count4", "flush chain inet dnet count"):
+    for damage in ("flush set inet dnet count4", "flush chain inet dnet counted"):
         site.host.run(f"nft {damage}")
         if "set" in damage:
             assert site.counted()["0.0.0.0:53"] == (None,) * 4

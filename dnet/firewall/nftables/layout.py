@@ -229,8 +229,8 @@ def _chains(form: Form) -> Iterator[tuple[Object, tuple[str, ...]]]:
     yield _base("output", "nat", "output", -100, _PUBLISHED)
     if form.counts:
         # Each way where all of it comes by, the host's own as well.
-        yield Object(CHAIN, "count"), tuple(_count(of))
-        there, back = (f"ct direction {way} ct status dnat goto count" for way in WAYS)
+        yield Object(CHAIN, "counted"), tuple(_count(of))
+        there, back = (f"ct direction {way} ct status dnat goto counted" for way in WAYS)
         yield _base("sent", "filter", "postrouting", 300, there)
         yield _base("answered", "filter", "prerouting", -90, back)
     yield Object(CHAIN, "refuse"), (*_links(of), "drop")
