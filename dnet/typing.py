@@ -25,7 +25,13 @@ if TYPE_CHECKING:
         TypeVar,
     )
 else:
-    from _collections import _tuplegetter  # What collections.namedtuple has for a field.
+    try:
+        from _collections import _tuplegetter  # What collections.namedtuple has for a field.
+    except ImportError:
+        from operator import itemgetter
+
+        def _tuplegetter(place: int, _: str) -> property:
+            return property(itemgetter(place))
 
     class _Form:
         """What a type checker alone understands, in a list of bases or with a [type] behind it."""

@@ -6,8 +6,6 @@ left to read what is no document, as it knows what to say of that.
 
 from __future__ import annotations
 
-import _json
-
 from dnet.typing import Any
 
 
@@ -18,9 +16,6 @@ class _Defaults:
     object_hook = object_pairs_hook = None
     parse_float = parse_constant = float
     parse_int = int
-
-
-_scan = _json.make_scanner(_Defaults)  # type: ignore[arg-type]
 
 
 def loads(text: str) -> Any:
@@ -51,8 +46,18 @@ def _refuse(value: object) -> None:
     raise TypeError(f"{type(value).__name__} is no type of JSON's")
 
 
-def _encoder(quote: Any) -> _json.make_encoder:
-    return _json.make_encoder(None, _refuse, quote, None, ": ", ", ", False, False, True)
+try:
+    import _json
 
+    def _encoder(quote: Any) -> _json.make_encoder:
+        return _json.make_encoder(None, _refuse, quote, None, ": ", ", ", False, False, True)
 
-_in_ascii, _as_is = _encoder(_json.encode_basestring_ascii), _encoder(_json.encode_basestring)
+    _scan = _json.make_scanner(_Defaults)  # type: ignore[arg-type]
+    _in_ascii, _as_is = _encoder(_json.encode_basestring_ascii), _encoder(_json.encode_basestring)
+except (ImportError, AttributeError, TypeError):  # A Python that is made otherwise.
+    import json
+
+    _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+    _in_ascii, _as_is = (  # type: ignore[assignment]
+        json.JSONEncoder(ensure_ascii=ascii_only).iterencode for ascii_only in (True, False)
+    )

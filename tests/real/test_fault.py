@@ -51,7 +51,7 @@ FAILS = {
 }
 # Before and after the kernel has been changed, while the store is committed, and with the answer.
 PLACES = {
-    "deciding": "from dnet.network import portmapper; wrap(portmapper, 'add', True)",
+    "deciding": "from dnet.network import portmapper; wrap(portmapper, 'add_one', True)",
     "devices": "from dnet.host.netlink import Netlink; wrap(Netlink, '_configure_inside', True)",
     "rules": "from dnet.host.firewall.iptables import Rules; wrap(Rules, 'apply', True)",
     "applied": "from dnet.host.kernel import Kernel; wrap(Kernel, 'apply', False)",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,3 +48,15 @@ def outcome(read: Callable[[str], Any], text: str) -> str:
 def test_what_json_has_no_type_for_is_refused() -> None:
     with pytest.raises(TypeError):
         dumps({"a": object()})
+
+
+def test_without_the_parts_that_json_calls_it_asks_json() -> None:
+    code = """
+import sys
+sys.modules["_json"] = None
+import dnet.values.jsontext as text
+assert text.loads('{"a": [1, 2.5, null]}') == {"a": [1, 2.5, None]}
+assert text.dumps({"a": "\\u00e9"}) == '{"a": "\\\\u00e9"}'
+assert text.dumps_as_is({"a": "\\u00e9"}) == '{"a": "\\u00e9"}'
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
