@@ -19,7 +19,7 @@ LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "d
 
 # Where it goes below the prefix, and where it is in the checkout.
 DATA = {
-    "lib/systemd/system": "systemd/*.service",
+    "lib/systemd/system": "systemd/*",
     "share/bash-completion/completions": "completions/*.bash",
     "share/fish/vendor_completions.d": "completions/*.fish",
     "share/man/man7": "man/*.7",
