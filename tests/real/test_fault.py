@@ -141,6 +141,23 @@ def test_what_was_done_is_told_as_done(web: Host) -> None:
     assert web.keys("map", "list") == ["0.0.0.0:8080/tcp"]
 
 
+_SENDS_AND_FAILS = (
+    "import socket; sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
+    " sender.sendto(b'x', ('127.0.0.1', 8080)); raise KeyError('x')"
+)
+
+
+def test_what_came_through_before_it_was_undone_goes_on_no_more(web: Host, lab: Lab) -> None:
+    web.ok("attach", "web", "--netns", lab.node().netns)
+    words = ("map", "add", "web", "8080:80/udp")
+    read_refusal(faulty(web, PLACES["committing"], _SENDS_AND_FAILS, *words))
+    assert "dport=8080" not in web.run("conntrack -L -p udp 2>/dev/null")
+    # What this is worth: that it is tracked as long as the mapping stays.
+    web.ok(*words)
+    web.run(f'{sys.executable} -c "{_SENDS_AND_FAILS.partition(" raise")[0]}"')
+    assert "dport=8080" in web.run("conntrack -L -p udp 2>/dev/null")
+
+
 def test_as_json(web: Host) -> None:
     done = faulty(web, PLACES["deciding"], FAILS["ValueError"], "map", "add", "web", "80", "--json")
     refusal = read_refusal(done)
