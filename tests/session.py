@@ -14,7 +14,7 @@ from tests.host import Host
 # Nobody has mounted the cgroups, which runc needs, of a system that did not boot: of a chroot.
 WORLD = (
     "mkdir -p /run/runc && for own in /run/netns /run/runc /var/lib; do "
-    "mount -t tmpfs tmpfs $own || exit; done; mountpoint -q /sys/fs/cgroup || "
+    "mount -t tmpfs -o mode=755 tmpfs $own || exit; done; mountpoint -q /sys/fs/cgroup || "
     "mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit; exec bash -c "
 )
 _COMMAND = re.compile(r"^\$ (.*(?:\n> .*)*)", re.MULTILINE)

@@ -19,7 +19,7 @@ FOREIGN = "127.0.0.1 localhost\n# mine\n10.9.9.9 other"
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder that only root can write to, all the way."""
-    made = Path(tempfile.mkdtemp(prefix="dnet-test-", dir="/run"))
+    made = Path(tempfile.mkdtemp(prefix="dnet-test-", dir="/var/lib"))
     yield made
     shutil.rmtree(made)
 
