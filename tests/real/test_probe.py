@@ -178,6 +178,15 @@ BOTH = {
         None,
         "ip route replace default via 10.99.0.77",
     ),
+    "firewalld": Broken(
+        "inet firewalld filter_FORWARD handle 3: reject with icmpx admin-prohibited",
+        None,
+        "nft add table inet firewalld;"
+        "nft 'add chain inet firewalld filter_FORWARD { type filter hook forward priority 10; }';"
+        "nft add rule inet firewalld filter_FORWARD ct state established,related accept;"
+        "nft add rule inet firewalld filter_FORWARD reject with icmpx admin-prohibited",
+        result="unreachable",
+    ),
     "rules gone": Broken(
         "no rule translates 0.0.0.0:8080/tcp",
         "no rule translates 0.0.0.0:8080/tcp",
@@ -197,6 +206,12 @@ IPTABLES = {
         "iptables -N ufw-reject-forward; iptables -A ufw-reject-forward -j REJECT;"
         "iptables -I FORWARD -j ufw-reject-forward",
         result="refused",
+    ),
+    "Docker": Broken(
+        "ip filter DOCKER-USER handle",
+        None,
+        "iptables -N DOCKER-USER; iptables -A DOCKER-USER -i eth0 -j DROP;"
+        "iptables -A DOCKER-USER -j RETURN; iptables -I FORWARD -j DOCKER-USER",
     ),
     "the administrator's chain": Broken(
         "ip filter DNET-USER handle", None, "iptables -A DNET-USER -i eth0 -p tcp -j DROP"
