@@ -15,11 +15,11 @@ from dnet.firewall.door import Former
 from dnet.firewall.nftables import diff, elements, forward, layout, wire
 from dnet.firewall.nftables.backend import Nftables
 from dnet.firewall.nftables.change import Change, Command
-from dnet.firewall.nftables.elements import Elements
+from dnet.firewall.nftables.elements import Elements, Raw
 from dnet.firewall.nftables.layout import MARK, TRACE, Form, Object
 from dnet.firewall.nftables.listing import Forward, Rule, Seen, Table, tables
 from dnet.firewall.nftables.listing import forward as listed_forward
-from dnet.firewall.nftables.wire import CATCH_ALL, END, Raw
+from dnet.firewall.nftables.wire import CATCH_ALL, END
 from dnet.model.entities import Bridge, Link, Mapping
 from dnet.model.state import State
 from dnet.network import bridge, interface, link, portmapper

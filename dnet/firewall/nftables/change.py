@@ -15,7 +15,6 @@ from dnet.values.names import for_shell
 MISSING, FOREIGN = "missing", "not dnet's"
 # So that a line stays far below what one argument may have: MAX_ARG_STRLEN, 128 KiB.
 _TOGETHER = 100
-_KINDS = {one.name: one.kind for one in objects(WHOLE)}
 
 
 class Command(NamedTuple):
@@ -82,8 +81,9 @@ class Change(NamedTuple):
 
 def of_elements(elements: Elements, what: str) -> Iterator[Finding]:
     """A finding for each of some elements."""
+    kinds = {one.name: one.kind for one in objects(WHOLE)}
     for holder, found in elements.items():
-        chain = Chain(TABLE, holder, _KINDS[holder])
+        chain = Chain(TABLE, holder, kinds[holder])
         yield from (Finding(chain, what, text(key, data)) for key, data in found.items())
 
 

@@ -26,6 +26,15 @@ Elements = dict[str, dict[str, str]]
 NONE: Elements = {}
 
 
+class Raw(NamedTuple):
+    """An element of the kernel's; `end` is that of its interval, empty where it is its key."""
+
+    key: bytes
+    data: bytes = b""
+    end: bytes = b""
+    flags: int = 0
+
+
 class Element(NamedTuple):
     """An element, with the name of what it is in."""
 

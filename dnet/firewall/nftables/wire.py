@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from ipaddress import IPv6Address
 
-from dnet.firewall.nftables.elements import device
+from dnet.firewall.nftables.elements import Raw, device
 from dnet.typing import Any, NamedTuple
 
 END, CATCH_ALL = 1, 2  # NFT_SET_ELEM_INTERVAL_END, NFT_SET_ELEM_CATCHALL
@@ -19,15 +19,6 @@ END, CATCH_ALL = 1, 2  # NFT_SET_ELEM_INTERVAL_END, NFT_SET_ELEM_CATCHALL
 _VERDICTS = {0: "drop", 1: "accept", -1: "continue", -3: "jump", -4: "goto", -5: "return"}
 _DIRECTIONS = ("original", "reply")  # enum ip_conntrack_dir
 _PROTOCOLS = {6: "tcp", 17: "udp", 132: "sctp"}
-
-
-class Raw(NamedTuple):
-    """An element of a dump; `end` is the end of its interval, and empty where it is its key."""
-
-    key: bytes
-    data: bytes = b""
-    end: bytes = b""
-    flags: int = 0
 
 
 class _Field(NamedTuple):

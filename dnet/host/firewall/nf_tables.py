@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from dnet.firewall.nftables.wire import Raw
+from dnet.firewall.nftables.elements import Raw
 from dnet.host import nlsocket, process, system
 from dnet.typing import Any, NamedTuple
 from dnet.values.family import FAMILIES, Family

@@ -6,31 +6,41 @@ which outlives a killed dnet keeps the next one waiting.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator
 from functools import cache, partial
 
 from dnet.errors import KernelError, RulesRefusedError, out_of_files
-from dnet.firewall.nftables import diff, layout, listing, wire
 from dnet.firewall.nftables.change import Change
 from dnet.firewall.nftables.elements import Elements
-from dnet.firewall.nftables.layout import TABLE, THE_USERS, TRACE, Form, Objects
-from dnet.firewall.nftables.listing import Forward, Seen, Table
+from dnet.firewall.nftables.layout import (
+    CHAIN,
+    TABLE,
+    THE_USERS,
+    TRACE,
+    Form,
+    Objects,
+    forms,
+    objects,
+)
 from dnet.firewall.traffic import filtered
 from dnet.host import process, system
 from dnet.host.firewall import nf_tables, program
 from dnet.model.entities import NFTABLES
 from dnet.model.state import State
+from dnet.typing import TYPE_CHECKING
 from dnet.values.family import V4, Families, Family
+
+if TYPE_CHECKING:
+    from dnet.firewall.nftables.listing import Forward, Seen, Table
 
 HINT = "apt-get install nftables"
 _LIST = ("nft", "--terse", "--numeric-priority", "list", "ruleset", "inet")
 _LIST_MAP = ("nft", "list", "map")
 _FORWARD = ("nft", "--handle", "--stateless", "--numeric-priority", "list", "chain")
 _NEEDED = (0, 9, 7)  # The first with comments of tables.
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+_VERSION = r"(\d+)\.(\d+)\.(\d+)"
 _REFUSED_BY_KERNEL = "Could not process rule"
-_PLACE = re.compile(r"\S*:\d+:\d+-\d+: Error: ")
+_PLACE = r"\S*:\d+:\d+-\d+: Error: "
 _OF_IPTABLES = ("filter", "FORWARD")
 
 
@@ -86,6 +96,8 @@ class Rules:
 
     def read(self, families: Families) -> Seen:
         """The table as it is listed, its elements, and iptables-nft's FORWARD of some families."""
+        from dnet.firewall.nftables.listing import Seen
+
         is_trusted = self._trusted is not None and self._trusted == self.generation
         table = self._table()
         spelled = cache(partial(self._spelled, table))
@@ -113,6 +125,8 @@ class Rules:
         """The table as it is listed, with the elements of what may lead to something of it."""
         if not self._may_have_table():
             return None
+        from dnet.firewall.nftables import listing
+
         table = listing.tables(self._run(_LIST)).get(TABLE)
         if table is None:
             return None
@@ -135,7 +149,9 @@ class Rules:
         Where anything differs it is asked, in a network namespace that goes with the answer: it may
         be of another version, with another spelling.
         """
-        known = layout.objects(form)
+        from dnet.firewall.nftables import diff, listing
+
+        known = objects(form)
         if table is None or _is_known(table):
             return known
         unshare, nft = system.find_program("unshare"), system.find_program("nft")
@@ -148,6 +164,8 @@ class Rules:
         return told.objects if told and told.objects.keys() == known.keys() else known
 
     def _forward(self, families: Families) -> Iterator[tuple[Family, Forward]]:
+        from dnet.firewall.nftables import listing
+
         there = {one[:3] for one in nf_tables.base_chains()}
         for family in families:
             at = (family.nft, *_OF_IPTABLES)
@@ -160,13 +178,17 @@ class Rules:
             return program.run(words, HINT, text, self._wait + 5, self._inherit)
         except RulesRefusedError as error:
             if _REFUSED_BY_KERNEL in str(error):
-                raise error.with_message(_PLACE.sub("", str(error))) from None
+                import re
+
+                raise error.with_message(re.sub(_PLACE, "", str(error))) from None
             raise self._too_old() or error from None
 
     def _too_old(self) -> KernelError | None:
         """Why nft does not understand what it is given, if it is for its version."""
+        import re
+
         said = program.run(("nft", "--version"), HINT, "", self._wait + 5, self._inherit)
-        version = _VERSION.search(said)
+        version = re.search(_VERSION, said)
         if version is None or tuple(map(int, version.groups())) >= _NEEDED:
             return None
         needed = ".".join(map(str, _NEEDED))
@@ -181,7 +203,7 @@ def _is_known(table: Table | None) -> bool:
     """Whether a table is, but for elements, as dnet makes one."""
     if table is None:
         return False
-    return any(_is_same(table, layout.objects(form)) for form in layout.forms(table.objects))
+    return any(_is_same(table, objects(form)) for form in forms(table.objects))
 
 
 def _is_same(table: Table, known: Objects) -> bool:
@@ -191,17 +213,19 @@ def _is_same(table: Table, known: Objects) -> bool:
 
 def _form(table: Table) -> Form:
     """The form that a table is of: it is the smallest that knows all that is dnet's in it."""
-    forms = layout.forms(table.objects)
-    known = table.objects.keys() & layout.objects(forms[-1]).keys()
-    return next(form for form in forms if known <= layout.objects(form).keys())
+    found = forms(table.objects)
+    known = table.objects.keys() & objects(found[-1]).keys()
+    return next(form for form in found if known <= objects(form).keys())
 
 
 def _elements(table: Table | None, spelled: Callable[[Form], Objects]) -> Elements:
     """Those of what is declared as it should be."""
     if table is None:
         return {}
+    from dnet.firewall.nftables import wire
+
     return {
         one.name: dict(wire.texts(lines, nf_tables.elements(TRACE.name, one.name)))
         for one, lines in spelled(_form(table)).items()
-        if one.kind != layout.CHAIN and table.objects.get(one) == lines
+        if one.kind != CHAIN and table.objects.get(one) == lines
     }
