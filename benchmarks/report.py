@@ -20,7 +20,7 @@ processes, from before they start until they have ended, in network namespaces o
 an empty firewall, and with the store on a disk. × is the multiple of `python -c pass` in the
 environment that dnet runs in, measured in the same rounds.
 
-- *dnet, a command each* is measured on the last five of N, with the others in force, and counted
+- *dnet, a command each* is measured on the last five of N, with the others active, and counted
   N times.
 - *two iptables calls* are what Docker 0.11.1 ran for a mapping, one after the other; its address
   took no process.
@@ -169,7 +169,7 @@ def document(
             "Written by `scripts/bench`. Ratios of one run hold better than its absolute times.\n",
             f"## Machine\n\n{about}{notes}",
             f"## What was promised\n\n{promises(figures)}",
-            "## Beside the others\n\n"
+            "## Next to the others\n\n"
             "The time for one of N; in parentheses the multiple of the first column.\n",
             *(compare(one) for one in compared),
             f"## Floors\n\n{FLOORS}\n{floors(lowest)}",

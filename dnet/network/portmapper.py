@@ -229,7 +229,7 @@ def _make(state: State, facts: Facts, mappings: list[Mapping], owner: str | None
 
     Of those that are there it may change who uses them.
     """
-    new = [one for one in mappings if not _translates_so(state, one)]
+    new = [one for one in mappings if _standing(state, one) is None]
     if len(new) < len(mappings):
         state.confirm()
     for one in new:
@@ -240,10 +240,11 @@ def _make(state: State, facts: Facts, mappings: list[Mapping], owner: str | None
     return mappings
 
 
-def _translates_so(state: State, one: Mapping) -> bool:
-    """Whether the same port goes to the same place already, whoever may use it."""
-    before = state.mappings.get(one.key)
-    return before is not None and before._replace(sources=one.sources) == one
+def _standing(state: State, one: Mapping) -> Mapping | None:
+    """The mapping of the same port to the same place, whoever may use it, that is there."""
+    there = state.mappings.get(one.key)
+    is_same = there is not None and there._replace(sources=one.sources) == one
+    return there if is_same else None
 
 
 def _restricted(
@@ -252,19 +253,15 @@ def _restricted(
     """Mappings for who may use them; None is whoever might before, be it in the other family."""
     if sources is not None:
         return [_for(one, sources) for one in mappings]
-    before = [state.mappings[one.key].sources for one in mappings if _translates_so(state, one)]
-    return [
-        one._replace(sources=state.mappings[one.key].sources)
-        if _translates_so(state, one)
-        else _for(one, next(iter(before), ()))
-        for one in mappings
-    ]
+    there = [_standing(state, one) for one in mappings]
+    before = next((one.sources for one in there if one), ())
+    return [same or _for(one, before) for same, one in zip(there, mappings, strict=True)]
 
 
 def _for(mapping: Mapping, sources: Sources) -> Mapping:
     """A mapping for networks, as far as they are of its family."""
     if not sources:
-        return mapping._replace(sources=())
+        return mapping._replace(sources=()) if mapping.sources else mapping
     from dnet.values.sources import of_family
 
     return mapping._replace(sources=of_family(sources, family.of(mapping.container_ip)))
