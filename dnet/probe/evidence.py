@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from dnet.probe.trials import Trial
@@ -179,6 +179,20 @@ class Evidence(NamedTuple):
         Behind an address that others use as well it may come from another port than it was sent.
         """
         return self.left or self.peer == self.trial.mapping.container_ip
+
+    def was_crowded(self, others: Iterable[Evidence]) -> bool:
+        """Whether a server that answers others at the same time let this one wait."""
+        mapping = self.trial.mapping
+        target = mapping.container_ip, mapping.container_port
+        return (
+            self.outcome == SILENT
+            and self.arrived
+            and any(
+                one.outcome == ANSWERED
+                and (one.trial.mapping.container_ip, one.trial.mapping.container_port) == target
+                for one in others
+            )
+        )
 
     def came_back(self, kind: str) -> bool:
         """Whether the container sent something of a kind back."""

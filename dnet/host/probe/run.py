@@ -30,6 +30,7 @@ from dnet.values.names import HOST
 
 _MOST_OWN = 4
 _MOST_COUNTED = 8  # Each takes a quarter of a second.
+_FEWER = (16, 4)
 _NO_TRACE = "which rule decided: the kernel cannot trace packets in a table of the probe's own"
 
 
@@ -90,7 +91,7 @@ class Probe:
             found = [] if trial.untried else list(self._aims(trial, at))
             aims.append(found)
         flat = [one for group in aims for one in group]
-        seen = self._seen(flat) if flat else []
+        seen = self._seen_in_turns(flat) if flat else []
         judged = []
         at = 0
         for number, (trial, group) in enumerate(zip(trials, aims, strict=True)):
@@ -184,6 +185,17 @@ class Probe:
             yield from list(own_addresses(of))[:1]
 
     # What is seen
+
+    def _seen_in_turns(self, aims: Sequence[_Aim]) -> list[Evidence]:
+        """All side by side; again by few what a server's backlog had no room for, listen(2)."""
+        seen = self._seen(aims)
+        for few in _FEWER:
+            crowded = [at for at, one in enumerate(seen) if one.was_crowded(seen)]
+            for begin in range(0, len(crowded), few):
+                some = crowded[begin : begin + few]
+                for at, one in zip(some, self._seen([aims[at] for at in some]), strict=True):
+                    seen[at] = one
+        return seen
 
     def _seen(self, aims: Sequence[_Aim]) -> list[Evidence]:
         volley = Volley([one.shot for one in aims])
