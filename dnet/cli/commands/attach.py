@@ -83,21 +83,21 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     "--rate-in",
     metavar="RATE",
     type=options.RATE,
-    help="Let no more than this pass to it, such as 8mbit; none takes the limit away.",
+    help="Limit the rate to the container, such as 8mbit; none removes the limit.",
 )
 @define.option(
     "--rate-out",
     metavar="RATE",
     type=options.RATE,
-    help="Let no more than this come from it; none takes the limit away.",
+    help="Limit the rate from the container; none removes the limit.",
 )
 @define.option(
     "--hosts-file",
     metavar="PATH",
     type=options.KEPT_FILE,
-    help="Keep a block in this file that tells whom it may reach, as /etc/hosts does.",
+    help="Keep a block of /etc/hosts lines in this file for the hosts it may reach.",
 )
-@define.option("--no-hosts-file", is_flag=True, help="Keep none any more.")
+@define.option("--no-hosts-file", is_flag=True, help="Stop keeping the hosts file.")
 @options.changes
 def attach(
     interface_id: str,

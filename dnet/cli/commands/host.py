@@ -60,10 +60,10 @@ def host() -> None:
 def _secrets(command: F) -> F:
     """Files with what the registry asks for."""
     for name, what in (
-        ("--user", "A file with USER:PASSWORD for it, of mode 0600."),
-        ("--key", "The file of the key for that, of mode 0600."),
-        ("--cert", "The file of this host's own certificate."),
-        ("--ca", "The file of the certificates to check it by; else the system's."),
+        ("--user", "File with USER:PASSWORD for the registry, of mode 0600."),
+        ("--key", "Key of that certificate, a file of mode 0600."),
+        ("--cert", "Client certificate of this host."),
+        ("--ca", "CA certificates to verify the registry with (default: the system's)."),
     ):
         command = define.option(name, metavar="FILE", type=_FILE, default="", help=what)(command)
     return command
@@ -76,45 +76,46 @@ def _secrets(command: F) -> F:
     metavar="URL",
     envvar="DNET_STORE",
     show_envvar=True,
-    help="Who keeps the hosts: file:///PATH, etcd://HOST:PORT[,…]/PREFIX, or etcds://….",
+    help="Registry of the hosts: file:///PATH, etcd://HOST:PORT[,…]/PREFIX, or etcds://….",
 )
 @define.option(
-    "--pool", metavar="CIDR", type=_POOL, help="The addresses of all hosts, such as 10.244.0.0/16."
+    "--pool", metavar="CIDR", type=_POOL, help="Pool that all hosts share, such as 10.244.0.0/16."
 )
 @define.option(
     "--block",
     metavar="PREFIX",
     type=_PREFIX,
-    help="How much of it each host has, as the length of a prefix.  [default: 24]",
+    help="Prefix length of each host's block.  [default: 24]",
 )
 @define.option(
     "--underlay",
     metavar="IP|DEV",
-    help="The address that other hosts reach this one by; else that of the default route's device.",
+    help="Address other hosts reach this one at (default: that of the default route's device).",
 )
 @define.option(
     "--transport",
     type=Choice(("vxlan", "route")),
-    help="How packets get to other hosts: in VXLAN, or by routes, on one network with them.  "
-    "[default: vxlan]",
+    help="Transport to other hosts: VXLAN, or routes on one shared network.  [default: vxlan]",
 )
 @define.option(
     "--vni",
     metavar="N",
     type=_number(1, (1 << 24) - 1),
-    help="The number of the VXLAN.  [default: 4242]",
+    help="VXLAN network identifier (VNI).  [default: 4242]",
 )
-@define.option("--port", metavar="N", type=_number(1, 65535), help="Its UDP port.  [default: 4789]")
+@define.option(
+    "--port", metavar="N", type=_number(1, 65535), help="UDP port of the VXLAN.  [default: 4789]"
+)
 @options.bridge
 @define.option(
     "--firewall",
     type=Choice(("auto", *FIREWALLS)),
     envvar="DNET_FIREWALL",
     show_envvar=True,
-    help="What the rules are made with, where the bridge is the first.  [default: auto]",
+    help="Firewall for the rules, if the bridge is the first one.  [default: auto]",
 )
 @_secrets
-@define.option("--moved", is_flag=True, help="This host has another underlay address from now on.")
+@define.option("--moved", is_flag=True, help="Register a new underlay address for this host.")
 @options.changes
 def join(
     name: str | None,
@@ -158,7 +159,7 @@ def join(
 @host.command()
 @options.changes
 def sync(dry_run: bool) -> Request:
-    """Learn which hosts there are by now, and reach those alone.
+    """Read the registry, and reach the hosts in it and no others.
 
     A host that is not registered any more is told so: it attaches nothing new.
     """
@@ -225,11 +226,11 @@ def show(name: str | None) -> Request:
 @define.option(
     "--force",
     is_flag=True,
-    help="Also while addresses are taken, and where the registry cannot be reached.",
+    help="Leave even if addresses are allocated or the registry cannot be reached.",
 )
 @options.changes
 def leave(force: bool, dry_run: bool) -> Request:
-    """Give this host's block back. The bridge stays, for this host alone."""
+    """Release this host's block. The bridge stays, for this host alone."""
 
     def run(session: Session) -> Document:
         outcome = _hosting(session).leave(force=force, dry_run=dry_run)
@@ -240,10 +241,10 @@ def leave(force: bool, dry_run: bool) -> Request:
 
 @host.command()
 @define.argument("name", type=_HOST)
-@define.option("--yes", is_flag=True, help="It is certain that the host is no more.")
+@define.option("--yes", is_flag=True, help="Confirm that the host no longer exists.")
 @options.output
 def remove(name: str, yes: bool) -> Request:
-    """Take a host that is no more out of the pool.
+    """Remove a host that no longer exists from the pool.
 
     Should it be alive after all, it attaches nothing new, and no other host reaches it.
     """
