@@ -138,7 +138,7 @@ class Parser:
 
 
 def find(words: Sequence[str]) -> tuple[Command, Sequence[str]] | None:
-    """The command that a line names, and what stands behind it."""
+    """The command that a line names, and what follows it."""
     found = top(words[0]) if words else None
     rest = words[1:]
     if isinstance(found, Group):

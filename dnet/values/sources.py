@@ -26,14 +26,23 @@ def parse(text: str) -> str:
     if text.lower() == ANY:
         return ANY
     whole = text if "/" in text else f"{text}/{family.of(text).bits}"
-    interface = address.any_prefixed(whole, _EXAMPLE)
+    try:
+        interface = address.any_prefixed(whole, _EXAMPLE)
+    except UsageError:
+        raise _not_in_form(text) from None
     if "%" in text or not address.has_plain_prefix(whole):
-        raise UsageError(f"{quoted(text)} is not in CIDR form", f"write it like {_EXAMPLE}")
+        raise _not_in_form(text)
     if address.has_host_part(interface):
         raise UsageError(
             f"{text} has a host part", f"give {interface.network}, or {interface.ip} alone"
         )
     return str(interface.network)
+
+
+def _not_in_form(text: str) -> UsageError:
+    return UsageError(
+        f"{quoted(text)} is neither an address nor in CIDR form", f"write it like {_EXAMPLE}"
+    )
 
 
 def given(networks: Iterable[str]) -> Sources | None:

@@ -1,4 +1,4 @@
-"""A file of command lines: what stands in it, and what each line asks for."""
+"""A file of command lines: what is in it, and what each line asks for."""
 
 from __future__ import annotations
 

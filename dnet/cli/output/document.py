@@ -12,11 +12,11 @@ Cell = Callable[[Item], Any]
 
 
 class Column(NamedTuple):
-    """A column of a table: its heading, and what stands in it for an item.
+    """A column of a table: its heading, and what is in it for an item.
 
     Attributes:
         heading: what stands above it.
-        cell: what stands in it for an item.
+        cell: what is in it for an item.
         folds: whether it is the first to be folded where a terminal is narrow.
         problem_of: what is not as it should be with an item, to be shown behind it.
     """
