@@ -79,11 +79,11 @@ def left_as_it_was(scene: Scene, done: Completed, *, stays: bool) -> None:
         may_stay = [name for name in files if name.endswith(".new" if stays else "names.new")]
         assert files == scene.files | dict.fromkeys(may_stay, ANY), done
     assert not site.has_journal, done
-    if not done.returncode and "dnet: warning: web: " in done.stderr:
-        # The failure of an attachment that was not asked for stays its own, and is told. Where it
-        # was a question that failed, there may be nothing to mend.
-        if site.dnet("check").returncode == STATUS["drift"]:
-            site.ok("restore")
+    has_warned = not done.returncode and "dnet: warning: web: " in done.stderr
+    # The failure of an attachment that was not asked for stays its own, and is told. Where it was
+    # a question that failed, there may be nothing to mend.
+    if has_warned and site.dnet("check").returncode == STATUS["drift"]:
+        site.ok("restore")
     may_be = [scene.before] if done.returncode else [scene.after]
     if case.goes_on or case.drifted:
         may_be = [scene.before, scene.after]
