@@ -541,6 +541,22 @@ def test_a_healthy_host_of_both_families(dual: Site) -> None:
     assert [row["result"] for row in dual.rows("8080", "--from", "web")] == ["answers"] * 2
 
 
+def test_an_uplink_without_ipv6_is_no_obstacle(dual: Site) -> None:
+    """The bridge's address is tried then: not ::1, by which the bridge has a route to the host."""
+    dual.host.ip("route del default via 2001:db8:9::2", "addr flush dev eth0 to 2001:db8:9::/64")
+    assert "local ::1 dev dnet0" in dual.host.run("ip -6 route show table local")
+    assert told(dual.rows("[::]:8080"), OUTSIDE, "[::]:8080/tcp") == ("answers", None)
+
+
+def test_an_address_of_the_loopback_device_is_one_of_the_host_s(dual: Site) -> None:
+    dual.host.ip("addr add 10.7.7.7/32 dev lo", "addr add 127.9.9.9/32 dev eth0")
+    drops = "nft add rule inet f fw ip daddr { 10.7.7.7, 127.9.9.9 } drop"
+    dual.host.run(f"{NFT.format('output', -300, '')}; {drops}")
+    result, where = told(dual.rows("0.0.0.0:8080"), HOST, "0.0.0.0:8080/tcp")
+    assert result == "dropped"
+    assert str(where).startswith("at 10.7.7.7: ")
+
+
 @pytest.mark.parametrize("name", SIX)
 def test_it_names_what_is_broken_of_ipv6(dual: Site, name: str) -> None:
     on_host, inside, where = SIX[name]

@@ -234,8 +234,12 @@ def _process(trial: Trial) -> str | None:
 
 
 def own_addresses(of: Family) -> Iterator[str]:
-    """The host's own addresses, without those of the loopback and of links."""
-    for (number, length), device in fib.to_host(of):
+    """The host's own addresses, without those of the loopback network and of links.
+
+    The loopback ones may be on any device: for IPv6 a bridge has a route to the host by ::1.
+    """
+    for (number, length), _ in fib.to_host(of):
         is_of_link = of is V6 and fib.meet((number, length), _LINK, of)
-        if length == of.bits and device != "lo" and not is_of_link:
-            yield address.from_int(number, of)
+        ip = address.from_int(number, of)
+        if length == of.bits and not is_of_link and not is_loopback(ip):
+            yield ip
