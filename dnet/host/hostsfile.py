@@ -16,7 +16,7 @@ from dnet.errors import DnetError, on_one_line
 from dnet.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dnet.plan.hosts import Block
+    from dnet.plan.hostsfiles import Block
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC

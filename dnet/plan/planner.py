@@ -93,9 +93,9 @@ class Planner:
         everything = scope | Scope.of(state, shape)
         plan = self._rules(state, everything, shape)
         if state.keeps_hosts_files:
-            from dnet.plan import hosts
+            from dnet.plan import hostsfiles
 
-            plan.blocks = list(hosts.kept(state))
+            plan.blocks = list(hostsfiles.kept(state))
         siblings = Siblings.of(state, everything, self._firewalls, self._view)
         touched = self._devices(plan, state, everything, needed=set())
         self._loopbacks(plan, state, everything, siblings)

@@ -19,7 +19,7 @@ from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
     from dnet.plan.devicesteps import DeviceStep
-    from dnet.plan.hosts import Block
+    from dnet.plan.hostsfiles import Block
 
 TRUSTED = "trusted"
 

@@ -27,7 +27,7 @@ from dnet.transaction.unowned import HINT, Unowned, find
 from dnet.typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dnet.plan.hosts import Block
+    from dnet.plan.hostsfiles import Block
 
 
 class Clearance(Recovery):
@@ -157,9 +157,9 @@ class Clearance(Recovery):
 def _gone(state: State) -> Iterator[Block]:
     """What hosts files told."""
     if state.keeps_hosts_files:
-        from dnet.plan import hosts
+        from dnet.plan import hostsfiles
 
-        yield from (block._replace(lines=None) for block in hosts.kept(state))
+        yield from (block._replace(lines=None) for block in hostsfiles.kept(state))
 
 
 def _readable(read: Callable[[], State | None], warn: Say) -> list[State]:

@@ -144,9 +144,9 @@ class Driver(Recovery):
             plan = kernel.planner.change(before, scope, state, reserved)
         plan.flows = list(flows.ended(changes, state))
         if _concerns_hosts_files(state, changes):
-            from dnet.plan import hosts
+            from dnet.plan import hostsfiles
 
-            plan.blocks = list(hosts.changed(state, changes))
+            plan.blocks = list(hostsfiles.changed(state, changes))
         return Outcome(result, state, plan, changes)
 
     # Carrying out

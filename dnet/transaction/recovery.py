@@ -21,7 +21,7 @@ from dnet.values.veth import veth_name
 
 if TYPE_CHECKING:
     from dnet.host.callers import Callers
-    from dnet.plan.hosts import Block
+    from dnet.plan.hostsfiles import Block
 
 
 def _drop(_line: str) -> None:

@@ -137,9 +137,9 @@ def _dot(state: State, whole: Item) -> Iterable[str]:
 
 
 def _hosts(state: State, asked: str | None) -> Iterable[str]:
-    from dnet.plan import hosts
+    from dnet.plan import hostsfiles
 
-    return hosts.whole(state, asked)
+    return hostsfiles.whole(state, asked)
 
 
 def _batch(state: State) -> Iterable[str]:

@@ -7,7 +7,7 @@ import pytest
 from dnet.errors import NotFoundError
 from dnet.model.state import State
 from dnet.network import interface, ipallocator, link
-from dnet.plan import hosts
+from dnet.plan import hostsfiles
 from tests.unit.facts import FACTS, make_bridge, with_bridge
 
 
@@ -28,7 +28,7 @@ FAR, OFF, ROUTER = "10.5.0.2 far", "10.5.0.3 off", "172.17.0.4 router"
 
 
 def told(state: State, who: str | None = None) -> list[str]:
-    first, second, *lines = hosts.whole(state, who)
+    first, second, *lines = hostsfiles.whole(state, who)
     assert (first.split()[1], second.split()[1]) == ("localhost", "localhost")
     return sorted(lines)
 
@@ -72,4 +72,4 @@ def test_an_alias_is_nobody_else() -> None:
 def test_who_is_not_there_is_not_found() -> None:
     for name in ("wbe", "router"):
         with pytest.raises(NotFoundError):
-            list(hosts.whole(town(), name))
+            list(hostsfiles.whole(town(), name))
