@@ -14,30 +14,44 @@ from collections.abc import Iterable, Iterator
 from dnet.errors import out_of_files
 from dnet.host import nlsocket
 from dnet.typing import NamedTuple
-from dnet.values.family import FAMILIES, Family
+from dnet.values.family import FAMILIES, V4, Family
 
 _BY_FAMILY = 20  # SOCK_DIAG_BY_FAMILY, include/uapi/linux/sock_diag.h
 # What a socket that anybody may send to is, include/net/tcp_states.h: a UDP one without a peer is
 # TCP_CLOSE, a TCP one TCP_LISTEN.
 _OPEN_TO_ALL = {"tcp": (_socket.IPPROTO_TCP, 1 << 10), "udp": (_socket.IPPROTO_UDP, 1 << 7)}
-# struct inet_diag_req_v2: family, protocol, extensions, padding, states; then an empty address.
-_QUESTION = struct.Struct("=BBBxI48x")
-# struct inet_diag_msg: … source port, destination port, source, … and at its end the inode.
-_ANSWER = struct.Struct("!4x H2x 16s 44x")
-_INODE = struct.Struct("=I")
+# struct inet_diag_req_v2: family, protocol, extensions, padding, states; then the source port in
+# the order of the network, and an address that is empty otherwise.
+_QUESTION = struct.Struct("=BBBxI2s46x")
+# struct inet_diag_msg: … source port, destination port, source, …; then both queues, the owner and
+# the inode.
+_ANSWER = struct.Struct("!4x H2x 16s 32x")
+_NUMBERS = struct.Struct("=II4xI")
 _SKV6ONLY = 11  # INET_DIAG_SKV6ONLY, include/uapi/linux/inet_diag.h
 
 
 class Listening(NamedTuple):
     """A socket that takes packets: its address as the kernel packs it, its port and its inode.
 
-    `ipv6_only` is one that hears no IPv4 although it is bound to no IPv6 address (ipv6(7)).
+    `ipv6_only` is one that hears no IPv4 although it is bound to no IPv6 address (ipv6(7)). Of TCP
+    `waiting` is the number of connections that nobody has accepted yet, and `backlog` how many
+    there may be (listen(2)).
     """
 
     address: bytes
     port: int
     inode: int
     ipv6_only: bool
+    waiting: int = 0
+    backlog: int = 0
+
+    def heard_at(self, of: Family) -> str | None:
+        """The address at which it hears a family; empty for all, None where it does not."""
+        packed = self.address
+        if len(packed) * 8 != of.bits:
+            is_all = of is V4 and not any(packed) and not self.ipv6_only
+            return "" if is_all else None
+        return _socket.inet_ntop(of.number, packed) if any(packed) else ""
 
 
 def listening(proto: str, families: Iterable[Family] = FAMILIES) -> list[Listening] | None:
@@ -47,19 +61,40 @@ def listening(proto: str, families: Iterable[Family] = FAMILIES) -> list[Listeni
     sockets. Raises OSError where this process may open no more files.
     """
     try:
-        return [one for family in families for one in _dump(family, proto)]
+        with nlsocket.Socket(nlsocket.SOCK_DIAG) as socket:
+            return [one for of in families for one in _dump(socket, of, proto)]
     except OSError as error:
         if out_of_files(error):
             raise
         return None
 
 
-def _dump(family: Family, proto: str) -> Iterator[Listening]:
+class Port:
+    """A port of TCP in the network namespace that this is made in.
+
+    Raises OSError where the kernel cannot tell of it, then and later.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._socket = nlsocket.Socket(nlsocket.SOCK_DIAG)
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._socket.close()
+
+    def listening(self) -> list[Listening]:
+        """Who listens there, on whatever address."""
+        found = (one for of in FAMILIES for one in _dump(self._socket, of, "tcp", self._number))
+        return [one for one in found if one.port == self._number]
+
+
+def _dump(socket: nlsocket.Socket, of: Family, proto: str, port: int = 0) -> Iterator[Listening]:
     number, states = _OPEN_TO_ALL[proto]
-    question = _QUESTION.pack(family.number, number, 0, states)
-    for message in nlsocket.dump(nlsocket.SOCK_DIAG, _BY_FAMILY, question):
-        port, address = _ANSWER.unpack_from(message)
-        inode = _INODE.unpack_from(message, _ANSWER.size)[0]
-        has = nlsocket.attributes(message, _ANSWER.size + _INODE.size)
+    question = _QUESTION.pack(of.number, number, 0, states, port.to_bytes(2, "big"))
+    for message in socket.dump(_BY_FAMILY, question):
+        at, address = _ANSWER.unpack_from(message)
+        waiting, backlog, inode = _NUMBERS.unpack_from(message, _ANSWER.size)
+        has = nlsocket.attributes(message, _ANSWER.size + _NUMBERS.size)
         ipv6_only = has.get(_SKV6ONLY, b"\0") != b"\0"
-        yield Listening(address[: family.bits // 8], port, inode, ipv6_only)
+        yield Listening(address[: of.bits // 8], at, inode, ipv6_only, waiting, backlog)

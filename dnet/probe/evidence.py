@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from dnet.probe.trials import Trial
@@ -91,6 +91,7 @@ class Around(NamedTuple):
         port: the bridge port of the container, and what is wrong with it.
         listens: whether somebody in the container listens there; None if that cannot be seen.
         ports: what is listened on in the container instead.
+        backlog: how many connections may wait to be accepted there, where more than that do.
         process: the process of the host that has the port, in words.
         forwarding: settings that keep the host from forwarding requests, and answers.
         filtering: settings by which the host drops requests whose way back is another, and answers.
@@ -107,6 +108,7 @@ class Around(NamedTuple):
     port: tuple[str, str] | None = None
     listens: bool | None = None
     ports: tuple[str, ...] = ()
+    backlog: int | None = None
     process: str | None = None
     forwarding: tuple[Setting | None, Setting | None] = (None, None)
     filtering: tuple[Setting | None, Setting | None] = (None, None)
@@ -179,20 +181,6 @@ class Evidence(NamedTuple):
         Behind an address that others use as well it may come from another port than it was sent.
         """
         return self.left or self.peer == self.trial.mapping.container_ip
-
-    def was_crowded(self, others: Iterable[Evidence]) -> bool:
-        """Whether a server that answers others at the same time let this one wait."""
-        mapping = self.trial.mapping
-        target = mapping.container_ip, mapping.container_port
-        return (
-            self.outcome == SILENT
-            and self.arrived
-            and any(
-                one.outcome == ANSWERED
-                and (one.trial.mapping.container_ip, one.trial.mapping.container_port) == target
-                for one in others
-            )
-        )
 
     def came_back(self, kind: str) -> bool:
         """Whether the container sent something of a kind back."""

@@ -250,6 +250,11 @@ def _silent(seen: Evidence) -> Reason | None:
     if inside is not None and inside.device != (ifname or inside.device):
         way = inside.instead_of(str(ifname))
         return f"in {trial.whose} what it sends to {inside.address} {way}", look
+    if seen.around.backlog is not None:
+        return (
+            f"{trial.whose} got it, and the server accepts nothing: "
+            f"its backlog of {seen.around.backlog} is full"
+        ), _within(trial.target, "ss -ltn")
     where = f"{trial.whose} got it and did not answer: its own rules, or a server that is stuck"
     return where, _within(trial.target, "nft list ruleset")
 

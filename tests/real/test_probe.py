@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import signal
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -443,6 +444,32 @@ def test_a_namespace_that_is_gone(site: Site) -> None:
     wait_for(lambda: PORT not in site.host.run("ip link"))
     for row in site.rows():
         assert row["where"] == f"the network namespace {site.web.netns} of web is gone"
+
+
+ONE_WAITS = """
+import socket, time
+server = socket.socket()
+server.bind(("", 8000))
+server.listen(1)
+while True:
+    server.accept()[0].close()
+    time.sleep(0.002)
+"""
+
+
+def test_a_server_that_few_may_wait_for(site: Site) -> None:
+    """All its mappings are tried side by side, and it has never more of them than it has room."""
+    db, ports = site.lab.node(), range(9000, 9024)
+    published = [word for port in ports for word in ("-p", f"{port}:8000")]
+    site.host.ok("attach", "db", "--netns", db.netns, *published)
+    with db.started("python3", "-c", ONE_WAITS) as process:
+        wait_for(lambda: ":8000 " in db.run("ss -Hltn"))
+        assert [row["result"] for row in site.rows("db")] == ["answers"] * len(ports) * 2
+        process.send_signal(signal.SIGSTOP)
+        asked = map(str, ports[:3])
+        *_, row = site.rows(*asked, "--from", OUTSIDE, "--timeout", "0.2")
+        process.kill()
+    assert row["where"] == "db got it, and the server accepts nothing: its backlog of 1 is full"
 
 
 def test_a_process_of_the_host_that_took_the_port(site: Site) -> None:

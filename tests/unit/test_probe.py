@@ -176,17 +176,3 @@ def test_a_datagram_is_delivered_unless_its_answer_was_lost(state: State, seen: 
     hops = (marked(PREROUTING, FIRST), Hop(PLACE, "drop", 3))
     lost = datagram._replace(packets=(arrived, answer), answer=hops)
     assert judge(lost)[:2] == ("dropped", "the answer is stopped: inet other forward handle 3")
-
-
-def test_what_a_server_left_waiting_while_it_answered_others_was_crowded(seen: Evidence) -> None:
-    ports = frozenset({"veth1"})
-    waiting = seen._replace(outcome=SILENT, packets=(CAME, LEFT, ARRIVED), ports=ports)
-    answered = waiting._replace(outcome=ANSWERED)
-    assert waiting.was_crowded([waiting, answered])
-    assert not waiting.was_crowded([waiting])
-    assert not answered.was_crowded([waiting, answered])
-    # What never got there is stopped on its way, however many others arrive.
-    assert not waiting._replace(packets=(CAME,)).was_crowded([answered])
-    elsewhere = seen.trial.mapping._replace(container_port=81)
-    other = answered._replace(trial=seen.trial._replace(mapping=elsewhere))
-    assert not waiting.was_crowded([other])

@@ -8,14 +8,14 @@ import os
 import select
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 
 from dnet.host import netns
-from dnet.host.probe.sight import Ports, Sight
-from dnet.host.probe.trace import Trace
+from dnet.host.probe.backlog import Backlog
+from dnet.host.probe.sight import Ports
 from dnet.probe.evidence import ANSWERED, REFUSED, SILENT, UNREACHABLE
-from dnet.typing import NamedTuple
+from dnet.typing import NamedTuple, Protocol
 from dnet.values import family
 
 _KINDS = {"tcp": _socket.SOCK_STREAM, "udp": _socket.SOCK_DGRAM}
@@ -24,6 +24,8 @@ _PORTS = (61000, 65535)
 _GREETING = b"dnet probe\n"
 # How long the answer to a datagram may take that was seen to arrive, in seconds.
 _REPLY = 0.25
+# How long a packet of a handshake may take to get to the container, in seconds.
+_PASSAGE = 0.05
 _PAUSE = 0.02
 _LARGE = b"\r\n" * 700  # 1,400 bytes, which most servers take for no request at all.
 _UNSENT = 0x5411  # SIOCOUTQ: how much was not acknowledged yet (tcp(7))
@@ -34,12 +36,16 @@ _SILENCES = (errno.ETIMEDOUT, errno.EPERM, errno.EAGAIN, errno.EINPROGRESS)
 
 
 class Shot(NamedTuple):
-    """What is tried: a port of an address, from a network namespace; None is the own one."""
+    """What is tried: a port of an address, from a network namespace; None is the own one.
+
+    `backlog` is that of the listener that it is to come to, where it takes room there.
+    """
 
     proto: str
     address: str
     port: int
     descriptor: int | None = None
+    backlog: Backlog | None = None
 
 
 class Hit(NamedTuple):
@@ -55,6 +61,22 @@ class Hit(NamedTuple):
     large: bool | None = None
 
 
+class Watch(Protocol):
+    """What is known of attempts while they last."""
+
+    def read(self) -> None:
+        """Take in what is to be seen so far."""
+
+    def filenos(self) -> Iterator[int]:
+        """What is readable when there is something to be seen."""
+
+    def has_arrived(self, source_port: int) -> bool:
+        """Whether the packet from a port was seen to arrive."""
+
+    def ended(self, hit: Hit) -> None:
+        """What became of one; its socket is open still."""
+
+
 class _Attempt:
     def __init__(self, shot: Shot, ports: Iterator[int]) -> None:
         self.shot = shot
@@ -62,6 +84,9 @@ class _Attempt:
         self.error = ""
         self.source = ""
         self.large: bool | None = None
+        # Moments of the monotonic clock.
+        self.begun_at = 0.0
+        self.connected_at: float | None = None
         self.seen_at: float | None = None
         entered = nullcontext() if shot.descriptor is None else netns.inside(shot.descriptor)
         own = family.of(shot.address)
@@ -72,6 +97,7 @@ class _Attempt:
         self.port = _bound(self.socket, own.any, ports)
 
     def begin(self) -> None:
+        self.begun_at = time.monotonic()
         try:
             refusal = self.socket.connect_ex((self.shot.address, self.shot.port))
             if self.shot.proto == "udp" and not refusal:
@@ -83,17 +109,18 @@ class _Attempt:
         if refusal not in (0, errno.EINPROGRESS):
             self._end(refusal)
 
-    def look(self) -> None:
-        """It is writable, readable or failed."""
+    def look(self) -> bool:
+        """It is writable, readable or failed: whether it has ended by that."""
         refusal = self.socket.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
         if self.shot.proto == "udp" and not refusal:
             try:
                 self.socket.recv(1)
             except BlockingIOError:
-                return
+                return False
             except OSError as error:
                 refusal = error.errno or errno.EIO
         self._end(refusal)
+        return True
 
     def _end(self, refusal: int) -> None:
         if not refusal:
@@ -104,12 +131,46 @@ class _Attempt:
             self.outcome = SILENT if refusal in _SILENCES else UNREACHABLE
             self.error = os.strerror(refusal)
 
-    def send_more(self) -> None:
+    @property
+    def is_tcp(self) -> bool:
+        return self.shot.proto == "tcp"
+
+    @property
+    def hit(self) -> Hit:
+        return Hit(self.outcome or SILENT, self.error, self.port, self.source, self.large)
+
+    def takes_room(self, now: float) -> bool:
+        """Whether it may come to the listener still, or get into its backlog.
+
+        Later it is there already, or gets nowhere.
+        """
+        return now - (self.connected_at or self.begun_at) < _PASSAGE
+
+    def is_over(self, now: float, timeout: float, watch: Watch) -> bool:
+        """Whether nothing more comes of it; it sends more where the handshake is done."""
+        if self.outcome is None:
+            return now - self.begun_at > timeout or self._has_waited(now, watch)
+        if self.outcome != ANSWERED or not self.is_tcp:
+            return True
+        if self.connected_at is None:
+            self.connected_at = now
+            self._send_more()
+        return self._is_acknowledged() or now - self.connected_at > timeout
+
+    def _has_waited(self, now: float, watch: Watch) -> bool:
+        """Whether a datagram has arrived that nobody answered for long enough."""
+        if self.is_tcp:
+            return False
+        if self.seen_at is None and watch.has_arrived(self.port):
+            self.seen_at = now
+        return self.seen_at is not None and now - self.seen_at > _REPLY
+
+    def _send_more(self) -> None:
         with suppress(OSError):
             self.large = False
             self.socket.send(_LARGE)
 
-    def is_acknowledged(self) -> bool:
+    def _is_acknowledged(self) -> bool:
         """Whether all was; it is as good where the other end has closed."""
         import fcntl
 
@@ -167,76 +228,53 @@ class Volley:
         for one in self._attempts:
             one.begin()
 
-    def send(
-        self, sight: Sight, trace: Trace | None, timeout: float, arrived: Callable[[int], bool]
-    ) -> list[Hit]:
-        """Try all, for `timeout` seconds at most; how each ended.
+    def send(self, watch: Watch, timeout: float) -> None:
+        """Try all, each for `timeout` seconds at most, and close it then.
 
-        `arrived` tells of a datagram whether it was seen to arrive, by its source port.
+        They are side by side as far as listeners have room for them.
         """
         poll = select.poll()
-        poll.register(sight, select.POLLIN)
-        if trace:
-            poll.register(trace, select.POLLIN)
-        waiting: dict[int, _Attempt] = {}
-        self.begin()
-        for one in self._attempts:
-            if one.outcome is None:
-                waiting[one.socket.fileno()] = one
-                events = select.POLLOUT if one.shot.proto == "tcp" else select.POLLIN
-                poll.register(one.socket, events)
-        self._wait(poll, waiting, time.monotonic() + timeout, sight, trace, arrived)
-        self._send_more(timeout)
-        time.sleep(_PAUSE)
-        _read(sight, trace)
-        return [
-            Hit(one.outcome or SILENT, one.error, one.port, one.source, one.large)
-            for one in self._attempts
-        ]
-
-    def _wait(
-        self,
-        poll: select.poll,
-        waiting: dict[int, _Attempt],
-        end: float,
-        sight: Sight,
-        trace: Trace | None,
-        arrived: Callable[[int], bool],
-    ) -> None:
-        while waiting and (left := end - time.monotonic()) > 0:
-            for descriptor, _ in poll.poll(min(left, _PAUSE) * 1000):
-                if one := waiting.get(descriptor):
-                    one.look()
-            _read(sight, trace)
-            for descriptor, one in list(waiting.items()):
-                if one.outcome or _has_waited(one, arrived):
+        for descriptor in watch.filenos():
+            poll.register(descriptor, select.POLLIN)
+        queued, flying = list(self._attempts), dict[int, _Attempt]()
+        while queued or flying:
+            queued = self._begun(queued, flying, poll)
+            is_busy = queued or any(one.connected_at for one in flying.values())
+            for descriptor, _ in poll.poll((_PAUSE / 10 if is_busy else _PAUSE) * 1000):
+                if (one := flying.get(descriptor)) and one.look():
                     poll.unregister(descriptor)
-                    del waiting[descriptor]
+            watch.read()
+            now = time.monotonic()
+            for descriptor, one in list(flying.items()):
+                if one.is_over(now, timeout, watch):
+                    del flying[descriptor]
+                    if one.outcome is None:
+                        poll.unregister(descriptor)
+                    watch.ended(one.hit)
+                    one.close()
+        time.sleep(_PAUSE)
+        watch.read()
 
-    def _send_more(self, timeout: float) -> None:
-        more = [
-            one for one in self._attempts if one.shot.proto == "tcp" and one.outcome == ANSWERED
-        ]
-        for one in more:
-            one.send_more()
-        end = time.monotonic() + timeout
-        while more and time.monotonic() < end:
-            more = [one for one in more if not one.is_acknowledged()]
-            if more:
-                time.sleep(_PAUSE / 4)
-
-
-def _has_waited(one: _Attempt, arrived: Callable[[int], bool]) -> bool:
-    """Whether a datagram has arrived that nobody answered for long enough."""
-    if one.shot.proto != "udp":
-        return False
-    now = time.monotonic()
-    if one.seen_at is None and arrived(one.port):
-        one.seen_at = now
-    return one.seen_at is not None and now - one.seen_at > _REPLY
-
-
-def _read(sight: Sight, trace: Trace | None) -> None:
-    sight.read()
-    if trace:
-        trace.read()
+    @staticmethod
+    def _begun(
+        queued: Sequence[_Attempt], flying: dict[int, _Attempt], poll: select.poll
+    ) -> list[_Attempt]:
+        """Begin those that there is room for; those that are left."""
+        now = time.monotonic()
+        rooms: dict[Backlog, int] = {}
+        left = []
+        for one in queued:
+            backlog = one.shot.backlog
+            if backlog is not None:
+                if backlog not in rooms:
+                    coming = (other for other in flying.values() if other.shot.backlog is backlog)
+                    rooms[backlog] = backlog.room(now) - sum(it.takes_room(now) for it in coming)
+                if rooms[backlog] <= 0:
+                    left.append(one)
+                    continue
+                rooms[backlog] -= 1
+            one.begin()
+            flying[one.socket.fileno()] = one
+            if one.outcome is None:
+                poll.register(one.socket, select.POLLOUT if one.is_tcp else select.POLLIN)
+        return left

@@ -36,7 +36,7 @@ _ETHERTYPES = {V4: 0x0800, V6: 0x86DD}
 # Where the addresses are in a header, and the flags in that of TCP.
 _SOURCE, _DESTINATION = {V4: 12, V6: 8}, {V4: 16, V6: 24}
 _TCP_FLAGS = 13
-_SYN_OR_RST = 0x06
+_SYN, _RST = 0x02, 0x04
 
 
 def table(family: int, name: str) -> Message:
@@ -69,7 +69,8 @@ def flow(
 ) -> list[bytes]:
     """What a rule of the family INET asks of the first packet of a flow, or of its answer.
 
-    Its protocol, its ports, the address it comes from, and of TCP that it is a SYN or a RST.
+    Its protocol, its ports, and of TCP that it is a SYN. Of an answer, which comes from an address,
+    it may be a RST as well.
     """
     found = [
         *_meta_is(_NFPROTO, bytes([of.number])),
@@ -80,7 +81,8 @@ def flow(
         packed = _socket.inet_pton(of.number, source)
         found += _is_at(_NETWORK, _SOURCE[of], packed)
     if proto == _socket.IPPROTO_TCP:
-        found += [_load(_TRANSPORT, _TCP_FLAGS, 1), _masked(_SYN_OR_RST), _compare(b"\0", _OTHER)]
+        flags = _SYN if source is None else _SYN | _RST
+        found += [_load(_TRANSPORT, _TCP_FLAGS, 1), _masked(flags), _compare(b"\0", _OTHER)]
     return found
 
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from itertools import starmap
 
 from dnet.errors import DnetError, KernelError
 from dnet.host import bridgeports, netns, privilege, routes
-from dnet.host.probe import legacy, places, tracked
+from dnet.host.probe import legacy, places
 from dnet.host.probe.attempts import Hit, Shot, Volley
+from dnet.host.probe.backlog import Backlog
 from dnet.host.probe.places import Outside
 from dnet.host.probe.ruletexts import Texts
 from dnet.host.probe.sight import Sight
-from dnet.host.probe.surroundings import Surroundings, own_addresses
+from dnet.host.probe.surroundings import Surroundings, located, own_addresses
 from dnet.host.probe.trace import Flow, Trace, Way
-from dnet.host.probe.tracked import Tracked
+from dnet.host.probe.tracked import Tracked, Tracking
 from dnet.host.rtnl import Channel, find_index
 from dnet.model.entities import Interface
 from dnet.model.state import State
@@ -30,7 +30,6 @@ from dnet.values.names import HOST
 
 _MOST_OWN = 4
 _MOST_COUNTED = 8  # Each takes a quarter of a second.
-_FEWER = (16, 4)
 _NO_TRACE = "which rule decided: the kernel cannot trace packets in a table of the probe's own"
 
 
@@ -56,6 +55,34 @@ class _Aim(NamedTuple):
     home: str | None
 
 
+class _Watch:
+    """Attempts while they last: what became of each, and who answered it."""
+
+    def __init__(
+        self,
+        sight: Sight,
+        trace: Trace | None,
+        has_arrived: Callable[[int], bool],
+        answering: Callable[[Hit], str | None],
+    ) -> None:
+        self._eyes = (sight, trace) if trace else (sight,)
+        self.has_arrived = has_arrived
+        self._answering = answering
+        self.hits: dict[int, Hit] = {}
+        self.peers: dict[int, str | None] = {}
+
+    def read(self) -> None:
+        for one in self._eyes:
+            one.read()
+
+    def filenos(self) -> Iterator[int]:
+        return (one.fileno() for one in self._eyes)
+
+    def ended(self, hit: Hit) -> None:
+        self.hits[hit.source_port] = hit
+        self.peers[hit.source_port] = self._answering(hit)
+
+
 class Probe:
     """A probe of a state: `timeout` is in seconds, `via` the device that clients come in by.
 
@@ -73,6 +100,7 @@ class Probe:
         self._descriptors: dict[str, int] = {}
         self._counts = _MOST_COUNTED
         self._ports: dict[str, frozenset[str]] = {}
+        self._backlogs: dict[tuple[str, int], Backlog] = {}
 
     def run(self, trials: Sequence[Trial]) -> Outcome:
         """Carry trials out."""
@@ -91,7 +119,7 @@ class Probe:
             found = [] if trial.untried else list(self._aims(trial, at))
             aims.append(found)
         flat = [one for group in aims for one in group]
-        seen = self._seen_in_turns(flat) if flat else []
+        seen = self._seen(flat) if flat else []
         judged = []
         at = 0
         for number, (trial, group) in enumerate(zip(trials, aims, strict=True)):
@@ -143,7 +171,19 @@ class Probe:
         if not addresses:
             self._untried[at] = f"the host has no address of {trial.family.name} to try"
         for address in addresses:
-            yield _Aim(trial, Shot(proto, address, port, descriptor), client, device, home)
+            shot = Shot(proto, address, port, descriptor, self._backlog(trial))
+            yield _Aim(trial, shot, client, device, home)
+
+    def _backlog(self, trial: Trial) -> Backlog | None:
+        """That of whoever listens in a container: of all mappings that lead there."""
+        mapping = trial.mapping
+        if mapping.endpoint.proto != "tcp":
+            return None
+        at = trial.whose, mapping.container_port
+        if at not in self._backlogs:
+            self._backlogs[at] = Backlog(located(trial), at[1], self._timeout)
+            self._held.callback(self._backlogs[at].close)
+        return self._backlogs[at]
 
     def _descriptor(self, interface: Interface) -> int:
         if interface.id not in self._descriptors:
@@ -186,39 +226,30 @@ class Probe:
 
     # What is seen
 
-    def _seen_in_turns(self, aims: Sequence[_Aim]) -> list[Evidence]:
-        """All side by side; again by few what a server's backlog had no room for, listen(2)."""
-        seen = self._seen(aims)
-        for few in _FEWER:
-            crowded = [at for at, one in enumerate(seen) if one.was_crowded(seen)]
-            for begin in range(0, len(crowded), few):
-                some = crowded[begin : begin + few]
-                for at, one in zip(some, self._seen([aims[at] for at in some]), strict=True):
-                    seen[at] = one
-        return seen
-
     def _seen(self, aims: Sequence[_Aim]) -> list[Evidence]:
         volley = Volley([one.shot for one in aims])
-        flows: list[Tracked] = []
-        try:
-            with Sight(volley.ports) as sight, ExitStack() as held:
-                trace = self._traced(held, aims, volley)
-                where = dict(zip(volley.source_ports, aims, strict=True))
+        with ExitStack() as held:
+            tracking = held.enter_context(Tracking())
+            held.callback(volley.close)
+            where = dict(zip(volley.source_ports, aims, strict=True))
+            sight = held.enter_context(Sight(volley.ports))
+            trace = self._traced(held, aims, volley)
 
-                def arrived(port: int) -> bool:
-                    return self._blank(where[port])._replace(packets=sight.of(port)).arrived
+            def has_arrived(port: int) -> bool:
+                return self._blank(where[port])._replace(packets=sight.of(port)).arrived
 
-                hits = volley.send(sight, trace, self._timeout, arrived)
-                flows += starmap(_tracked, zip(aims, hits, strict=True))
-                traced = trace.first(volley.source_ports) if trace else None
-                found = [
-                    self._evidence(aim, hit, sight, traced)._replace(peer=peer)
-                    for aim, hit, peer in zip(aims, hits, tracked.answering(flows), strict=True)
-                ]
-                return self._looked_up(aims, hits, found)
-        finally:
-            volley.close()
-            tracked.forget(flows)
+            def answering(hit: Hit) -> str | None:
+                return tracking.answering(_tracked(where[hit.source_port], hit))
+
+            watch = _Watch(sight, trace, has_arrived, answering)
+            volley.send(watch, self._timeout)
+            traced = trace.first(where) if trace else None
+            hits = [watch.hits[port] for port in where]
+            found = [
+                self._evidence(aim, hit, sight, traced)._replace(peer=watch.peers[hit.source_port])
+                for aim, hit in zip(aims, hits, strict=True)
+            ]
+            return self._looked_up(aims, hits, found)
 
     def _traced(self, held: ExitStack, aims: Sequence[_Aim], volley: Volley) -> Trace | None:
         try:

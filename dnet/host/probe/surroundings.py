@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -14,6 +13,7 @@ from dnet.network.facts import Namespace
 from dnet.plan.steps import SettingStep
 from dnet.probe.evidence import REQUEST, Around, Evidence, Route, Setting
 from dnet.probe.trials import Trial
+from dnet.typing import NamedTuple
 from dnet.values import address
 from dnet.values.address import bracketed, is_loopback
 from dnet.values.family import V4, V6, Family
@@ -39,14 +39,13 @@ class Surroundings:
         """What there is around an attempt; `client` is the address it came from."""
         trial = seen.trial
         mapping, of = trial.mapping, trial.family
-        netns_of = _located(trial)
+        netns_of = located(trial)
         way = self._way(mapping.container_ip, client, seen.device)
         back = (
             self._way(client, mapping.container_ip, mapping.bridge)
             if client and seen.device
             else None
         )
-        listens, ports = _listening(trial, netns_of)
         return Around(
             way,
             back,
@@ -55,8 +54,7 @@ class Surroundings:
             _gone(trial, netns_of),
             self._has_neighbour(trial),
             self._port(trial),
-            listens,
-            ports,
+            *_listening(trial, netns_of),
             _process(trial),
             (
                 _forwarding(seen.device, of) if seen.device else None,
@@ -150,7 +148,8 @@ def _loopback(bridge: str, of: Family) -> Setting | None:
     return _setting(own, "0", "1")
 
 
-def _located(trial: Trial) -> Namespace | None:
+def located(trial: Trial) -> Namespace | None:
+    """The network namespace of the container, None where it has none or that is gone."""
     one = trial.target
     if one is None or one.netns is None:
         return None
@@ -190,38 +189,37 @@ def _inside(trial: Trial, found: Namespace | None, seen: Evidence) -> Route | No
         return None
 
 
-def _listening(trial: Trial, found: Namespace | None) -> tuple[bool | None, tuple[str, ...]]:
-    """Whether somebody in the container listens, and what is listened on there in all."""
+class _Heard(NamedTuple):
+    """Whether somebody in the container listens, on what in all, and the backlog that is full."""
+
+    listens: bool | None = None
+    ports: tuple[str, ...] = ()
+    backlog: int | None = None
+
+
+def _listening(trial: Trial, found: Namespace | None) -> _Heard:
     mapping = trial.mapping
     if found is None:
-        return None, ()
+        return _Heard()
     try:
         with netns.opened(found) as descriptor, netns.inside(descriptor):
             sockets_there = sockdiag.listening(mapping.endpoint.proto)
     except (OSError, DnetError):
-        return None, ()
+        return _Heard()
     if sockets_there is None:
-        return None, ()
-    heard = False
+        return _Heard()
+    meant = []
     shown: dict[str, None] = {}
     for one in sockets_there:
-        text = _heard(one, trial.family)
+        text = one.heard_at(trial.family)
         if text is None:
             continue
-        is_meant = one.port == mapping.container_port
-        heard |= is_meant and text in ("", mapping.container_ip)
+        if one.port == mapping.container_port and text in ("", mapping.container_ip):
+            meant.append(one)
         at = f"{bracketed(text)}:" if text else ""
         shown[f"{at}{one.port}/{mapping.endpoint.proto}"] = None
-    return heard, tuple(shown)[:_MOST_SHOWN]
-
-
-def _heard(one: sockdiag.Listening, of: Family) -> str | None:
-    """The address on which a socket hears a family; empty for all, None where it does not."""
-    packed = one.address
-    if len(packed) * 8 != of.bits:
-        is_all = of is V4 and not any(packed) and not one.ipv6_only
-        return "" if is_all else None
-    return _socket.inet_ntop(of.number, packed) if any(packed) else ""
+    full = next((one.backlog for one in meant if one.waiting > one.backlog), None)
+    return _Heard(bool(meant), tuple(shown)[:_MOST_SHOWN], full)
 
 
 def _process(trial: Trial) -> str | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import struct
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from dnet.host import nlsocket
@@ -22,7 +21,7 @@ from dnet.host.conntrack.entry import (
     read,
 )
 from dnet.host.probe.trace import PROTOCOLS
-from dnet.typing import NamedTuple
+from dnet.typing import NamedTuple, Self
 from dnet.values import family
 
 _GET, _DELETE = SUBSYSTEM | 1, SUBSYSTEM | 2  # IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_DELETE
@@ -53,17 +52,28 @@ class Tracked(NamedTuple):
         return nlsocket.ABOUT.pack(of.number, 0, 0) + direction(ASKS, ip, proto)
 
 
-def answering(flows: Iterable[Tracked]) -> Iterator[str | None]:
-    """Who answers each flow, None of one that is not tracked."""
-    with nlsocket.Socket(nlsocket.NETFILTER) as socket:
-        for flow in flows:
-            refusal, found = socket.attempt(_GET, flow.message)
-            known = not refusal and found
-            yield read(found[0][nlsocket.ABOUT.size :]).reply_src if known else None
+class Tracking:
+    """What is asked of connection tracking; at its end the flows are forgotten.
 
+    No later one is taken for one of them then. Raises OSError.
+    """
 
-def forget(flows: Iterable[Tracked]) -> None:
-    """Forget flows, so that no later one is taken for one of them."""
-    with suppress(OSError), nlsocket.Socket(nlsocket.NETFILTER) as socket:
-        for flow in flows:
-            socket.attempt(_DELETE, flow.message)
+    def __init__(self) -> None:
+        self._socket = nlsocket.Socket(nlsocket.NETFILTER)
+        self._flows: list[Tracked] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            for flow in self._flows:
+                self._socket.attempt(_DELETE, flow.message)
+        self._socket.close()
+
+    def answering(self, flow: Tracked) -> str | None:
+        """Who answers a flow, None where it is not tracked."""
+        self._flows.append(flow)
+        refusal, found = self._socket.attempt(_GET, flow.message)
+        known = not refusal and found
+        return read(found[0][nlsocket.ABOUT.size :]).reply_src if known else None
