@@ -20,7 +20,7 @@ from dnet.host.rtnl import Channel, find_index
 from dnet.model.entities import Interface
 from dnet.model.state import State
 from dnet.probe import verdict
-from dnet.probe.evidence import ANSWERED, SILENT, Evidence, Hop
+from dnet.probe.evidence import SILENT, Evidence, Hop
 from dnet.probe.trials import OUTSIDE, Trial
 from dnet.probe.verdict import NOT_TRIED, Verdict
 from dnet.typing import NamedTuple
@@ -29,7 +29,7 @@ from dnet.values.family import FAMILIES, Family
 from dnet.values.names import HOST
 
 _MOST_OWN = 4
-_MOST_COUNTED = 8  # Each takes a quarter of a second.
+_MOST_COUNTED = 16
 _NO_TRACE = "which rule decided: the kernel cannot trace packets in a table of the probe's own"
 
 
@@ -98,7 +98,6 @@ class Probe:
         self._held = ExitStack()
         self._outside: Outside | None = None
         self._descriptors: dict[str, int] = {}
-        self._counts = _MOST_COUNTED
         self._ports: dict[str, frozenset[str]] = {}
         self._backlogs: dict[tuple[str, int], Backlog] = {}
 
@@ -306,15 +305,13 @@ class Probe:
     def _looked_up(
         self, aims: Sequence[_Aim], hits: Sequence[Hit], found: Sequence[Evidence]
     ) -> list[Evidence]:
-        """What did not arrive, with what there is around it."""
+        """What is told of what did not arrive, with what there is around it."""
         texts, around = Texts(), Surroundings()
         self._held.callback(around.close)
-        looked = []
-        for aim, hit, seen in zip(aims, hits, found, strict=True):
-            if seen.outcome == ANSWERED and seen.answers and seen.large is not False:
-                looked.append(seen)
-                continue
-            client = aim.client if aim.device else hit.source
+        looked = list(found)
+        for at in _told(found):
+            aim, seen = aims[at], found[at]
+            client = aim.client if aim.device else hits[at].source
             rules = {
                 (hop.place, hop.rule): text
                 for hop in (*(seen.request or ()), *(seen.answer or ()))
@@ -323,25 +320,43 @@ class Probe:
                 and hop.verdict not in ("continue", "jump", "goto", "return")
                 and (text := texts.of(hop.place, hop.rule))
             }
-            known = seen._replace(rules=rules, around=around.of(seen, client))
-            looked.append(self._counted(aim, known))
+            looked[at] = seen._replace(rules=rules, around=around.of(seen, client))
+        for of in FAMILIES:
+            self._count(of, aims, looked)
         return looked
 
-    def _counted(self, aim: _Aim, seen: Evidence) -> Evidence:
-        """What took a packet that nothing else explains, by the counters of iptables-legacy."""
-        of = aim.trial.family
-        if verdict.is_traced(seen) or not legacy.is_there(of):
-            return seen
-        if not self._counts:
+    def _count(self, of: Family, aims: Sequence[_Aim], looked: list[Evidence]) -> None:
+        """What took packets that nothing else explains, by the counters of iptables-legacy."""
+        unknown = [
+            at
+            for at in _told(looked)
+            if looked[at].trial.family is of and not verdict.is_traced(looked[at])
+        ]
+        if not unknown or not legacy.is_there(of):
+            return
+        if unknown[_MOST_COUNTED:]:
             self._limits.append("which rule of iptables-legacy takes more than those named")
-            return seen
-        self._counts -= 1
+        some = unknown[:_MOST_COUNTED]
+        blamed = legacy.blamed(of, [_sender(aims[at]) for at in some])
+        for at, rule in zip(some, blamed, strict=True):
+            looked[at] = looked[at]._replace(legacy=rule)
 
-        def send(number: int) -> None:
-            with closing(Volley([aim.shot] * number)) as volley:
-                volley.begin()
 
-        return seen._replace(legacy=legacy.blamed(of, send))
+def _told(found: Sequence[Evidence]) -> list[int]:
+    """Where those are that are told of: the first of each trial that did not arrive."""
+    places: dict[tuple[str, str], int] = {}
+    for at, one in enumerate(found):
+        if verdict.judge(one).is_bad:
+            places.setdefault((one.trial.origin, one.trial.mapping.key), at)
+    return list(places.values())
+
+
+def _sender(aim: _Aim) -> Callable[[int], None]:
+    def send(number: int) -> None:
+        with closing(Volley([aim.shot] * number)) as volley:
+            volley.begin()
+
+    return send
 
 
 def _tracked(aim: _Aim, hit: Hit) -> Tracked:
