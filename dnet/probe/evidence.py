@@ -116,6 +116,14 @@ class Around(NamedTuple):
     early: tuple[str, ...] = ()
 
 
+class ContainerTrace(NamedTuple):
+    """What chains in the container did with a request and its answer, and the text of rules."""
+
+    request: tuple[Hop, ...]
+    answer: tuple[Hop, ...]
+    rules: Mapping[tuple[tuple[str, str, str], int], str]
+
+
 class Evidence(NamedTuple):
     """An attempt, and all that was seen of it.
 
@@ -129,6 +137,7 @@ class Evidence(NamedTuple):
         answer: what they did with the answer.
         rules: the text of the rules that traces name.
         legacy: the rule of iptables-legacy that took what was sent, as text, where one did.
+        in_container: what was seen in the container of one more like it; None where none was.
         around: what there is on the way; looked up where it did not arrive.
         device: the device that it came in by, of the host's; None where it began there.
         home: the device that answers are to leave by, of the host's.
@@ -146,6 +155,7 @@ class Evidence(NamedTuple):
     answer: tuple[Hop, ...] | None = None
     rules: Mapping[tuple[tuple[str, str, str], int], str] = MappingProxyType({})
     legacy: str | None = None
+    in_container: ContainerTrace | None = None
     around: Around = Around()
     device: str | None = None
     home: str | None = None
@@ -181,6 +191,12 @@ class Evidence(NamedTuple):
         Behind an address that others use as well it may come from another port than it was sent.
         """
         return self.left or self.peer == self.trial.mapping.container_ip
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether the container got it, and did not answer although somebody may listen."""
+        is_heard = self.around.listens is not False and self.around.backlog is None
+        return self.arrived and is_heard and not self.came_back(ANSWER)
 
     def came_back(self, kind: str) -> bool:
         """Whether the container sent something of a kind back."""

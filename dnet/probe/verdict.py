@@ -92,7 +92,7 @@ def _unsent(seen: Evidence) -> Reason | None:
         return None
     if seen.error:
         where = f"{client.id} cannot send to {seen.address}: {seen.error}"
-        return where, _within(client, "ip route")
+        return where, _entering(client, "ip route")
     return None
 
 
@@ -240,23 +240,39 @@ def _unheard(seen: Evidence) -> Reason | None:
     return where, "start what is to answer, or publish the port it listens on: dnet map add"
 
 
+def _ruled_out_inside(seen: Evidence) -> Reason | None:
+    """The container's own rules took it, or its answer."""
+    trace = seen.in_container
+    if trace is None:
+        return None
+    for hops, what in ((trace.request, ""), (trace.answer, "the answer is stopped ")):
+        found = _ruled_out(seen._replace(rules=trace.rules), hops) or _between(hops)
+        if found:
+            look = "nft -a list ruleset" if _stopping(hops) else "iptables-legacy-save -c"
+            return f"{what}in {seen.trial.whose}: {found[0]}", _entering(seen.trial.target, look)
+    return None
+
+
 def _silent(seen: Evidence) -> Reason | None:
     """The container got it, and did not answer."""
     trial, inside = seen.trial, seen.around.inside
     if not seen.arrived or seen.came_back(ANSWER) or seen.came_back(RESET):
         return None
-    look = _within(trial.target, "ip route")
+    look = _entering(trial.target, "ip route")
     ifname = trial.target.ifname if trial.target else None
     if inside is not None and inside.device != (ifname or inside.device):
         way = inside.instead_of(str(ifname))
         return f"in {trial.whose} what it sends to {inside.address} {way}", look
+    if seen.in_container and _is_out(seen.in_container.answer):
+        where = f"{trial.whose} answers, and that does not come out of it: tc(8) at its device"
+        return where, _entering(trial.target, f"tc filter show dev {ifname or 'eth0'} egress")
     if seen.around.backlog is not None:
         return (
             f"{trial.whose} got it, and the server accepts nothing: "
             f"its backlog of {seen.around.backlog} is full"
-        ), _within(trial.target, "ss -ltn")
+        ), _entering(trial.target, "ss -ltn")
     where = f"{trial.whose} got it and did not answer: its own rules, or a server that is stuck"
-    return where, _within(trial.target, "nft list ruleset")
+    return where, _entering(trial.target, "nft list ruleset")
 
 
 def _answer(seen: Evidence) -> Reason | None:
@@ -292,8 +308,7 @@ def _misled(seen: Evidence) -> Reason | None:
 
 def _unrouted(seen: Evidence) -> Reason | None:
     """The answer is sent to a router that is not there."""
-    has_left = any(hop.mark == (POSTROUTING, LAST) for hop in seen.answer or ())
-    if not has_left or seen.around.router is None:
+    if not _is_out(seen.answer) or seen.around.router is None:
         return None
     device, router = seen.home, seen.around.router
     return f"nobody has {router} on {device}, the router that the answer is sent to", (
@@ -313,6 +328,7 @@ _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
     _legacy,
     _unplugged,
     _unheard,
+    _ruled_out_inside,
     _silent,
     _answer,
     _unreturned,
@@ -325,6 +341,11 @@ _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
 def _is_past(hops: Sequence[Hop] | None, hook: str) -> bool:
     """Whether a packet was seen at a hook."""
     return any(hop.mark and hop.mark[0] == hook for hop in hops or ())
+
+
+def _is_out(hops: Sequence[Hop] | None) -> bool:
+    """Whether a packet has met all rules that there are, and is sent."""
+    return any(hop.mark == (POSTROUTING, LAST) for hop in hops or ())
 
 
 def _stopping(hops: Sequence[Hop] | None) -> Hop | None:
@@ -353,7 +374,7 @@ def _rule(seen: Evidence, hop: Hop) -> str:
     return f"{' '.join(hop.place)} handle {hop.rule}{f': {text}' if text else ''}"
 
 
-def _within(interface: Interface | None, command: str) -> str | None:
+def _entering(interface: Interface | None, command: str) -> str | None:
     """A command as it is given in a container's network namespace."""
     if interface is None or interface.netns is None:
         return None

@@ -160,9 +160,14 @@ BOTH = {
         "ip route replace default dev x0",
     ),
     "rules inside": Broken(
-        "web got it and did not answer",
-        "web got it and did not answer",
+        "in web: inet f fw: policy drop",
+        "in web: inet f fw: policy drop",
         inside=NFT.format("input", 0, "policy drop;"),
+    ),
+    "rules inside about answers": Broken(
+        "the answer is stopped in web: inet f fw handle 2: tcp sport 80 drop",
+        "the answer is stopped in web: inet f fw handle 2: tcp sport 80 drop",
+        inside=f"{NFT.format('output', 0, '')}; nft add rule inet f fw tcp sport 80 drop",
     ),
     "large packets": Broken(
         "1,400 bytes behind it do not",
@@ -255,6 +260,12 @@ LEGACY = {
         None,
         "iptables -t mangle -A POSTROUTING -o eth0 -j DROP",
     ),
+    "inside": Broken(
+        "in web: at input, and no rule of nftables: iptables-legacy",
+        "in web: at input, and no rule of nftables: iptables-legacy",
+        inside="iptables -A INPUT -p tcp -j REJECT --reject-with tcp-reset",
+        result="refused",
+    ),
     "no forwarding": BOTH["no forwarding"],
 }
 NFTABLES = {
@@ -280,11 +291,12 @@ class Site(NamedTuple):
     web: Node
 
     def everything(self) -> list[str]:
-        """All of the host that a probe must leave as it is, byte for byte but for counters."""
+        """All that a probe must leave as it is, byte for byte but for counters."""
         host = self.host
         ipv6 = host.ipv6()
         kept = (f"{name} {text}" for name, text in host.store().items())
-        return [*(host.snapshot() + ipv6 + host.run(BESIDES)).splitlines(), *kept]
+        inside = self.web.try_run("nft", "list", "ruleset").stdout
+        return [*(host.snapshot() + ipv6 + host.run(BESIDES) + inside).splitlines(), *kept]
 
     def rows(self, *words: str) -> list[dict[str, str]]:
         """The rows of a probe, and that it exits as they say."""

@@ -8,7 +8,7 @@ import os
 import select
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 
 from dnet.host import netns
@@ -61,20 +61,44 @@ class Hit(NamedTuple):
     large: bool | None = None
 
 
-class Watch(Protocol):
-    """What is known of attempts while they last."""
+class Eye(Protocol):
+    """Something that sees packets."""
 
     def read(self) -> None:
         """Take in what is to be seen so far."""
 
-    def filenos(self) -> Iterator[int]:
+    def fileno(self) -> int:
         """What is readable when there is something to be seen."""
 
-    def has_arrived(self, source_port: int) -> bool:
-        """Whether the packet from a port was seen to arrive."""
+
+class Watch:
+    """Attempts while they last.
+
+    `has_arrived` tells whether the packet from a port was seen to arrive; `answering` who answered
+    an attempt, which is asked as it ends. `hits` and `peers` have what came of it.
+    """
+
+    def __init__(
+        self,
+        eyes: Sequence[Eye],
+        has_arrived: Callable[[int], bool] = lambda _: False,
+        answering: Callable[[Hit], str | None] = lambda _: None,
+    ) -> None:
+        self.eyes = eyes
+        self.has_arrived = has_arrived
+        self._answering = answering
+        self.hits: dict[int, Hit] = {}
+        self.peers: dict[int, str | None] = {}
+
+    def read(self) -> None:
+        """Take in what is to be seen so far."""
+        for one in self.eyes:
+            one.read()
 
     def ended(self, hit: Hit) -> None:
-        """What became of one; its socket is open still."""
+        """Keep what became of one; its socket is open still."""
+        self.hits[hit.source_port] = hit
+        self.peers[hit.source_port] = self._answering(hit)
 
 
 class _Attempt:
@@ -234,8 +258,8 @@ class Volley:
         They are side by side as far as listeners have room for them.
         """
         poll = select.poll()
-        for descriptor in watch.filenos():
-            poll.register(descriptor, select.POLLIN)
+        for eye in watch.eyes:
+            poll.register(eye, select.POLLIN)
         queued, flying = list(self._attempts), dict[int, _Attempt]()
         while queued or flying:
             queued = self._begun(queued, flying, poll)

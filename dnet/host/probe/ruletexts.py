@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from dnet.host import process, system
+from dnet.probe.evidence import Hop
 
 _HANDLE = re.compile(r"\s*(.*?) # handle (\d+)")
 _LONGEST = 160
@@ -13,16 +15,28 @@ Place = tuple[str, str, str]
 
 
 class Texts:
-    """Each chain is listed once, when it is first asked for."""
+    """Each chain is listed once, when it is first asked for, where there is an nft to tell it."""
 
     def __init__(self) -> None:
         self._known: dict[Place, dict[int, str]] = {}
 
-    def of(self, place: Place, handle: int) -> str | None:
-        """The text of a rule; None where there is no nft to tell it."""
+    def of_all(self, hops: Iterable[Hop]) -> dict[tuple[Place, int], str]:
+        """The texts of the rules that ended a packet's way, or translated it, as far as known."""
+        rules = ((hop.place, hop.rule) for hop in hops if not hop.mark and _decides(hop))
+        return {
+            (place, rule): text
+            for place, rule in rules
+            if rule is not None and (text := self._of(place, rule))
+        }
+
+    def _of(self, place: Place, handle: int) -> str | None:
         if place not in self._known:
             self._known[place] = dict(_listed(place))
         return self._known[place].get(handle)
+
+
+def _decides(hop: Hop) -> bool:
+    return hop.verdict not in ("continue", "jump", "goto", "return")
 
 
 def _listed(place: Place) -> list[tuple[int, str]]:

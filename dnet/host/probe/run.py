@@ -7,8 +7,8 @@ from contextlib import ExitStack, closing
 
 from dnet.errors import DnetError, KernelError
 from dnet.host import bridgeports, netns, privilege, routes
-from dnet.host.probe import legacy, places
-from dnet.host.probe.attempts import Hit, Shot, Volley
+from dnet.host.probe import containertrace, legacy, places
+from dnet.host.probe.attempts import Hit, Shot, Volley, Watch
 from dnet.host.probe.backlog import Backlog
 from dnet.host.probe.places import Outside
 from dnet.host.probe.ruletexts import Texts
@@ -53,34 +53,6 @@ class _Aim(NamedTuple):
     client: str | None
     device: str | None
     home: str | None
-
-
-class _Watch:
-    """Attempts while they last: what became of each, and who answered it."""
-
-    def __init__(
-        self,
-        sight: Sight,
-        trace: Trace | None,
-        has_arrived: Callable[[int], bool],
-        answering: Callable[[Hit], str | None],
-    ) -> None:
-        self._eyes = (sight, trace) if trace else (sight,)
-        self.has_arrived = has_arrived
-        self._answering = answering
-        self.hits: dict[int, Hit] = {}
-        self.peers: dict[int, str | None] = {}
-
-    def read(self) -> None:
-        for one in self._eyes:
-            one.read()
-
-    def filenos(self) -> Iterator[int]:
-        return (one.fileno() for one in self._eyes)
-
-    def ended(self, hit: Hit) -> None:
-        self.hits[hit.source_port] = hit
-        self.peers[hit.source_port] = self._answering(hit)
 
 
 class Probe:
@@ -240,7 +212,7 @@ class Probe:
             def answering(hit: Hit) -> str | None:
                 return tracking.answering(_tracked(where[hit.source_port], hit))
 
-            watch = _Watch(sight, trace, has_arrived, answering)
+            watch = Watch([sight, trace] if trace else [sight], has_arrived, answering)
             volley.send(watch, self._timeout)
             traced = trace.first(where) if trace else None
             hits = [watch.hits[port] for port in where]
@@ -255,14 +227,7 @@ class Probe:
             trace = held.enter_context(Trace())
             trace.follow(
                 [
-                    Flow(
-                        aim.trial.family,
-                        aim.shot.proto,
-                        port,
-                        aim.shot.port,
-                        aim.trial.mapping.container_ip,
-                        aim.trial.mapping.container_port,
-                    )
+                    Flow.of(aim.trial, port)
                     for aim, port in zip(aims, volley.source_ports, strict=True)
                 ]
             )
@@ -312,15 +277,12 @@ class Probe:
         for at in _told(found):
             aim, seen = aims[at], found[at]
             client = aim.client if aim.device else hits[at].source
-            rules = {
-                (hop.place, hop.rule): text
-                for hop in (*(seen.request or ()), *(seen.answer or ()))
-                if hop.rule is not None
-                and hop.mark is None
-                and hop.verdict not in ("continue", "jump", "goto", "return")
-                and (text := texts.of(hop.place, hop.rule))
-            }
+            rules = texts.of_all((*(seen.request or ()), *(seen.answer or ())))
             looked[at] = seen._replace(rules=rules, around=around.of(seen, client))
+        silent = [at for at in _told(looked) if looked[at].is_unanswered]
+        traces = containertrace.of_all([(aims[at].trial, aims[at].shot) for at in silent])
+        for at, one in zip(silent, traces, strict=True):
+            looked[at] = looked[at]._replace(in_container=one)
         for of in FAMILIES:
             self._count(of, aims, looked)
         return looked

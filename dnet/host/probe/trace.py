@@ -10,7 +10,7 @@ from __future__ import annotations
 import _socket  # Under `socket`, and loaded in a thirtieth of its time.
 import os
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 
 from dnet.host import nlsocket
@@ -27,6 +27,7 @@ from dnet.probe.evidence import (
     PREROUTING,
     Hop,
 )
+from dnet.probe.trials import Trial
 from dnet.typing import NamedTuple, Self
 from dnet.values.family import V4, V6, Family
 
@@ -66,6 +67,19 @@ class Flow(NamedTuple):
     port: int
     container: str
     container_port: int
+
+    @classmethod
+    def of(cls, trial: Trial, source_port: int) -> Flow:
+        """That of a trial, from a port."""
+        mapping = trial.mapping
+        return cls(
+            trial.family,
+            mapping.endpoint.proto,
+            source_port,
+            mapping.endpoint.port,
+            mapping.container_ip,
+            mapping.container_port,
+        )
 
 
 Way = tuple[int, bool]
@@ -107,19 +121,23 @@ class Trace:
         """What is readable when the kernel has something to tell."""
         return self._heard.fileno()
 
-    def follow(self, flows: list[Flow]) -> None:
+    def follow(self, flows: Sequence[Flow]) -> None:
         """Trace flows, and their answers. Raises OSError."""
-        messages = []
-        for one in flows:
-            proto = PROTOCOLS[one.proto]
-            asked = nftowned.flow(one.family, proto, (one.source_port, one.port))
-            answered = nftowned.flow(
-                one.family, proto, (one.container_port, one.source_port), source=one.container
+        self._follow(flows, ((PREROUTING, True), (OUTPUT, True), (PREROUTING, False)))
+
+    def follow_inside(self, flows: Sequence[Flow]) -> None:
+        """Trace flows where they end, in the namespace of the container. Raises OSError."""
+        there = [one._replace(port=one.container_port) for one in flows]
+        self._follow(there, ((PREROUTING, True), (OUTPUT, False)))
+
+    def _follow(self, flows: Sequence[Flow], places: Sequence[tuple[str, bool]]) -> None:
+        messages = [
+            nftowned.rule(
+                INET, self._name, _chain_of(hook, FIRST), *_first(one, asks), *nftowned.traces()
             )
-            messages += [
-                nftowned.rule(INET, self._name, _chain_of(hook, FIRST), *asks, *nftowned.traces())
-                for hook, asks in ((PREROUTING, asked), (OUTPUT, asked), (PREROUTING, answered))
-            ]
+            for one in flows
+            for hook, asks in places
+        ]
         for at in range(0, len(messages), _AT_ONCE):
             self._table.transact(nftowned.RESOURCE, messages[at : at + _AT_ONCE])
 
@@ -198,6 +216,15 @@ class Trace:
             return None
         hook, _, end = place[2].partition("-")
         return hook, end
+
+
+def _first(flow: Flow, asks: bool) -> list[bytes]:
+    """What a rule asks of the first packet of a flow, or of the answer to it."""
+    proto = PROTOCOLS[flow.proto]
+    if asks:
+        return nftowned.flow(flow.family, proto, (flow.source_port, flow.port))
+    ports = flow.container_port, flow.source_port
+    return nftowned.flow(flow.family, proto, ports, source=flow.container)
 
 
 def _begins(hop: Hop) -> bool:
