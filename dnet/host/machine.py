@@ -250,10 +250,7 @@ class Machine:
 
     def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
         """The routes that have an address in common with any of some subnets."""
-        from dnet.host import fib
-
-        with suppress(OSError):
-            yield from fib.overlapping(subnets)
+        return self._parts.netlink.routes(subnets)
 
     @cached_property
     def outward(self) -> list[str]:
@@ -277,6 +274,10 @@ class Machine:
         if subnet not in self._own:
             self._own[subnet] = self._local(family.of(subnet)).within(subnet)
         return self._own[subnet]
+
+    def host_addresses(self) -> Mapping[str, str]:
+        """Every IPv4 address that the host itself has, each with the name of its device."""
+        return self._parts.netlink.host_addresses()
 
     def _local(self, of: Family) -> LocalAddresses:
         from dnet.host.localaddr import LocalAddresses
@@ -315,9 +316,7 @@ class Machine:
 
     def default_device(self) -> str | None:
         """The device of the default route; None where there is none, or it refuses."""
-        from dnet.host import routes
-
-        return next(iter(routes.default_devices()), None)
+        return self._parts.netlink.default_device()
 
     def default_mtu(self) -> int:
         """The MTU of the default route's device, else 1500.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -36,13 +36,13 @@ from dnet.plan.devicesteps import (
     WayStep,
 )
 from dnet.typing import TYPE_CHECKING
-from dnet.values import family
-from dnet.values.family import V6
+from dnet.values import address, family
+from dnet.values.family import V4, V6
 
 if TYPE_CHECKING:
     from dnet.host.containerns import NamespaceHandle
     from dnet.host.tunnels import Tunnels
-    from dnet.network.facts import ContainerDevice, Shaping
+    from dnet.network.facts import ContainerDevice, Route, Shaping
     from dnet.plan.poolsteps import PoolStep
     from dnet.plan.ratesteps import RateStep
 
@@ -129,6 +129,31 @@ class Netlink:
         with _reporting("asking for the devices"):
             found = self._channel.links()
         return [one.name for one in found if one.state is None and one.name != "lo"]
+
+    def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
+        """The routes that have an address in common with any of some subnets."""
+        from dnet.host import fib
+
+        with _reporting("asking for the routes"):
+            yield from fib.overlapping(subnets)
+
+    def default_device(self) -> str | None:
+        """The device of the default route; None where there is none, or it refuses."""
+        from dnet.host import fib
+
+        with _reporting("asking for the default route"):
+            return next(filter(None, fib.defaults()), None)
+
+    def host_addresses(self) -> dict[str, str]:
+        """The single IPv4 addresses that the host takes for itself, each with its device's name."""
+        from dnet.host import fib
+
+        with _reporting("asking for the host's addresses"):
+            return {
+                address.from_int(number, V4): device
+                for (number, length), device in fib.to_host()
+                if length == V4.bits
+            }
 
     def loopback_routes(self) -> dict[str, int]:
         """The devices behind which the host takes ::1 for itself, with the routes' metrics."""

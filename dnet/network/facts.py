@@ -142,13 +142,25 @@ class Facts(Protocol):
         """Whether firewalld runs and has a device in one of its zones."""
 
     def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
-        """The routes that have an address in common with any of some subnets."""
+        """The routes that have an address in common with any of some subnets.
+
+        Raises KernelError.
+        """
 
     def gateways(self, subnet: str) -> Collection[str]:
         """The addresses in a subnet that routes go through."""
 
     def own_addresses(self, subnet: str) -> Mapping[str, str]:
-        """The addresses in a subnet that the host itself has, each with the name of its device."""
+        """The addresses in a subnet that the host itself has, each with the name of its device.
+
+        None where the kernel does not tell.
+        """
+
+    def host_addresses(self) -> Mapping[str, str]:
+        """Every IPv4 address that the host itself has, each with the name of its device.
+
+        Raises KernelError.
+        """
 
     def missing_ipv6(self) -> tuple[str, str] | None:
         """Why no bridge can have IPv6, and what to do about it; None where one can."""
@@ -172,7 +184,10 @@ class Facts(Protocol):
         """What the host's end of an interface's veth pair is called, be it there or not."""
 
     def default_device(self) -> str | None:
-        """The device of the default route; None where there is none, or it refuses."""
+        """The device of the default route; None where there is none, or it refuses.
+
+        Raises KernelError.
+        """
 
     def default_mtu(self) -> int:
         """The MTU of the default route's device, else 1500."""

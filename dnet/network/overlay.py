@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from dnet.model.entities import Bridge
     from dnet.network.facts import Facts
 
-_EVERYWHERE = "0.0.0.0/0"
-
 
 class Plan(NamedTuple):
     """How a host is to join: where its record is, which bridge has its block, how it is reached.
@@ -71,7 +69,7 @@ def underlay(facts: Facts, given: str | None) -> str:
 
     Without any, that of the default route's device. Raises UsageError.
     """
-    ours = facts.own_addresses(_EVERYWHERE)
+    ours = facts.host_addresses()
     if given is not None and given in ours:
         return fields.parse_underlay(given)
     if given is not None and ":" in given:
@@ -250,7 +248,7 @@ def _refuse_unruled(existing: Bridge | None, plan: Plan) -> None:
 
 def _mtu(facts: Facts, made: Overlay) -> int:
     """What passes to other hosts in one piece."""
-    name = facts.own_addresses(_EVERYWHERE).get(made.underlay)
+    name = facts.host_addresses().get(made.underlay)
     device = facts.device(name) if name else None
     whole = device.mtu if device and name != "lo" else facts.default_mtu()
     return whole - OVERHEAD if made.transport == VXLAN else whole
@@ -267,7 +265,7 @@ def _follow(state: State, facts: Facts, here: Overlay, roster: Roster) -> None:
     }
     itself = _record(here)
     obstacles = list(_obstacles(state, facts, here))
-    addresses = facts.own_addresses(_EVERYWHERE)
+    addresses = facts.host_addresses()
     place = Here(itself, _pool(here), addresses, obstacles, known)
     admitted = admission.admit(_alike(roster, here), place)
     for line in admitted.refused:
@@ -289,7 +287,7 @@ def _follow(state: State, facts: Facts, here: Overlay, roster: Roster) -> None:
 
 def _objection(facts: Facts, here: Overlay, roster: Roster) -> ConflictError | None:
     """Why a host is no member, if so: it is not registered as it was, or not where it was."""
-    if here.underlay not in facts.own_addresses(_EVERYWHERE):
+    if here.underlay not in facts.host_addresses():
         return ConflictError(
             f"{here.name} is reached by {here.underlay}, which is not an address of this host",
             "if this is the same host and not a copy of it: dnet host join --moved",

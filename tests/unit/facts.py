@@ -81,6 +81,9 @@ class FakeFacts:
     def own_addresses(self, subnet: str) -> dict[str, str]:
         return {ip: name for ip, name in self.addresses.items() if contains(subnet, ip)}
 
+    def host_addresses(self) -> dict[str, str]:
+        return self.own_addresses("0.0.0.0/0")
+
     def mac(self, device: str) -> str | None:
         return self.macs.get(device)
 
