@@ -253,6 +253,18 @@ def _ruled_out_inside(seen: Evidence) -> Reason | None:
     return None
 
 
+def _heard_late(seen: Evidence) -> Reason | None:
+    """It was refused, and whoever listens was found afterwards."""
+    if seen.outcome != REFUSED or not seen.came_back(RESET) or not seen.around.listens:
+        return None
+    mapping, whose = seen.trial.mapping, seen.trial.whose
+    port = f"{mapping.container_port}/{mapping.endpoint.proto}"
+    return (
+        f"{whose} refused it, and listens on {port} by now: the server may have just started",
+        f"dnet probe {mapping.key}",
+    )
+
+
 def _silent(seen: Evidence) -> Reason | None:
     """The container got it, and did not answer."""
     trial, inside = seen.trial, seen.around.inside
@@ -329,6 +341,7 @@ _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
     _unplugged,
     _unheard,
     _ruled_out_inside,
+    _heard_late,
     _silent,
     _answer,
     _unreturned,

@@ -164,6 +164,12 @@ def test_who_refuses_is_told_apart(seen: Evidence) -> None:
     )
     unknown = refused._replace(around=Around())
     assert judge(unknown).where == "web refuses 80/tcp itself"
+    late = refused._replace(around=Around(listens=True))
+    assert judge(late) == (
+        "refused",
+        "web refused it, and listens on 80/tcp by now: the server may have just started",
+        "dnet probe 0.0.0.0:8080/tcp",
+    )
 
 
 def test_a_datagram_is_delivered_unless_its_answer_was_lost(state: State, seen: Evidence) -> None:
