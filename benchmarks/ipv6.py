@@ -79,7 +79,7 @@ def _adding(made: Host) -> Way:
 
 
 def _answering(made: Host, name: str) -> Way:
-    """The server is there already, and listens on whatever address comes."""
+    """The server already exists, and listens on whatever address comes."""
 
     def way() -> float:
         made.dnet("attach", "one", "--netns", name, "--ip6", _SECOND)

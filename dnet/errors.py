@@ -172,7 +172,7 @@ class RulesUnreadableError(KernelError):
 
 _FILE_LIMITS = {
     errno.EMFILE: "let the process open more: ulimit -n 1024",
-    errno.ENFILE: "see who holds them open: sysctl fs.file-nr; lsof",
+    errno.ENFILE: "to see which processes have them open: sysctl fs.file-nr; lsof",
 }
 
 

@@ -20,7 +20,7 @@ STATUS = {
 }
 
 # What check says on stderr behind its findings, where anything is published.
-PROBE = "dnet: whether published ports answer, and what stops them, tells: dnet probe\n"
+PROBE = "dnet: to test whether published ports answer: dnet probe\n"
 
 # What the JSON of each kind holds at least: keys are added, never renamed.
 KEYS = {

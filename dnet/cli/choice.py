@@ -26,7 +26,7 @@ class ChoiceType(_Choice):
 
         where = f"{param.opts[0]}: " if isinstance(param, click.Option) else ""
         raise UsageError(
-            f"{where}{names.quoted(value)} is none of {', '.join(self.choices)}",
+            f"{where}{names.quoted(value)} is not one of {', '.join(self.choices)}",
             f"{ctx.command_path} --help" if ctx else None,
             partial(nearby.names, value, self.choices),
         )

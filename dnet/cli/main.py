@@ -14,7 +14,7 @@ from dnet.typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from dnet.cli.session import Request, Session
 
-_DONE = "what was asked for is done all the same"
+_DONE = "the command itself succeeded"
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -14,7 +14,7 @@ _OF_COMMANDS = frozenset({"-j", "--json", "--format", "-q", "--quiet", "--dry-ru
 # What stands without its option in that command, and is an option of others.
 _BARE = dict.fromkeys(
     (("dnet map add", "-p"), ("dnet map add", "--publish")),
-    "a SPEC stands without it: dnet map add TARGET SPEC...",
+    "give SPEC without an option: dnet map add TARGET SPEC...",
 )
 _TRUTH = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),

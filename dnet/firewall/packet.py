@@ -173,11 +173,11 @@ def described(
             continue
         device, inside = Device(bridge.name), home(bridge, of)
         away = [Packet(device, one, inside, anywhere, family=of) for one in outward]
-        yield bridge, f"what comes from {bridge.name}{version}", away
+        yield bridge, f"packets from {bridge.name}{version}", away
         if ports := published.get(bridge.name):
             yield (
                 bridge,
-                f"what is published on {bridge.name}{version}",
+                f"packets to published ports of {bridge.name}{version}",
                 [
                     Packet(one, device, anywhere, inside, proto, at, translated=True, family=of)
                     for one in inward

@@ -108,9 +108,9 @@ def _opened(path: str, flags: int) -> Iterator[int]:
         place = found
         about = os.fstat(found)
         if not stat.S_ISREG(about.st_mode):
-            raise OSError(errno.EINVAL, f"{path} is no regular file")
+            raise OSError(errno.EINVAL, f"{path} is not a regular file")
         if about.st_nlink != 1:
-            raise OSError(errno.EMLINK, f"{path} has {about.st_nlink} names")
+            raise OSError(errno.EMLINK, f"{path} has {about.st_nlink} hard links")
         file = os.open(f"/proc/self/fd/{found}", flags | os.O_CLOEXEC)
     finally:
         os.close(place)
@@ -123,7 +123,7 @@ def _opened(path: str, flags: int) -> Iterator[int]:
 def _refuse_open(folder: int, shown: str) -> None:
     about = os.fstat(folder)
     if about.st_uid != 0 or about.st_mode & _OTHERS:
-        raise OSError(errno.EPERM, f"others than root can write to {shown}")
+        raise OSError(errno.EPERM, f"users other than root can write to {shown}")
 
 
 @contextmanager
@@ -132,12 +132,12 @@ def _reporting(block: Block) -> Iterator[None]:
         yield
     except OSError as error:
         whose = f"the hosts file of {block.owner}"
-        raise DnetError(f"{whose} is not kept: {_said(block.path, error)}") from None
+        raise DnetError(f"{whose} is not updated: {_said(block.path, error)}") from None
 
 
 def _said(path: str, error: OSError) -> str:
     """In words what is wrong; the kernel's own words where dnet has none."""
     reason = error.strerror or str(error)
     if error.errno in (errno.ENOTDIR, errno.ELOOP):
-        reason = "there is a symbolic link on the way, or what is no folder"
+        reason = "its path has a symbolic link, or a part that is not a folder"
     return on_one_line(reason if path in reason or "write to" in reason else f"{path}: {reason}")

@@ -246,7 +246,7 @@ class Kernel(Parts):
             return
         if step.name in settings.BRIDGE_CALLS.values():
             program = step.name[-1].removeprefix("bridge-nf-call-")
-            self._warn(f"--no-icc needs bridged traffic to meet {program}, so: {step.shown}")
+            self._warn(f"--no-icc needs bridged packets to pass {program}: {step.shown}")
 
     def _end(self, plan: Plan) -> None:
         """Tracked connections: the rules hold already, so nothing here is reason to fail."""

@@ -332,11 +332,11 @@ class Netlink:
             except FileExistsError:
                 if find_index(name) is not None:
                     raise ConflictError(
-                        f"there is a device {name} already, which is not dnet's",
+                        f"the device {name} already exists and is not dnet's",
                         f"ip link delete dev {name}",
                     ) from None
                 raise ConflictError(
-                    f"there is a device {step.peer} in {step.netns.path} already",
+                    f"the device {step.peer} already exists in {step.netns.path}",
                     "choose another name with --ifname",
                 ) from None
 
@@ -363,7 +363,7 @@ class Netlink:
             try:
                 there.disable_ipv6(name)
             except OSError as error:
-                what = f"{name} in {step.netns.path} keeps IPv6: {error.strerror}"
+                what = f"cannot disable IPv6 on {name} in {step.netns.path}: {error.strerror}"
                 self._keeps_ipv6(what, step.apart)
         else:
             there.prepare_ipv6(name)
@@ -376,8 +376,8 @@ class Netlink:
     def _keeps_ipv6(self, what: str, apart: bool) -> None:
         if apart:
             raise KernelError(
-                f"{what}, and siblings are reached by it past --no-icc",
-                "mount -o remount,rw /proc/sys, or switch it off in the namespace beforehand",
+                f"{what}; with it, other containers of the bridge reach it despite --no-icc",
+                "mount -o remount,rw /proc/sys, or disable IPv6 in the namespace first",
             )
         self._warn(what)
 
@@ -398,8 +398,8 @@ class Netlink:
         if bridge not in self._waiting:
             self._waiting.add(bridge)
             self._warn(
-                f"{bridge} runs STP: what is plugged in can be reached once its port forwards, "
-                "after twice the forward delay"
+                f"{bridge} runs STP: a container can be reached once its port forwards, after "
+                "twice the forward delay"
             )
 
 

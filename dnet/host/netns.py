@@ -39,7 +39,7 @@ def find(text: str) -> Namespace:
         if _is_own(descriptor):
             raise UsageError(
                 f"network namespace {quoted(text)} is the host's own",
-                "name a container's: ip netns list",
+                "give a container's: ip netns list",
             )
         return Namespace(shown, path, _cookie(descriptor))
     except PermissionError:
@@ -50,7 +50,7 @@ def find(text: str) -> Namespace:
     except OSError as error:
         raise out_of_files(error) or UsageError(
             f"{path} is not a network namespace ({error.strerror})",
-            "name one of ip netns list, a /proc/PID/ns/net, or a pid",
+            "give a name of ip netns list, a /proc/PID/ns/net, or a pid",
         ) from None
     finally:
         os.close(descriptor)
@@ -139,7 +139,7 @@ def _open_meant(text: str) -> tuple[int, str, str]:
         ) from None
     except ValueError:
         raise UsageError(
-            f"{quoted(text)} can be no network namespace's name or path", "ip netns list"
+            f"{quoted(text)} is not a valid name or path of a network namespace", "ip netns list"
         ) from None
 
 

@@ -22,7 +22,7 @@ def find(name: str) -> str:
             return path
     found = system.find_program(name)
     if found is None:
-        raise NotFoundError(f"there is no program {name}", "see whether all of dnet is installed")
+        raise NotFoundError(f"there is no program {name}", "check that dnet is installed whole")
     return found
 
 
@@ -36,7 +36,7 @@ def refuse_open(path: str) -> None:
         is_sticky = one != path and bool(status.st_mode & stat.S_ISVTX)
         if status.st_uid or (status.st_mode & _OTHERS and not is_sticky):
             raise ConflictError(
-                f"others than root can write to {one}",
+                f"users other than root can write to {one}",
                 f"chown root {for_shell(one)} && chmod go-w {for_shell(one)}, or: --force",
             )
 

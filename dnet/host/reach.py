@@ -32,7 +32,7 @@ def hindrances(state: State, machine: Machine, netlink: Netlink) -> Iterator[str
     for bridge in state.bridges.values():
         served = settings.served(bridge, machine)
         if served != bridge:
-            yield f"{bridge.name} has no IPv6, for the kernel has none"
+            yield f"{bridge.name} has no IPv6, because the kernel has none"
         if _is_up(served, machine):
             yield from _astray(state, machine, served, netlink)
     routed = [bridge for bridge in state.bridges.values() if bridge.ip_forward]
@@ -74,14 +74,14 @@ def _astray(state: State, facts: Facts, bridge: Bridge, netlink: Netlink) -> Ite
     for device, (ip, *others) in wrong.items():
         more = f" and {len(others)} more" if others else ""
         way = f"by {device}, not by {bridge.name}" if device else "nowhere: it has no route"
-        yield f"what the host sends to {ip}{more} leaves {way}; see: ip route get {ip}"
+        yield f"packets from the host to {ip}{more} leave {way}; see: ip route get {ip}"
 
 
 def _doubled(state: State, bridge: Bridge, ip: str, device: str) -> str:
     whose = state.leases_with(bridge.name, ip).get(ip) or "its container"
     return (
         f"{ip} of {whose} is an address of this host as well, on {device}, so the host does not "
-        f"reach {whose}; take it away there, or release {whose}"
+        f"reach {whose}; remove it there, or release {whose}"
     )
 
 
@@ -117,8 +117,8 @@ def advertised(state: State, machine: Machine, *, ahead: bool) -> Iterator[str]:
 def _advertised(name: str) -> str:
     setting = f"net.ipv6.conf.{name.replace('.', '/')}.accept_ra=0"
     return (
-        f"the host takes router advertisements from {name}, also those of containers, which can "
-        f"change its IPv6 routes; if it needs none: sysctl -w {word(setting)}"
+        f"the host accepts router advertisements from {name}, also those of containers, which can "
+        f"change its IPv6 routes; to refuse them: sysctl -w {word(setting)}"
     )
 
 
@@ -134,8 +134,8 @@ def forgetting(state: State, machine: Machine) -> Iterator[str]:
         file = networkd.forgetting(device.ifindex) if device and is_kernel_s == "0" else None
         if file is not None:
             yield (
-                f"{name} has its default route of IPv6 from systemd-networkd, which takes none any "
-                f"more once it is restarted, for the host forwards; to keep it: IPv6AcceptRA=yes "
+                f"the IPv6 default route by {name} is from systemd-networkd, which will not set "
+                "it again after a restart, because the host forwards; to keep it: IPv6AcceptRA=yes "
                 f"in [Network] of {file}"
             )
 
@@ -161,7 +161,7 @@ def beside_isolated(state: State, icc_by: str, machine: Machine) -> Iterator[str
 
 def _unseparated(port: str, bridge: str) -> str:
     return (
-        f"{port}, which is not dnet's, is not kept apart from the containers of {bridge}: "
+        f"{port}, which is not dnet's, can reach the containers of {bridge} despite --no-icc: "
         f"{SetIsolated(port, on=True).shown}"
     )
 
@@ -197,12 +197,12 @@ def unanswered(state: State, icc_by: str, machine: Machine) -> Iterator[str]:
     off = SettingStep(settings.BRIDGE_CALLS_IP6TABLES, "0").shown
     why = "as --no-icc needs it here" if is_needed else f"if nothing needs it: {off}"
     yield (
-        f"what is published does not answer at [{V6.loopback}] while bridged traffic meets "
-        f"ip6tables; {why}"
+        f"published ports do not answer at [{V6.loopback}] while bridged packets pass ip6tables; "
+        f"{why}"
     )
 
 
 def _silent(setting: SettingStep) -> str:
     *_, name, _ = setting.name
     which = _which(V4 if V4.name in setting.name else V6)
-    return f"{name} does not forward{which}, so containers are cut off from it: {setting.shown}"
+    return f"{name} does not forward{which}, so containers cannot reach it: {setting.shown}"

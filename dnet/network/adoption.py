@@ -20,7 +20,7 @@ def address_of(device: Device, wanted: str | None) -> str:
     """The address of a device that was there before. Raises ConflictError if it will not do."""
     if device.kind != "bridge":
         raise ConflictError(
-            f"the device {device.name} is there already and is not a bridge",
+            f"the device {device.name} already exists and is not a bridge",
             "choose another name for the bridge",
         )
     if wanted in device.addresses:
@@ -32,8 +32,8 @@ def address_of(device: Device, wanted: str | None) -> str:
         return min(usable, key=lambda cidr: address.overlap(cidr, _LINK_LOCAL))
     unusable = wanted is None and device.addresses
     raise ConflictError(
-        f"the device {device.name} is there already, with {has}"
-        + (", of which a bridge can use none" if unusable else ""),
+        f"the device {device.name} already exists, with {has}"
+        + (", none of which a bridge can use" if unusable else ""),
         f"give it one with: ip address add {wanted or 'ADDRESS/PREFIX'} dev "
         f"{for_shell(device.name)}" + ("; its prefix is /8 to /30" if unusable else ""),
     )
@@ -57,9 +57,9 @@ def address6_of(device: Device, known: Sequence[str], wanted: str | None) -> str
     found = next((cidr for cidr in usable if wanted in (None, cidr)), None)
     if found is not None:
         return found
-    has = ", ".join(known) or "no IPv6 address beyond its link"
+    has = ", ".join(known) or "no IPv6 address except link-local ones"
     raise ConflictError(
-        f"the device {device.name} was there before dnet, with {has}",
+        f"the device {device.name} existed before dnet, with {has}",
         f"give it one with: ip address add {wanted or 'ADDRESS/PREFIX'} dev "
         f"{for_shell(device.name)} nodad; its prefix is /48 to /126",
     )

@@ -151,8 +151,8 @@ def _refuse_unfit(facts: Facts, path: str | None) -> None:
     if path is not None and (reason := facts.why_unfit(path)):
         raise UsageError(
             f"--hosts-file: {reason}",
-            "it is a regular file with one name, in folders that only root can write to, as made "
-            f"by: cp /etc/hosts {names.for_shell(path)}",
+            "use a regular file without hard links, in folders only root can write to; to create "
+            f"one: cp /etc/hosts {names.for_shell(path)}",
         )
 
 
@@ -162,13 +162,13 @@ def _refuse_plugged(state: State, interface: Interface, made: Interface, port: s
         other_mac = made.hardware_address != interface.hardware_address
         mac = f" with the MAC {interface.hardware_address}" if other_mac else ""
         raise ConflictError(
-            f"{interface.id} is attached already, as {interface.ifname} in {interface.netns}{mac}",
-            f"release it with all that it has: dnet detach {interface.id}",
+            f"{interface.id} is already attached, as {interface.ifname} in {interface.netns}{mac}",
+            f"to release it with everything it has: dnet detach {interface.id}",
         )
     before = state.loaded(state.interfaces, interface.id)
     if before is None or before.netns is None:
         raise ConflictError(
-            f"{interface.id} is attached already, by another store: the device {port} is there",
+            f"{interface.id} is already attached, by another store: the device {port} exists",
             f"choose another id, or if that store is lost: ip link delete {port}",
         )
 
@@ -298,5 +298,5 @@ def _refuse_more(
         lacks.append(f"--link {child}:{alias}" if alias else f"--link {child}")
         adding.append(f"dnet link add {interface.id} {child}{f' --alias {alias}' if alias else ''}")
     raise ConflictError(
-        f"{interface.id} is attached already, without {', '.join(lacks)}", " && ".join(adding)
+        f"{interface.id} is already attached, without {', '.join(lacks)}", " && ".join(adding)
     )

@@ -41,7 +41,7 @@ def init(
     has_rules = given.get("iptables", existing.iptables if existing else True)
     firewalls.choose(state, facts, given.pop("firewall", None), is_needed=has_rules)
     if "chain" in given and state.firewall == NFTABLES:
-        state.remark("--chain means nothing with nftables: all rules are in its table inet dnet")
+        state.remark("--chain has no effect with nftables: all rules are in the table inet dnet")
     if existing is None:
         made = _create(state, facts, name, given)
     else:
@@ -102,7 +102,7 @@ def remove_unused(state: State, facts: Facts) -> None:
 def unenforced(state: State) -> list[str]:
     """What a bridge was set up to be and cannot be without any rule, in words."""
     return [
-        f"{one.name} has no rule with --no-iptables, so --no-icc keeps no containers apart"
+        f"{one.name} has no rules (--no-iptables), so --no-icc has no effect"
         for one in state.bridges.values()
         if not one.iptables and not one.icc
     ]
@@ -164,7 +164,8 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
     if made.address != existing.address:
         if found := held(state, existing, V4):
             raise ConflictError(
-                f"{existing.name} has {existing.address} and still {found}",
+                f"cannot change the address {existing.address} of {existing.name}: it still has "
+                f"{found}",
                 f"release them first, or all at once: {_removal(existing)} --force",
             )
         if device is not None:
@@ -174,7 +175,7 @@ def _change(state: State, facts: Facts, existing: Bridge, given: dict[str, Any])
     if existing.iptables and not made.iptables and _has_rules(state, existing):
         raise ConflictError(
             f"{existing.name} has mappings or links, which need iptables",
-            f"remove what is listed: dnet map list --bridge {for_shell(existing.name)}; "
+            f"list and remove them: dnet map list --bridge {for_shell(existing.name)}; "
             f"dnet link list --bridge {for_shell(existing.name)}",
         )
     made = _checked(state, made)
@@ -208,7 +209,7 @@ def _checked(state: State, bridge: Bridge) -> Bridge:
 def _refuse_pooled(state: State, name: str) -> None:
     overlay = state.overlay
     if overlay is not None and overlay.block and overlay.bridge == name:
-        raise ConflictError(f"{name} is this host's bridge in a pool", "dnet host leave")
+        raise ConflictError(f"{name} is this host's bridge in a pool of hosts", "dnet host leave")
 
 
 def _refuse_in_pool(state: State, bridge: Bridge) -> None:
@@ -227,12 +228,13 @@ def _refuse_in_pool(state: State, bridge: Bridge) -> None:
             )
     elif bridge.subnet != overlay.block:
         raise ConflictError(
-            f"{bridge.name} has {overlay.block}, which is this host's block of {overlay.pool}",
+            f"{bridge.name} has {overlay.block}, this host's block of the pool {overlay.pool}",
             "dnet host leave",
         )
     elif not bridge.iptables and overlay.transport == "vxlan":
         raise ConflictError(
-            f"{bridge.name} is in a pool, and without rules anybody could send into it",
+            f"{bridge.name} is in a pool and needs rules: without them, anybody could send into "
+            "the pool",
             "dnet host leave",
         )
 

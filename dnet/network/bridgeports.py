@@ -68,6 +68,6 @@ def _is_attached(row: Any, bridge: str) -> bool:
 def too_many(bridge: str) -> ExhaustedError:
     """The error for one port too many."""
     return ExhaustedError(
-        f"{bridge} has {MOST:,} ports, which is all that the kernel allows a bridge",
-        "attach to another bridge, or release what is not in use: bridge link show; dnet gc",
+        f"{bridge} has {MOST:,} ports, the most the kernel allows for a bridge",
+        "attach to another bridge, or release unused interfaces: bridge link show; dnet gc",
     )

@@ -40,7 +40,7 @@ def use(state: State, facts: Facts, *, name: str) -> None:
     """
     if name not in facts.firewalls():
         program, package = PROGRAMS[name]
-        raise KernelError(f"the command {program} is not there", f"apt-get install {package}")
+        raise KernelError(f"{program} not found", f"apt-get install {package}")
     if name != state.firewall and state.uses_firewall:
         state.settings.put("former", state.firewall)
     state.use_firewall(name)
@@ -70,7 +70,7 @@ def _decide(state: State, facts: Facts, named: str | None, *, is_needed: bool) -
         named = next(chosen, None) or next(facts.firewalls(), None)
         if named is None:
             raise KernelError(
-                "neither iptables nor nft is there",
+                "neither iptables nor nft is installed",
                 "apt-get install iptables, or: apt-get install nftables",
             )
     if named is not None:

@@ -107,6 +107,6 @@ def _refuse_different(
     for what, differs in has.items():
         if differs:
             raise ConflictError(
-                f"{existing.id} is there already, {what}",
-                f"release it with all that it has: dnet interface release {existing.id}",
+                f"{existing.id} already exists, {what}",
+                f"to release it with everything it has: dnet interface release {existing.id}",
             )

@@ -41,7 +41,7 @@ def request(
     if ip is not None:
         if count != 1:
             raise UsageError(
-                "an address asked for by name is one: --ip and --count exclude each other",
+                "--ip and --count exclude each other",
                 "leave one out",
             )
         if ipv6 and family.of(ip) is V4:
@@ -62,7 +62,7 @@ def take(state: State, facts: Facts, bridge: Bridge, ip: str, owner: str | None)
     never = _never(facts, bridge, _subnet(bridge, family.of(ip)))
     if ip in never:
         raise AddressInUseError(
-            f"{ip} is {never[ip]}, which is never handed out",
+            f"{ip} is {never[ip]}, which cannot be allocated",
             f"dnet ip list --available --bridge {for_shell(bridge.name)}",
         )
     leases.put(ip, owner)
@@ -243,8 +243,8 @@ def _refuse_expelled(state: State, bridge: Bridge) -> None:
     own = state.overlay
     if own is not None and own.bridge == bridge.name and own.expelled:
         raise ConflictError(
-            f"{own.registry} does not have this host as {own.name} any more, so that the addresses "
-            f"of {bridge.name} may be another host's",
+            f"{own.registry} no longer has this host as {own.name}, so the addresses of "
+            f"{bridge.name} may belong to another host",
             "to see why: dnet host sync",
         )
 

@@ -51,7 +51,7 @@ def settle(
         given["binding_ip6"] = V6.any
     elif not wanted and not has and "address6" not in given:
         if asked:
-            raise UsageError(f"{name} has no IPv6, which {asked[0]} is of", "add --ipv6")
+            raise UsageError(f"{name} has no IPv6, which {asked[0]} needs", "add --ipv6")
     elif not has or given.get("address6", has) != has:
         given["address6"] = _address(state, facts, name, device, given.get("address6"))
     if existing and has and given.get("address6", has) != has:
@@ -104,8 +104,9 @@ def _refuse_in_use(state: State, bridge: Bridge) -> None:
         more = f" and {len(found) - 1} more" if found[1:] else ""
         name = for_shell(bridge.name)
         raise ConflictError(
-            f"{bridge.name} has {bridge.address6} and still {found[0]}{more}",
-            f"release what is listed: dnet ip list --bridge {name}; dnet map list --bridge {name}",
+            f"cannot change the address {bridge.address6} of {bridge.name}: it still has "
+            f"{found[0]}{more}",
+            f"list and release them: dnet ip list --bridge {name}; dnet map list --bridge {name}",
         )
 
 
@@ -116,7 +117,8 @@ def _let_go_of_ports(state: State, bridge: Bridge) -> None:
             continue
         if family.of(one.endpoint.host_ip) is V6:
             raise ConflictError(
-                f"{bridge.name} has {bridge.address6} and still the reserved port {one.key}",
+                f"cannot change the address {bridge.address6} of {bridge.name}: it still has the "
+                f"reserved port {one.key}",
                 f"dnet port release {one.key}",
             )
         if one.host_ip6 is not None:

@@ -45,7 +45,7 @@ def add(
         return link
     if existing is not None and link != _extended(state, existing):
         raise ConflictError(
-            f"the link {link.key} is there with {_described(existing)}",
+            f"the link {link.key} already exists with {_described(existing)}",
             f"dnet link remove {link.key}",
         )
     if existing is None:
@@ -70,7 +70,7 @@ def extend(state: State, facts: Facts, interface_id: str) -> None:
             _put(state, facts, link)
         except PortInUseError as error:
             again = f"dnet link add {link.parent} {link.child}"
-            state.remark(f"the link {key} stays without IPv6: {error}; once it is free: {again}")
+            state.remark(f"the link {key} has no IPv6: {error}; to add it later: {again}")
 
 
 def _put(state: State, facts: Facts, link: Link) -> None:
@@ -147,12 +147,12 @@ def _end(state: State, name: str) -> _End:
 def _on_another_host(here: Overlay, pool: str, block: str, ip: str) -> _End:
     if not address.contains(pool, ip) or address.contains(block, ip):
         raise UsageError(
-            f"{ip} is no address of another host of the pool {pool}",
-            "a container of this host is named by its id: dnet interface list",
+            f"{ip} is not an address of another host in the pool {pool}",
+            "give a container of this host by its id: dnet interface list",
         )
     if here.transport != "vxlan":
         raise ConflictError(
-            f"other hosts are reached by routes, so that {ip} is not told from who says it is",
+            f"the pool uses --transport route, so other machines could forge the address {ip}",
             "links to other hosts need --transport vxlan",
         )
     return _End(ip, here.device)
@@ -162,7 +162,7 @@ def _make(state: State, parent: str, child: str, ports: Sequence[str], alias: st
     target = _end(state, child)
     if parent == child:
         raise UsageError(
-            f"{parent} cannot be linked to itself", "its own ports it reaches at 127.0.0.1"
+            f"{parent} cannot be linked to itself", "it reaches its own ports at 127.0.0.1"
         )
     ports = ports or target.expose
     if not ports:
@@ -171,7 +171,7 @@ def _make(state: State, parent: str, child: str, ports: Sequence[str], alias: st
     if child not in state.interfaces and parent not in state.interfaces:
         raise UsageError(
             f"neither {parent} nor {child} is a container of this host",
-            "link them where one of them is; the host itself needs no link to other hosts",
+            "run this on the host of one of them; the host itself needs no link to other hosts",
         )
     made = Link(
         parent=parent,
@@ -203,7 +203,7 @@ def _refuse_same_alias(state: State, link: Link) -> None:
         other = state.links[key]
         if other.parent == link.parent and prefix(other.alias) == prefix(link.alias):
             raise ConflictError(
-                f"{link.parent} has a link with the alias {other.alias} already: {key}",
+                f"{link.parent} already has a link with the alias {other.alias}: {key}",
                 "choose another with --alias",
             )
 

@@ -58,7 +58,7 @@ def bridge_for(state: State, given: str | None) -> str:
         return there.bridge if there else only
     if there is not None and there.bridge != given:
         raise ConflictError(
-            f"{there.bridge} is this host's bridge in a pool, and there is one alone",
+            f"{there.bridge} is already this host's bridge in the pool; a host has only one",
             f"dnet host leave, or leave out --bridge {for_shell(given)}",
         )
     return given
@@ -74,14 +74,14 @@ def underlay(facts: Facts, given: str | None) -> str:
         return fields.parse_underlay(given)
     if given is not None and ":" in given:
         raise UsageError(
-            f"{quoted(given)} is of IPv6, by which dnet leads to no other host yet",
-            "give an address of IPv4",
+            f"{quoted(given)} is an IPv6 address, and dnet connects hosts only by IPv4",
+            "give an IPv4 address",
         )
     name = given or facts.default_device()
     if name is None:
         raise UsageError(
-            "there is no default route to tell which address other hosts reach this one by",
-            "name it: --underlay IP or --underlay DEVICE",
+            "no default route shows the address at which other hosts reach this one",
+            "give it: --underlay IP or --underlay DEVICE",
         )
     device = None if fields.v4(name) is not None else facts.device(name)
     if device is None:
@@ -91,7 +91,7 @@ def underlay(facts: Facts, given: str | None) -> str:
         )
     addresses = [address.host(one) for one in device.addresses]
     if not addresses:
-        raise UsageError(f"{name} has no address of IPv4", "give another: --underlay IP")
+        raise UsageError(f"{name} has no IPv4 address", "give another: --underlay IP")
     return fields.parse_underlay(addresses[0])
 
 
@@ -128,8 +128,8 @@ def join(
     refuse_another(there, plan)
     if there is not None and there.block not in (None, record.block):
         raise ConflictError(
-            f"the block of {there.name} is {record.block} by now, and was {there.block}",
-            "begin anew: dnet host leave --force, dnet host join",
+            f"the block of {there.name} is now {record.block}, and was {there.block}",
+            "leave and join again: dnet host leave --force, dnet host join",
         )
     made = _overlay(plan, record.token)._replace(
         pool=pool.subnet,
@@ -139,7 +139,7 @@ def join(
         revision=there.revision if there else 0,
     )
     if why := next(pools.objections(pool, _obstacles(state, facts, made)), None):
-        raise ConflictError(why, "choose another pool, or take that out of the way")
+        raise ConflictError(why, "choose another pool, or remove that")
     existing = state.bridges.get(plan.bridge)
     _refuse_unruled(existing, plan)
     options: dict[str, object] = {"firewall": plan.firewall} if plan.firewall else {}
@@ -167,8 +167,8 @@ def sync(state: State, facts: Facts, *, roster: Roster) -> ConflictError | None:
     here = own(state)
     if admission.is_older(roster, here.revision):
         state.remark(
-            f"{here.registry} tells of revision {roster.revision}, and {here.revision} is known: "
-            "it is passed over"
+            f"{here.registry} has revision {roster.revision}, older than the known "
+            f"{here.revision}: it is ignored"
         )
         return None
     _follow(state, facts, here, roster)
@@ -186,8 +186,8 @@ def may_leave(state: State, *, force: bool) -> Overlay:
     bridge = state.bridges.get(found.bridge) if found.block else None
     if bridge is not None and not force and (held := bridges.held(state, bridge)):
         raise ConflictError(
-            f"{bridge.name} still has {held}, of the block that others get",
-            "detach them first, or let them stay on this host alone: dnet host leave --force",
+            f"{bridge.name} still has {held} from the block, which other hosts may get",
+            "detach them first, or keep them on this host only: dnet host leave --force",
         )
     return found
 
@@ -240,7 +240,7 @@ def refuse_another(there: Overlay | None, plan: Plan) -> None:
 def _refuse_unruled(existing: Bridge | None, plan: Plan) -> None:
     if existing is not None and not existing.iptables and plan.transport == VXLAN:
         raise ConflictError(
-            f"{existing.name} has no rules, without which anybody could send into the pool",
+            f"{existing.name} has no rules; without them, anybody could send into the pool",
             f"dnet bridge init {for_shell(existing.name)} --iptables, or join with "
             "--transport route",
         )
@@ -289,7 +289,7 @@ def _objection(facts: Facts, here: Overlay, roster: Roster) -> ConflictError | N
     """Why a host is no member, if so: it is not registered as it was, or not where it was."""
     if here.underlay not in facts.host_addresses():
         return ConflictError(
-            f"{here.name} is reached by {here.underlay}, which is not an address of this host",
+            f"the underlay address {here.underlay} of {here.name} is not an address of this host",
             "if this is the same host and not a copy of it: dnet host join --moved",
         )
     return admission.standing(roster, _record(here))
@@ -303,13 +303,13 @@ def _alike(roster: Roster, here: Overlay) -> Roster:
             hosts.append(one)
         elif one.transport != here.transport:
             refused.append(
-                f"the record of {one.name} is refused: its transport is {one.transport}, and that "
-                f"of this host {here.transport}"
+                f"the record of {one.name} is refused: its transport is {one.transport}, but this "
+                f"host has {here.transport}"
             )
         elif family.of(one.underlay) is not V4:
             refused.append(
-                f"the record of {one.name} is refused: its address {one.underlay} is of IPv6, by "
-                "which dnet leads to no other host yet"
+                f"the record of {one.name} is refused: its address {one.underlay} is an IPv6 "
+                "address, and dnet connects hosts only by IPv4"
             )
         else:
             hosts.append(one)

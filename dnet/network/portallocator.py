@@ -107,7 +107,7 @@ def match(
     if exact in found:
         return [exact]
     if len(found) > 1:
-        raise UsageError(f"{query} is there on several addresses", f"name one: {', '.join(found)}")
+        raise UsageError(f"port {query} is on several addresses", f"name one: {', '.join(found)}")
     return found
 
 
@@ -237,16 +237,16 @@ def _belongs(state: State, endpoint: Endpoint, holder: Holder) -> tuple[str, str
     by = f" for {owner}" if owner else ""
     return (
         f"{_named(endpoint)} {_verb(endpoint, 'is', 'are')} reserved{by}",
-        f"choose another, or give it back: dnet port release {holder.key}",
+        f"choose another, or release it: dnet port release {holder.key}",
     )
 
 
 def _not_reserved(state: State, query: EndpointQuery) -> NotFoundError:
-    """For a port that is reserved along with that of IPv4 the hint is the latter."""
+    """For a port that is part of the reservation that of IPv4 the hint is the latter."""
     message = f"port {query} is not reserved"
     for key in kept_beside(state).keys(query.endpoint.ports):
         if state.reservations[key].host_ip6 == query.host_ip:
-            message = f"port {query} is reserved along with {key}"
+            message = f"port {query} is part of the reservation {key}"
             return NotFoundError(message, f"dnet port release {key}")
     suggest = partial(nearby.endpoints, query, state.reservations)
     return NotFoundError(message, "dnet port list", suggest)

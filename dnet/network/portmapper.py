@@ -70,8 +70,8 @@ def refuse_strangers(whom: Target, specs: Sequence[PublishSpec], sources: Source
         if family.of(one) not in served:
             version = family.of(one).version
             raise UsageError(
-                f"--from {one}: nothing of it is published in IPv{version}",
-                "name networks of the family of the host address",
+                f"--from {one}: no port is published by IPv{version}",
+                "give networks of the family of the host address",
             )
 
 
@@ -216,7 +216,7 @@ def _without_family(whom: Target, at: str) -> UsageError:
         return find.without_ipv6(home, mapping)
     if whom.interface_id is None:
         return UsageError(
-            f"{whom.addresses[0]} can have no {mapping}", "name a host address of its family"
+            f"{whom.addresses[0]} can have no {mapping}", "give a host address of its family"
         )
     return UsageError(
         f"{whom.interface_id} has no IPv6 address, so it can have no {mapping}",
@@ -295,7 +295,8 @@ def _no_mapping(state: State, query: EndpointQuery) -> NotFoundError:
         holder = ports.find_holder(state, endpoint)
         if holder is not None and holder.kind == "mapping":
             return NotFoundError(
-                f"{query} is part of the mapping {holder.key}, which goes whole",
+                f"{query} is part of the mapping {holder.key}: a range can only be removed as a "
+                "whole",
                 f"dnet map remove {holder.key}",
             )
     suggest = partial(nearby.endpoints, query, state.mappings)

@@ -168,7 +168,7 @@ def _refuse_other(state: State, bridge: Bridge, options: Options[str, Any]) -> N
         if has != wanted and (name, wanted) != ("firewall", "auto"):
             raise OtherBridgeError(
                 f"the bridge {bridge.name} has the {name} {_told(has)}, not {_told(wanted)}",
-                f"mend the configuration, or see: dnet bridge show {for_shell(bridge.name)}",
+                f"correct the configuration, or see: dnet bridge show {for_shell(bridge.name)}",
             )
 
 
@@ -216,7 +216,7 @@ def _possible(
             and _asks_for(specs, beside)
         ):
             kept.remove(spec)
-            state.remark(f"{beside} is published on IPv4 alone: {name} has no IPv6")
+            state.remark(f"{beside} is published by IPv4 only: {name} has no IPv6")
     return kept
 
 

@@ -86,7 +86,7 @@ def overlapped(state: State, facts: Facts, bridge: Bridge, of: Iterable[Subnet])
             named = found if len(found) <= _MOST_NAMED else [*found[:_MOST_NAMED], "others"]
             yield (
                 f"{one.network} of {bridge.name} overlaps {', '.join(named)}: "
-                "at an address that is in both, only one of them is reached"
+                "an address in both leads to only one of them"
             )
 
 

@@ -70,7 +70,7 @@ def _refuse_unfit(bridge: Bridge, device: Device | None) -> None:
     name = bridge.name
     if device is None and bridge.adopted:
         raise KernelError(
-            f"the device {name} was there before dnet and is gone",
+            f"the device {name} existed before dnet and is gone",
             f"ip link add {word(name)} type bridge, or: dnet bridge remove {word(name)} --force",
         )
     if device is not None and device.name != name:
@@ -341,7 +341,7 @@ def _active(
         yield SetLink(name, up=True)
         return
     if is_port and isolates is not None and isolates != device.isolated:
-        now = "not isolated" if isolates else f"isolated, as no port of {bridge.name} is to be now"
+        now = "not isolated" if isolates else "isolated, and should not be"
         yield SetIsolated(name, isolates, f"{name} of {interface.id} is {now}")
     if not is_port or not device.up:
         yield SetLink(name, why, master=bridge.name, up=True)

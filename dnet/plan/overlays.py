@@ -90,7 +90,7 @@ def _device(
     name, mac = own.device, address.mac(vtep(str(own.block)))
     settings = own.vni, own.underlay, own.port, False
     if tunnel is not None and tunnel[1:5] != settings:
-        yield DeleteLink(name, f"{name} is another than it should be")
+        yield DeleteLink(name, f"{name} is not as dnet creates it")
         tunnel = None
         why = ""
     else:
@@ -121,16 +121,16 @@ def _entries(own: Overlay, peers: Iterable[Peer], tunnel: Tunnel | None) -> Iter
     forwarded = tunnel.hosts if tunnel else {}
     for ip in neighbours:
         if ip not in macs:
-            yield DeleteNeighbour(name, ip, f"{name} has the neighbour {ip}, which is no peer")
+            yield DeleteNeighbour(name, ip, f"{name} has the neighbour {ip}, which is not a peer")
     for mac, host in forwarded.items():
         if mac not in hosts:
-            yield DeleteForwarding(name, mac, f"{name} sends to {host}, which is no peer")
+            yield DeleteForwarding(name, mac, f"{name} sends to {host}, which is not a peer")
     for ip, mac in macs.items():
         if neighbours.get(ip) != mac:
             yield AddNeighbour(name, ip, mac, f"{name} has no neighbour {ip}" if tunnel else "")
     for mac, host in hosts.items():
         if forwarded.get(mac) != host:
-            why = f"{name} does not send to {host} what is for {mac}" if tunnel else ""
+            why = f"{name} has no entry for {mac} to {host}" if tunnel else ""
             yield AddForwarding(name, mac, host, why)
 
 

@@ -259,7 +259,7 @@ class Planner:
             is_wanted = name in wanted and bridge.address6 is not None
             if is_wanted and name not in there and name not in plan.failed:
                 is_new = self._view.device(name) is None
-                why = "" if is_new else f"{V6.loopback} is not the host's by {name}"
+                why = "" if is_new else f"there is no local route to {V6.loopback} by {name}"
                 plan.after.append(AddLoopbackRoute(name, next(free), why))
 
     def _unrouted(self, bridge: Bridge, device: Device) -> Iterator[Subnet]:

@@ -219,9 +219,8 @@ def _disconnected(interface: Interface) -> str:
     """What became of an attachment whose namespace is gone, and what to do."""
     where = "PID" if str(interface.netns).startswith("/proc/") else for_shell(str(interface.netns))
     return (
-        f"{interface.id} is unplugged: "
-        f"the network namespace {interface.netns} that it was in is gone; "
-        f"dnet attach {interface.id} --netns {where} plugs it in again, dnet gc releases it"
+        f"{interface.id} is unplugged: its network namespace {interface.netns} is gone; to "
+        f"reconnect it: dnet attach {interface.id} --netns {where}; to release it: dnet gc"
     )
 
 

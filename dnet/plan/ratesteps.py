@@ -96,7 +96,7 @@ class Redirect(NamedTuple):
     @property
     def why(self) -> str:
         """What was found."""
-        return f"what {self.device} receives does not go by {self.by}"
+        return f"packets received on {self.device} are not redirected to {self.by}"
 
 
 RateStep = SetRate | DeleteRate | AddIfb | AddIngress | DeleteIngress | Redirect

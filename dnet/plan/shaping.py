@@ -51,9 +51,9 @@ def _inward(
 ) -> Iterator[DeviceStep]:
     name = veth_name(interface.id)
     if interface.rate_in is not None:
-        yield from _limited(name, interface.rate_in, bridge, seen, f"{interface.id} gets")
+        yield from _limited(name, interface.rate_in, bridge, seen, f"to {interface.id}")
     elif seen and seen.bits is not None and any(one.rate_in for one in forms):
-        yield DeleteRate(name, f"what {interface.id} gets is limited")
+        yield DeleteRate(name, f"the rate to {interface.id} is limited")
 
 
 def _outward(
@@ -67,7 +67,7 @@ def _outward(
     if interface.rate_out is None:
         if any(one.rate_out for one in forms):
             if seen and seen.redirect == by:
-                yield DeleteIngress(name, f"what {interface.id} sends goes by {by}")
+                yield DeleteIngress(name, f"packets from {interface.id} are redirected to {by}")
             yield from removal(interface.id, view)
         return
     there = view.device(by)
@@ -75,12 +75,12 @@ def _outward(
         yield AddIfb(by)
     elif there.kind != "ifb":
         raise ConflictError(
-            f"there is a device {by} already, which is not dnet's", f"ip link delete dev {by}"
+            f"the device {by} already exists and is not dnet's", f"ip link delete dev {by}"
         )
     elif not there.up:
         yield SetLink(by, f"{by} of {interface.id} is down", up=True)
     now = view.shaping(by) if there else None
-    yield from _limited(by, interface.rate_out, bridge, now, f"{interface.id} sends")
+    yield from _limited(by, interface.rate_out, bridge, now, f"from {interface.id}")
     if seen is None or seen.redirect != by:
         if seen and seen.ingress:
             yield DeleteIngress(name)
@@ -102,4 +102,4 @@ def _limited(
     burst = max(_LEAST_BURST, 2 * (bridge.mtu + _HEADERS), bits // 8 // _BURSTS)
     limit = min(burst + bits // 8 // _WAITS, _MOST)
     if seen is None or (seen.bits, seen.limit) != (bits, limit):
-        yield SetRate(name, bits, burst, limit, f"what {what} is not limited to {rate}")
+        yield SetRate(name, bits, burst, limit, f"the rate {what} is not limited to {rate}")

@@ -175,7 +175,7 @@ class Plan:
             raise error
         told = error.with_message(f"{interface_id}: {error}")
         self.failed[device] = told.with_hint(
-            f"mend it in its network namespace, or: dnet detach {interface_id}"
+            f"repair it in its network namespace, or: dnet detach {interface_id}"
         )
 
     @property

@@ -58,7 +58,7 @@ def _parsed(text: str, unique: Callable[[list[tuple[str, Any]]], Any]) -> Any:
 
     if not text.strip("\0"):
         raise StateUnreadableError(
-            f"damaged: the file {'holds zeros alone' if text else 'is empty'}"
+            f"damaged: the file {'contains only zero bytes' if text else 'is empty'}"
         )
     try:
         return json.loads(text, object_pairs_hook=unique)
@@ -68,7 +68,7 @@ def _parsed(text: str, unique: Callable[[list[tuple[str, Any]]], Any]) -> Any:
     except RecursionError:
         raise StateUnreadableError("damaged: it is nested too deeply") from None
     except ValueError:  # int() takes no more than sys.get_int_max_str_digits.
-        raise StateUnreadableError("damaged: there is a number of too many digits") from None
+        raise StateUnreadableError("damaged: a number has too many digits") from None
 
 
 def _refuse_newer(document: object) -> None:

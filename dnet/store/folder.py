@@ -92,7 +92,7 @@ class Store:
         except DnetError:
             previous = None
         if previous is None:
-            return "to remove what dnet made and begin anew: dnet reset --unowned"
+            return "to remove what dnet made and start again: dnet reset --unowned"
         back = f"cp {self._previous} {path} && dnet restore"
         return f"to go back to the state before the last change: {back}"
 

@@ -55,7 +55,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            reject(names.quoted(key), "it is there twice")
+            reject(names.quoted(key), "it occurs twice")
         found[key] = value
     return found
 

@@ -91,7 +91,7 @@ def _interfaces(state: State) -> None:
         whole = (one.netns is None) == (one.ifname is None) and (one.netns or one.cookie is None)
         require(bool(whole), place, "netns, ifname and cookie belong together")
         plugged = one.netns or not (one.rate_in or one.rate_out or one.hosts_file)
-        require(bool(plugged), place, "a rate or a hosts file, and no netns")
+        require(bool(plugged), place, "a rate or a hosts file without a netns")
         alone = not one.netns or len(state.interfaces_by_place.keys((one.netns, one.ifname))) == 1
         require(alone, place, f"another one is {one.ifname} in {one.netns}")
         alike = state.interfaces_by_origin.keys(one.origin.key) if one.origin else ()
@@ -103,7 +103,7 @@ def _reservations(state: State) -> None:
         place = f"reservations {one.key}"
         home = _on_bridge(state, place, one.bridge)
         families = [family.of(at.host_ip) for at in one.endpoints]
-        require(families in ([V4], [V6], [V4, V6]), place, "host_ip6 beside another one")
+        require(families in ([V4], [V6], [V4, V6]), place, "host_ip6 next to another one")
         require(V6 not in families or bool(home.address6), place, f"{home.name} has no IPv6")
 
 

@@ -56,9 +56,11 @@ class Clearance(Recovery):
                 self._clear(known if is_whole else [], plan, kernel, again)
             self._warn_of(plan.left)
             if left:
-                self._settings.warn(f"left alone, for this store does not know it: {left}; {HINT}")
+                self._settings.warn(f"left alone, because it is not in this store: {left}; {HINT}")
             if not owned.bridges and not owns_names(self._store):
-                self._settings.warn(f"left alone: what has dnet's names belongs to {STATE_DIR}")
+                self._settings.warn(
+                    f"left alone: dnet's chains and devices here belong to the store in {STATE_DIR}"
+                )
             return plan
 
     def unowned(self) -> Unowned:
@@ -116,7 +118,7 @@ class Clearance(Recovery):
             if failures := [*failed, *kernel.apply_what_can_be(plan)]:
                 raise DnetError(
                     f"could not remove everything: {'; '.join(failures)}",
-                    f"take away what holds it, then again: {again}",
+                    f"remove what uses it, then repeat: {again}",
                 )
             list(self._keep(plan.blocks))
             self._store.erase()
@@ -145,7 +147,7 @@ class Clearance(Recovery):
         except ForeignStateError:
             raise
         except StateUnreadableError as error:
-            warn(f"{error}; removing what else is known of")
+            warn(f"{error}; removing everything else")
             states += _readable(self._store.previous, warn)
             is_whole = False
         states += _readable(self._store.journal, warn)

@@ -27,20 +27,20 @@ def known(error: Exception, words: Sequence[str]) -> DnetError:
 
 def _what(error: Exception) -> str:
     name = type(error).__name__
-    return f"dnet failed by a fault of its own: {f'{name}: {error}' if str(error) else name}"
+    return f"internal error in dnet: {f'{name}: {error}' if str(error) else name}"
 
 
 def _way_out(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "see whether memory is short: free -m, ulimit -v"
     if isinstance(error, ImportError):
-        return "see whether all of dnet is installed"
+        return "check that dnet is installed whole"
     return "report it to dnet's authors"
 
 
 def _where(error: Exception, words: Sequence[str]) -> str:
     try:
-        return f"what they need to know is in {_noted(error, words)}"
+        return f"they need the report in {_noted(error, words)}"
     except Exception as other:  # Whatever it is, the first one is to be told.
         return f"no report could be written ({other})"
 

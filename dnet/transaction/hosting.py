@@ -165,8 +165,10 @@ class Hosting(Driver):
             registry.leave(found.name, found.token)
         except StoreUnreachableError as error:
             if not force:
-                raise error.with_hint("to leave without: dnet host leave --force") from None
-            self._settings.warn(f"{error}; its record stays there")
+                raise error.with_hint(
+                    "to leave without the registry: dnet host leave --force"
+                ) from None
+            self._settings.warn(f"{error}; its record stays in the registry")
         return self.change(operation)
 
     def remove(self, name: str) -> None:
@@ -202,9 +204,7 @@ def _url(state: State, asked: Joining) -> str:
         return asked.store
     if state.overlay is not None:
         return state.overlay.registry
-    raise UsageError(
-        "it is not said where the hosts are registered", "--store file:///etc/dnet/hosts"
-    )
+    raise UsageError("no registry of hosts is given", "--store file:///etc/dnet/hosts")
 
 
 def _known(state: State, wanted: Wanted) -> Wanted:

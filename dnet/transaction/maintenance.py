@@ -20,7 +20,7 @@ from dnet.typing import NamedTuple
 from dnet.values.endpoint import host_ip_of
 from dnet.values.names import for_shell
 
-_LEFT_BEHIND = "a command was killed half-way; the next change, or dnet restore, mends it"
+_LEFT_BEHIND = "a command was killed half-way; the next change, or dnet restore, repairs it"
 
 
 class FirewallView(NamedTuple):
@@ -152,9 +152,9 @@ class Maintenance(Clearance):
             refuse_settled(state, kernel)
         if state.netns is not None and (holder := nsholder.find(state.netns)):
             raise ConflictError(
-                f"the network namespace of {self._store.path} is still there: {holder}",
-                f"run dnet in it, as in: nsenter --net={for_shell(holder.path)} dnet check; "
-                "or end what keeps it, then again: dnet restore --adopt",
+                f"the network namespace of {self._store.path} still exists: {holder}",
+                f"run dnet in it: nsenter --net={for_shell(holder.path)} dnet check; or end the "
+                "process that keeps it, then: dnet restore --adopt",
             )
         state.forget_boot()
         state.boot_id, state.netns = system.boot_id(), here
@@ -188,7 +188,7 @@ class Maintenance(Clearance):
         with suppress(DnetError, OSError):  # It is done: nothing here is reason to fail.
             for line in kernel.hindrances(state):
                 self._settings.warn(line)
-        for line in report.few(plan.unplugged, "are unplugged: dnet check names them"):
+        for line in report.few(plan.unplugged, "are unplugged: dnet check lists them"):
             self._settings.warn(line)
         self._fail_of_blocked(plan)
 
@@ -199,7 +199,7 @@ class Maintenance(Clearance):
         except DnetError as error:
             if needed:
                 raise
-            self._settings.warn(f"{error}; going on without that note")
+            self._settings.warn(f"{error}; continuing without it")
 
     def _fail_of_blocked(self, plan: Plan) -> None:
         """Raises DnetError with one of what could not be made; the others are warned of."""

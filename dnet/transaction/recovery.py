@@ -130,7 +130,7 @@ class Recovery:
         known = {*state.bridges, *attached} if plan.failed else ()
         errors = (error for device, error in plan.failed.items() if device not in known)
         error = next(errors, None)
-        return error and error.with_hint("the next change tries again, and so does: dnet restore")
+        return error and error.with_hint("the next change tries again; to try now: dnet restore")
 
     def _left_journal(self, state: State, *, moved: bool) -> State | None:
         """What a killed command was moving the kernel to, unless it came to commit it.
@@ -145,7 +145,7 @@ class Recovery:
         try:
             return self._store.journal()
         except DamagedStateError as error:
-            self._settings.warn(f"{error}; going on without it")
+            self._settings.warn(f"{error}; continuing without it")
             return None
 
     def _recovery_plan(
@@ -193,8 +193,8 @@ class Recovery:
             return False
         raise ForeignStateError(
             f"{self._store.path} belongs to another network namespace",
-            "run dnet there, or give each namespace a store of its own with --state-dir; "
-            "if that one is gone: dnet restore --adopt",
+            "run dnet there, or use another store here with --state-dir; if that namespace is "
+            "gone: dnet restore --adopt",
         )
 
     @staticmethod

@@ -39,12 +39,12 @@ class Statistics(Recovery):
             keys = [key for ip in whom.addresses for key in targets.keys(ip)]
         mappings = [state.mappings[key] for key in keys]
         if not privilege.has(privilege.NET_ADMIN):
-            raise privilege.denied("reading what passes", privilege.NET_ADMIN)
+            raise privilege.denied("counting connections and packets", privilege.NET_ADMIN)
         try:
             connections = table.count([flows.translated(one) for one in mappings])
             passed: list[Passed | None] = [None] * len(mappings)
             if state.counts:
                 passed = counters.read(one.endpoint for one in mappings)
         except OSError as error:
-            raise KernelError(f"what passes cannot be read: {error.strerror}") from None
+            raise KernelError(f"cannot read the counters: {error.strerror}") from None
         return state, list(map(Figures, mappings, connections, passed))

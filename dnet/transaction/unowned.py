@@ -21,8 +21,8 @@ from dnet.values import veth
 from dnet.values.names import for_shell
 
 HINT = (
-    "if it is another store's: --state-dir or DNET_STATE_DIR; "
-    "if that one is lost: dnet reset --unowned"
+    "if it belongs to another store: --state-dir or DNET_STATE_DIR; if that store is lost: dnet "
+    "reset --unowned"
 )
 
 
@@ -102,7 +102,7 @@ def refuse_settled(state: State, kernel: Kernel) -> None:
     for device in kernel.machine.devices():
         if device.name in to_make or devices.own_address(device):
             raise ConflictError(
-                f"this network namespace has a device {device.name}, which the store does not know",
-                "if it is another store's, run dnet with that one; if it is nobody's: "
-                f"ip link delete dev {for_shell(device.name)}",
+                f"this network namespace has a device {device.name}, which is not in the store",
+                "if it belongs to another store, use that store; otherwise: ip link delete dev "
+                f"{for_shell(device.name)}",
             )

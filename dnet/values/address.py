@@ -125,7 +125,7 @@ def parse_cidr(text: str) -> str:
     if interface.ip == network.network_address:
         raise UsageError(
             f"{interface} has no host part",
-            f"a bridge needs an address of its own, such as {network[1]}/{network.prefixlen}",
+            f"a bridge needs its own address, such as {network[1]}/{network.prefixlen}",
         )
     if interface.ip == network.broadcast_address:
         raise UsageError(

@@ -49,7 +49,7 @@ def parse_cidr(text: str) -> str:
     if not address.has_host_part(interface):
         raise UsageError(
             f"{interface} has no host part",
-            f"a bridge needs an address of its own, such as {network[1]}/{network.prefixlen}",
+            f"a bridge needs its own address, such as {network[1]}/{network.prefixlen}",
         )
     if not any(
         address.contains(one, str(interface.ip)) for one in (_UNIQUE_LOCAL, _GLOBAL_UNICAST)

@@ -191,7 +191,7 @@ def _publish(text: str) -> PublishSpec:
         names.port_range(ports)
         raise UsageError(
             f"{names.quoted(text)} is not a publish spec",
-            f"{'::'.join(text.rsplit(':', 1))} lets the host port be chosen",
+            f"{'::'.join(text.rsplit(':', 1))} lets dnet choose the host port",
         )
     if len(parts) > 2 or (host_ip is not None and len(parts) != 2):
         raise UsageError(

@@ -134,11 +134,11 @@ def namespace(text: str) -> str:
     go to every terminal that lists them.
     """
     if not text:
-        raise UsageError("'' is no network namespace's name, path or pid", "ip netns list")
+        raise UsageError("'' is not a name, path or pid of a network namespace", "ip netns list")
     if _has_control(text):
         raise UsageError(
             f"{quoted(text)} has a control character in it",
-            "name the namespace by another path, such as /proc/PID/ns/net",
+            "give another path of the namespace, such as /proc/PID/ns/net",
         )
     return text
 
@@ -146,12 +146,12 @@ def namespace(text: str) -> str:
 def file_path(text: str) -> str:
     """The path of a file, from the root on, without a way back."""
     if not text.startswith("/") or text.endswith("/"):
-        raise UsageError(f"{quoted(text)} is no path of a file from / on")
+        raise UsageError(f"{quoted(text)} is not an absolute path of a file")
     if _has_control(text):
         raise UsageError(f"{quoted(text)} has a control character in it", "choose another file")
     parts = [one for one in text.split("/") if one not in ("", ".")]
     if ".." in parts:
-        raise UsageError(f"{quoted(text)} leads back by '..'", "name the file by its own path")
+        raise UsageError(f"{quoted(text)} contains '..'", "give the path without '..'")
     return "/" + "/".join(parts)
 
 

@@ -21,6 +21,6 @@ def parse(text: str) -> tuple[str, ...]:
     parts = rest.split("/") if colon else []
     if not all(parts) or len(parts) > 3:
         raise UsageError(
-            f"{quoted(text)} is no origin", "write it like cni:lab or cni:lab/CONTAINER/eth0"
+            f"{quoted(text)} is not an origin", "write it like cni:lab or cni:lab/CONTAINER/eth0"
         )
     return by, *parts

@@ -27,13 +27,11 @@ def parse(text: str) -> str:
     prefix = next(one for one in _PREFIXES if rest.endswith(one)) if unit else ""
     whole, point, fraction = rest.removesuffix(prefix).partition(".")
     if not is_number(whole + fraction) or bool(point) != bool(fraction) or not whole:
-        raise UsageError(f"{quoted(text)} is no rate", "a rate looks like 8mbit or 500kbit")
+        raise UsageError(f"{quoted(text)} is not a rate", "a rate looks like 8mbit or 500kbit")
     bits = int(f"{whole}{fraction}"[: 2 * _DIGITS]) * _PREFIXES[prefix] * _UNITS[unit]
     bits //= 10 ** len(fraction)
     if max(len(whole), len(fraction)) > _DIGITS or not LEAST <= bits <= MOST:
-        raise UsageError(
-            f"{quoted(text)} is no rate that can be kept", f"give {shown(LEAST)} to {shown(MOST)}"
-        )
+        raise UsageError(f"{quoted(text)} is out of range", f"give {shown(LEAST)} to {shown(MOST)}")
     return shown(bits - bits % 8)
 
 

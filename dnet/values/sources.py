@@ -52,7 +52,7 @@ def given(networks: Iterable[str]) -> Sources | None:
     """
     named = set(networks)
     if named > {ANY}:
-        raise UsageError("--from any is everybody, and more cannot be let in", "leave one out")
+        raise UsageError("--from any already allows everybody", "leave one out")
     return ordered(named - {ANY}) if named else None
 
 

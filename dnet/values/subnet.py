@@ -53,6 +53,7 @@ def part(subnet: str, first: str | None, last: str | None) -> str | None:
     if low - int(found[0]) in (0, 1) and int(found[-1]) - high in (0, 1):
         return None if found == network else str(found)
     raise UsageError(
-        f"the addresses from {first or network[0]} to {last or network[-1]} are not one prefix's",
+        f"the addresses from {first or network[0]} to {last or network[-1]} are not exactly one "
+        "prefix",
         "give a range in CIDR form, such as 10.9.0.128/25",
     )

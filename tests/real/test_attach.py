@@ -258,7 +258,7 @@ def test_again_with_more_it_is_told_how_to_add_it(lab: Lab, host: Host) -> None:
     more = (*words, "-p", "8081:81", "-p", "53/udp", "--link", "db", "--link", "cache:c")
     refusal = host.fails(4, *more)
     lacks = "-p 8081:81/tcp, -p 53/udp, --link cache:c"
-    assert refusal.message == f"web is attached already, without {lacks}"
+    assert refusal.message == f"web is already attached, without {lacks}"
     way = "dnet map add web 8081:81/tcp 53/udp && dnet link add web cache --alias c"
     assert refusal.hint == way
     host.run(way)

@@ -122,7 +122,7 @@ def test_a_device_name_that_is_taken_on_the_host_is_named(lab: Lab, host: Host) 
     assert done.returncode == STATUS["conflict"]
     # The attachment was there before, so that undoing meets the same: it is told once.
     error, hint = done.stderr.splitlines()
-    assert error == f"dnet: error: there is a device {port} already, which is not dnet's"
+    assert error == f"dnet: error: the device {port} already exists and is not dnet's"
     assert hint == f"dnet: hint: ip link delete dev {port}"
     host.ip(f"link delete dev {port}")
     host.ok(*words)
@@ -204,4 +204,4 @@ def test_what_detaching_takes_along_is_said_where_it_is_advised(lab: Lab, host: 
     one, other = lab.node(), lab.node()
     host.ok("attach", "web", "--netns", str(one.path))
     refusal = host.fails(STATUS["conflict"], "attach", "web", "--netns", str(other.path))
-    assert refusal.hint == "release it with all that it has: dnet detach web"
+    assert refusal.hint == "to release it with everything it has: dnet detach web"

@@ -44,7 +44,7 @@ def test_a_line_that_the_kernel_refuses_is_named(
     lines = [f"attach {name} --netns {node.netns}" for name, node in (("a", free), ("b", full))]
     message = refused(br0, STATUS["conflict"], "ip request", *lines, options=options)
     shown = f"line 3: {lines[1]}"
-    assert message == f"{shown}: there is a device eth0 in /run/netns/{full.netns} already"
+    assert message == f"{shown}: the device eth0 already exists in /run/netns/{full.netns}"
     assert len(free.run("ip -o link").splitlines()) == 1, "but for lo there is nothing"
 
 
@@ -54,7 +54,7 @@ def test_a_line_whose_bridge_cannot_be_made_is_named(br0: Host) -> None:
     br0.ip("link delete br1")
     line = "bridge init br1 --mtu 1400"
     message = refused(br0, STATUS["kernel"], "ip request --bridge br0", line)
-    assert message == f"line 2: {line}: the device br1 was there before dnet and is gone"
+    assert message == f"line 2: {line}: the device br1 existed before dnet and is gone"
 
 
 def test_everything_from_an_empty_machine_in_one_batch(every: Lab) -> None:

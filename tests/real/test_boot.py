@@ -140,7 +140,7 @@ def test_a_journal_that_the_power_failure_damaged_is_done_without(
     done = rebooted.dnet(*command.split())
     assert done.returncode == 0, done
     assert f"dnet: warning: {journal}: " in done.stderr
-    assert "; going on without it\n" in done.stderr
+    assert "; continuing without it\n" in done.stderr
     assert "repaired: the device dnet0 is missing" in done.stderr
     assert not journal.exists()
     assert rebooted.ok("check") == ""
@@ -243,7 +243,7 @@ def test_an_adopted_bridge_that_is_not_there_yet(lab: Lab, tmp_path: Path) -> No
     rebooted = Rebooted(lab, host, tmp_path)
     done = rebooted.dnet("restore")
     assert done.returncode == STATUS["failed"], done
-    assert "the device br0 was there before dnet and is gone" in done.stderr
+    assert "the device br0 existed before dnet and is gone" in done.stderr
     assert rules(rebooted.host) == rules(host)
     check = rebooted.dnet("check")
     assert (check.returncode, check.stdout.count("\n")) == (STATUS["drift"], 1), check
@@ -329,7 +329,7 @@ def test_a_store_is_not_adopted_where_another_one_is_in_force(
     theirs = ("--state-dir", str(host.state_dir))
     for more in ((), ("--dry-run",)):
         refusal = other.fails(STATUS["conflict"], *theirs, "restore", "--adopt", *more)
-        assert f"a device {mine}, which the store does not know" in refusal.message
+        assert f"a device {mine}, which is not in the store" in refusal.message
     assert (other.everything(), host.everything()) == before
 
 
@@ -387,7 +387,7 @@ def test_a_store_is_not_adopted_while_its_namespace_is_there(
     empty = other.snapshot()
     for more in ((), ("--dry-run",)):
         refusal = other.fails(STATUS["conflict"], *adopt, *more)
-        there = f"the network namespace of {host.state_dir}/state.json is still there: {holder}"
+        there = f"the network namespace of {host.state_dir}/state.json still exists: {holder}"
         assert refusal.message.startswith(there)
     assert other.snapshot() == empty
     assert host.store() == before[1]

@@ -159,7 +159,7 @@ def test_without_iptables_there_is_no_rule_and_no_mapping_or_link(host: Host) ->
 def test_what_cannot_be_without_rules_is_said(host: Host) -> None:
     done = host.dnet("bridge", "init", "br0", *ADDRESS, "--no-iptables", "--no-icc")
     assert (done.returncode, done.stdout) == (0, "")
-    told = "br0 has no rule with --no-iptables, so --no-icc keeps no containers apart"
+    told = "br0 has no rules (--no-iptables), so --no-icc has no effect"
     assert done.stderr == f"dnet: warning: {told}\n"
     host.quiet("bridge", "init", "br0", "--iptables")
 
@@ -221,7 +221,7 @@ def test_an_address_in_a_network_of_the_host_s_is_warned_of(
         assert done.returncode == 0
         assert done.stderr.splitlines()[0] == (
             f"dnet: warning: {subnet} of br0 overlaps the route {route}: "
-            "at an address that is in both, only one of them is reached"
+            "an address in both leads to only one of them"
         )
     assert "overlaps" not in host.dnet("bridge", "init", "br0", "--no-icc").stderr
 

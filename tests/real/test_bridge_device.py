@@ -174,7 +174,7 @@ def test_the_first_address_that_will_do_is_adopted(host: Host) -> None:
     host.ip("link add br0 type bridge", "address add 10.1.0.1/32 dev br0", "link set br0 up")
     refusal = host.fails(4, "bridge", "init", "br0", code="conflict")
     assert refusal.message == (
-        "the device br0 is there already, with 10.1.0.1/32, of which a bridge can use none"
+        "the device br0 already exists, with 10.1.0.1/32, none of which a bridge can use"
     )
     host.ip("address add 169.254.7.7/16 dev br0", "address add 10.2.0.1/24 dev br0")
     host.ok("bridge", "init", "br0")

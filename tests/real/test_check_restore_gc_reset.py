@@ -205,8 +205,8 @@ def test_a_name_that_stands_for_another_namespace(lab: Lab) -> None:
         found = host.dnet("check")
         assert found.returncode == STATUS["drift"]
         assert found.stdout == (
-            f"web is unplugged: the network namespace {node.netns} that it was in is gone; "
-            f"dnet attach web --netns {node.netns} plugs it in again, dnet gc releases it\n"
+            f"web is unplugged: its network namespace {node.netns} is gone; to reconnect it: dnet "
+            f"attach web --netns {node.netns}; to release it: dnet gc\n"
         )
         assert "unplugged" in host.ok("show")
         assert "unplugged" in host.ok("interface", "list")
@@ -249,7 +249,7 @@ def test_a_rule_ahead_of_dnet_s_that_stops_everything_is_said(
     host.iptables(f"-D FORWARD -j {target}", f"-I FORWARD 2 -j {target}")
     before = host.snapshot()
     found = host.dnet("check")
-    start = f"filter FORWARD: ahead of dnet's rules everything is stopped: -j {target}"
+    start = f"filter FORWARD: a rule before dnet's stops all packets: -j {target}"
     assert found.returncode == STATUS["drift"]
     assert found.stdout.startswith(start)
     done = host.dnet("restore")
@@ -426,7 +426,7 @@ def test_reset_leaves_what_its_store_does_not_know(machine: Machine) -> None:
         done = host.dnet("reset", *options, env=elsewhere)
         assert (done.returncode, done.stdout) == (0, "")
         (told,) = done.stderr.splitlines()
-        assert told.startswith("dnet: warning: left alone, for this store does not know it: ")
+        assert told.startswith("dnet: warning: left alone, because it is not in this store: ")
         for name in ("DNET-FORWARD", "DNET-POSTROUTING", "DNET of nat", "dnet0", machine.port):
             assert name in told
         assert told.index("--state-dir") < told.index("dnet reset --unowned")

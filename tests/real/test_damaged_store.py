@@ -127,7 +127,7 @@ def test_a_value_that_cannot_be(host: Host, name: str) -> None:
     ("text", "word"),
     [
         ("", "damaged: the file is empty"),
-        ("\0" * 512, "damaged: the file holds zeros alone"),
+        ("\0" * 512, "damaged: the file contains only zero bytes"),
         ("not JSON\n", "damaged at line 1, column 1"),
         ('{"schema": 1,\n"serial": }\n', "damaged at line 2, column 11"),
         ("[]", "not a JSON object"),
@@ -270,7 +270,7 @@ def test_without_a_way_back(own: Host, previous: str) -> None:
     before = own.snapshot()
     done = own.dnet("reset", "--yes")
     assert done.returncode == 0
-    assert "left alone, for this store does not know it: the chain DNET-FORWARD" in done.stderr
+    assert "left alone, because it is not in this store: the chain DNET-FORWARD" in done.stderr
     assert own.snapshot() == before
     own.ok("reset", "--unowned", "--yes")
     assert "DNET" not in own.snapshot()
@@ -304,7 +304,7 @@ def test_a_damaged_journal(own: Host, text: str) -> None:
     done = own.dnet("restore")
     assert (done.returncode, done.stdout) == (0, "")
     assert f"dnet: warning: {journal}: " in done.stderr
-    assert "; going on without it\n" in done.stderr
+    assert "; continuing without it\n" in done.stderr
     assert own.everything() == before
     own.quiet("check")
 

@@ -87,7 +87,7 @@ def test_a_bridge_that_cannot_be_made_anew_is_in_nobody_else_s_way(host: Host, l
     host.ok("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
     host.ok("interface", "allocate", "web", "--bridge", "dnet0")
     host.ip("link delete br0")
-    gone = "the device br0 was there before dnet and is gone"
+    gone = "the device br0 existed before dnet and is gone"
     done = host.dnet("map", "add", "web", "8080:80")
     assert (done.returncode, done.stderr) == (0, f"dnet: warning: {gone}\n")
     words = ("attach", "db", "--netns", lab.node().netns, "--bridge", "br0")

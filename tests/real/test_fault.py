@@ -57,7 +57,7 @@ PLACES = {
     "applied": "from dnet.host.kernel import Kernel; wrap(Kernel, 'apply', False)",
     "committing": "from dnet.store import atomic; wrap(atomic, 'keep_spare', True)",
 }
-REPORT = re.compile(r"what they need to know is in (/\S+)$")
+REPORT = re.compile(r"they need the report in (/\S+)$")
 
 
 def faulty(host: Host, place: str, fails: str, *words: str, setup: str = "") -> Completed:
@@ -137,7 +137,7 @@ def test_what_was_done_is_told_as_done(web: Host) -> None:
     place = "from dnet.cli.output import render; wrap(render, 'render', True)"
     done = faulty(web, place, FAILS["KeyError"], "map", "add", "web", "8080:80")
     refusal = read_refusal(done)
-    assert str(refusal.hint).startswith("what was asked for is done all the same; ")
+    assert str(refusal.hint).startswith("the command itself succeeded; ")
     assert web.keys("map", "list") == ["0.0.0.0:8080/tcp"]
 
 
@@ -176,7 +176,7 @@ def test_a_line_of_a_dialogue_that_fails_is_answered_and_the_next_is_read(web: H
     lines.write_text("map add web 80\nmap add web 81\n")
     done = faulty(web, PLACES["applied"], FAILS["KeyError"], "batch", "--each", str(lines))
     failed, made = done.stdout.splitlines()
-    assert failed.startswith("error: failed: dnet failed by a fault of its own: KeyError")
+    assert failed.startswith("error: failed: internal error in dnet: KeyError")
     assert made == "0.0.0.0:49153/tcp"
     assert done.returncode == 0
     web.quiet("check")
@@ -215,7 +215,7 @@ def test_where_dnet_is_installed_by_half(web: Host) -> None:
     refusal = read_refusal(faulty(web, place, "pass", "map", "list", "--help"))
     assert refusal.status == STATUS["failed"]
     assert "click" in refusal.message
-    assert "see whether all of dnet is installed" in str(refusal.hint)
+    assert "check that dnet is installed whole" in str(refusal.hint)
 
 
 def test_where_not_even_the_report_can_be_thought_of(web: Host) -> None:

@@ -147,7 +147,7 @@ def test_a_read_only_one_is_no_reason_to_be_without_a_network(
     assert web.snapshot() == wrecked
     done = way.dnet(web, "restore")
     assert (done.returncode, done.stdout) == (0, "")
-    assert f"{way.said}; going on without that note" in done.stderr
+    assert f"{way.said}; continuing without it" in done.stderr
     assert "repaired: the device dnet0 is missing" in done.stderr
     assert web.everything() == before
     assert way.dnet(web, "check").returncode == 0
@@ -191,7 +191,7 @@ def test_what_a_killed_command_left_in_a_read_only_one(own: Host) -> None:
     for _ in range(2):
         done = where(READ_ONLY, own, "restore")
         assert (done.returncode, done.stdout) == (0, "")
-        assert "journal.json: Read-only file system; going on without that note" in done.stderr
+        assert "journal.json: Read-only file system; continuing without it" in done.stderr
         assert own.snapshot() == before
     own.ok("ip", "request")
     own.quiet("check")
@@ -237,7 +237,7 @@ def test_a_full_disk_is_no_reason_to_be_without_a_network(
     disk = small_disk(web, 0, 0, tmp_path / "out")
     done = where(f"{bind} && {disk}" if rebooted else disk, web, "restore")
     assert done.returncode == 0, done
-    assert "No space left on device; going on without that note" in done.stderr
+    assert "No space left on device; continuing without it" in done.stderr
     assert web.snapshot() == before
     assert where(small_disk(web, 0, 0, tmp_path / "again"), web, "check").returncode == 0
 

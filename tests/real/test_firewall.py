@@ -235,10 +235,10 @@ def test_what_is_not_there_cannot_be_used(machine: Lab) -> None:
     for name, program in (("nftables", "nft"), ("iptables", "iptables")):
         refusal = read_refusal(host.without(program, f"firewall use {name}"))
         assert refusal.status == STATUS["kernel"]
-        assert refusal.message == f"the command {program} is not there"
+        assert refusal.message == f"{program} not found"
     refusal = read_refusal(host.without("iptables nft", "bridge init"))
     assert refusal.status == STATUS["kernel"]
-    assert refusal.message == "neither iptables nor nft is there"
+    assert refusal.message == "neither iptables nor nft is installed"
     assert refusal.hint == "apt-get install iptables, or: apt-get install nftables"
     assert host.everything() == before
 

@@ -21,7 +21,7 @@ BACKENDS = ("nftables", "iptables")
 INIT = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16")
 PUTS = "firewall-cmd --zone=trusted --add-interface=dnet0"
 TAKES = "firewall-cmd --zone=trusted --remove-interface=dnet0"
-STOPS = "the nftables chain inet firewalld filter_FORWARD stops what comes from dnet0"
+STOPS = "the nftables chain inet firewalld filter_FORWARD stops packets from dnet0"
 MISSING = f"dnet0 is not in firewalld's zone trusted: {PUTS}"
 LOCKED_DOWN = """#!/bin/sh
 case "$*" in

@@ -225,8 +225,8 @@ def test_it_is_told_where_connections_fail_and_only_there(lab: Lab, name: str, f
     inward, outward = site.ways()
     found = host.dnet("check")
     assert (inward and outward) == (name in PASSING)
-    assert ("what is published on dnet0" in found.stdout) == (not inward), found.stdout
-    assert ("what comes from dnet0" in found.stdout) == (not outward), found.stdout
+    assert ("packets to published ports of dnet0" in found.stdout) == (not inward), found.stdout
+    assert ("packets from dnet0" in found.stdout) == (not outward), found.stdout
     assert found.returncode == int(name in STOPPING)
     again = host.dnet(*INIT)
     assert (again.returncode, bool(again.stderr)) == (0, name in STOPPING)
@@ -267,7 +267,7 @@ def test_firewalld_lets_the_zone_trusted_through(lab: Lab) -> None:
     assert site.ways() == (True, False)
     found = site.host.dnet("check")
     assert found.stdout == (
-        "the nftables chain inet firewalld filter_FORWARD stops what comes from dnet0, "
+        "the nftables chain inet firewalld filter_FORWARD stops packets from dnet0, "
         "whatever dnet accepts: firewall-cmd --zone=trusted --change-interface=dnet0\n"
     )
     site.host.run("nft", "-f", "-", stdin=f"delete table inet firewalld\n{FIREWALLD}")
@@ -342,7 +342,7 @@ def test_the_other_variant_of_iptables_is_looked_at(
     assert found.returncode == 1
     assert found.stdout.startswith(
         f"the chain FORWARD of iptables-{other} {how} "
-        "what comes from dnet0 and what is published on dnet0, whatever dnet accepts"
+        "packets from dnet0 and packets to published ports of dnet0, whatever dnet accepts"
     )
     assert f"iptables-{other}" in site.host.dnet("bridge", "init", "dnet0").stderr
     change(*LET_THROUGH)
@@ -356,7 +356,7 @@ def test_a_chain_that_drops_before_the_way_is_chosen(lab: Lab) -> None:
     rules = 'add rule inet early pre iifname { "eth0", "lo" } accept'
     site.host.run("nft", f"add table inet early; add chain inet early pre {{ {early} }}; {rules}")
     assert site.ways()[1] is False
-    assert "chain inet early pre drops by default what comes from dnet0" in (
+    assert "chain inet early pre drops by default packets from dnet0" in (
         site.host.dnet("check").stdout
     )
     site.host.run("nft", "add", "rule", "inet", "early", "pre", 'iifname "dnet0" accept')

@@ -143,7 +143,7 @@ def test_a_program_reads_it_as_it_is(haunted: Host, tmp_path: Path) -> None:
         assert (tmp_path / shell).read_bytes().decode() == NASTY
 
 
-# --- what comes from elsewhere -------------------------------------------------------------------
+# --- packets from elsewhere -------------------------------------------------------------------
 
 
 def test_a_process_that_listens_under_such_a_name(host: Host) -> None:

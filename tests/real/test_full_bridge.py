@@ -8,7 +8,7 @@ from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import Lab
 
-FULL = "dnet0 has 1,023 ports, which is all that the kernel allows a bridge"
+FULL = "dnet0 has 1,023 ports, the most the kernel allows for a bridge"
 PAIRS = 510
 
 

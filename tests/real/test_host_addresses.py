@@ -66,7 +66,7 @@ def test_an_address_of_the_host_s_is_refused_by_name_with_its_device(lab: Lab, m
     ):
         refusal = made.fails(4, *words, code="address-in-use")
         assert refusal.message == (
-            "172.17.0.2 is an address of this host, on lo, which is never handed out"
+            "172.17.0.2 is an address of this host, on lo, which cannot be allocated"
         )
     assert made.everything() == before
     made.ip("address delete 172.17.0.2/32 dev lo")
@@ -86,7 +86,7 @@ def test_what_came_to_the_host_later_is_told_of(lab: Lab, made: Host) -> None:
     assert (done.returncode, done.stderr) == (STATUS["drift"], "")
     assert done.stdout == (
         f"{ip} of web is an address of this host as well, on lo, so the host does not reach web; "
-        "take it away there, or release web\n"
+        "remove it there, or release web\n"
     )
     made.ip(f"address delete {ip}/32 dev lo")
     made.quiet("check")
@@ -96,7 +96,7 @@ def test_nobody_gets_the_place_of_a_gateway_or_a_nameserver(adopted: Host) -> No
     assert available(adopted) == ["10.7.0.4", "10.7.0.6"]
     for ip, what in {"10.7.0.2": "a gateway", "10.7.0.3": "a nameserver"}.items():
         refusal = adopted.fails(4, "ip", "request", "--ip", ip, code="address-in-use")
-        assert refusal.message == f"{ip} is {what} of this host, which is never handed out"
+        assert refusal.message == f"{ip} is {what} of this host, which cannot be allocated"
     assert adopted.ok("ip", "request") == "10.7.0.4"
     # Of another table that a rule leads to, and by one of several ways.
     adopted.ip(

@@ -60,7 +60,7 @@ def test_everything_else_is_restored_beside_an_eth0_of_its_own(host: Host, evil:
     done = host.dnet("restore")
     assert done.returncode == STATUS["failed"]
     *repaired, error, hint = done.stderr.splitlines()
-    assert error.startswith("dnet: error: evil: there is a device eth0 in ")
+    assert error.startswith("dnet: error: evil: the device eth0 already exists in ")
     assert error.endswith("everything else is restored")
     assert hint.endswith("dnet detach evil")
     assert not any("evil" in line for line in repaired)

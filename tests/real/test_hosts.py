@@ -306,10 +306,10 @@ def test_what_drifts_is_found_and_mended(duo: Machines) -> None:
     assert (found.returncode, sorted(found.stdout.splitlines())) == (
         1,
         [
-            f"{DEVICE} does not send to 10.0.0.2 what is for {other}",
+            f"{DEVICE} has no entry for {other} to 10.0.0.2",
             f"{DEVICE} has MTU 1400, not 1450",
             f"{DEVICE} has no neighbour 10.244.2.0",
-            f"{DEVICE} has the neighbour 10.244.7.0, which is no peer",
+            f"{DEVICE} has the neighbour 10.244.7.0, which is not a peer",
             "the route to 10.244.7.0/24 is left over",
             "there is no route to 10.244.2.0/24",
         ],
@@ -319,7 +319,7 @@ def test_what_drifts_is_found_and_mended(duo: Machines) -> None:
     duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
     a.ip(f"link delete {DEVICE}")
     a.ip(f"link add {DEVICE} type vxlan id 7 dstport 4789 local 10.0.0.1")
-    assert f"{DEVICE} is another than it should be" in a.dnet("check").stdout.splitlines()
+    assert f"{DEVICE} is not as dnet creates it" in a.dnet("check").stdout.splitlines()
     a.ok("restore")
     duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
 

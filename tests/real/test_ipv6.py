@@ -369,7 +369,10 @@ _CONF = "/proc/sys/net/ipv6/conf"
     ("damage", "told"),
     [
         (f"ip address delete {SUBNET}::1/64 dev dnet0", f"dnet0 has no address {SUBNET}::1/64"),
-        ("ip -6 route delete local ::1 dev dnet0 table local", "::1 is not the host's by dnet0"),
+        (
+            "ip -6 route delete local ::1 dev dnet0 table local",
+            "there is no local route to ::1 by dnet0",
+        ),
         ("ip link set dnet0 down; ip link set dnet0 up", f"dnet0 has no address {SUBNET}::1/64"),
         ("ip link set dnet0 mtu 1200", "dnet0 has MTU 1200, not 1500"),
         (
@@ -493,9 +496,9 @@ def test_a_kernel_without_ipv6_goes_on_with_ipv4(lab: Lab, host: Host) -> None:
     host.ip("link delete dnet0")
     status, _, told = without_ipv6(host, "restore")
     assert status == 0
-    assert "dnet0 has no IPv6, for the kernel has none" in told
+    assert "dnet0 has no IPv6, because the kernel has none" in told
     node.listen("tcp", 80, "web")
     host.reaches("web", "tcp", "172.17.0.2", 80)
-    assert "dnet0 has no IPv6, for the kernel has none\n" in without_ipv6(host, "check")[1]
+    assert "dnet0 has no IPv6, because the kernel has none\n" in without_ipv6(host, "check")[1]
     host.ok("restore")
     host.quiet("check")

@@ -93,13 +93,13 @@ def test_the_host_s_loopback_address_leads_to_each_bridge(every: Lab) -> None:
 def test_where_bridged_traffic_meets_ip6tables_it_is_said_that_it_does_not(every: Lab) -> None:
     host = every.host()
     host.sysctl(BRIDGE_NF6, 1)
-    told = "what is published does not answer at [::1]"
+    told = "published ports do not answer at [::1]"
     assert told in host.dnet(*INIT).stderr
     done = host.dnet("check")
     assert (done.returncode, told in done.stderr) == (0, True)
     assert told in host.ok("firewall", "show")
     host.sysctl(BRIDGE_NF6, 0)
-    assert host.dnet("check").stdout == "::1 is not the host's by dnet0\n"
+    assert host.dnet("check").stdout == "there is no local route to ::1 by dnet0\n"
     host.ok("restore")
     host.quiet("check")
 
@@ -272,7 +272,7 @@ def test_direct_access_from_other_networks(every: Lab) -> None:
 
 
 def test_a_client_of_the_link_is_refused_at_once(every: Lab) -> None:
-    """It would wait in vain: what comes from such an address is not forwarded."""
+    """It would wait in vain: packets from such an address is not forwarded."""
     town = a_town(every)
     settle(town.client, "eth0")
     settle(town.host, "eth0")
@@ -326,7 +326,7 @@ def test_without_ip6tables_ipv6_is_refused_and_ipv4_goes_on(both: Lab, tmp_path:
         before = host.everything()
         done = without_ip6tables(host, tmp_path, f"{line} --ipv6")
         assert done.returncode == STATUS["kernel"], done
-        assert "the command ip6tables is not there" in done.stderr
+        assert "ip6tables not found" in done.stderr
         assert host.everything() == before
         done = without_ip6tables(host, tmp_path, line)
         assert (done.returncode, done.stderr) == (0, ""), done
@@ -340,7 +340,7 @@ def test_ip6tables_that_goes_while_it_is_needed_leaves_all_as_it_is(
     before = town.host.everything()
     done = without_ip6tables(town.host, tmp_path, "map add db 9999:80")
     assert done.returncode == STATUS["kernel"], done
-    assert "the command ip6tables is not there" in done.stderr
+    assert "ip6tables not found" in done.stderr
     town.host.ok("restore")
     town.host.quiet("check")
     assert town.host.everything()[0] == before[0]
@@ -389,10 +389,10 @@ def test_what_others_open_or_stop_ahead_is_told(both: Lab) -> None:
     town.host.run("ip6tables", "-I", "FORWARD", "-j", "ACCEPT")
     found = town.host.dnet("check")
     assert found.returncode == STATUS["drift"]
-    assert "ip6 filter FORWARD: ahead of dnet's rules connections are let through" in found.stdout
+    assert "ip6 filter FORWARD: a rule before dnet's accepts connections" in found.stdout
     town.host.run("ip6tables", "-R", "FORWARD", "1", "-j", "DROP")
     found = town.host.dnet("check")
-    assert "ip6 filter FORWARD: ahead of dnet's rules everything is stopped" in found.stdout
+    assert "ip6 filter FORWARD: a rule before dnet's stops all packets" in found.stdout
 
 
 def test_a_foreign_chain_of_nftables_is_told_by_family(every: Lab) -> None:
@@ -416,7 +416,7 @@ def test_an_unreadable_table_of_ip6tables_changes_nothing(lab: Lab) -> None:
     before = town.host.everything()
     refusal = town.host.fails(STATUS["kernel"], "bridge", "init", "dnet2", "--ipv6")
     assert "ip6tables cannot list the table filter" in refusal.message
-    assert refusal.hint == "look at it: nft list table ip6 filter"
+    assert refusal.hint == "to see it: nft list table ip6 filter"
     assert town.host.everything() == before
     # What needs no look goes on.
     town.host.ok("map", "add", "db", "9999:80")

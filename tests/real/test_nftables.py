@@ -144,14 +144,14 @@ WRECKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "a policy": (
         ("add chain inet dnet forward { policy drop; }",),
         (
-            "inet dnet forward: declared otherwise: "
+            "inet dnet forward: declared differently: "
             "type filter hook forward priority 0; policy drop;",
         ),
     ),
     "a chain without its hook": (
         ("delete chain inet dnet guard", "add chain inet dnet guard"),
         (
-            "inet dnet guard: declared otherwise",
+            "inet dnet guard: declared differently",
             *(
                 f"inet dnet guard: missing: {rule}"
                 for rule in layout.objects()[layout.Object("chain", "guard")][1:]
@@ -165,7 +165,7 @@ WRECKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "type filter hook output priority 0; policy accept; }",
         ),
         (
-            'inet dnet redirects: declared otherwise: comment "mine" '
+            'inet dnet redirects: declared differently: comment "mine" '
             "type filter hook output priority 0; policy accept;",
             *(
                 f"inet dnet redirects: missing: {rule}"
@@ -212,7 +212,7 @@ WRECKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "add set inet dnet noicc { type ipv4_addr; }",
         ),
         (
-            "inet dnet noicc: declared otherwise: type ipv4_addr",
+            "inet dnet noicc: declared differently: type ipv4_addr",
             *(
                 f"inet dnet {name}: missing: {rule}"
                 for name in ("siblings", "redirects")
@@ -560,7 +560,7 @@ def test_what_nft_cannot_do_is_named(nftables: Lab, tmp_path: Path) -> None:
         (
             'case $1 in --version) echo "nftables v0.9.3 (Topsy)";; '
             "*) echo 'Error: syntax error, unexpected comment' >&2; exit 1;; esac",
-            "nft is of version 0.9.3, and 0.9.7 is needed",
+            "nft 0.9.3 is too old: 0.9.7 is needed",
         ),
         (
             'case $1 in -f) echo "/dev/stdin:9:1-9: Error: Could not process rule: '
@@ -598,7 +598,7 @@ def test_without_nft_it_is_named(host: Host) -> None:
     for line in ("check", "restore", "map add web 99", "bridge init dnet3"):
         refusal = read_refusal(host.without("nft", line))
         assert refusal.status == STATUS["kernel"]
-        assert refusal.message == "the command nft is not there"
+        assert refusal.message == "nft not found"
         assert refusal.hint == "apt-get install nftables"
     assert host.store() == before
 

@@ -70,7 +70,7 @@ def test_many_that_go_the_same_wrong_way_are_one_line(lab: Lab, host: Host) -> N
     host.ip("route add 172.17.0.0/28 via 10.99.0.2")
     (line,) = host.dnet("check").stdout.splitlines()
     # One of three is the next to be handed out.
-    assert line.startswith("what the host sends to 172.17.0.2 and 2 more leaves by eth0")
+    assert line.startswith("packets from the host to 172.17.0.2 and 2 more leave by eth0")
 
 
 def test_the_next_container_counts_as_well(lab: Lab) -> None:
@@ -100,7 +100,7 @@ def test_an_uplink_that_does_not_forward(lab: Lab, default: bool) -> None:
     host.sysctl("net/ipv4/conf/eth0/forwarding", 0)
     (line,) = warned(host, *INIT)
     assert line == (
-        "eth0 does not forward, so containers are cut off from it: "
+        "eth0 does not forward, so containers cannot reach it: "
         "sysctl -w net.ipv4.conf.eth0.forwarding=1"
     )
     node = lab.node()
@@ -125,7 +125,7 @@ def test_an_adopted_bridge_that_takes_router_advertisements(lab: Lab, plugged_in
     host = lab.host()
     host.ip("link add br0 type bridge", "address add 10.7.0.1/24 dev br0", "link set br0 up")
     (line,) = warned(host, "bridge", "init", "br0")
-    assert line.startswith("the host takes router advertisements from br0")
+    assert line.startswith("the host accepts router advertisements from br0")
     assert host.sysctl("net/ipv6/conf/br0/accept_ra") == "1"
     if plugged_in:
         host.ok("attach", "web", "--netns", lab.node().netns)

@@ -61,7 +61,7 @@ def test_every_command_that_has_to_read_it_refuses(lab: Lab, host: Host, table: 
     for words in READING:
         refusal = host.fails(STATUS["kernel"], *(one.format(netns=node.netns) for one in words))
         assert refusal.message.startswith(f"iptables cannot list the table {table}: "), words
-        assert refusal.hint == f"look at it: nft list table ip {table}"
+        assert refusal.hint == f"to see it: nft list table ip {table}"
         assert everything(host) == before, words
     assert node.run("ip -j link").count("ifname") == 1
     host.fails(STATUS["kernel"], "check", code="kernel")

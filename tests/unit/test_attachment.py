@@ -118,7 +118,7 @@ def test_a_bridge_that_is_full_takes_no_more() -> None:
     attach(state, "a", facts=facts)
     attach(state, "b", facts=facts)
     mark, before = state.mark(), snapshot(state)
-    with pytest.raises(ExhaustedError, match="dnet0 has 1,023 ports, which is all"):
+    with pytest.raises(ExhaustedError, match="dnet0 has 1,023 ports, the most"):
         attach(state, "c", facts=facts)
     state.undo(mark)
     assert snapshot(state) == before

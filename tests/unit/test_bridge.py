@@ -191,8 +191,8 @@ def test_a_device_none_of_whose_addresses_will_do_is_named_with_them() -> None:
     with pytest.raises(ConflictError) as error:
         init(State(), device("10.1.0.1/32", "10.2.0.1/31"))
     assert str(error.value) == (
-        "the device dnet0 is there already, with 10.1.0.1/32, 10.2.0.1/31, "
-        "of which a bridge can use none"
+        "the device dnet0 already exists, with 10.1.0.1/32, 10.2.0.1/31, none of which a bridge "
+        "can use"
     )
     assert error.value.hint == (
         "give it one with: ip address add ADDRESS/PREFIX dev dnet0; its prefix is /8 to /30"
@@ -278,7 +278,7 @@ def test_another_address_is_a_conflict_only_while_something_is_allocated() -> No
     state = with_bridge("10.0.0.1/24")
     (ip,) = ipallocator.request(state, FACTS)
     for other in ("10.0.1.1/24", "10.0.0.1/16", "10.0.0.2/24"):
-        with pytest.raises(ConflictError, match="still 1 address"):
+        with pytest.raises(ConflictError, match="it still has 1 address"):
             init(state, address=other)
     ipallocator.release(state, FACTS, ips=[ip])
     assert init(state, address="10.0.1.1/24").subnet == "10.0.1.0/24"

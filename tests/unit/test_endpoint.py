@@ -98,7 +98,7 @@ def test_a_whole_publish_spec_is_shown_as_it_was_typed(text: str) -> None:
 def test_the_hint_lets_the_port_of_an_ipv6_address_be_chosen() -> None:
     with pytest.raises(UsageError) as error:
         parse_publish("[::1]:80")
-    assert error.value.hint == "[::1]::80 lets the host port be chosen"
+    assert error.value.hint == "[::1]::80 lets dnet choose the host port"
 
 
 @pytest.mark.parametrize(

@@ -402,7 +402,7 @@ def test_the_place_and_the_reason_are_named(
 
 def test_a_key_that_is_there_twice_is_not_lost() -> None:
     text = '{"leases": {"dnet0": {"10.0.0.2": "web", "10.0.0.3": null, "10.0.0.2": "db"}}}'
-    with pytest.raises(StateUnreadableError, match=r"'10\.0\.0\.2': it is there twice"):
+    with pytest.raises(StateUnreadableError, match=r"'10\.0\.0\.2': it occurs twice"):
         json.loads(text, object_pairs_hook=unique)
     assert json.loads(json.dumps(DOCUMENT), object_pairs_hook=unique) == DOCUMENT
 

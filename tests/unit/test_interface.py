@@ -118,7 +118,7 @@ def test_the_same_id_with_other_arguments_is_a_conflict(
     before = snapshot(state)
     with pytest.raises(ConflictError, match=has) as error:
         allocate(state, "web", **arguments)
-    assert error.value.hint == "release it with all that it has: dnet interface release web"
+    assert error.value.hint == "to release it with everything it has: dnet interface release web"
     assert snapshot(state) == before
 
 

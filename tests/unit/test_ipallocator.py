@@ -35,7 +35,7 @@ def release(state: State, *ips: str, if_exists: bool = False) -> None:
     ],
 )
 def test_reserved_addresses_are_named(ip: str, what: str) -> None:
-    with pytest.raises(AddressInUseError, match=f"{what}, which is never handed out"):
+    with pytest.raises(AddressInUseError, match=f"{what}, which cannot be allocated"):
         named(with_bridge("10.0.0.9/24"), ip)
 
 
@@ -83,7 +83,7 @@ def test_what_the_host_has_or_needs_is_refused_by_name(ip: str, what: str) -> No
         lambda: ipallocator.request(state, facts, ip=ip),
         lambda: interface.allocate(state, facts, interface_id="web", ip=ip),
     ):
-        with pytest.raises(AddressInUseError, match=f"{ip} is {what}, which is never handed out"):
+        with pytest.raises(AddressInUseError, match=f"{ip} is {what}, which cannot be allocated"):
             ask()
     assert not state.leases("dnet0")
 

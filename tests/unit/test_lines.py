@@ -193,7 +193,7 @@ def test_what_would_print_help_is_not_a_whole_command(
     line: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Each answer of a batch is one line."""
-    with pytest.raises(UsageError, match=f"^{line} is not a whole command$"):
+    with pytest.raises(UsageError, match=f"^{line} is not a complete command$"):
         Reader(session()).read(line.split())
     assert capfd.readouterr() == ("", "")
 

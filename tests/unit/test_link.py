@@ -127,7 +127,9 @@ def test_the_same_link_again_is_confirmed(parent: str) -> None:
 def test_another_link_between_the_same_is_a_conflict(ports: list[str], alias: str | None) -> None:
     state = three()
     add(state, "web", "db")
-    with pytest.raises(ConflictError, match="is there with 5432/tcp and the alias db") as error:
+    with pytest.raises(
+        ConflictError, match="already exists with 5432/tcp and the alias db"
+    ) as error:
         add(state, "web", "db", *ports, alias=alias)
     assert error.value.hint == "dnet link remove web:db"
 

@@ -40,7 +40,7 @@ def test_a_table_that_only_nft_can_list(table: str, quote: str) -> None:
     line = f"# Table {quote}{table}' is incompatible, use 'nft' tool.\n"
     with pytest.raises(RulesUnreadableError, match=f"the table {table}: ") as refused:
         Tables.parse(line)
-    assert refused.value.hint == f"look at it: nft list table ip {table}"
+    assert refused.value.hint == f"to see it: nft list table ip {table}"
     assert refused.value.status == 9
 
 

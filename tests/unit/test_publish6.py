@@ -99,7 +99,7 @@ BROKEN: list[tuple[tuple[str, ...], Any, str]] = [
     (("mappings", "[::]:8080/tcp", "container_ip"), "fd00:1::9", "is free"),
     (("mappings", "[fe80::1]:8080/tcp"), {}, "is not a host endpoint"),
     (("reservations", "0.0.0.0:53/udp", "host_ip6"), "0.0.0.0", "host_ip6 is not"),
-    (("reservations", "[::1]:54/udp", "host_ip6"), "::", "beside another one"),
+    (("reservations", "[::1]:54/udp", "host_ip6"), "::", "next to another one"),
     (("reservations", "[::]:53/udp"), {"bridge": "dnet0"}, "belongs to the reservation"),
     (("reservations", "[::1]:8080/tcp"), {"bridge": "dnet0"}, "belongs to the reservation"),
     (("reservations", "[::1]:5432/tcp"), {"bridge": "dnet0"}, "belongs to the reservation"),
@@ -517,7 +517,7 @@ def test_links_follow_an_interface_that_gets_ipv6() -> None:
     busy = FakeFacts(busy=[("::1", 5432, "tcp")])
     interface.allocate(state, busy, interface_id="db")
     assert families() == {"web:db": 2, "host:db": 1}
-    assert "the link host:db stays without IPv6" in state.remarks[-1]
+    assert "the link host:db has no IPv6" in state.remarks[-1]
     assert "dnet link add host db" in state.remarks[-1]
     refused(state, PortInUseError, lambda: link.add(state, busy, parent="host", child="db"))
     link.add(state, FACTS, parent="host", child="db")

@@ -167,7 +167,7 @@ def test_where_its_namespace_is_there_it_is_not_moved() -> None:
     state = State()
     attach(state, origin(name="web"), "a")
     facts = dataclasses.replace(FACTS, plugged=["web"])
-    with pytest.raises(ConflictError, match="attached already"):
+    with pytest.raises(ConflictError, match="already attached"):
         attach(state, origin(name="web"), "b", facts)
 
 

@@ -175,7 +175,7 @@ def test_a_device_that_is_up_joins_only_as_an_isolated_port() -> None:
         (False, False, []),
         (True, True, []),
         (False, True, ["vethweb of web is not isolated"]),
-        (True, False, ["vethweb of web is isolated, as no port of dnet0 is to be now"]),
+        (True, False, ["vethweb of web is isolated, and should not be"]),
     ],
 )
 def test_a_port_is_mended_where_anybody_minds(

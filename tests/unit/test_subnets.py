@@ -99,8 +99,7 @@ def given(facts: FakeFacts, address: str = "10.0.0.1/24", state: State | None = 
 )
 def test_a_network_that_is_overlapped_is_named(facts: FakeFacts, what: str) -> None:
     assert given(facts) == [
-        f"10.0.0.0/24 of dnet0 overlaps {what}: "
-        "at an address that is in both, only one of them is reached"
+        f"10.0.0.0/24 of dnet0 overlaps {what}: an address in both leads to only one of them"
     ]
 
 

@@ -131,12 +131,12 @@ NEAR = {
     "ip request -- --ip": "dnet ip request --help",
     "port release --port 8080": "dnet port release --help",
     "map add web --port 80": "dnet map add --help",
-    "map add web -p 8080:80": "a SPEC stands without it: dnet map add TARGET SPEC...",
-    "map add -p8080:80 web": "a SPEC stands without it: dnet map add TARGET SPEC...",
-    "map add web --publish=8080:80": "a SPEC stands without it: dnet map add TARGET SPEC...",
+    "map add web -p 8080:80": "give SPEC without an option: dnet map add TARGET SPEC...",
+    "map add -p8080:80 web": "give SPEC without an option: dnet map add TARGET SPEC...",
+    "map add web --publish=8080:80": "give SPEC without an option: dnet map add TARGET SPEC...",
     "map add 8080:80 web": "the target comes first: dnet map add TARGET SPEC...",
-    "map add web 127.0.0.1:80": "127.0.0.1::80 lets the host port be chosen",
-    "map add web 127.0.0.1:53/udp": "127.0.0.1::53/udp lets the host port be chosen",
+    "map add web 127.0.0.1:80": "127.0.0.1::80 lets dnet choose the host port",
+    "map add web 127.0.0.1:53/udp": "127.0.0.1::53/udp lets dnet choose the host port",
     "map add web 127.0.0.1:http": "ports go from 1 to 65535",
     "attach vm --netns vm -p web": "ports go from 1 to 65535",
     "port allocate --port 8080/udp": "--port 8080 --proto udp",
@@ -184,10 +184,10 @@ NEAR = {
 
 SAID = {
     "completion": "missing argument 'bash|zsh|fish'",
-    "completion tcsh": "'tcsh' is none of bash, zsh, fish",
+    "completion tcsh": "'tcsh' is not one of bash, zsh, fish",
     "gc web": "unexpected argument 'web'",
-    "attach x --netns=": "--netns: '' is no network namespace's name, path or pid",
-    "map list --format jsn": "--format: 'jsn' is none of text, json, env",
+    "attach x --netns=": "--netns: '' is not a name, path or pid of a network namespace",
+    "map list --format jsn": "--format: 'jsn' is not one of text, json, env",
 }
 
 
@@ -235,7 +235,7 @@ def test_a_line_of_a_batch_does_not_go_on_in_the_next(
     first, second = capfd.readouterr().err.splitlines()
     assert ended.value.code == 2
     assert first.endswith(": the line ends in a backslash")
-    assert second == "dnet: hint: a command stands on one line"
+    assert second == "dnet: hint: write each command on one line"
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ IN_STORE = {
     "map list wbe": "did you mean web? If not: dnet --state-dir {} interface list",
     "map remove": "dnet --state-dir {} map list shows them",
     "map -q list": "put it after the command: dnet --state-dir {} map … -q",
-    "bridge init dnet0 --no-iptables --dry-run": "remove what is listed: "
+    "bridge init dnet0 --no-iptables --dry-run": "list and remove them: "
     "dnet --state-dir {} map list --bridge dnet0; dnet --state-dir {} link list --bridge dnet0",
     "brige list": "did you mean bridge? If not: dnet --help",
     "port list 80": "did you mean 0.0.0.0:8080/tcp? If not: dnet --state-dir {} port list",

@@ -34,7 +34,7 @@ def words_of(line: str) -> list[str]:
     except ValueError as error:
         if line.rstrip("\n").endswith("\\"):
             raise UsageError(
-                "the line ends in a backslash", "a command stands on one line"
+                "the line ends in a backslash", "write each command on one line"
             ) from None
         raise UsageError(str(error).lower(), "quotes are as in the shell") from None
 
@@ -55,7 +55,7 @@ class Reader:
             raise UsageError("a line of a batch begins with the command", "leave out the word dnet")
         request = self._read_plainly(words) or self._read_by_click(words)
         if request.dry_run and self._each:
-            raise UsageError("--dry-run goes with no line of batch --each", _alone(words))
+            raise UsageError("batch --each does not support --dry-run", _alone(words))
         if request.dry_run:
             raise UsageError("--dry-run is for the whole batch", "dnet batch --dry-run")
         return request
@@ -92,7 +92,7 @@ class Reader:
             from dnet.cli.usage import path
 
             raise UsageError(
-                f"{' '.join(words)} is not a whole command", f"{path(self._root, words)} --help"
+                f"{' '.join(words)} is not a complete command", f"{path(self._root, words)} --help"
             )
         return found
 

@@ -121,7 +121,7 @@ def attach(
     """
     sources = options.given_sources(networks)
     if sources is not None and not publish:
-        raise UsageError("--from is about ports that are published", "name them: -p SPEC")
+        raise UsageError("--from applies only to published ports", "publish a port: -p SPEC")
     operation = Operation(
         attachment.attach,
         interface_id=interface_id,

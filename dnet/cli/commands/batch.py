@@ -35,7 +35,7 @@ def batch(file: str, keep_going: bool, each: bool, dry_run: bool) -> Request:
     of the batch remains.
     """
     if each and (keep_going or dry_run):
-        raise UsageError("--each goes with neither --keep-going nor --dry-run", "leave one out")
+        raise UsageError("--each excludes --keep-going and --dry-run", "leave one out")
 
     def run(session: Session) -> Document:
         with script.opened(file) as stream:

@@ -250,7 +250,8 @@ def remove(name: str, yes: bool) -> Request:
     """
     if not yes:
         raise UsageError(
-            f"whether {name} is no more, only you know: its containers will not be reached",
+            f"dnet cannot know whether {name} still exists; its containers will no longer be "
+            "reachable",
             f"dnet host remove {names.for_shell(name)} --yes",
         )
 

@@ -86,7 +86,9 @@ def list_(asked: str | None, bridge: str | None, available: bool) -> Request:
     All of them, one, or those of an owner.
     """
     if asked and available:
-        raise UsageError("those that are still free have no owner", "dnet ip list --available")
+        raise UsageError(
+            "--available lists free addresses, without an owner", "dnet ip list --available"
+        )
 
     def show(state: State, _: Any) -> Document:
         part = query.of_address(state, asked) if asked else state

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dnet.transaction.maintenance import Maintenance
     from dnet.transaction.unowned import Unowned
 
-_MORE = "whether published ports answer, and what stops them, tells: dnet probe"
+_MORE = "to test whether published ports answer: dnet probe"
 
 
 @define.command()
@@ -89,7 +89,9 @@ def gc(owners: tuple[str, ...], origin: tuple[str, ...] | None, dry_run: bool) -
 def reset(yes: bool, unowned: bool, dry_run: bool) -> Request:
     """Remove everything dnet made, then the store."""
     if not yes and not dry_run and not sys.stdin.isatty():
-        raise UsageError("this removes everything dnet made, and nobody can be asked", "add --yes")
+        raise UsageError(
+            "this removes everything dnet made: no terminal to confirm it", "add --yes"
+        )
 
     def clear(maintenance: Maintenance) -> Document:
         if not yes and not dry_run:
@@ -101,7 +103,7 @@ def reset(yes: bool, unowned: bool, dry_run: bool) -> Request:
 
 
 def _confirm(state_dir: str, unowned: Unowned | None) -> None:
-    besides = f", and {unowned}, which no known store has" if unowned else ""
+    besides = f", and {unowned}, of no known store" if unowned else ""
     if not _agreed(f"Remove every bridge, mapping, link and address of {state_dir}{besides}?"):
         raise DnetError("nothing was removed")
 

@@ -161,12 +161,12 @@ def stats(target: str | None, watch: bool, counts: bool | None, dry_run: bool) -
     """
     if counts is not None:
         if target is not None or watch:
-            raise UsageError("--start and --stop are about all mappings, and show nothing")
+            raise UsageError("--start and --stop apply to all mappings and print nothing")
         from dnet.network import firewalls
 
         return Request(nothing, Operation(firewalls.count, on=counts), dry_run)
     if dry_run:
-        raise UsageError("nothing is changed without --start or --stop")
+        raise UsageError("--dry-run needs --start or --stop")
 
     def run(session: Session) -> Document:
         from dnet.transaction.statistics import Statistics

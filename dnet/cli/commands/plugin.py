@@ -69,7 +69,7 @@ def install(
     def carry_out(session: Session) -> Document:
         pieces = list(_pieces(session, cni, netavark, hooks))
         if not pieces:
-            raise UsageError("name where to: --cni, --netavark or --hooks", f"usual are {USUAL}")
+            raise UsageError("name a folder: --cni, --netavark or --hooks", f"usual ones: {USUAL}")
         if not dry_run:
             _install(pieces, force=force)
         data = [{"program": one.program, "path": one.path} for one in pieces]
@@ -117,7 +117,7 @@ def _refuse_another(piece: Piece) -> None:
         is_ours = programs.is_link_to(piece.path, os.path.basename(piece.program))
     if not is_ours:
         raise ConflictError(
-            f"{piece.path} is there already, and is another one", "move it away, or: --force"
+            f"{piece.path} already exists and is a different file", "move it away, or: --force"
         )
 
 

@@ -95,7 +95,7 @@ class Change(NamedTuple):
         return KernelError(
             f"{table} {chain}: a rule dnet did not make refers to the chain "
             f"{text.rpartition(' ')[2]}: {text}",
-            f"take it away: {_shown(table, f'-D {chain} {text}')}",
+            f"remove it: {_shown(table, f'-D {chain} {text}')}",
         )
 
     def foreseen(self) -> set[str]:
@@ -193,8 +193,8 @@ class Iptables:
                 other.chain, [bridge.chain]
             ):
                 yield ConflictError(
-                    f"the chain {bridge.chain} cannot be told from those of {other.name}, "
-                    f"whose chain is {other.chain}",
+                    f"the chain {bridge.chain} conflicts with the chains of {other.name}, which "
+                    f"has the chain {other.chain}",
                     "choose another with --chain",
                 )
 
@@ -217,13 +217,13 @@ def _left(former: Former, of: Family) -> Iterator[str]:
     """What is said of DNET-USER where it has rules and dnet has none."""
     if former.goes_on:
         yield (
-            "the rules in DNET-USER go on to drop what they drop; what they accept is no longer "
-            "decided by them: nft add rule inet dnet user …"
+            "rules in DNET-USER still drop packets, but no longer accept them; to accept packets: "
+            "nft add rule inet dnet user …"
         )
     elif filtered(former.bridges):
         yield (
-            f"the chain DNET-USER{'' if of is V4 else ' of ip6tables'} stays, for it has rules of "
-            f"yours: {of.xtables} -F DNET-USER && {of.xtables} -X DNET-USER"
+            f"the chain DNET-USER{'' if of is V4 else ' of ip6tables'} is kept, because it has "
+            f"rules of yours: {of.xtables} -F DNET-USER && {of.xtables} -X DNET-USER"
         )
 
 
@@ -241,7 +241,8 @@ def _refuse_foreign(actual: Tables, before: Layout, desired: set[Chain]) -> None
         if chain.name.startswith("DNET"):
             raise ConflictError(
                 f"the {chain.table} table has a chain {chain.name}, unknown to this store",
-                "if it is another store's: --state-dir; if that one is lost: dnet reset --unowned",
+                "if it belongs to another store: --state-dir; if that store is lost: dnet reset "
+                "--unowned",
             )
         raise ConflictError(
             f"the {chain.table} table has a chain {chain.name}, which dnet did not make",

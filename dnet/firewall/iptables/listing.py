@@ -73,7 +73,7 @@ class Tables:
         listed = {chain.table for chain in self.chains}
         for one in filter(tables.__contains__, TABLES):
             if (table := of_family(Chain(one, ""), of).table) not in listed:
-                return _unlisted(table, f"{_saver(of)} leaves it out")
+                return _unlisted(table, f"{_saver(of)} omits it")
         return None
 
 
@@ -104,7 +104,7 @@ def _unlisted(table: str, why: str) -> RulesUnreadableError:
     of, name = Chain(table, "").family, plain(Chain(table, "")).table
     return RulesUnreadableError(
         f"{of.xtables} cannot list the table {name}: {why}",
-        f"look at it: nft list table {of.nft} {name}",
+        f"to see it: nft list table {of.nft} {name}",
     )
 
 

@@ -65,8 +65,8 @@ class Forward:
         for (chain, rule), pairs in told.items():
             more = f" and {len(pairs) - _FEW} more" if len(pairs) > _FEW else ""
             yield (
-                f"{self._chain.table} {chain}: ahead of dnet's rules connections are let through "
-                f"that --no-icc or --isolate forbids, of {', '.join(pairs[:_FEW])}{more}: {rule}"
+                f"{self._chain.table} {chain}: a rule before dnet's accepts connections that "
+                f"--no-icc or --isolate forbids, of {', '.join(pairs[:_FEW])}{more}: {rule}"
             )
 
     def stopped(self, bridges: Collection[Bridge], published: Callable[[], Published]) -> list[str]:
@@ -84,9 +84,8 @@ class Forward:
             if all(one and one.kind == DROP and not _names(one, bridge) for one in found):
                 told.setdefault(found[0].path[-1], []).append(what)  # type: ignore[union-attr]
         return [
-            f"{self._chain.table} {chain}: ahead of dnet's rules "
-            f"{'everything' if len(whats) == len(every) else ' and '.join(whats)} is stopped: "
-            f"{rule}"
+            f"{self._chain.table} {chain}: a rule before dnet's stops "
+            f"{'all packets' if len(whats) == len(every) else ' and '.join(whats)}: {rule}"
             for (chain, rule), whats in told.items()
         ]
 

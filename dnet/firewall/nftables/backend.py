@@ -152,11 +152,11 @@ def _left(former: Former) -> str:
     """What is said of what the administrator has in the table where dnet has nothing."""
     if former.goes_on:
         return (
-            f"the rules in chain {USER} of {TABLE} go on to drop what they drop; what they accept "
-            "is no longer decided by them: iptables -A DNET-USER …"
+            f"rules in chain {USER} of {TABLE} still drop packets, but no longer accept them; to "
+            "accept packets: iptables -A DNET-USER …"
         )
     return (
-        f"the table {TABLE} stays, for it has a chain {USER} or more of yours: "
+        f"the table {TABLE} is kept, because it has a chain {USER} or other objects of yours: "
         f"nft delete table {TABLE}"
     )
 
@@ -164,9 +164,9 @@ def _left(former: Former) -> str:
 def _told(bridge: str) -> str:
     """What is said of a bridge that is closed for what lets it past iptables-nft's FORWARD."""
     return (
-        f"{bridge}: no other network reaches its containers' own addresses, for filter FORWARD of "
-        f"iptables-nft drops what is new; to let them: dnet bridge init {for_shell(bridge)} "
-        "--direct-access"
+        f"{bridge}: other networks cannot reach its containers' own addresses, because filter "
+        "FORWARD of iptables-nft drops new connections; to allow it: "
+        f"dnet bridge init {for_shell(bridge)} --direct-access"
     )
 
 
@@ -201,11 +201,11 @@ def _objection(is_dnets: bool, is_known: bool) -> ConflictError | None:
     if not is_dnets:
         return ConflictError(
             f"there is a table {TABLE}, which dnet did not make",
-            f"look at it: nft list table {TABLE}; dnet needs that name for its own",
+            f"to see it: nft list table {TABLE}; dnet needs this name for its own table",
         )
     if is_known:
         return None
     return ConflictError(
         f"there is a table {TABLE}, unknown to this store",
-        "if it is another store's: --state-dir; if that one is lost: dnet reset --unowned",
+        "if it belongs to another store: --state-dir; if that store is lost: dnet reset --unowned",
     )

@@ -1,8 +1,8 @@
 """From what the table `inet dnet` holds to what it should: the smallest change, as data.
 
-What is the administrator's stays. A chain whose rules differ is filled anew; what is declared
-otherwise is made anew, and with it the rules that hold it. All of it is one
-transaction, between whose commands no packet comes.
+The administrator's rules stay. A chain whose rules differ is filled again. An object that is
+declared differently is made again, with the rules that refer to it. All of it is one transaction:
+no packet comes between its commands.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def difference(seen: Seen, table: Table, elements: Elements, form: Form) -> Chan
             *(Finding(TRACE, FOREIGN, line) for line in about),
             *(Finding(one.chain, f"the {one.kind} is missing") for one in missing),
             *(Finding(one.chain, _unwanted(one)) for one in foreign),
-            *(Finding(one.chain, "declared otherwise", _declaration(one, there)) for one in anew),
+            *(Finding(one.chain, "declared differently", _declaration(one, there)) for one in anew),
             *(told for one in refilled for told in _told(one, there[one], spelled[one])),
             *of_elements(going, FOREIGN),
             *of_elements(coming, MISSING),

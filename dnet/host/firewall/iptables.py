@@ -90,7 +90,7 @@ class Rules:
         """Raises ConflictError where the rules of a store are in the other variant."""
         if noted not in (None, self.variant):
             raise ConflictError(
-                f"iptables is the {self.variant} variant now, and dnet's rules are in {noted}",
+                f"dnet's rules are in {noted}, but iptables is now the {self.variant} variant",
                 f"update-alternatives --set iptables $(command -v iptables-{noted})",
             )
 
@@ -119,7 +119,7 @@ class Rules:
             if error := found.unlisted(self._tables(of), of):
                 raise error
         except RulesUnreadableError as error:
-            look = f"look at it: {of.xtables}-save"
+            look = f"to see them: {of.xtables}-save"
             raise error if self.variant == "nft" else error.with_hint(look) from None
         if self.variant == "nft":
             from dnet.host.firewall import lookups

@@ -105,7 +105,7 @@ class Rules:
             elements = None if is_trusted and _is_known(table) else _elements(table, spelled)
             return Seen(table, elements, spelled, dict(self._forward(families)))
         except OSError as error:
-            refused = KernelError(f"what there is of nftables cannot be read: {error.strerror}")
+            refused = KernelError(f"cannot read the nftables ruleset: {error.strerror}")
             raise out_of_files(error) or refused from None
 
     def apply(self, change: Change, /) -> None:
@@ -192,7 +192,7 @@ class Rules:
         if version is None or tuple(map(int, version.groups())) >= _NEEDED:
             return None
         needed = ".".join(map(str, _NEEDED))
-        return KernelError(f"nft is of version {version[0]}, and {needed} is needed", HINT)
+        return KernelError(f"nft {version[0]} is too old: {needed} is needed", HINT)
 
 
 def _text(change: Change) -> str:

@@ -36,7 +36,7 @@ def found(name: str, hint: str) -> str:
     """The path of a program. Raises KernelError with a hint where it is not there."""
     program = system.find_program(name)
     if program is None:
-        raise KernelError(f"the command {name} is not there", hint)
+        raise KernelError(f"{name} not found", hint)
     return program
 
 
