@@ -294,7 +294,7 @@ def test_a_store_of_another_namespace_is_left_alone(
     assert "another network namespace" in refusal.message
     assert "--state-dir" in str(refusal.hint)
     adopting = f"dnet --state-dir {host.state_dir} restore --adopt"
-    assert str(refusal.hint).endswith(f"if that one is gone: {adopting}")
+    assert str(refusal.hint).endswith(f"if that namespace is gone: {adopting}")
     assert (other.snapshot(), host.everything()) == before
     assert other.ok("--state-dir", str(host.state_dir), "interface", "list", "-q") == "db\napp"
 
@@ -438,7 +438,7 @@ def test_two_stores_in_one_namespace(host: Host, tmp_path: Path) -> None:
     refusal = host.fails(
         STATUS["conflict"], *second, "bridge", "init", "br9", "--address", "10.5.0.1/24"
     )
-    clearing = f"if that one is lost: dnet --state-dir {second[1]} reset --unowned"
+    clearing = f"if that store is lost: dnet --state-dir {second[1]} reset --unowned"
     assert refusal.hint == f"if it is another store's: --state-dir; {clearing}"
     assert host.snapshot() == mine
     assert host.json(*second, "bridge", "list") == []

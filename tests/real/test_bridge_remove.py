@@ -254,7 +254,7 @@ def test_a_rule_of_somebody_else_s_that_holds_a_chain_is_named(
         refusal.message == f"{named}: a rule dnet did not make refers to the chain {chain}: {text}"
     )
     taking = rule.replace("-A ", "-D ")
-    assert refusal.hint == f"take it away: iptables {taking}"
+    assert refusal.hint == f"remove it: iptables {taking}"
     assert host.everything() == before
     host.iptables(taking)
     host.quiet(*command.split())

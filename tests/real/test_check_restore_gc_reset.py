@@ -487,7 +487,7 @@ def test_reset_after_a_lost_store(machine: Machine) -> None:
         refusal = host.fails(STATUS["conflict"], *words)
         assert "DNET" in refusal.message
         assert str(refusal.hint).startswith("if it is another store's: --state-dir; ")
-        assert str(refusal.hint).endswith("if that one is lost: dnet reset --unowned")
+        assert str(refusal.hint).endswith("if that store is lost: dnet reset --unowned")
         assert settled(host) == before
     shown = host.ok("reset", "--unowned", "--dry-run").splitlines()
     assert {"iptables -X DNET-FORWARD", "iptables -t nat -X DNET"} <= set(shown)

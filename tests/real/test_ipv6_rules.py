@@ -404,7 +404,7 @@ def test_a_foreign_chain_of_nftables_is_told_by_family(every: Lab) -> None:
     found = town.host.dnet("check")
     assert found.returncode == STATUS["drift"]
     (line,) = found.stdout.splitlines()
-    assert line.startswith("the nftables chain ip6 mine forward drops by default what ")
+    assert line.startswith("the nftables chain ip6 mine forward drops by default packets ")
     assert "by IPv6" in line
 
 

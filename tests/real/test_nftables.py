@@ -308,7 +308,7 @@ def test_what_is_the_administrator_s_is_never_touched(host: Host) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     done = host.dnet("bridge", "remove", "dnet0", "--force")
     assert done.returncode == 0
-    assert "the table inet dnet stays" in done.stderr
+    assert "the table inet dnet is kept" in done.stderr
     assert users(host) == mine
     assert "hook" not in listed(host)
     assert "172.17" not in listed(host)
@@ -368,7 +368,7 @@ def test_an_element_of_the_administrator_s_may_lead_to_a_chain(host: Host) -> No
     for bridge in ("dnet0", "dnet1"):
         done = host.dnet("bridge", "remove", bridge, "--force")
         assert done.returncode == 0, done
-    assert "the table inet dnet stays" in done.stderr
+    assert "the table inet dnet is kept" in done.stderr
     assert users(host) == mine
 
 
@@ -388,7 +388,7 @@ def test_what_somebody_else_s_holds_is_named(host: Host, kind: str) -> None:
     nft(host, made, f"add rule inet dnet user {rule}")
     before = host.everything()
     refusal = host.fails(STATUS["failed"], "restore", code="failed")
-    assert f"inet dnet user: a rule that is not dnet's holds the {kind} other" in refusal.message
+    assert f"inet dnet user: a rule dnet did not make refers to the {kind} other" in refusal.message
     assert rule in refusal.message
     assert host.everything() == before
 

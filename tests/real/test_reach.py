@@ -49,9 +49,9 @@ def test_a_container_that_is_reached_by_another_way(host: Host, name: str) -> No
     before = host.snapshot()
     found = host.dnet("check")
     assert found.returncode == STATUS["drift"]
-    (line,) = (one for one in found.stdout.splitlines() if "leaves" in one)
+    (line,) = (one for one in found.stdout.splitlines() if "leave" in one)
     assert "172.17.0.2" in line
-    assert f"leaves {way}" in line
+    assert f"leave {way}" in line
     assert line.endswith("ip route get 172.17.0.2")
     assert line in warned(host, "restore")
     assert host.snapshot() == before
@@ -77,7 +77,7 @@ def test_the_next_container_counts_as_well(lab: Lab) -> None:
     host = lab.host()
     lab.outside(host)
     host.ip("route add 172.17.0.0/24 via 10.99.0.2")
-    assert any("172.17.0.2 leaves by eth0" in line for line in warned(host, *INIT))
+    assert any("172.17.0.2 leave by eth0" in line for line in warned(host, *INIT))
 
 
 def test_a_bridge_under_another_name(host: Host) -> None:
@@ -85,7 +85,7 @@ def test_a_bridge_under_another_name(host: Host) -> None:
     host.ip("link set dnet0 down", "link set dnet0 name other", "link set other up")
     assert "the device dnet0 is missing" in host.dnet("check").stdout
     host.dnet("restore")
-    assert "leaves by other, not by dnet0" in host.dnet("check").stdout
+    assert "leave by other, not by dnet0" in host.dnet("check").stdout
 
 
 @pytest.mark.parametrize("default", [True, False], ids=["default route", "any route"])

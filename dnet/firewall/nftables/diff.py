@@ -248,14 +248,14 @@ def _refusal(table: Table, leaving: Iterable[Object]) -> DnetError | None:
         for user, line in _holding(table, one):
             what = "a rule" if user.kind == CHAIN else "an element"
             return DnetError(
-                f"{TABLE} {user.name}: {what} that is not dnet's holds the {one.kind} {one.name}, "
-                f"which has to go or be made anew: {line}",
-                f"take it away; to see it: nft -a list {user.kind} {TABLE} {user.name}",
+                f"{TABLE} {user.name}: {what} dnet did not make refers to the {one.kind} "
+                f"{one.name}, which dnet must remove or create again: {line}",
+                f"remove it; to see it: nft -a list {user.kind} {TABLE} {user.name}",
             )
     if hook := next(filter(_is_base, table.objects.get(THE_USERS, ())), None):
         return DnetError(
-            f"{TABLE} {USER}: no rule can lead to this chain, for it is one at a hook: {hook}",
-            f"keep its rules, and make it anew without a hook: nft list chain {TABLE} {USER}",
+            f"{TABLE} {USER}: no rule can jump to this chain, because it is a base chain: {hook}",
+            f"save its rules, and create it again without a hook: nft list chain {TABLE} {USER}",
         )
     return None
 
