@@ -26,9 +26,13 @@ exec firewalld --nofork --nopid
 """
 # `dnet` as the unit calls it, and the call that says it has ended.
 _SYSTEMCTL = """#!/bin/sh
-{restore} || exit
+case "$*" in *dnet-restore.service) {restore} || exit;; esac
 echo "$@"
 """
+
+RESTORED = "--no-block reload-or-restart dnet-restore.service"
+BEGUN_ANEW = "--no-block try-restart dnet-firewalld.service"
+"""What its unit asks systemd for: after a reload, and when firewalld comes or goes."""
 
 
 class Firewalld:
@@ -123,7 +127,10 @@ class Unit:
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """It listens; with the bus it ends, and has asked for nothing but what was waited for."""
+        """It listens; with the bus it ends, and has asked for nothing but what was waited for.
+
+        Or because firewalld has ended with it.
+        """
         (command,) = units.commands("dnet-firewalld.service", "ExecStart")
         with subprocess.Popen(
             self._host.argv(*command),
@@ -139,7 +146,7 @@ class Unit:
             finally:
                 self._firewalld.close()
                 rest = self._listener.communicate()[0]
-            assert rest == ""
+            assert rest.removesuffix(f"{BEGUN_ANEW}\n") == ""
 
     def follow_up(self) -> None:
         """What it does besides, once it is started."""

@@ -12,7 +12,7 @@ import pytest
 
 from tests import firewalld as firewalls
 from tests import observed, processes
-from tests.firewalld import Firewalld, Unit
+from tests.firewalld import BEGUN_ANEW, RESTORED, Firewalld, Unit
 from tests.host import Host
 from tests.lab import Lab
 
@@ -103,11 +103,12 @@ def test_the_unit_restores_after_its_start_and_its_reload(
         with unit.listening():
             ground.set_up()
             firewalld.start()
+            assert unit.asked() == BEGUN_ANEW
             assert MISSING in ground.host.dnet("check").stdout
             unit.follow_up()
             ground.works()
             firewalld.cmd("--reload")
-            assert unit.asked() == "--no-block reload-or-restart dnet-restore.service"
+            assert unit.asked() == RESTORED
             ground.works()
 
 
@@ -120,11 +121,13 @@ def test_the_unit_hears_firewalld_alone_and_under_each_of_its_names(
             for _ in range(2):
                 firewalld.feign("Reloaded")
                 firewalld.start()
+                assert unit.asked() == BEGUN_ANEW
                 firewalld.feign("Reloaded")
                 firewalld.cmd("--add-port=99/tcp")  # Which it tells, too.
                 firewalld.cmd("--reload")
-                assert unit.asked() == "--no-block reload-or-restart dnet-restore.service"
+                assert unit.asked() == RESTORED
                 firewalld.stop()
+                assert unit.asked() == BEGUN_ANEW
 
 
 # --- the zone ------------------------------------------------------------------------------
