@@ -28,6 +28,13 @@ def test_its_version_is_that_of_dnet() -> None:
     assert re.match(r"dnet \((.*)\) ", first)[1] == __version__  # type: ignore[index]
 
 
+def test_who_maintains_it_is_said_in_one_place() -> None:
+    maintainer = re.search("^Maintainer: (.*)$", CONTROL, re.MULTILINE)
+    signed = re.findall("^ -- (.*)  ", (ROOT / "debian/changelog").read_text(), re.MULTILINE)
+    assert maintainer
+    assert signed[0] == maintainer[1]
+
+
 def typed() -> list[str]:
     """What docs/from-docker.md says to type, without the word dnet."""
     text = (ROOT / "docs/from-docker.md").read_text()
