@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
 from dnet.plan.flow import LOCAL, Flow
 from dnet.values.family import V4, V6, Family
+from tests import conntrack
 from tests.lab import Lab
 from tests.node import Node
 from tests.real.inside import inside
@@ -41,15 +43,13 @@ result = [table.delete({_written(flows)}, warnings.append), warnings]
 
 
 def table(node: Node) -> set[str]:
-    """Every entry by its addresses, ports, zone and identity, without what changes by itself."""
-    listing = node.run("conntrack", "-L", "-o", "id")
-    return set(re.findall(r"src=.*", re.sub(r" \[\w+\]| mark=\d+| use=\d+", "", listing)))
+    """Every entry by its addresses, ports, zone and identity."""
+    return set(node.within(conntrack.listing))
 
 
 def track(node: Node, *entries: str) -> None:
     """Puts entries into the table, given as options of `conntrack -I`."""
-    lines = "".join(f"-I -t 600 {entry}\n" for entry in entries)
-    node.run("conntrack", "-R", "-", stdin=lines)
+    node.within(lambda: conntrack.track(*entries))
 
 
 _sports = itertools.count(10000)
@@ -469,10 +469,10 @@ def test_the_kernel_may_narrow_the_listing_down(
 
 # Between the listing and the deletion something happens to the table.
 MEANWHILE = """
-import subprocess
+from tests import conntrack
 real = messages.destroy
 def destroy(*arguments):
-    subprocess.run({command!r}, input={stdin!r}, text=True, check=True, capture_output=True)
+    {happens}
     return real(*arguments)
 messages.destroy = destroy
 """
@@ -480,8 +480,7 @@ messages.destroy = destroy
 
 def test_an_entry_that_ends_meanwhile_is_no_error(host: Node) -> None:
     track(host, udp("10.0.0.9", "10.0.0.1", 53), udp("10.0.0.9", "10.0.0.2", 53))
-    vanish = ["conntrack", "-D", "-d", "10.0.0.1"]
-    before = MEANWHILE.format(command=vanish, stdin="")
+    before = MEANWHILE.format(happens="conntrack.delete('-d 10.0.0.1')")
     deleted = delete(host, Flow("udp", LOCAL, (53, 53)), before=before)
     assert [entry.split()[2] for entry in deleted] == ["dst=10.0.0.2"]
 
@@ -498,8 +497,8 @@ def test_a_flow_that_is_tracked_anew_meanwhile_stays(host: Node, listed: str, an
     rest = "-p udp -s 10.0.0.9 -q 10.0.0.9 --sport 9 --dport 53"
     rest += " --reply-port-src 53 --reply-port-dst 9"
     track(host, f"{rest} {listed}")
-    stdin = f"-D -p udp --dport 53\n-I -t 600 {rest} {anew}\n"
-    before = MEANWHILE.format(command=["conntrack", "-R", "-"], stdin=stdin)
+    happens = f"conntrack.delete('-p udp --dport 53'), conntrack.track('{rest} {anew}')"
+    before = MEANWHILE.format(happens=happens)
     assert delete(host, Flow("udp", LOCAL, (53, 53)), before=before) == []
     (tracked,) = table(host)
     assert tracked.startswith(f"src=10.0.0.9 dst={anew.split()[1]} ")
@@ -524,18 +523,18 @@ def test_a_held_place_is_kept_against_what_the_container_still_says(host: Node) 
     assert len(delete(host, Flow("udp", LOCAL, (53, 53), hold=True))) == 1
     (tracked,) = table(host)
     assert re.match(IN_PLACE, tracked)
-    done = host.try_run("conntrack", "-R", "-", stdin=f"-I -t 600 {LATE}\n")
-    assert done.returncode != 0
+    with pytest.raises(FileExistsError):
+        track(host, LATE)
     assert table(host) == {tracked}
 
 
 def test_a_place_that_was_taken_in_that_moment_is_taken_back(host: Node) -> None:
     track(host, PUBLISHED)
     before = f"""
-import subprocess
+from tests import conntrack
 real = messages._hold
 def hold(*arguments):
-    subprocess.run(["conntrack", "-R", "-"], input="-I -t 600 {LATE}", text=True, check=True)
+    conntrack.track("{LATE}")
     return real(*arguments)
 messages._hold = hold
 """
@@ -601,7 +600,9 @@ def test_the_described_commands_delete_the_same(host: Node) -> None:
         udp("10.0.0.9", "172.17.0.2", 53),
         udp("10.0.0.9", "10.0.0.1", 54, ("172.17.0.2", 53)),
     )
-    host.try_run("sh", "-c", flow.shown)
+    for line in flow.shown.split("; "):
+        assert line.startswith("conntrack -D ")
+        host.within(partial(conntrack.delete, line.removeprefix("conntrack -D ")))
     assert table(host) == before
 
 

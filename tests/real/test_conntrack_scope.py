@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from typing import NamedTuple
 
 import pytest
 
+from tests import conntrack
 from tests.host import Host
 from tests.lab import Lab
 from tests.node import SILENCE_SECONDS, Node
@@ -38,13 +38,8 @@ def site(lab: Lab) -> Site:
 
 
 def entries(host: Host, *match: str) -> set[str]:
-    """The entries that hold each of the texts: what does not change by itself, and their ids."""
-    lines = host.run("conntrack", "-L", "-o", "id").splitlines()
-    return {
-        re.sub(r"^.*?src=|\[\w+\] | use=\d+", "", line)
-        for line in lines
-        if all(text in line for text in match)
-    }
+    """The entries that hold each of the texts, with their ids."""
+    return {line for line in host.within(conntrack.listing) if all(text in line for text in match)}
 
 
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
@@ -212,7 +207,7 @@ def test_a_link_that_goes_cuts_its_own_direction(site: Site) -> None:
     back = site.db.open("udp", WEB, 53)
     assert str(there.say()).startswith("db")
     assert str(back.say()).startswith("web")
-    before = {entry for entry in entries(site.host) if entry.startswith(f"{DB} dst={WEB} ")}
+    before = {entry for entry in entries(site.host) if entry.startswith(f"src={DB} dst={WEB} ")}
     assert len(before) == 1
     site.host.ok("link", "remove", "web", "db")
     assert there.say(SILENCE_SECONDS) is None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests import figures
+from tests import conntrack, figures
 from tests.accounts import balances
 from tests.cases import CASES, Case, Scene, Stage
 from tests.contract import STATUS
@@ -111,14 +111,14 @@ def test_a_connection_ends_only_if_it_met_other_rules(
     host.dnet("map", "remove", "53/udp", env={"DNET_POINT_LOG": str(log)})
     points = log.read_text().splitlines()
     host.ok("map", "add", "web", "53:53/udp")
-    host.run(f"conntrack -I -t 600 {FLOW}")
+    host.within(lambda: conntrack.track(FLOW))
     at = {"DNET_POINT_AT": str(points.index(what) + 1), "DNET_POINT_DO": do}
     done = host.dnet("map", "remove", "53/udp", env=at)
     assert done.returncode == (KILLED if do == "kill" else STATUS["kernel"]), done
     host.ok(*NEXT.split())
     host.quiet("check")
-    listed = host.run("conntrack -L -o id")
-    assert ("src=172.17.0.2 dst=192.0.2.7" in listed) == stays
+    listed = host.within(conntrack.listing)
+    assert any("src=172.17.0.2 dst=192.0.2.7" in line for line in listed) == stays
 
 
 class Killer:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests import terminal
+from tests import conntrack, terminal
 from tests.contract import STATUS
 from tests.host import Host
 from tests.lab import NFTABLES, Lab
@@ -41,12 +41,11 @@ class Site(NamedTuple):
     def accounted(self) -> dict[int, tuple[int, ...]]:
         """What the kernel's own accounting has, of all connections to a port together."""
         found: dict[int, list[int]] = {}
-        for of in ("ipv4", "ipv6"):
-            for line in self.host.run("conntrack", "-L", "-f", of).splitlines():
-                if port := re.search(r"dport=(\d+)", line):
-                    amounts = map(int, re.findall(r"(?:packets|bytes)=(\d+)", line))
-                    sums = found.setdefault(int(port[1]), [0, 0, 0, 0])
-                    found[int(port[1])] = [a + b for a, b in zip(sums, amounts, strict=True)]
+        for line in self.host.within(conntrack.listing):
+            if port := re.search(r"dport=(\d+)", line):
+                amounts = map(int, re.findall(r"(?:packets|bytes)=(\d+)", line))
+                sums = found.setdefault(int(port[1]), [0, 0, 0, 0])
+                found[int(port[1])] = [a + b for a, b in zip(sums, amounts, strict=True)]
         return {port: tuple(sums) for port, sums in found.items()}
 
 
