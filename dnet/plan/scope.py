@@ -58,8 +58,9 @@ class Scope(NamedTuple):
         return self | Scope(attached=tuple(one for one in state.interfaces.values() if one.netns))
 
     def with_changes(self, state: State) -> Scope:
-        """Also the interfaces that are plugged in on either side of what was changed."""
-        return self | Scope(attached=tuple(attached(state, state.changes())))
+        """Also the interfaces that are plugged in on either side of what was changed, or again."""
+        again = (state.interfaces[one] for one in state.replug if one in state.interfaces)
+        return self | Scope(attached=(*attached(state, state.changes()), *again))
 
 
 EMPTY_SCOPE = Scope()

@@ -159,8 +159,6 @@ class Driver(Recovery):
         state.boot_id, state.netns = system.boot_id(), system.netns_cookie()
         state.generation = kernel.rules_of(state).generation if plan.rules else None
         moves = plan.moves
-        again = (state.interfaces[one] for one in state.replug if one in state.interfaces)
-        scope = kernel.scope(state).with_changes(state) | Scope(attached=tuple(again))
         try:
             if moves:
                 self._store.write_journal(state)
@@ -170,7 +168,7 @@ class Driver(Recovery):
                 signals.defer()
         except BaseException as failure:
             with uninterrupted():
-                self._undo(outcome, scope, kernel, str(failure))
+                self._undo(outcome, kernel, str(failure))
             raise
 
     def _apply(self, outcome: Outcome[T], kernel: Kernel) -> None:
@@ -193,7 +191,7 @@ class Driver(Recovery):
         asked.update(step.why for step in outcome.plan.steps())
         self._report(plan, asked)
 
-    def _undo(self, outcome: Outcome[T], scope: Scope, kernel: Kernel, why: str) -> None:
+    def _undo(self, outcome: Outcome[T], kernel: Kernel, why: str) -> None:
         """Back to the state before, in the kernel as in the store; what cannot be is told.
 
         It is not told again where it is `why` the command failed.
@@ -205,6 +203,7 @@ class Driver(Recovery):
         back = [(table, key, new, old) for table, key, old, new in outcome.changes]
         kernel.close()  # An answer that was waited for may still come in there.
         try:
+            scope = kernel.scope(outcome.state).with_changes(outcome.state)
             former = self._store.load()
             self._bring_here(former)
             kernel.unpair(outcome.plan)
