@@ -85,8 +85,10 @@ def _or_none(check: Check) -> Check:
 
 
 def _kind(entity: Any, key: Check, checks: dict[str, Check]) -> Kind:
-    always = set(entity._fields) - set(entity._field_defaults)
-    return Kind(key, checks, frozenset(always & checks.keys()))
+    defaults = entity._field_defaults
+    flags = {name: _FLAG for name, default in defaults.items() if type(default) is bool}
+    always = set(entity._fields) - set(defaults)
+    return Kind(key, flags | checks, frozenset(always & checks.keys()))
 
 
 def _is_text(value: Any) -> bool:
@@ -186,8 +188,6 @@ _BRIDGE: dict[str, Check] = {
     "created": TEXT,
     "range": _or_none(TEXT),
     "chain": _canonical("a chain name", names.chain),
-    **dict.fromkeys(("icc", "masquerade", "ip_forward", "iptables", "isolate"), _FLAG),
-    **dict.fromkeys(("adopted", "firewalld"), _FLAG),
     "binding_ip": _host_ip(V4),
     "port_range": Check("a list of the first and the last port", _is_span),
     "allocation": _one_of(ROUND_ROBIN, REUSE),
@@ -245,7 +245,6 @@ _OVERLAY = {
     "vni": _number("a VXLAN network identifier", 1, (1 << 24) - 1),
     "port": _PORT,
     "revision": _COUNT,
-    "expelled": _FLAG,
     **dict.fromkeys(("ca", "cert", "key", "user"), TEXT),
 }
 _PEER = {

@@ -24,7 +24,6 @@ from tests.unit.facts import STABLE
 
 POOL = Pool("10.244.0.0/16", 24, 4242, 4789)
 SMALL = Pool("10.244.0.0/22", 24, 4242, 4789)  # Four blocks.
-EMPTY = View(0, {})
 
 
 def token(number: int) -> str:
@@ -225,7 +224,6 @@ class Store:
 
     def __init__(self) -> None:
         self.view = View(1, {})
-        self.ever = set[str]()
 
     def apply(self, write: Write) -> bool:
         if write.seen != self.view.seen(*write.seen):
