@@ -52,7 +52,7 @@ def bridge_steps(
     _refuse_unfit(bridge, device)
     name, mac = bridge.name, address.mac(bridge.gateway)
     if device is None:
-        yield AddBridge(name, mac)
+        yield AddBridge(name, mac, f"the device {name} is missing")
     yield from _attributes(bridge, device, mac)
     moves = list(_addresses(bridge, device, () if bridge.adopted else former))
     # Those of IPv6 would go with a setting.
@@ -63,7 +63,8 @@ def bridge_steps(
         yield SetLink(name, f"{name} is down" if device else "", up=True)
     yield from (one for one in moves if one not in leaving)
     for one in unrouted:
-        yield AddSubnetRoute(name, one.network, one.gateway)
+        why = f"{one.network} is not routed to {name}"
+        yield AddSubnetRoute(name, one.network, one.gateway, why)
 
 
 def _refuse_unfit(bridge: Bridge, device: Device | None) -> None:

@@ -30,16 +30,11 @@ class AddBridge(NamedTuple):
 
     device: str
     mac: str
+    why: str
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"ip link add name {word(self.device)} address {self.mac} type bridge"
-
-    @property
-    def why(self) -> str:
-        """What was found."""
-        return f"the device {self.device} is missing"
 
 
 class SetLink(NamedTuple):
@@ -54,7 +49,6 @@ class SetLink(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         bridge = None if self.master is None else word(self.master)
         given = {"master": bridge, "mtu": self.mtu, "address": self.mac}
         words = [f"{name} {value}" for name, value in given.items() if value is not None]
@@ -71,7 +65,6 @@ class DeleteLink(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"ip link delete dev {word(self.device)}"
 
 
@@ -88,7 +81,6 @@ class AddAddress(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         verb = "replace" if self.again else "add"
         how, end = (" brd +", "") if family.of(self.cidr) is V4 else ("", " nodad")
         return f"ip address {verb} {self.cidr}{how} dev {word(self.device)}{end}"
@@ -103,7 +95,6 @@ class DeleteAddress(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"ip address delete {self.cidr} dev {word(self.device)}"
 
 
@@ -113,19 +104,14 @@ class AddSubnetRoute(NamedTuple):
     device: str
     subnet: str
     source: str
+    why: str
 
     @property
     def shown(self) -> str:
-        """The command."""
         by = f"dev {word(self.device)} proto kernel"
         if family.of(self.subnet) is V6:
             return f"ip route replace {self.subnet} {by} metric 256"
         return f"ip route replace {self.subnet} {by} scope link src {self.source}"
-
-    @property
-    def why(self) -> str:
-        """What was found."""
-        return f"{self.subnet} is not routed to {self.device}"
 
 
 class AddLoopbackRoute(NamedTuple):
@@ -141,7 +127,6 @@ class AddLoopbackRoute(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         route = f"local {V6.loopback} dev {word(self.device)} table local"
         return f"ip -6 route add {route} metric {self.metric}"
 
@@ -154,7 +139,6 @@ class DeleteLoopbackRoute(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"ip -6 route delete local {V6.loopback} dev {word(self.device)} table local"
 
 
@@ -163,16 +147,11 @@ class AddProxyNeighbour(NamedTuple):
 
     device: str
     ip: str
+    why: str
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"ip -6 neigh add proxy {self.ip} dev {word(self.device)}"
-
-    @property
-    def why(self) -> str:
-        """What was found."""
-        return f"the host does not answer for {self.ip} on {self.device}"
 
 
 class DeleteProxyNeighbour(NamedTuple):
@@ -180,16 +159,11 @@ class DeleteProxyNeighbour(NamedTuple):
 
     device: str
     ip: str
+    why: str
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"ip -6 neigh delete proxy {self.ip} dev {word(self.device)}"
-
-    @property
-    def why(self) -> str:
-        """What was found."""
-        return f"the host answers for {self.ip} on {self.device}"
 
 
 class AddVeth(NamedTuple):
@@ -206,7 +180,6 @@ class AddVeth(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         up = " up" if self.up else ""
         return (
             f"ip link add name {self.device} mtu {self.mtu} master {word(self.master)}{up} "
@@ -224,7 +197,6 @@ class SetIsolated(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"bridge link set dev {word(self.device)} isolated {'on' if self.on else 'off'}"
 
 
@@ -240,7 +212,6 @@ class SetHairpin(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"bridge link set dev {self.device} hairpin on guard on"
 
 
@@ -264,7 +235,6 @@ class ConfigureInside(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         # In double quotes, for the script as a whole is in single ones.
         name = self.ifname
         inner = name if word(name) == name else f'"{name}"'.replace("$", "\\$")
@@ -298,7 +268,6 @@ class RouteInside(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         route = f"ip route add default via {self.gateway} dev {word(self.ifname)}"
         return f"{_inside(self.netns)} {route}"
 
@@ -314,7 +283,6 @@ class SetMtuInside(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"{_inside(self.netns)} ip link set dev {word(self.ifname)} mtu {self.mtu}"
 
 
@@ -329,7 +297,6 @@ class SetMacInside(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"{_inside(self.netns)} ip link set dev {word(self.ifname)} address {self.mac}"
 
 

@@ -25,7 +25,6 @@ class AddVxlan(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return (
             f"ip link add name {self.device} address {self.mac} mtu {self.mtu} type vxlan "
             f"id {self.vni} local {self.local} dstport {self.port} nolearning"
@@ -42,7 +41,6 @@ class AddNeighbour(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"ip neigh replace {self.ip} lladdr {self.mac} dev {self.device} nud permanent"
 
 
@@ -55,7 +53,6 @@ class DeleteNeighbour(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"ip neigh delete {self.ip} dev {self.device}"
 
 
@@ -69,7 +66,6 @@ class AddForwarding(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         entry = f"{self.mac} dev {self.device} dst {self.host}"
         return f"bridge fdb replace {entry} self permanent"
 
@@ -83,7 +79,6 @@ class DeleteForwarding(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"bridge fdb delete {self.mac} dev {self.device} self"
 
 
@@ -108,7 +103,6 @@ class AddPoolRoute(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         if self.router is None:
             return f"ip route replace unreachable {self.subnet} proto {POOL_ROUTES}"
         by = f"dev {word(self.device)} onlink " if self.onlink else ""
@@ -128,7 +122,6 @@ class DeletePoolRoute(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         kind = "unreachable " if self.refused else ""
         return f"ip route delete {kind}{self.subnet} proto {POOL_ROUTES}"
 

@@ -1,4 +1,4 @@
-"""The steps that limit what passes a device, with the tc(8) command that would do the same."""
+"""The steps that limit what passes a device, `shown` by tc(8): see dnet.plan.devicesteps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ class SetRate(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         how = f"rate {rates.shown(self.bits)} burst {self.burst} limit {self.limit}"
         return f"tc qdisc replace dev {word(self.device)} root tbf {how}"
 
@@ -34,7 +33,6 @@ class DeleteRate(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"tc qdisc delete dev {word(self.device)} root"
 
 
@@ -42,16 +40,11 @@ class AddIfb(NamedTuple):
     """Make a device that passes on what another one receives, so that it can be limited there."""
 
     device: str
+    why: str
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"ip link add name {word(self.device)} up type ifb"
-
-    @property
-    def why(self) -> str:
-        """What was found."""
-        return f"the device {self.device} is missing"
 
 
 class AddIngress(NamedTuple):
@@ -62,7 +55,6 @@ class AddIngress(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"tc qdisc add dev {word(self.device)} ingress"
 
 
@@ -74,7 +66,6 @@ class DeleteIngress(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The command."""
         return f"tc qdisc delete dev {word(self.device)} ingress"
 
 
@@ -83,20 +74,15 @@ class Redirect(NamedTuple):
 
     device: str
     by: str
+    why: str
 
     @property
     def shown(self) -> str:
-        """The command."""
         match, how = "u32 match u32 0 0", f"mirred egress redirect dev {word(self.by)}"
         return (
             f"tc filter add dev {word(self.device)} parent ffff: protocol all prio 1 "
             f"{match} action {how}"
         )
-
-    @property
-    def why(self) -> str:
-        """What was found."""
-        return f"packets received on {self.device} are not redirected to {self.by}"
 
 
 RateStep = SetRate | DeleteRate | AddIfb | AddIngress | DeleteIngress | Redirect

@@ -72,7 +72,7 @@ def _outward(
         return
     there = view.device(by)
     if there is None:
-        yield AddIfb(by)
+        yield AddIfb(by, f"the device {by} is missing")
     elif there.kind != "ifb":
         raise ConflictError(
             f"the device {by} already exists and is not dnet's", f"ip link delete dev {by}"
@@ -85,7 +85,7 @@ def _outward(
         if seen and seen.ingress:
             yield DeleteIngress(name)
         yield AddIngress(name)
-        yield Redirect(name, by)
+        yield Redirect(name, by, f"packets received on {name} are not redirected to {by}")
 
 
 def removal(interface_id: str, view: View) -> Iterator[DeleteLink]:

@@ -127,12 +127,13 @@ class Siblings(NamedTuple):
         from dnet.plan.devicesteps import AddProxyNeighbour, DeleteProxyNeighbour
 
         there = view.proxied()
-        for name in names:
-            if name not in failed:
-                has, wanted = there.get(name, ()), self.answered.get(name, ())
-                mine = (ip for ip in has if _is_within(self.subnets6[name], ip))
-                yield from (DeleteProxyNeighbour(name, ip) for ip in mine if ip not in wanted)
-                yield from (AddProxyNeighbour(name, ip) for ip in wanted if ip not in has)
+        for name in (one for one in names if one not in failed):
+            has, wanted = there.get(name, ()), self.answered.get(name, ())
+            mine = [ip for ip in has if _is_within(self.subnets6[name], ip)]
+            for ip in (one for one in mine if one not in wanted):
+                yield DeleteProxyNeighbour(name, ip, f"the host answers for {ip} on {name}")
+            for ip in (one for one in wanted if one not in has):
+                yield AddProxyNeighbour(name, ip, f"the host does not answer for {ip} on {name}")
 
     def changed(self, bridges: Iterable[str], scope: Scope, view: View) -> set[str]:
         """Those of some bridges whose ports have to be looked at, for they are kept in another way.
