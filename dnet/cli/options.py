@@ -137,6 +137,33 @@ def listed_bridge(command: F) -> F:
     )(command)
 
 
+def addresses(command: F) -> F:
+    """--ip and --ip6, for an interface that is made."""
+    command = define.option(
+        "--ip6",
+        metavar="ADDR",
+        type=ADDRESS6,
+        help="Take this IPv6 address (default: the one at the same offset in its subnet).",
+    )(command)
+    return define.option(
+        "--ip",
+        metavar="ADDR",
+        type=ADDRESS,
+        help="Take this address (default: the next free one).",
+    )(command)
+
+
+def expose(command: F) -> F:
+    """--expose, for an interface that is made."""
+    return define.option(
+        "--expose",
+        metavar="PORT/PROTO",
+        multiple=True,
+        type=EXPOSED,
+        help="Port that links open if they name none; repeatable.",
+    )(command)
+
+
 def origin(help_text: str) -> Callable[[F], F]:
     """--origin, for what container runtimes asked for."""
     return define.option(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Interface
 
 import pytest
@@ -11,13 +10,7 @@ from hypothesis import strategies as st
 
 from dnet.errors import UsageError
 from dnet.values import address
-
-
-def refused(check: Callable[[str], object], text: str) -> UsageError:
-    with pytest.raises(UsageError) as error:
-        check(text)
-    assert str(error.value).isprintable()
-    return error.value
+from tests.unit.refusals import refused
 
 
 @pytest.mark.parametrize(

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnet.errors import UsageError
 from dnet.values import address, address6
 from dnet.values.family import V6
 from tests.unit.facts import STABLE
+from tests.unit.refusals import refused
 
 SITE = "fd12:3456:789a::/48"
-
-
-def refused(check: Callable[[str], object], text: str) -> UsageError:
-    with pytest.raises(UsageError) as error:
-        check(text)
-    assert str(error.value).isprintable()
-    return error.value
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import subprocess
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -12,13 +11,7 @@ from hypothesis import strategies as st
 
 from dnet.errors import UsageError, on_one_line
 from dnet.values import names
-
-
-def refused(check: Callable[[str], object], text: str) -> UsageError:
-    with pytest.raises(UsageError) as error:
-        check(text)
-    assert str(error.value).isprintable()
-    return error.value
+from tests.unit.refusals import refused
 
 
 @pytest.mark.parametrize(

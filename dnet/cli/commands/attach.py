@@ -37,31 +37,14 @@ dnet attach db --netns /run/netns/db --expose 5432"""
     show_default=True,
     help="Name of the interface inside the namespace.",
 )
-@define.option(
-    "--ip",
-    metavar="ADDR",
-    type=options.ADDRESS,
-    help="Take this address (default: the next free one).",
-)
-@define.option(
-    "--ip6",
-    metavar="ADDR",
-    type=options.ADDRESS6,
-    help="Take this IPv6 address (default: the one at the same offset in its subnet).",
-)
+@options.addresses
 @define.option(
     "--mac",
     metavar="MAC",
     type=options.MAC,
     help="MAC address (default: derived from the address).",
 )
-@define.option(
-    "--expose",
-    metavar="PORT/PROTO",
-    multiple=True,
-    type=options.EXPOSED,
-    help="Port that links open if they name none; repeatable.",
-)
+@options.expose
 @define.option(
     "-p",
     "--publish",

@@ -32,25 +32,8 @@ def interface() -> None:
 @interface.command(instead=["--ip"])
 @define.argument("interface_id", metavar="ID", type=options.NEW_ID)
 @options.bridge
-@define.option(
-    "--ip",
-    metavar="ADDR",
-    type=options.ADDRESS,
-    help="Take this address (default: the next free one).",
-)
-@define.option(
-    "--ip6",
-    metavar="ADDR",
-    type=options.ADDRESS6,
-    help="Take this IPv6 address (default: the one at the same offset in its subnet).",
-)
-@define.option(
-    "--expose",
-    metavar="PORT/PROTO",
-    multiple=True,
-    type=options.EXPOSED,
-    help="Port that links open if they name none; repeatable.",
-)
+@options.addresses
+@options.expose
 @options.changes
 def allocate(
     interface_id: str,
