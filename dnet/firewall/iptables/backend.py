@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 
 from dnet.errors import ConflictError, DnetError, KernelError
@@ -33,6 +33,9 @@ from dnet.values.names import for_shell
 
 if TYPE_CHECKING:
     from dnet.firewall.iptables.listing import Tables
+
+Shared = Mapping[Chain, list[str]]
+"""The rules of the chains that are not dnet's own."""
 
 _SAID = {
     "-N": "the chain is missing",
@@ -143,8 +146,7 @@ class Iptables:
 
         Raises ConflictError.
         """
-        from dnet.firewall.iptables import diff, promises
-        from dnet.firewall.packet import published
+        from dnet.firewall.iptables import diff
 
         restricted = [one for one in FAMILIES if seen.chains.get(of_family(DNET_USER, one))]
         desired = rules.layout(state, restricted=restricted)
@@ -162,15 +164,10 @@ class Iptables:
         bridges = filtered(state.bridges.values())
         known = rules.shared_variants([*filtered(former.bridges), *bridges])
         found = diff.difference(seen, desired, known, chains)
-        overruled: list[str] = []
-        for one in families(bridges):
-            at = of_family(FORWARD, one)
-            forward = promises.Forward(one, found.shared[at], desired.shared[at], seen)
-            overruled += forward.stopped(bridges, partial(published, state, one))
-            overruled += forward.opened(bridges)
+        overruled = tuple(_overruled(seen, state, bridges, found.shared, desired.shared))
         left = () if bridges else tuple(told for one in restricted for told in _left(former, one))
         return Change(
-            found.commands, tuple(found.findings), tuple(overruled), left, tuple(found.references)
+            found.commands, tuple(found.findings), overruled, left, tuple(found.references)
         )
 
     def own(self, of: Families) -> frozenset[Chain]:
@@ -211,6 +208,20 @@ def _block_chains(actual: Tables, former: Former, state: State) -> set[Chain]:
 def _translates(chain: Chain) -> bool:
     """Whether it is a chain of the table nat."""
     return plain(chain).table == "nat"
+
+
+def _overruled(
+    seen: Tables, state: State, bridges: list[Bridge], found: Shared, wanted: Shared
+) -> Iterator[str]:
+    """What rules of others ahead of dnet's do to what those promise, in words."""
+    from dnet.firewall.iptables import promises
+    from dnet.firewall.packet import published
+
+    for one in families(bridges):
+        at = of_family(FORWARD, one)
+        forward = promises.Forward(one, found[at], wanted[at], seen)
+        yield from forward.stopped(bridges, partial(published, state, one))
+        yield from forward.opened(bridges)
 
 
 def _left(former: Former, of: Family) -> Iterator[str]:

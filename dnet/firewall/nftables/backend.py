@@ -111,13 +111,7 @@ class Nftables:
                 return Change(findings=(foreign,), refusal=objection)
         opened = forward.opened(seen.forward, bridges)
         if bridges:
-            closed = [*_closed(bridges), *opened]
-            wanted = {} if seen.elements is None else elements.everything(state, closed)
-            lists, hosts = elements.lists(state), pooled(state)
-            form = Form(families(bridges), hosts is not None, bool(lists), lists, state.counts)
-            change = (
-                diff.difference(seen, table, wanted, form) if table else diff.made(wanted, form)
-            )
+            change = _filled(seen, state, bridges, opened)
         elif table is not None and diff.is_dnets(table) and TRACE in former.traces:
             change = diff.gone(table, goes_on=former.goes_on)
             if diff.has_administrators(table):
@@ -146,6 +140,19 @@ class Nftables:
     def objections(self, _state: State, _bridge: Bridge) -> Iterator[DnetError]:
         """None: bridges share the table."""
         yield from ()
+
+
+def _filled(seen: Seen, state: State, bridges: list[Bridge], opened: Iterable[str]) -> Change:
+    """What makes the table, or makes it what it should be."""
+    from dnet.firewall.nftables import diff
+
+    closed = [*_closed(bridges), *opened]
+    wanted = {} if seen.elements is None else elements.everything(state, closed)
+    lists, hosts = elements.lists(state), pooled(state)
+    form = Form(families(bridges), hosts is not None, bool(lists), lists, state.counts)
+    if seen.table is None:
+        return diff.made(wanted, form)
+    return diff.difference(seen, seen.table, wanted, form)
 
 
 def _left(former: Former) -> str:

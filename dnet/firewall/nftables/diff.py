@@ -33,6 +33,7 @@ from dnet.firewall.nftables.layout import (
     objects,
 )
 from dnet.firewall.nftables.listing import Seen, Table
+from dnet.typing import NamedTuple
 
 Lines = tuple[str, ...]
 
@@ -103,21 +104,7 @@ def difference(seen: Seen, table: Table, elements: Elements, form: Form) -> Chan
     held = [one for one in there if one not in spelled and one in _EVERY and _holding(table, one)]
     every = objects(form) | {one: _EVERY[one] for one in held}
     spelled = spelled | {one: there[one] for one in held}
-    missing = [one for one in every if one not in there]
-    foreign = [one for one in _mine(table) if one not in every]
-    both = [one for one in every if one in there and one != THE_USERS]
-    anew = [one for one in both if _head(one, there[one]) != _head(one, spelled[one])]
-    leaving = [*foreign, *anew]
-    refilled = [
-        one
-        for one in both
-        if one.kind == CHAIN
-        and (
-            one in anew
-            or _rules(one, there[one]) != _rules(one, spelled[one])
-            or any(_names(line, other) for line in there[one] for other in leaving)
-        )
-    ]
+    differ = _differing(table, every, spelled)
     names = {one.name for one in every}
     listed = seen.elements or {}
     found = {holder: keys for holder, keys in listed.items() if holder in names}
@@ -125,33 +112,79 @@ def difference(seen: Seen, table: Table, elements: Elements, form: Form) -> Chan
     about = [line for line in table.about if line != MARK]
     return Change(
         ahead=(
-            *_emptied([*foreign, *refilled]),
-            *_deleted([one for one in leaving if not is_list(one)]),
+            *_emptied([*differ.foreign, *differ.refilled]),
+            *_deleted([one for one in differ.leaving if not is_list(one)]),
             *([_TABLE] if about else ()),
-            *_declared({one: every[one] for one in every if one in {*missing, *anew}}),
+            *_declared(_some(every, differ.missing, differ.anew)),
         ),
         going=going,
         coming=coming,
         behind=(
-            *_filled({one: every[one] for one in every if one in {*missing, *refilled}}),
+            *_filled(_some(every, differ.missing, differ.refilled)),
             # Until here elements lead there.
-            *_deleted([one for one in leaving if is_list(one)]),
+            *_deleted([one for one in differ.leaving if is_list(one)]),
         ),
         findings=(
             *(Finding(TRACE, FOREIGN, line) for line in about),
-            *(Finding(one.chain, f"the {one.kind} is missing") for one in missing),
-            *(Finding(one.chain, _unwanted(one)) for one in foreign),
-            *(Finding(one.chain, "declared differently", _declaration(one, there)) for one in anew),
-            *(told for one in refilled for told in _told(one, there[one], spelled[one])),
+            *_findings(differ, there, spelled),
             *of_elements(going, FOREIGN),
             *of_elements(coming, MISSING),
         ),
-        refusal=_refusal(table, leaving),
+        refusal=_refusal(table, differ.leaving),
     )
 
 
-def _unwanted(one: Object) -> str:
-    return f"the {one.kind} is {'left over' if one in _EVERY or is_list(one) else FOREIGN}"
+class _Differing(NamedTuple):
+    """What is to be made, to go, to be declared anew, and the chains to be filled anew."""
+
+    missing: list[Object]
+    foreign: list[Object]
+    anew: list[Object]
+    refilled: list[Object]
+
+    @property
+    def leaving(self) -> list[Object]:
+        return [*self.foreign, *self.anew]
+
+
+def _differing(table: Table, every: Objects, spelled: Objects) -> _Differing:
+    there = table.objects
+    foreign = [one for one in _mine(table) if one not in every]
+    both = [one for one in every if one in there and one != THE_USERS]
+    anew = [one for one in both if _head(one, there[one]) != _head(one, spelled[one])]
+
+    def is_refilled(chain: Object) -> bool:
+        """Whether its rules differ, or hold what has to go."""
+        lines, leaving = there[chain], (*foreign, *anew)
+        return (
+            chain in anew
+            or _rules(chain, lines) != _rules(chain, spelled[chain])
+            or any(_names(line, one) for line in lines for one in leaving)
+        )
+
+    return _Differing(
+        missing=[one for one in every if one not in there],
+        foreign=foreign,
+        anew=anew,
+        refilled=[one for one in both if one.kind == CHAIN and is_refilled(one)],
+    )
+
+
+def _some(every: Objects, *chosen: Collection[Object]) -> Objects:
+    """Those that are chosen, in the order of all."""
+    return {one: lines for one, lines in every.items() if any(one in some for some in chosen)}
+
+
+def _findings(differ: _Differing, there: Objects, spelled: Objects) -> Iterator[Finding]:
+    for one in differ.missing:
+        yield Finding(one.chain, f"the {one.kind} is missing")
+    for one in differ.foreign:
+        left = one in _EVERY or is_list(one)
+        yield Finding(one.chain, f"the {one.kind} is {'left over' if left else FOREIGN}")
+    for one in differ.anew:
+        yield Finding(one.chain, "declared differently", _declaration(one, there))
+    for one in differ.refilled:
+        yield from _told(one, there[one], spelled[one])
 
 
 _TABLE = Command(f"add table {TABLE}", f"{{ {MARK}; }}")

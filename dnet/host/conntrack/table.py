@@ -282,30 +282,21 @@ def _agrees(entry: Entry, flow: Flow, local: Container[str]) -> bool:
     places = (entry.src, entry.dst, entry.reply_src, entry.reply_dst)
     return (
         flow.proto in (None, entry.proto)
-        and (
-            flow.orig_src is None
-            or (flow.orig_src == LOCAL and _is_own(entry.src, flow.of, local))
-            or _is_at(entry.src, flow.orig_src)
-        )
+        and _is_at(entry.src, flow.orig_src, flow.of, local)
         and flow.reply_src in (None, entry.reply_src)
         and (flow.either is None or flow.either in places)
         and _is_within(entry.dport, flow.orig_dports)
         and _is_within(entry.reply_sport, flow.reply_sports)
-        and (
-            flow.orig_dst is None
-            or (flow.orig_dst == LOCAL and _is_own(entry.dst, flow.of, local))
-            or _is_at(entry.dst, flow.orig_dst)
-        )
+        and _is_at(entry.dst, flow.orig_dst, flow.of, local)
         and not (flow.direct and (entry.dst != entry.reply_src or _concerns(entry, local)))
     )
 
 
-def _is_own(ip: str, of: Family, local: Container[str]) -> bool:
-    return family.of(ip) is of and ip in local
-
-
-def _is_at(ip: str, asked: str) -> bool:
-    return contains(asked, ip) if "/" in asked else ip == asked
+def _is_at(ip: str, asked: str | None, of: Family, local: Container[str]) -> bool:
+    """Whether it is the asked address, in the asked subnet, or any of the host's in a family."""
+    if asked == LOCAL:
+        return family.of(ip) is of and ip in local
+    return asked is None or ip == asked or ("/" in asked and contains(asked, ip))
 
 
 def _concerns(entry: Entry, local: Container[str]) -> bool:
