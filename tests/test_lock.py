@@ -161,6 +161,21 @@ def test_one_that_is_removed_while_it_is_waited_for_is_made_anew(path: str) -> N
     waiting.join()
 
 
+def test_one_that_is_removed_as_it_is_taken_is_made_anew(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file was opened before, so the lock on it would guard nothing."""
+
+    def remove_and_lock(descriptor: int, how: int) -> None:
+        monkeypatch.undo()
+        os.unlink(path)
+        fcntl.flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", remove_and_lock)
+    with held(path, 60) as descriptor:
+        assert os.path.samestat(os.fstat(descriptor), os.stat(path))
+
+
 def test_to_read_is_as_good_as_to_write(path: str) -> None:
     with held_to_read(path, 0) as descriptor:
         assert descriptor is not None
