@@ -45,7 +45,7 @@ def loaded(module: str, *words: str, text: str = "", **env: str) -> set[str]:
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     """A folder with a store that has a bridge."""
-    (tmp_path / "state.json").write_text(document.write(with_bridge()))
+    (tmp_path / "state.json").write_bytes(document.write(with_bridge()))
     return tmp_path
 
 

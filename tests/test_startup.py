@@ -34,7 +34,7 @@ def store(tmp_path: Path) -> Path:
     portallocator.allocate(state, FACTS)
     link.add(state, FACTS, parent="web", child="db")
     ipallocator.request(state, FACTS, ip="172.17.0.9")
-    (tmp_path / "state.json").write_text(document.write(state))
+    (tmp_path / "state.json").write_bytes(document.write(state))
     return tmp_path
 
 

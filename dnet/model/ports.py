@@ -33,7 +33,8 @@ class Ports:
 
     def __init__(self, rows: Raw) -> None:
         self._rows = rows
-        self._hosts = dict.fromkeys(_host_of(key) for key in rows if "-" not in key)
+        # The addresses as they stand there, be it in brackets.
+        self._hosts = {key.rpartition(":")[0]: None for key in rows if "-" not in key}
         ranges = {key: row for key, row in rows.items() if "-" in key}
         self._ranges = Index(_blocks_of, ranges)
 
@@ -42,7 +43,7 @@ class Ports:
         if "-" in key:
             self._ranges.add(key, row)
         else:
-            self._hosts[_host_of(key)] = None
+            self._hosts[key.rpartition(":")[0]] = None
 
     def remove(self, key: str, row: Any) -> None:
         """Let go of an endpoint that goes; its address may well be used again."""
@@ -144,11 +145,6 @@ def _may_be_taken(state: State, port: int, proto: str) -> bool:
         or ports(state.reservations).may_be_taken(port, proto)
         or f"{port}/{proto}" in _links(state)
     )
-
-
-def _host_of(key: str) -> str:
-    """The address in a key as it stands there, be it in brackets."""
-    return key.rpartition(":")[0]
 
 
 def _blocks_of(key: str, _row: Any) -> Iterable[tuple[int, str]]:

@@ -39,7 +39,7 @@ _EMPTY: dict[str, Any] = {
 }
 _TABLES = ("settings", "bridges", "cursors", "interfaces", "reservations", "mappings", "links")
 _TABLES_OF_HOSTS = ("overlays", "peers")
-_TABLES_OF_BRIDGES = ("leases", "released", "leases6", "released6")
+TABLES_OF_BRIDGES = ("leases", "released", "leases6", "released6")
 
 T = TypeVar("T")
 K = TypeVar("K", Bridge, Interface, Reservation, Mapping, Link)
@@ -50,6 +50,7 @@ class State:
     """The store's document with a table for each kind of thing in it.
 
     Attributes:
+        text: what it was read from, if dnet wrote that; else nothing.
         serial: counts commits.
         boot_id, netns: the boot and the network namespace (its cookie) the kernel side is in.
         variant: the iptables variant in use, "nft" or "legacy".
@@ -60,8 +61,9 @@ class State:
         replug: the ids of attachments that were asked for again.
     """
 
-    def __init__(self, document: dict[str, Any] | None = None) -> None:
+    def __init__(self, document: dict[str, Any] | None = None, text: bytes = b"") -> None:
         document = document or {}
+        self.text = text
         head = {key: document.get(key, default) for key, default in _EMPTY.items()}
         self.serial: int = head["serial"]
         self.boot_id: str | None = head["boot_id"]
@@ -72,8 +74,9 @@ class State:
             name: document.get(name, {}) for name in (*_TABLES, *_TABLES_OF_HOSTS)
         }
         self._rows_of_bridges: dict[str, dict[str, Raw]] = {
-            name: document.get(name, {}) for name in _TABLES_OF_BRIDGES
+            name: document.get(name, {}) for name in TABLES_OF_BRIDGES
         }
+        self._tables: dict[tuple[str, str | None], Table[Any]] = {}
         self._log: list[tuple[Table[Any], str, Any]] = []
         self._known_changes: tuple[int, list[Change]] | None = None
         self.bridges = self._table("bridges", Bridge)
@@ -83,14 +86,16 @@ class State:
         self.links = self._table("links", Link)
         self.settings: Table[str] = Table("settings", self._rows["settings"], self._log)
         self.cursors: Table[Raw] = Table("cursors", self._rows["cursors"], self._log)
-        self._tables_of_bridges: dict[tuple[str, str], Table[Any]] = {}
         self.confirmed = False
         self.confirmed_bridges: set[str] = set()
         self.replug: set[str] = set()
         self._remarks: list[tuple[int, str]] = []
 
     def _table(self, name: str, kind: type[K]) -> Table[K]:
-        return Table(name, self._rows[name], self._log, kind.from_row, kind.row)
+        rows = self._rows[name]
+        made = Table(name, rows, self._log, kind.from_row, kind.row)
+        self._tables[name, None] = made
+        return made
 
     @cached_property
     def overlays(self) -> Table[Overlay]:
@@ -150,10 +155,20 @@ class State:
 
     def _of_bridge(self, name: str, bridge: str) -> Table[Any]:
         key = name, bridge
-        if key not in self._tables_of_bridges:
+        if key not in self._tables:
             rows = self._rows_of_bridges[name].setdefault(bridge, {})
-            self._tables_of_bridges[key] = Table(name, rows, self._log)
-        return self._tables_of_bridges[key]
+            self._tables[key] = Table(name, rows, self._log)
+        return self._tables[key]
+
+    def appended(self, table: str, bridge: str | None = None) -> Raw | None:
+        """The rows of a table, or of a bridge's, behind those that were there at first.
+
+        None where any of these went or was changed, and for tables that are small.
+        """
+        found = self._tables.get((table, bridge))
+        if found is None:
+            return None if bridge is None else {}
+        return found.appended()
 
     @property
     def firewall(self) -> str:
@@ -321,6 +336,11 @@ class State:
         return self.mappings.index("bridge", lambda _, row: (row["bridge"],))
 
     @property
+    def mappings_by_sources(self) -> Index:
+        """Mapping keys by who may use them, for those that not everybody may."""
+        return self.mappings.derive("sources", _by_sources)
+
+    @property
     def links_by_member(self) -> Index:
         """Link keys by the id of either end."""
         return self.links.index("member", lambda key, _: key.split(":"))
@@ -336,6 +356,16 @@ class State:
             link = self.links[key]
             for endpoint in link.endpoints:
                 yield endpoint, link
+
+
+def _by_sources(rows: Raw) -> Index:
+    """Of the many that everybody may use none is asked for its group."""
+    restricted = {key: row for key, row in rows.items() if "sources" in row}
+    return Index(_sources_of, restricted)
+
+
+def _sources_of(_key: str, row: Raw) -> tuple[tuple[str, ...], ...]:
+    return (tuple(row["sources"]),) if "sources" in row else ()
 
 
 def _beginnings(origin: Raw | None) -> Iterator[tuple[str, ...]]:

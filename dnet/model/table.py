@@ -8,6 +8,7 @@ changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, KeysView
+from itertools import islice
 
 from dnet.typing import Any, Generic, Protocol, TypeVar
 
@@ -86,6 +87,8 @@ class Table(Generic[T]):
         self._log = log
         self._decode = decode
         self._encode = encode
+        self._count_at_first = len(rows)
+        self._only_grew = True
         self._decoded: dict[str, tuple[Any, T]] = {}
         self._derived: dict[str, Any] = {}
 
@@ -138,6 +141,7 @@ class Table(Generic[T]):
     def write(self, key: str, row: Any) -> None:
         """Set or, with ABSENT, delete a row without recording it: for undoing."""
         old = self.rows.get(key, ABSENT)
+        self._only_grew = self._only_grew and old is ABSENT
         for derived in self._derived.values():
             if old is not ABSENT:
                 derived.remove(key, old)
@@ -147,6 +151,12 @@ class Table(Generic[T]):
             self.rows.pop(key, None)
         else:
             self.rows[key] = row
+
+    def appended(self) -> Raw | None:
+        """The rows behind those that it began with; None where any of these went or was changed."""
+        if not self._only_grew:
+            return None
+        return dict(islice(self.rows.items(), self._count_at_first, None))
 
     def index(self, name: str, groups_of: Callable[[str, Any], Iterable[Any]]) -> Index:
         """The index of that name, built when first asked for."""

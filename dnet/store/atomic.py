@@ -24,9 +24,9 @@ def spare_of(path: str) -> str:
     return f"{path}.new"
 
 
-def write_spare(path: str, text: str, *, lasting: bool) -> None:
+def write_spare(path: str, data: bytes, *, lasting: bool) -> None:
     """Write what is to take the place of a file, synced if it is to last. Raises OSError."""
-    _write(spare_of(path), text.encode(), lasting=lasting)
+    _write(spare_of(path), data, lasting=lasting)
 
 
 def keep_spare(path: str, source: str) -> None:
@@ -58,10 +58,10 @@ def _write(path: str, data: bytes, *, lasting: bool) -> None:
             os.fsync(descriptor)
 
 
-def replace(path: str, text: str) -> None:
+def replace(path: str, data: bytes) -> None:
     """Write a file whole, to last. Raises OSError, and leaves the one that was there."""
     try:
-        write_spare(path, text, lasting=True)
+        write_spare(path, data, lasting=True)
         os.rename(spare_of(path), path)
     except BaseException:
         with suppress(OSError):

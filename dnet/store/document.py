@@ -2,24 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from zlib import crc32
 
 from dnet.errors import ForeignStateError, StateUnreadableError
 from dnet.model import fields
-from dnet.model.state import State
-from dnet.typing import Any
+from dnet.model.state import TABLES_OF_BRIDGES, State
+from dnet.model.table import Raw
+from dnet.typing import TYPE_CHECKING, Any
 from dnet.values.jsontext import dumps, loads
+
+if TYPE_CHECKING:
+    _Piece = bytes | memoryview
 
 _CHECKSUM = '{"checksum": "%08x",\n'
 _CHECKSUM_LENGTH = len(_CHECKSUM % 0)
+_NOWHERE = slice(0, 0)
 
 
-def write(state: State) -> str:
-    """The text of a state."""
-    parts = (f"{dumps(key)}: {dumps(value)}" for key, value in state.document().items())
-    body = ",\n".join(parts) + "}\n"
-    return _CHECKSUM % crc32(body.encode()) + body
+def write(state: State) -> bytes:
+    """The text of a state.
+
+    Of a table that only grew what was read is taken over: ten thousand rows are not put into words
+    because one comes.
+    """
+    pieces, checksum = list(_body(state)), 0
+    for piece in pieces:
+        checksum = crc32(piece, checksum)
+    return b"".join([(_CHECKSUM % checksum).encode(), *pieces])
+
+
+def _body(state: State) -> Iterator[_Piece]:
+    lines, separator = _lines(state.text), ""
+    for part, value in state.document().items():
+        name = f"{dumps(part)}: ".encode()
+        yield separator.encode() + name
+        line = lines.get(name, _NOWHERE)
+        if part in TABLES_OF_BRIDGES:
+            yield from _of_bridges(state, part, value, line)
+        else:
+            yield from _value(value, state.appended(part), memoryview(state.text)[line])
+        separator = ",\n"
+    yield b"}\n"
+
+
+def _of_bridges(state: State, part: str, tables: dict[str, Raw], line: slice) -> Iterator[_Piece]:
+    separator = "{"
+    for bridge, rows in tables.items():
+        name = f"{dumps(bridge)}: "
+        yield f"{separator}{name}".encode()
+        before = _rows_of_bridge(state.text, name, line)
+        yield from _value(rows, state.appended(part, bridge), before)
+        separator = ", "
+    yield b"}" if tables else b"{}"
+
+
+def _value(value: Any, appended: Raw | None, before: _Piece) -> Iterator[_Piece]:
+    """What stands for a value: for a table that only grew what was read of it, and the new rows."""
+    if appended is None or len(before) <= len("{}"):
+        yield dumps(value).encode()
+    elif appended:
+        yield before[:-1]
+        yield f", {dumps(appended)[1:]}".encode()
+    else:
+        yield before
+
+
+def _lines(text: bytes) -> dict[bytes, slice]:
+    """Where in a text what stands, by the beginnings of its lines: a name and a colon."""
+    found, begin = {}, _CHECKSUM_LENGTH
+    while begin < len(text):
+        value, end = text.index(b" ", begin) + 1, text.index(b"\n", begin)
+        found[text[begin:value]] = slice(value, end - 1)
+        begin = end + 1
+    return found
+
+
+def _rows_of_bridge(text: bytes, name: str, line: slice) -> _Piece:
+    begin = text.find(f"{name}{{".encode(), line.start, line.stop)
+    if begin < 0:
+        return b""
+    begin += len(name)
+    # The rows are flat, and no name in them has a brace.
+    return memoryview(text)[begin : text.index(b"}", begin) + 1]
 
 
 def read(data: bytes) -> State:
@@ -34,7 +99,7 @@ def read(data: bytes) -> State:
     _refuse_newer(document)
     if unknown := fields.unknown(document):
         raise _newer(f"{unknown} is unknown")
-    return State(document)
+    return State(document, data)
 
 
 def _is_edited(data: bytes) -> bool:

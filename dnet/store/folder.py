@@ -208,10 +208,10 @@ class Store:
             except OSError as error:
                 raise self._trouble(error, path) from None
 
-    def _write(self, path: str, text: str) -> None:
+    def _write(self, path: str, data: bytes) -> None:
         """Write a file whole, to last."""
         try:
-            atomic.replace(path, text)
+            atomic.replace(path, data)
         except OSError as error:
             raise self._trouble(error, path) from None
 

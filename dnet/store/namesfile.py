@@ -58,7 +58,7 @@ class NamesFile:
     def _write(self, text: str) -> bool:
         try:
             # Not synced: that takes longer than it is worth.
-            atomic.write_spare(self.path, text, lasting=False)
+            atomic.write_spare(self.path, text.encode(), lasting=False)
         except OSError:
             return False
         return True

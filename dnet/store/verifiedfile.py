@@ -38,5 +38,6 @@ class VerifiedFile:
         """Note it, unless the store is another one by now. A failure is none."""
         if stamp is not None and stamp == self.stamp():
             with suppress(OSError):
-                atomic.write_spare(self.path, f"{stamp} {place} {generation}", lasting=False)
+                text = f"{stamp} {place} {generation}"
+                atomic.write_spare(self.path, text.encode(), lasting=False)
                 os.rename(atomic.spare_of(self.path), self.path)

@@ -37,7 +37,7 @@ def haunted(host: Host) -> Host:
     state = document.read(path.read_bytes())
     for name, place in (("web", NASTY), ("db", f"/run/{NASTY}")):
         state.interfaces.put(name, state.interfaces[name]._replace(netns=place, ifname="eth0"))
-    path.write_text(document.write(state))
+    path.write_bytes(document.write(state))
     return host
 
 

@@ -35,7 +35,7 @@ RED, BOLD = "\x1b[31m", "\x1b[1m"
 
 def write(host: Host, state: State) -> Host:
     host.state_dir.mkdir(parents=True)
-    (host.state_dir / "state.json").write_text(document.write(state))
+    (host.state_dir / "state.json").write_bytes(document.write(state))
     return host
 
 

@@ -47,12 +47,12 @@ def test_the_number_of_the_ruleset_is_there_only_where_there_is_one() -> None:
     state = State(copy_of_document())
     assert "generation" not in state.document()
     state.generation = 7
-    again = documents.read(documents.write(state).encode())
+    again = documents.read(documents.write(state))
     assert (again.generation, again.document()["schema"]) == (7, fields.SCHEMA)
 
 
 def test_the_text_of_the_test_is_the_text_of_the_store() -> None:
-    assert documents.write(State(copy_of_document())).encode() == text(DOCUMENT)
+    assert documents.write(State(copy_of_document())) == text(DOCUMENT)
 
 
 def test_whatever_the_first_version_does_not_know_has_a_number() -> None:
@@ -83,7 +83,7 @@ def test_the_number_is_that_of_what_is_used() -> None:
     assert state.document()["schema"] == fields.FIRST
     bridge.init(state, FACTS, name="dnet1", options={"isolate": False})
     assert state.document()["schema"] == 7
-    again = documents.read(documents.write(state).encode())
+    again = documents.read(documents.write(state))
     interface.allocate(again, FACTS, interface_id="web", bridge="dnet0")
     assert again.document()["schema"] == 7
     bridge.remove(again, FACTS, name="dnet1")

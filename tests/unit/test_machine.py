@@ -14,6 +14,7 @@ from dnet.model import ports
 from dnet.model.state import State
 from dnet.model.table import Index
 from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
+from dnet.store import document
 from dnet.store.integrity import verify
 from dnet.values import names
 from dnet.values.endpoint import Endpoint, EndpointQuery, PublishSpec
@@ -59,12 +60,19 @@ class Machine(RuleBasedStateMachine):
         self.plain = Plain({BUSY})
 
     def both(self, real: Callable[[State, FakeFacts], Any], plain: Callable[[], Any]) -> None:
-        """Do the same in both; whatever dnet does can be taken back, and done again the same."""
+        """Do the same in both; whatever dnet does can be taken back, and done again the same.
+
+        So it can with what comes from a file, and is written as if it had not.
+        """
         before, mark = snapshot(self.state), self.state.mark()
         outcome = self.attempt(lambda: real(self.state, self.facts))
         after = snapshot(self.state)
         self.state.undo(mark)
         assert snapshot(self.state) == before
+        read = document.read(document.write(self.state))
+        self.attempt(lambda: real(read, self.facts))
+        assert snapshot(read) == after
+        assert document.write(read) == document.write(State(after))
         if not isinstance(outcome, DnetError):
             assert self.attempt(lambda: real(self.state, self.facts)) == outcome
             assert snapshot(self.state) == after
@@ -300,9 +308,9 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_left_of_what_is_gone(self) -> None:
-        document = snapshot(self.state)
+        there = snapshot(self.state)
         for part in ("leases", "cursors", "released"):
-            assert set(document[part]) <= set(self.state.bridges)
+            assert set(there[part]) <= set(self.state.bridges)
 
     @invariant()
     def it_comes_back_from_a_file(self) -> None:

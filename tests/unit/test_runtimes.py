@@ -208,7 +208,7 @@ def test_gc_of_an_origin_leaves_others() -> None:
 def test_an_origin_comes_back_from_the_store() -> None:
     state = State()
     attach(state, origin(name="web"), "a")
-    text = document.write(state)
+    text = document.write(state).decode()
     assert '"schema": 3' in text
     assert document.read(text.encode()).interfaces["web"].origin == origin(name="web")
     edited = text.replace('{"checksum"', '{ "checksum"').encode()
@@ -222,7 +222,7 @@ def test_an_origin_comes_back_from_the_store() -> None:
 def test_an_edited_origin_is_examined(part: str, other: str) -> None:
     state = State()
     attach(state, origin(name="web"), "a")
-    text = document.write(state)
+    text = document.write(state).decode()
     assert part in text
     with pytest.raises(StateUnreadableError, match="origin is not"):
         document.read(text.replace(part, other).encode())

@@ -6,6 +6,7 @@ from dnet.model.entities import GONE
 from dnet.model.state import State
 from dnet.model.table import ABSENT
 from dnet.network import bridge, interface, ipallocator, link, portallocator, portmapper
+from dnet.store import document
 from tests.unit.facts import FACTS, make_bridge, snapshot, specs, with_bridge
 
 
@@ -184,3 +185,21 @@ def test_after_a_boot_no_namespace_is_the_one_it_was() -> None:
     again.forget_boot()
     assert [again.interfaces[key].cookie for key in "abcd"] == [GONE, GONE, None, None]
     assert again.changes() == []
+
+
+def test_what_a_table_has_more_than_before_is_written_behind_it() -> None:
+    names = ["172.17.0.9", "{}", "empty"]  # As an address that is taken, and as rows begin and end.
+    state = State()
+    for number, name in enumerate(["dnet0", *names]):
+        make_bridge(state, name, f"172.{17 + number}.0.1/16")
+    for name in ("dnet0", *names[:-1]):
+        ipallocator.request(state, FACTS, bridge=name, owner=None if name == "{}" else "empty")
+    ipallocator.request(state, FACTS, bridge="dnet0", ip="172.17.0.9")
+    for name in ("dnet0", *names):
+        again = document.read(document.write(state))
+        ipallocator.request(again, FACTS, bridge=name, count=2)
+        assert again.appended("leases", name)
+        text = document.write(again)
+        again.text = b""
+        assert document.write(again) == text
+        assert again.document() == document.read(text).document()

@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     portallocator.allocate(state, FACTS, ports=(9000, 9000), owner="db")
     link.add(state, FACTS, parent="web", child="db")
     path = tmp_path_factory.mktemp("state")
-    (path / "state.json").write_text(document.write(state))
+    (path / "state.json").write_bytes(document.write(state))
     return path
 
 

@@ -262,7 +262,7 @@ def mapping_rules(mapping: Mapping, chain: str, *, dispatched: bool) -> Iterator
 
 def restricts(state: State) -> bool:
     """Whether there is any mapping that not everybody may use."""
-    return any("sources" in row for row in state.mappings.rows.values())
+    return bool(state.mappings_by_sources.groups())
 
 
 def link_rules(link: Link, chain: str) -> Iterator[Rule]:

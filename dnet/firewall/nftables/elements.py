@@ -168,8 +168,7 @@ def counters(at: Endpoint) -> list[Element]:
 
 def lists(state: State) -> tuple[Sources, ...]:
     """Each list of who may use a mapping."""
-    found = {tuple(row["sources"]) for row in state.mappings.rows.values() if "sources" in row}
-    return tuple(sorted(found))
+    return tuple(sorted(state.mappings_by_sources.groups()))
 
 
 def of_link(link: Link) -> Iterator[Element]:
