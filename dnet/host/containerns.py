@@ -61,21 +61,23 @@ class NamespaceHandle:
             for setting in _unset(name):
                 _write(_ipv6_setting(name, setting), INSIDE6[setting])
 
-    def add_ipv6(self, name: str, cidr: str, gateway: str) -> None:
-        """Give a device that is up its IPv6 address, and a default route where there is none."""
-        with netns.inside(self._descriptor):
-            index = index_of(name)
-        self._channel.add_address(index, cidr, again=True)
-        self.route(name, gateway)
+    def configure(self, name: str, *subnets: tuple[str, str]) -> None:
+        """Bring up the loopback and a device, and give it its address in each subnet.
 
-    def configure(self, name: str, cidr: str, gateway: str) -> None:
-        """Bring up the loopback and a device with its address, and a route where there is none."""
+        With an address comes the gateway for a default route, where its family has none. The
+        device is up once it has the first; one of IPv6 is for a device that is up.
+        """
+        gateways = [gateway for _, gateway in subnets]
         with netns.inside(self._descriptor):
             index, loopback = index_of(name), index_of("lo")
+            unrouted = [one for one in gateways if routes.default_device(family.of(one)) is None]
         self._channel.set_link(loopback, up=True)
-        self._channel.add_address(index, cidr, again=True)
-        self._channel.set_link(index, up=True)
-        self.route(name, gateway)
+        for number, (cidr, gateway) in enumerate(subnets):
+            self._channel.add_address(index, cidr, again=True)
+            if number == 0:
+                self._channel.set_link(index, up=True)
+            if gateway in unrouted:
+                self._channel.add_default_route(index, gateway)
 
     def route(self, name: str, gateway: str) -> None:
         """Add a default route by a device, unless there is one."""

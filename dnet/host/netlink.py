@@ -358,8 +358,8 @@ class Netlink:
                     self._configure_inside(there, step)
 
     def _configure_inside(self, there: NamespaceHandle, step: ConfigureInside) -> None:
-        name = step.ifname
-        if step.cidr6 is None:
+        name, subnets = step.ifname, [(step.cidr, step.gateway)]
+        if step.cidr6 is None or step.gateway6 is None:
             try:
                 there.disable_ipv6(name)
             except OSError as error:
@@ -367,9 +367,8 @@ class Netlink:
                 self._keeps_ipv6(what, step.apart)
         else:
             there.prepare_ipv6(name)
-        there.configure(name, step.cidr, step.gateway)
-        if step.cidr6 is not None and step.gateway6 is not None:
-            there.add_ipv6(name, step.cidr6, step.gateway6)
+            subnets.append((step.cidr6, step.gateway6))
+        there.configure(name, *subnets)
         self._await_forwarding(step.device)
         there.announce(name, step.mac)
 

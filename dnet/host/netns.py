@@ -18,8 +18,12 @@ from dnet.errors import (
 from dnet.host import privilege, system
 from dnet.host.signals import uninterrupted
 from dnet.network.facts import Namespace
+from dnet.typing import TYPE_CHECKING
 from dnet.values import nearby
 from dnet.values.names import is_number, quoted
+
+if TYPE_CHECKING:
+    import ctypes
 
 # ip(8) has its names in the first, which nearly everywhere is the second.
 _NAMED = ("/var/run/netns", "/run/netns")
@@ -97,7 +101,7 @@ def made() -> int:
 
     It has no name and no process. Raises OSError as unshare(2) does.
     """
-    with uninterrupted(), open(_OWN, "rb") as own:
+    with uninterrupted(), open(_OWN, "rb", 0) as own:
         _leave()
         try:
             return os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
@@ -111,7 +115,7 @@ def inside(descriptor: int) -> Iterator[None]:
 
     Raises OSError as setns(2) does.
     """
-    with uninterrupted(), open(_OWN, "rb") as own:
+    with uninterrupted(), open(_OWN, "rb", 0) as own:
         _enter(descriptor)
         try:
             yield
@@ -205,7 +209,14 @@ def _leave() -> None:
 def _call(name: str, *numbers: int) -> None:
     import ctypes
 
-    libc = ctypes.CDLL(None, use_errno=True)
-    if getattr(libc, name)(*numbers) != 0:
+    if getattr(_libc(), name)(*numbers) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    """To make one takes as long as all else of being in a namespace."""
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
