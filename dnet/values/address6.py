@@ -5,6 +5,8 @@ Loaded by commands alone that are about IPv6.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from dnet.errors import UsageError
 from dnet.typing import TYPE_CHECKING
 from dnet.values import address, family
@@ -66,6 +68,7 @@ def parse_range(text: str, bridge_address: str) -> str:
     return address.part_of(text, _prefixed(text), bridge_address)
 
 
+@lru_cache(maxsize=64)
 def pool(cidr: str) -> str:
     """The part of a subnet that addresses are handed out from: all of it, or its first /112."""
     whole = address.network(cidr)
@@ -84,6 +87,7 @@ def _prefixed(text: str) -> Interface:
     return interface
 
 
+@lru_cache(maxsize=64)
 def is_unique_local(cidr: str) -> bool:
     """Whether an address, with or without a prefix length, is of its site alone (RFC 4193)."""
     return address.contains(_UNIQUE_LOCAL, address.host(cidr))
