@@ -67,7 +67,8 @@ def _single(folder: Path, rounds: int) -> Iterator[Figure]:
     with _hosts(folder, 10) as few, _hosts(folder, MANY, "many") as many:
         ways = {f"add {name}": _adding(made) for name, made in few.items()}
         ways["add many"] = _adding(many[NFTABLES])
-        ways |= {f"check {name}": _checking(made) for name, made in many.items()}
+        # What has been added was no check's to see: the first one after it reads everything.
+        ways |= {f"check {name}": _checking(made, after=_seen) for name, made in many.items()}
         ways["check changed"] = _checking(many[NFTABLES], after=_somebody_else)
         times = take_turns(ways, rounds)
     few_added = f"add {NFTABLES}"
@@ -120,6 +121,10 @@ def _checking(made: Host, after: Callable[[Host], None] | None = None) -> Way:
         return made.dnet("check").seconds
 
     return way
+
+
+def _seen(made: Host) -> None:
+    made.dnet("check")
 
 
 def _somebody_else(made: Host) -> None:

@@ -94,8 +94,8 @@ def _containers(state: State, facts: Facts, bridge: Bridge) -> list[str]:
         for ip in one.addresses
         if ip == one.ip or bridge.address6
     )
-    mappings = map(state.mappings.__getitem__, state.mappings_by_bridge.keys(bridge.name))
-    found.update(dict.fromkeys(one.container_ip for one in mappings))
+    mappings = state.mappings.rows.values()
+    found |= {row["container_ip"]: None for row in mappings if row["bridge"] == bridge.name}
     for one in bridge.subnets:
         free = ipallocator.available(state, facts, bridge, one.family)
         found.update(dict.fromkeys(islice(free, 1)))

@@ -21,7 +21,7 @@ from dnet.plan.steps import Plan
 from dnet.transaction.ownership import owns_names
 from dnet.transaction.recovery import Recovery
 from dnet.typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
-from dnet.values.endpoint import host_ip_of
+from dnet.values.endpoint import host_ips_of
 from dnet.values.family import FAMILIES
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Outcome(NamedTuple, Generic[T]):
         """The addresses of the host that mappings were bound to."""
         mappings = self.state.mappings
         made = (key for table, key, *_ in self.changes if table is mappings and key in mappings)
-        return set(map(host_ip_of, made))
+        return host_ips_of(made)
 
 
 class Driver(Recovery):

@@ -17,7 +17,7 @@ from dnet.plan.steps import Plan
 from dnet.transaction.clearance import Clearance
 from dnet.transaction.unowned import refuse_settled
 from dnet.typing import NamedTuple
-from dnet.values.endpoint import host_ip_of
+from dnet.values.endpoint import host_ips_of
 from dnet.values.names import for_shell
 
 _LEFT_BEHIND = "a command was killed half-way; the next change, or dnet restore, repairs it"
@@ -91,7 +91,7 @@ class Maintenance(Clearance):
                 return list(report.of_interface(plan, state, only))
             failed = [str(error) for error in plan.failed.values()]
             overruled = [*plan.rules.overruled, *kernel.hindrances(state)]
-            absent = kernel.absent(set(map(host_ip_of, state.mappings)))
+            absent = kernel.absent(host_ips_of(state.mappings))
             owned = kernel.scope(state) | (kernel.scope(journal) if journal else EMPTY_SCOPE)
             unknown = self._unknown(kernel, owned).differences()
             notes[:] = [*plan.rules.notes, *kernel.notes(state, all_of_it=False)]

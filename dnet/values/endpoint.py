@@ -6,6 +6,8 @@ is Docker's `[HOST_IP:][HOST_PORT[-END]:]PORT[-END][/PROTO]`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dnet.errors import UsageError
 from dnet.typing import NamedTuple
 from dnet.values import address, family, names
@@ -53,6 +55,11 @@ class Endpoint(NamedTuple):
 def host_ip_of(key: str) -> str:
     """The address in a canonical text of the store's own."""
     return address.unbracketed(key.rpartition(":")[0])
+
+
+def host_ips_of(keys: Iterable[str]) -> set[str]:
+    """The addresses in many of these texts, which are few."""
+    return set(map(address.unbracketed, {key.rpartition(":")[0] for key in keys}))
 
 
 class EndpointQuery(NamedTuple):

@@ -10,6 +10,7 @@ from dnet.values.endpoint import (
     EndpointQuery,
     PublishSpec,
     host_ip_of,
+    host_ips_of,
     parse_endpoint,
     parse_publish,
 )
@@ -175,6 +176,7 @@ def test_an_endpoint_prints_as_the_key_it_is(endpoint: Endpoint, key: str) -> No
     assert str(endpoint) == key
     assert Endpoint.from_key(key) == endpoint
     assert host_ip_of(key) == endpoint.host_ip
+    assert host_ips_of([key, key]) == {endpoint.host_ip}
 
 
 def test_an_ipv6_address_stands_in_brackets_in_whatever_can_be_typed() -> None:
