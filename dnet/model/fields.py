@@ -71,22 +71,20 @@ _HEAD |= {*FIELDS, "leases", "released"}
 
 
 def stamp(document: dict[str, Any]) -> dict[str, Any]:
-    """A document without parts that are new and not used, under the number it needs.
+    """A document without parts that are new and not used, under the number it needs."""
+    kept = {part: value for part, value in document.items() if value or (part, None) not in SINCE}
+    return kept | {"schema": _needed(kept)}
 
-    Only tables that have new fields are looked through.
-    """
-    used = {table: _used(table, document.get(table, {})) for table, field in SINCE if field}
-    new = {
-        (part, field): number
-        for (part, field), number in SINCE.items()
-        if (field in used[part] if field else document.get(part))
-    }
-    kept = {
-        part: value
-        for part, value in document.items()
-        if (part, None) not in SINCE or (part, None) in new
-    }
-    return kept | {"schema": max(new.values(), default=FIRST)}
+
+def _needed(document: dict[str, Any]) -> int:
+    """The number that covers a document; no table is looked through that cannot make it higher."""
+    needed = max((SINCE.get((part, None), FIRST) for part in document), default=FIRST)
+    for table in FIELDS:
+        new = {field: number for (of, field), number in SINCE.items() if of == table and field}
+        if max(new.values(), default=FIRST) > needed:
+            used = _used(table, document.get(table, {}))
+            needed = max([needed, *(number for field, number in new.items() if field in used)])
+    return needed
 
 
 def unknown(document: dict[str, Any]) -> str | None:
