@@ -173,13 +173,24 @@ class Channel:
 
     def has_neighbour(self, index: int, ip: str) -> bool | None:
         """Whether somebody behind a device has an address; None where nobody has asked for it."""
+        found = self._neighbour(index, ip)
+        return None if found is None else not found[0] & _UNKNOWN
+
+    def neighbour_mac(self, index: int, ip: str) -> str | None:
+        """The hardware address that has an address behind a device, if that is known."""
+        found = self._neighbour(index, ip)
+        mac = found[1].get(_NEIGHBOUR_MAC) if found and not found[0] & _UNKNOWN else None
+        return mac.hex(":") if mac else None
+
+    def _neighbour(self, index: int, ip: str) -> tuple[int, dict[int, bytes]] | None:
+        """The state of an entry for neighbours, and what else is told of it."""
         own = family.of(ip)
         question = _NEIGHBOUR_MESSAGE.pack(own.number, 0, 0, 0, 0)
         for one in self._dump(_GET_NEIGHBOUR, question):
             of, device, state, _, _ = _NEIGHBOUR_MESSAGE.unpack_from(one)
             told = attributes(one, _NEIGHBOUR_MESSAGE.size)
             if (of, device, told.get(_NEIGHBOUR)) == (own.number, index, _packed(ip)):
-                return not state & _UNKNOWN
+                return state, told
         return None
 
     # Changes

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from dnet.probe.trials import Trial
 from dnet.typing import NamedTuple
+from dnet.values.veth import veth_name
 
 # How an attempt ended for whoever made it.
 ANSWERED, REFUSED, UNREACHABLE, SILENT = "answered", "refused", "unreachable", "silent"
@@ -86,6 +87,9 @@ class Around(NamedTuple):
         router: the router that this leads through, if it has no neighbour entry.
         inside: by which device the container would send to where it sees the packet come from;
             None where that cannot be looked at.
+        beyond: whom the container would send that to, a router for one, where nobody has that
+            address.
+        mac: the hardware address that the host sends to, and the container's, where they differ.
         gone: the network namespace of the container, where it is gone.
         neighbour: whether somebody has the container's address on the bridge; None if unknown.
         port: the bridge port of the container, and what is wrong with it.
@@ -96,13 +100,18 @@ class Around(NamedTuple):
         forwarding: settings that keep the host from forwarding requests, and answers.
         filtering: settings by which the host drops requests whose way back is another, and answers.
         loopback: the setting that keeps answers to 127.0.0.1 or ::1 away.
-        early: chains and queues that packets meet ahead of IP, in words.
+        tracking: the setting that limits connections tracked, where there are as many.
+        policies: those of IPsec that take packets of the container.
+        early: chains and queues that requests meet ahead of IP, in words, and answers.
+        queues: those that dropped what leaves towards the container, and where it came from.
     """
 
     way: Route | None = None
     back: Route | None = None
     router: str | None = None
     inside: Route | None = None
+    beyond: str | None = None
+    mac: tuple[str, str] | None = None
     gone: str | None = None
     neighbour: bool | None = None
     port: tuple[str, str] | None = None
@@ -113,7 +122,10 @@ class Around(NamedTuple):
     forwarding: tuple[Setting | None, Setting | None] = (None, None)
     filtering: tuple[Setting | None, Setting | None] = (None, None)
     loopback: Setting | None = None
-    early: tuple[str, ...] = ()
+    tracking: Setting | None = None
+    policies: tuple[str, ...] = ()
+    early: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    queues: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
 
 
 class ContainerTrace(NamedTuple):
@@ -180,9 +192,32 @@ class Evidence(NamedTuple):
         return self.arrived or any(one.device == bridge for one in self._towards(REQUEST))
 
     @property
+    def port(self) -> str | None:
+        """The port of the bridge that the container is at, None where that is not known."""
+        target = self.trial.target
+        return veth_name(target.id) if target and target.netns else None
+
+    @property
+    def _ways_out(self) -> list[str]:
+        """The ports of the bridge that the request left by."""
+        return [one.device for one in self._towards(REQUEST) if one.device in self.ports]
+
+    @property
     def arrived(self) -> bool:
         """Whether it left by a port of the bridge, behind which there is the container."""
-        return any(one.device in self.ports for one in self._towards(REQUEST))
+        out = self._ways_out
+        return bool(out) and (self.port or out[0]) in out
+
+    @property
+    def inner(self) -> frozenset[str]:
+        """The bridge and its ports."""
+        return self.ports | {self.trial.mapping.bridge}
+
+    @property
+    def elsewhere(self) -> str | None:
+        """The port that it left by, where that is another than the container's."""
+        out = self._ways_out
+        return None if self.arrived or not out else out[0]
 
     @property
     def answers(self) -> bool:
@@ -190,7 +225,8 @@ class Evidence(NamedTuple):
 
         Behind an address that others use as well it may come from another port than it was sent.
         """
-        return self.left or self.peer == self.trial.mapping.container_ip
+        is_its = self.left or self.peer == self.trial.mapping.container_ip
+        return is_its and self.elsewhere is None
 
     @property
     def is_unanswered(self) -> bool:

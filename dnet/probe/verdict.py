@@ -25,6 +25,7 @@ from dnet.probe.evidence import (
 )
 from dnet.typing import NamedTuple
 from dnet.values.address import bracketed
+from dnet.values.family import V4
 from dnet.values.names import for_shell
 
 ANSWERS, DELIVERED, DROPPED, NOT_TRIED = "answers", "delivered", "dropped", "not-tried"
@@ -35,6 +36,9 @@ _STOPS = frozenset({"drop", "queue", "stolen"})
 _TOO_LARGE = "the handshake passes, and 1,400 bytes behind it do not: a way with a smaller MTU"
 _MTU = "compare: ip link show, on the host and in the container; ping -M do -s 1372"
 _UNSEEN = "what decided was not seen"
+# What has a rule do so, as nft lists it.
+_UNTRACKS = (" notrack", " ct zone set ", " xt target CT", ' xt target "CT"')
+_TRACKING = "nft list ruleset: look for notrack and zones; iptables-legacy-save -t raw"
 
 
 class Verdict(NamedTuple):
@@ -76,6 +80,8 @@ Reason = tuple[str, str | None]
 
 
 def _taken(seen: Evidence) -> Verdict:
+    if seen.elsewhere:
+        return Verdict(UNREACHABLE, *_mistaken(seen, seen.elsewhere))
     endpoint = seen.trial.mapping.endpoint
     who = seen.around.process or "a process of the host"
     return Verdict(
@@ -117,7 +123,7 @@ def _keeps_out(hop: Hop) -> bool:
 
 
 def _request(seen: Evidence) -> Reason | None:
-    return None if seen.left else _ruled_out(seen, seen.request)
+    return None if seen.arrived else _ruled_out(seen, seen.request)
 
 
 def _early(seen: Evidence) -> Reason | None:
@@ -125,9 +131,9 @@ def _early(seen: Evidence) -> Reason | None:
     if seen.request is None or seen.request or not seen.device or seen.left:
         return None
     came = any(not one.leaving and one.device == seen.device for one in seen.packets)
-    if not came or not seen.around.early:
+    if not came or not seen.around.early[0]:
         return None
-    return f"{seen.device} drops it ahead of IP: {', '.join(seen.around.early)}", None
+    return f"{seen.device} drops it ahead of IP: {', '.join(seen.around.early[0])}", None
 
 
 def _unforwarded(seen: Evidence) -> Reason | None:
@@ -138,6 +144,25 @@ def _unforwarded(seen: Evidence) -> Reason | None:
     if filtering and seen.around.back:
         return _filtered(filtering, seen.around.back, seen.device)
     return _set(setting) if setting else None
+
+
+def _untracked(seen: Evidence) -> Reason | None:
+    """A rule lets connection tracking pass it over, or takes it for another connection."""
+    mapping = seen.trial.mapping
+    hop = _untracking(seen, seen.request)
+    ends = [hop.destination for hop in seen.request or () if hop.destination]
+    if seen.left or hop is None or ends[-1:] == [mapping.container_ip]:
+        return None
+    return f"it is not translated: {_rule(seen, hop)}", _look_at(hop)
+
+
+def _untracking(seen: Evidence, *ways: Sequence[Hop] | None) -> Hop | None:
+    hops = (hop for way in ways for hop in way or () if hop.rule is not None and not hop.mark)
+    return next((hop for hop in hops if any(one in _text(seen, hop) for one in _UNTRACKS)), None)
+
+
+def _text(seen: Evidence, hop: Hop) -> str:
+    return f" {seen.rules.get((hop.place, hop.rule or 0), '')}"
 
 
 def _untranslated(seen: Evidence) -> Reason | None:
@@ -165,8 +190,12 @@ def _astray(seen: Evidence) -> Reason | None:
         return None
     return (
         f"what the host sends to {way.address} {way.instead_of(mapping.bridge)}",
-        f"ip route get {way.address}; ip rule",
+        f"ip route get {way.address}; {_rules_of_routing(seen)}",
     )
+
+
+def _rules_of_routing(seen: Evidence) -> str:
+    return "ip rule" if seen.trial.family is V4 else "ip -6 rule"
 
 
 def _unlocal(seen: Evidence) -> Reason | None:
@@ -174,28 +203,58 @@ def _unlocal(seen: Evidence) -> Reason | None:
     return _set(seen.around.loopback) if seen.around.loopback and not seen.left else None
 
 
+def _secured(seen: Evidence) -> Reason | None:
+    """Policies of IPsec take what is to leave."""
+    is_on_its_way = not seen.left and bool(seen.request)
+    return _by_policy(seen, "") if is_on_its_way else None
+
+
+def _secured_answer(seen: Evidence) -> Reason | None:
+    came = seen.came_back(ANSWER) or seen.came_back(RESET)
+    return _by_policy(seen, "the answer is stopped: ") if came else None
+
+
+def _by_policy(seen: Evidence, what: str) -> Reason | None:
+    policies = seen.around.policies
+    if not policies:
+        return None
+    some = "one of the IPsec policies" if policies[1:] else "the IPsec policy"
+    return f"{what}{some} {'; '.join(policies)}", "ip xfrm policy"
+
+
+def _full(seen: Evidence) -> Reason | None:
+    """There is no room for one more connection."""
+    tracking = seen.around.tracking
+    is_dropped = not seen.left and _between(seen, seen.request)
+    return _set(tracking) if tracking and is_dropped else None
+
+
 def _legacy(seen: Evidence) -> Reason | None:
     """Neither a rule of nftables nor a route: something else at a hook of netfilter."""
     if seen.left:
         return None
     if seen.legacy:
-        return seen.legacy, "iptables-legacy-save -c"
-    return _between(seen.request)
+        return seen.legacy, _counters(seen)
+    return _between(seen, seen.request)
 
 
 def _legacy_answer(seen: Evidence) -> Reason | None:
     if seen.legacy and seen.left:
-        return f"the answer is stopped: {seen.legacy}", "iptables-legacy-save -c"
-    return _between(seen.answer)
+        return f"the answer is stopped: {seen.legacy}", _counters(seen)
+    return _between(seen, seen.answer)
 
 
-def _between(hops: Sequence[Hop] | None) -> Reason | None:
+def _counters(seen: Evidence) -> str:
+    return "iptables-legacy-save -c" if seen.trial.family is V4 else "ip6tables-legacy-save -c"
+
+
+def _between(seen: Evidence, hops: Sequence[Hop] | None) -> Reason | None:
     mark = next((hop.mark for hop in reversed(hops or ()) if hop.mark), None)
     if mark is None or mark[1] == LAST:
         return None
     return (
         f"at {mark[0]}, and no rule of nftables: iptables-legacy, or a module of the kernel",
-        "iptables-legacy-save -c",
+        _counters(seen),
     )
 
 
@@ -204,6 +263,8 @@ def _unplugged(seen: Evidence) -> Reason | None:
     trial, around = seen.trial, seen.around
     if seen.arrived:
         return None
+    if seen.elsewhere:
+        return _mistaken(seen, seen.elsewhere)
     if around.gone:
         return f"the network namespace {around.gone} of {trial.whose} is gone", (
             f"attach it again: dnet attach {trial.whose} --netns NAME; "
@@ -213,12 +274,24 @@ def _unplugged(seen: Evidence) -> Reason | None:
         name, what = around.port
         hint = f"ip link set {for_shell(name)} up" if what == "down" else f"bridge link show {name}"
         return f"{name}, the port of {trial.whose} on {trial.mapping.bridge}, is {what}", hint
+    ip, bridge = trial.mapping.container_ip, trial.mapping.bridge
+    if around.queues[0] and (seen.left or _is_out(seen.request)):
+        return f"a queue drops it as it leaves by {bridge}: {', '.join(around.queues[0])}", None
     if around.neighbour is False:
-        ip, bridge = trial.mapping.container_ip, trial.mapping.bridge
+        others = "".join(f"; {one}" for one in around.early[1])
         return f"nobody has {ip} on {bridge}: it has no neighbour", (
-            f"ip neigh show {ip} dev {bridge}; look into the container: its address, its link"
+            f"ip neigh show {ip} dev {bridge}; "
+            f"look into the container: its address, its link, arp_ignore{others}"
         )
     return None
+
+
+def _mistaken(seen: Evidence, device: str) -> Reason:
+    """It left by the port of another container."""
+    ip, bridge = seen.trial.mapping.container_ip, seen.trial.mapping.bridge
+    mac = f" ({seen.around.mac[0]})" if seen.around.mac else ""
+    where = f"another on {bridge} has {ip} as well{mac}: it leaves by {device}, not by {seen.port}"
+    return where, f"ip neigh show {ip} dev {bridge}; bridge fdb show dev {device}"
 
 
 def _unheard(seen: Evidence) -> Reason | None:
@@ -246,9 +319,9 @@ def _ruled_out_inside(seen: Evidence) -> Reason | None:
     if trace is None:
         return None
     for hops, what in ((trace.request, ""), (trace.answer, "the answer is stopped ")):
-        found = _ruled_out(seen._replace(rules=trace.rules), hops) or _between(hops)
+        found = _ruled_out(seen._replace(rules=trace.rules), hops) or _between(seen, hops)
         if found:
-            look = "nft -a list ruleset" if _stopping(hops) else "iptables-legacy-save -c"
+            look = "nft -a list ruleset" if _stopping(hops) else _counters(seen)
             return f"{what}in {seen.trial.whose}: {found[0]}", _entering(seen.trial.target, look)
     return None
 
@@ -267,29 +340,95 @@ def _heard_late(seen: Evidence) -> Reason | None:
 
 def _silent(seen: Evidence) -> Reason | None:
     """The container got it, and did not answer."""
-    trial, inside = seen.trial, seen.around.inside
     if not seen.arrived or seen.came_back(ANSWER) or seen.came_back(RESET):
         return None
-    look = _entering(trial.target, "ip route")
-    ifname = trial.target.ifname if trial.target else None
-    if inside is not None and inside.device != (ifname or inside.device):
-        way = inside.instead_of(str(ifname))
-        return f"in {trial.whose} what it sends to {inside.address} {way}", look
-    if seen.in_container and _is_out(seen.in_container.answer):
-        where = f"{trial.whose} answers, and that does not come out of it: tc(8) at its device"
-        return where, _entering(trial.target, f"tc filter show dev {ifname or 'eth0'} egress")
-    if seen.around.backlog is not None:
-        return (
-            f"{trial.whose} got it, and the server accepts nothing: "
-            f"its backlog of {seen.around.backlog} is full"
-        ), _entering(trial.target, "ss -ltn")
-    where = f"{trial.whose} got it and did not answer: its own rules, or a server that is stuck"
-    return where, _entering(trial.target, "nft list ruleset")
+    for find in (_led_astray_inside, _unknown_inside, _stuck, _lost_at_device):
+        if found := find(seen):
+            return found
+    what = "" if seen.in_container else ": its own rules, or a server that is stuck"
+    look = _entering(seen.trial.target, "nft list ruleset")
+    return f"{seen.trial.whose} got it and did not answer{what}", look
+
+
+def _led_astray_inside(seen: Evidence) -> Reason | None:
+    """Its answer has no way, or another one."""
+    target, inside, beyond = seen.trial.target, seen.around.inside, seen.around.beyond
+    if target is None or inside is None:
+        return None
+    look = _entering(target, "ip route")
+    if inside.device != (target.ifname or inside.device):
+        way = inside.instead_of(str(target.ifname))
+        return f"in {target.id} what it sends to {inside.address} {way}", look
+    if beyond is None:
+        return None
+    what = "the router" if beyond != inside.address else "which it takes for a neighbour"
+    return f"in {target.id} nobody has {beyond}, {what}", f"{look}; {_entering(target, 'ip neigh')}"
+
+
+def _unknown_inside(seen: Evidence) -> Reason | None:
+    """It was sent to another hardware address."""
+    if seen.around.mac is None:
+        return None
+    (known, own), mapping = seen.around.mac, seen.trial.mapping
+    where = f"the host sends it to {known} on {mapping.bridge}, and {seen.trial.whose} is {own}"
+    return where, f"ip neigh show {mapping.container_ip} dev {mapping.bridge}"
+
+
+def _stuck(seen: Evidence) -> Reason | None:
+    backlog = seen.around.backlog
+    if backlog is None:
+        return None
+    where = f"{seen.trial.whose} got it, and the server accepts nothing"
+    look = _entering(seen.trial.target, "ss -ltn")
+    return f"{where}: its backlog of {backlog} is full", look
+
+
+def _lost_at_device(seen: Evidence) -> Reason | None:
+    """It did not come to the container's IP, or the answer not out of it."""
+    trace, target = seen.in_container, seen.trial.target
+    if trace is None or target is None:
+        return None
+    device = target.ifname or "eth0"
+    if not trace.request:
+        where = f"{device} in {target.id} drops it ahead of IP: tc(8), or a chain of netdev"
+        return where, _entering(target, f"tc filter show dev {device} ingress")
+    if _is_out(trace.answer):
+        where = f"{device} in {target.id} drops the answer as it leaves: tc(8)"
+        return where, _entering(target, f"tc -s qdisc show dev {device}")
+    return None
 
 
 def _answer(seen: Evidence) -> Reason | None:
     found = _ruled_out(seen, seen.answer)
     return (f"the answer is stopped: {found[0]}", found[1]) if found else None
+
+
+def _early_answer(seen: Evidence) -> Reason | None:
+    """The answer came to a port of the bridge, and not to IP."""
+    came = seen.came_back(ANSWER) or seen.came_back(RESET)
+    if not came or seen.answer is None or seen.answer or not seen.around.early[1]:
+        return None
+    bridge = seen.trial.mapping.bridge
+    return f"{bridge} drops the answer ahead of IP: {', '.join(seen.around.early[1])}", None
+
+
+def _untranslated_back(seen: Evidence) -> Reason | None:
+    """Connection tracking does not take the answer for one."""
+    if not seen.came_back(ANSWER):
+        return None
+    hop = _untracking(seen, seen.answer, seen.request)
+    if hop:
+        return f"the answer is not translated back: {_rule(seen, hop)}", _look_at(hop)
+    ip = seen.trial.mapping.container_ip
+    to_others = any(
+        one.kind == ANSWER and one.leaving and one.source == ip and one.device not in seen.inner
+        for one in seen.packets
+    )
+    is_host_s = seen.device is None and (INPUT, LAST) in [hop.mark for hop in seen.answer or ()]
+    if seen.address == ip or not (to_others or is_host_s):
+        return None
+    where = f"the answer comes from {ip}, not from {seen.address}"
+    return f"{where}: connection tracking does not know it", _TRACKING
 
 
 def _unreturned(seen: Evidence) -> Reason | None:
@@ -311,11 +450,13 @@ def _misled(seen: Evidence) -> Reason | None:
     came = seen.came_back(ANSWER) or seen.came_back(RESET)
     if not came or home is None or back is None:
         return None
+    if seen.around.queues[1] and _is_out(seen.answer):
+        return f"a queue drops the answer as it leaves by {home}: {seen.around.queues[1][0]}", None
     way = Route(back.address, last.goes_out if last else back.device)
     if way.device == home:
         return None
     where = f"the answer to {way.address} {way.instead_of(home)}"
-    return where, f"ip rule; ip route get {way.address}"
+    return where, f"{_rules_of_routing(seen)}; ip route get {way.address}"
 
 
 def _unrouted(seen: Evidence) -> Reason | None:
@@ -333,10 +474,13 @@ _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
     _kept_out,
     _request,
     _early,
+    _untracked,
     _untranslated,
     _unforwarded,
     _astray,
     _unlocal,
+    _secured,
+    _full,
     _legacy,
     _unplugged,
     _unheard,
@@ -344,9 +488,12 @@ _ON_THE_WAY: Sequence[Callable[[Evidence], Reason | None]] = (
     _heard_late,
     _silent,
     _answer,
+    _early_answer,
     _unreturned,
     _misled,
     _unrouted,
+    _secured_answer,
+    _untranslated_back,
     _legacy_answer,
 )
 
@@ -371,15 +518,20 @@ def _ruled_out(seen: Evidence, hops: Sequence[Hop] | None) -> Reason | None:
     if hop is None:
         return None
     family, table, chain = hop.place
-    look = f"nft -a list chain {family} {table} {for_shell(chain)}"
+    look = _look_at(hop)
     if hop.rule is None:
-        is_of_iptables = (table, chain) == ("filter", "FORWARD")
+        is_of_iptables = (table, chain) == ("filter", "FORWARD") and family != "bridge"
         mend = "dnet check; dnet restore" if is_of_iptables else "accept ahead of it what is meant"
         return f"{family} {table} {chain}: policy {hop.verdict}", f"{look}; {mend}"
     if (family, table) == ("inet", "dnet"):
         return _rule(seen, hop), f"it is dnet's own: dnet bridge show {seen.trial.mapping.bridge}"
     delete = f"nft delete rule {family} {table} {for_shell(chain)} handle {hop.rule}"
     return _rule(seen, hop), f"{look}; if it is not meant: {delete}"
+
+
+def _look_at(hop: Hop) -> str:
+    family, table, chain = hop.place
+    return f"nft -a list chain {family} {table} {for_shell(chain)}"
 
 
 def _rule(seen: Evidence, hop: Hop) -> str:

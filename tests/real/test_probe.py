@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import signal
 import time
@@ -22,6 +23,10 @@ from tests.node import Node
 PORT = veth_name("web")
 OUTSIDE, HOST = "outside", "host"
 NFT = 'nft "add table inet f; add chain inet f fw {{ type filter hook {} priority {}; {} }}"'
+NETDEV = (
+    'nft "add table netdev f; '
+    'add chain netdev f fw {{ type filter hook {} device {} priority 0; }}"'
+)
 FORWARD = NFT.format("forward", 0, "policy accept;")
 SPARE = (
     "ip link add up0 type veth peer name up1; ip link set up0 up; ip link set up1 up;"
@@ -260,6 +265,11 @@ LEGACY = {
         None,
         "iptables -t mangle -A POSTROUTING -o eth0 -j DROP",
     ),
+    "answers in another zone": Broken(
+        "the answer comes from 172.17.0.2, not from 10.99.0.1: connection tracking does not know",
+        "the answer comes from 172.17.0.2, not from 127.0.0.1: connection tracking does not know",
+        "iptables -t raw -A PREROUTING -i dnet0 -j CT --zone 3",
+    ),
     "inside": Broken(
         "in web: at input, and no rule of nftables: iptables-legacy",
         "in web: at input, and no rule of nftables: iptables-legacy",
@@ -268,6 +278,85 @@ LEGACY = {
     ),
     "no forwarding": BOTH["no forwarding"],
 }
+BESIDE = {
+    "a bridge's chain": Broken(
+        "bridge f fw handle 2: tcp dport 80 drop",
+        "bridge f fw handle 2: tcp dport 80 drop",
+        'nft "add table bridge f; add chain bridge f fw { type filter hook output priority 0; }";'
+        "nft add rule bridge f fw tcp dport 80 drop",
+    ),
+    "a bridge's chain about answers": Broken(
+        "dnet0 drops the answer ahead of IP: nft list chain bridge f fw",
+        "dnet0 drops the answer ahead of IP: nft list chain bridge f fw",
+        'nft "add table bridge f; '
+        'add chain bridge f fw { type filter hook prerouting priority 0; }";'
+        "nft add rule bridge f fw tcp sport 80 drop",
+    ),
+    "as it leaves by the port": Broken(
+        "netdev f fw handle 2: tcp dport 80 drop",
+        "netdev f fw handle 2: tcp dport 80 drop",
+        f"{NETDEV.format('egress', PORT)}; nft add rule netdev f fw tcp dport 80 drop",
+    ),
+    "answers as they leave by the uplink": Broken(
+        "the answer is stopped: netdev f fw handle 2: tcp sport 8080 drop",
+        None,
+        f"{NETDEV.format('egress', 'eth0')}; nft add rule netdev f fw tcp sport 8080 drop",
+    ),
+    "a queue": Broken(
+        "a queue drops it as it leaves by dnet0: tc -s qdisc show dev dnet0",
+        "a queue drops it as it leaves by dnet0: tc -s qdisc show dev dnet0",
+        "tc qdisc add dev dnet0 root tbf rate 1kbit burst 1 limit 1",
+    ),
+    "IPsec": Broken(
+        "the IPsec policy src 0.0.0.0/0 dst 172.17.0.2/32 dir out action block",
+        "the IPsec policy src 0.0.0.0/0 dst 172.17.0.2/32 dir out action block",
+        "ip xfrm policy add dst 172.17.0.2/32 dir out action block",
+    ),
+    "IPsec about answers": Broken(
+        "the answer is stopped: the IPsec policy src 172.17.0.0/16 dst 0.0.0.0/0 dir fwd",
+        None,
+        "ip xfrm policy add src 172.17.0.0/16 dir fwd tmpl proto esp mode tunnel level required",
+    ),
+    "not tracked": Broken(
+        "it is not translated: inet f fw handle 2: tcp dport 8080 notrack",
+        None,
+        f"{NFT.format('prerouting', -300, '')}; nft add rule inet f fw tcp dport 8080 notrack",
+        result="refused",
+    ),
+    "answers in another zone": Broken(
+        'the answer is not translated back: inet f fw handle 2: iifname "eth0" ct zone set 7',
+        None,
+        f"{NFT.format('prerouting', -300, '')}; nft add rule inet f fw iifname eth0 ct zone set 7",
+    ),
+    "a rule without a route": Broken(
+        "what the host sends to 172.17.0.2 has no route",
+        "what the host sends to 172.17.0.2 has no route",
+        "ip rule add to 172.17.0.0/16 prohibit",
+        result="",
+    ),
+    "another hardware address": Broken(
+        "the host sends it to 02:00:00:00:00:77 on dnet0, and web is 02:",
+        "the host sends it to 02:00:00:00:00:77 on dnet0, and web is 02:",
+        "ip neigh replace 172.17.0.2 lladdr 02:00:00:00:00:77 dev dnet0 nud permanent",
+    ),
+    "no router inside": Broken(
+        "in web nobody has 172.17.0.99, the router",
+        "at 10.99.0.1: in web nobody has 172.17.0.99, the router",
+        inside="ip route replace default via 172.17.0.99",
+    ),
+    "the client's network inside": Broken(
+        ", which it takes for a neighbour",
+        None,
+        inside="ip addr add 198.18.0.1/15 dev eth0",
+    ),
+    "ahead of IP inside": Broken(
+        "eth0 in web drops it ahead of IP",
+        "eth0 in web drops it ahead of IP",
+        inside=f"{NETDEV.format('ingress', 'eth0')}; nft add rule netdev f fw tcp dport 80 drop",
+    ),
+}
+"""What is no firewall's of dnet: with either."""
+
 NFTABLES = {
     "the administrator's chain": Broken(
         "inet dnet user handle", None, "nft add rule inet dnet user iifname eth0 tcp dport 80 drop"
@@ -280,6 +369,10 @@ EVERY = [
     *(("nft", name, case) for name, case in (BOTH | IPTABLES).items()),
     *((labs.NFTABLES, name, case) for name, case in (BOTH | NFTABLES).items()),
     *(("legacy", name, case) for name, case in LEGACY.items()),
+    *(
+        (firewall, *item)
+        for firewall, item in zip(itertools.cycle(labs.EVERY), BESIDE.items(), strict=False)
+    ),
 ]
 
 
@@ -421,7 +514,7 @@ def test_it_names_what_is_broken(
         site = site_of(lab)
         site.host.run("sh", "-c", case.on_host)
         site.web.run("sh", "-c", case.inside)
-        rows = site.rows("8080")
+        rows = site.rows("8080", "--timeout", "0.5")
         for origin, where in ((OUTSIDE, case.where), (HOST, case.host)):
             result, named = told(rows, origin, "0.0.0.0:8080/tcp")
             if where is None:
@@ -514,6 +607,20 @@ def test_of_two_causes_the_first_is_named_and_then_the_other(site: Site) -> None
     assert told(site.rows(), OUTSIDE, "0.0.0.0:8080/tcp") == ("answers", None)
 
 
+def test_another_container_with_the_same_address(site: Site) -> None:
+    db = site.lab.node()
+    site.host.ok("attach", "db", "--netns", db.netns)
+    site.web.ip("addr flush dev eth0")
+    db.ip("addr add 172.17.0.2/16 dev eth0")
+    db.listen("tcp", 80, "db")
+    where = f"it leaves by {veth_name('db')}, not by {PORT}"
+    answered = site.rows("8080")
+    db.unlisten("tcp", 80)
+    for row in (*answered, *site.rows("8080")):
+        assert row["where"].startswith("another on dnet0 has 172.17.0.2 as well (02:")
+        assert row["where"].endswith(where)
+
+
 def test_strict_filtering_of_a_container_s_own_requests(site: Site) -> None:
     db = site.lab.node()
     ip = site.host.ok("attach", "db", "--netns", db.netns)
@@ -576,6 +683,21 @@ SIX = {
         "",
         "ip -6 addr flush dev eth0 scope global",
         "nobody has fd00:17::2 on dnet0",
+    ),
+    "IPsec": (
+        "ip xfrm policy add dst fd00:17::2/128 dir out action block",
+        "",
+        "the IPsec policy src ::/0 dst fd00:17::2/128 dir out action block",
+    ),
+    "rules inside": (
+        "",
+        f"{NFT.format('input', 0, '')}; nft add rule inet f fw tcp dport 80 drop",
+        "in web: inet f fw handle 2: tcp dport 80 drop",
+    ),
+    "router inside": (
+        "",
+        "ip -6 route replace default via fd00:17::99",
+        "in web nobody has fd00:17::99, the router",
     ),
     "port": (f"ip link set {PORT} down", "", f"{PORT}, the port of web on dnet0, is down"),
 }

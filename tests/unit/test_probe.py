@@ -182,3 +182,32 @@ def test_a_datagram_is_delivered_unless_its_answer_was_lost(state: State, seen: 
     hops = (marked(PREROUTING, FIRST), Hop(PLACE, "drop", 3))
     lost = datagram._replace(packets=(arrived, answer), answer=hops)
     assert judge(lost)[:2] == ("dropped", "the answer is stopped: inet other forward handle 3")
+
+
+def test_a_table_of_connections_that_is_full(seen: Evidence) -> None:
+    full = Setting("net.netfilter.nf_conntrack_max", "1000", "2000")
+    ahead = seen._replace(request=(marked(PREROUTING, FIRST),))
+    known = ahead._replace(around=Around(way=Route(WEB, "dnet0"), tracking=full))
+    assert judge(known).where == "net.netfilter.nf_conntrack_max = 1000"
+    hops = (marked(PREROUTING, FIRST), Hop(PLACE, "drop", 7))
+    assert judge(known._replace(request=hops)).where == "inet other forward handle 7"
+
+
+def test_what_is_beside_the_way_is_not_named_where_it_was_passed(seen: Evidence) -> None:
+    around = Around(
+        way=Route(WEB, "dnet0"),
+        back=Route(CLIENT, "eth0"),
+        listens=True,
+        policies=("src ::/0 dst ::/0 dir out",),
+        early=(("nft list chain netdev f early",), ("nft list chain bridge f fw",)),
+        queues=(("tc -s qdisc show dev dnet0",), ()),
+        tracking=FORWARDING,
+    )
+    hops = (marked(PREROUTING, FIRST), marked(FORWARD, LAST, "dnet0"))
+    arrived = seen._replace(packets=(CAME, LEFT, ARRIVED), around=around, request=hops, answer=())
+    assert "got it and did not answer" in str(judge(arrived).where)
+    back = arrived._replace(packets=(*arrived.packets, BACK))
+    assert judge(back).where == "dnet0 drops the answer ahead of IP: nft list chain bridge f fw"
+    met = back._replace(answer=(marked(PREROUTING, FIRST), Hop(PLACE, "drop", 3)))
+    assert judge(met).where == "the answer is stopped: inet other forward handle 3"
+    assert judge(arrived._replace(outcome=ANSWERED)).where is None

@@ -16,8 +16,7 @@ from dnet.values.family import FAMILIES, Family
 from dnet.values.jsontext import loads
 
 PREROUTING, FORWARD = 0, 2  # NF_INET_PRE_ROUTING, NF_INET_FORWARD, include/uapi/linux/netfilter.h
-_INET, _NETDEV = 1, 5  # NFPROTO_INET, NFPROTO_NETDEV
-_INGRESS = 0  # NF_NETDEV_INGRESS
+_INET, _NETDEV, _BRIDGE = 1, 5, 7  # NFPROTO_INET, NFPROTO_NETDEV, NFPROTO_BRIDGE
 _FAMILIES = {_INET: "inet", **{one.number: one.nft for one in FAMILIES}}
 _ANY = 0
 _DROP = 0  # NF_DROP
@@ -130,10 +129,11 @@ def comments(family: Family, table: str, chain: str) -> Iterator[tuple[str, str]
             yield str(handle), _text(matches[0][_MATCH_INFO].partition(b"\0")[0])
 
 
-def chains_on(device: str) -> Iterator[tuple[str, str]]:
-    """The table and the name of each chain that meets packets ahead of IP as they come in there.
+def chains_on(device: str, *, leaving: bool = False) -> Iterator[tuple[str, str]]:
+    """The table and the name of each chain that meets packets on a device.
 
-    Raises OSError where the kernel has none.
+    It does ahead of IP as they come in there, or behind it as they are `leaving`. Raises OSError
+    where the kernel has none.
     """
     for family, body in _dump(_GET_CHAIN, _NETDEV):
         found = nlsocket.attributes(body)
@@ -141,8 +141,16 @@ def chains_on(device: str) -> Iterator[tuple[str, str]]:
         number = hook.get(_HOOK_NUMBER)
         listed = nlsocket.values(hook.get(_HOOK_DEVICES, b""))
         devices = {_text(one) for one in (hook.get(_HOOK_DEVICE, b""), *listed)}
-        is_ingress = number is not None and _NUMBER.unpack(number)[0] == _INGRESS
-        if family == _NETDEV and is_ingress and device in devices:
+        is_meant = number is not None and _NUMBER.unpack(number)[0] == int(leaving)
+        if family == _NETDEV and is_meant and device in devices:
+            yield _text(found[_CHAIN_TABLE]), _text(found[_CHAIN_NAME])
+
+
+def bridge_chains() -> Iterator[tuple[str, str]]:
+    """The table and the name of each chain that bridged packets meet. Raises OSError."""
+    for family, body in _dump(_GET_CHAIN, _BRIDGE):
+        found = nlsocket.attributes(body)
+        if family == _BRIDGE and found.get(_CHAIN_HOOK):
             yield _text(found[_CHAIN_TABLE]), _text(found[_CHAIN_NAME])
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 from dnet.host import fib, netns, nlsocket, rtnl, sysctl
-from dnet.host.probe import nftowned, redirect, trace
+from dnet.host.probe import early, nftowned, redirect, trace
 from dnet.host.probe.nftowned import EGRESS, INGRESS, NETDEV
 from dnet.host.rtnl import Channel, find_index, index_of
 from dnet.plan.steps import SettingStep
@@ -27,7 +27,7 @@ T = TypeVar("T")
 _NETWORKS = {V4: "198.18.0.0/15", V6: "2001:2::/48"}
 _TRIES = 16
 _MAC, _PEER_MAC = "02:64:6e:65:74:01", "02:64:6e:65:74:02"
-_PRIORITY = -500
+_PRIORITY = 1_000_000  # Behind the chains of others.
 _MOST_SECONDS, _PAUSE = 2.0, 0.002
 _CHAIN = "probe"
 # A VPN may have two halves of everything, and IPv6 has 2000::/3.
@@ -134,7 +134,8 @@ class _Pair:
         if why is not None:
             return self._directly(f"rules, settings and ip rules that name {via}: {why}")
         if returns:
-            return _Ways(via, via)
+            queues = tuple(early.at_exit(via))
+            return _Ways(via, via, tuple(f"what leaves by {via}: {one}" for one in queues))
         limit = f"rules about what leaves by {via}: answers to the probe leave by {self.name}"
         return self._directly(limit)._replace(device=via)
 

@@ -21,7 +21,7 @@ class Texts:
         self._known: dict[Place, dict[int, str]] = {}
 
     def of_all(self, hops: Iterable[Hop]) -> dict[tuple[Place, int], str]:
-        """The texts of the rules that ended a packet's way, or translated it, as far as known."""
+        """The texts of rules that decided of a packet, or changed something, as far as known."""
         rules = ((hop.place, hop.rule) for hop in hops if not hop.mark and _decides(hop))
         return {
             (place, rule): text
@@ -36,7 +36,10 @@ class Texts:
 
 
 def _decides(hop: Hop) -> bool:
-    return hop.verdict not in ("continue", "jump", "goto", "return")
+    """Whether it ended there or was changed; dnet's own rules change nothing on its way on."""
+    _, table, chain = hop.place
+    is_own = table == "dnet" or chain.startswith("DNET")
+    return hop.verdict not in ("jump", "goto", "return", "continue" if is_own else "")
 
 
 def _listed(place: Place) -> list[tuple[int, str]]:

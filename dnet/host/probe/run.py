@@ -205,6 +205,8 @@ class Probe:
             where = dict(zip(volley.source_ports, aims, strict=True))
             sight = held.enter_context(Sight(volley.ports))
             trace = self._traced(held, aims, volley)
+            around = Surroundings()
+            held.callback(around.close)
 
             def has_arrived(port: int) -> bool:
                 return self._blank(where[port])._replace(packets=sight.of(port)).arrived
@@ -220,7 +222,7 @@ class Probe:
                 self._evidence(aim, hit, sight, traced)._replace(peer=watch.peers[hit.source_port])
                 for aim, hit in zip(aims, hits, strict=True)
             ]
-            return self._looked_up(aims, hits, found)
+            return self._looked_up(aims, hits, found, around)
 
     def _traced(self, held: ExitStack, aims: Sequence[_Aim], volley: Volley) -> Trace | None:
         try:
@@ -268,11 +270,14 @@ class Probe:
         )
 
     def _looked_up(
-        self, aims: Sequence[_Aim], hits: Sequence[Hit], found: Sequence[Evidence]
+        self,
+        aims: Sequence[_Aim],
+        hits: Sequence[Hit],
+        found: Sequence[Evidence],
+        around: Surroundings,
     ) -> list[Evidence]:
         """What is told of what did not arrive, with what there is around it."""
-        texts, around = Texts(), Surroundings()
-        self._held.callback(around.close)
+        texts = Texts()
         looked = list(found)
         for at in _told(found):
             aim, seen = aims[at], found[at]

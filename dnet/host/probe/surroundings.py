@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 
 from dnet.errors import DnetError
 from dnet.host import fib, netns, sockdiag, sockets, sysctl
-from dnet.host.probe import early
+from dnet.host.probe import early, ipsec
 from dnet.host.rtnl import Channel, find_index, name_of, unless_missing
 from dnet.network.facts import Namespace
 from dnet.plan.steps import SettingStep
@@ -25,11 +26,18 @@ _MOST_SHOWN = 8
 _LINK = fib.prefix("fe80::/10")
 
 
+class _Inside(NamedTuple):
+    route: Route | None = None
+    beyond: str | None = None
+    mac: tuple[str, str] | None = None
+
+
 class Surroundings:
     """The host, and what is behind its bridges."""
 
     def __init__(self) -> None:
         self._channel = Channel()
+        self._queues = early.Queues()
 
     def close(self) -> None:
         """Close what is held open."""
@@ -50,7 +58,7 @@ class Surroundings:
             way,
             back,
             self._missing_router(back),
-            _inside(trial, netns_of, seen),
+            *self._inside(trial, netns_of, seen),
             _gone(trial, netns_of),
             self._has_neighbour(trial),
             self._port(trial),
@@ -65,7 +73,16 @@ class Surroundings:
                 self._filtering(mapping.bridge, way),
             ),
             _loopback(mapping.bridge, of) if is_loopback(seen.address) else None,
-            tuple(early.at(seen.device)) if seen.device else (),
+            _tracking(),
+            tuple(ipsec.policies(mapping.container_ip)),
+            (
+                tuple(early.at(seen.device)) if seen.device else (),
+                tuple(chain.from_iterable(_ahead_of_answers(mapping.bridge, seen.port))),
+            ),
+            (
+                tuple(self._queues.dropping(mapping.bridge, seen.port)),
+                tuple(self._queues.dropping(seen.home)),
+            ),
         )
 
     def _way(self, ip: str, source: str | None, device: str | None) -> Route:
@@ -89,6 +106,23 @@ class Surroundings:
         with suppress(OSError):
             return self._channel.has_neighbour(index, trial.mapping.container_ip)
         return None
+
+    def _inside(self, trial: Trial, found: Namespace | None, seen: Evidence) -> _Inside:
+        """How the container would answer where it sees the packet come from."""
+        towards = [
+            one.source
+            for one in seen.packets
+            if one.kind == REQUEST and one.leaving and one.destination == trial.mapping.container_ip
+        ]
+        if found is None or trial.target is None or not towards:
+            return _Inside()
+        bridge = find_index(trial.mapping.bridge)
+        known = bridge and self._channel.neighbour_mac(bridge, trial.mapping.container_ip)
+        try:
+            with netns.opened(found) as descriptor, netns.inside(descriptor):
+                return _looked_inside(towards[-1], trial.target.ifname, known or None)
+        except (OSError, DnetError):
+            return _Inside()
 
     def _port(self, trial: Trial) -> tuple[str, str] | None:
         """The port of an interface that is plugged in, and what is wrong with it."""
@@ -169,24 +203,38 @@ def _gone(trial: Trial, found: Namespace | None) -> str | None:
     return None
 
 
-def _inside(trial: Trial, found: Namespace | None, seen: Evidence) -> Route | None:
-    """The container's way to where it sees the packet come from."""
-    towards = [
-        one.source
-        for one in seen.packets
-        if one.kind == REQUEST and one.leaving and one.destination == trial.mapping.container_ip
-    ]
-    if found is None or not towards:
-        return None
+def _looked_inside(ip: str, device: str | None, known: str | None) -> _Inside:
+    """The way to an address; `known` is the hardware address that the device is thought to have."""
+    channel = Channel()
     try:
-        with netns.opened(found) as descriptor, netns.inside(descriptor):
-            channel = Channel()
-            try:
-                return Route(towards[-1], name_of(channel.way_to(towards[-1])))
-            finally:
-                channel.close()
-    except (OSError, DnetError):
+        index = channel.way_to(ip)
+        beyond = channel.router_to(ip) or ip
+        is_missing = index is not None and channel.has_neighbour(index, beyond) is False
+        own = find_index(device) if device else None
+        mac = channel.link(own).mac if own else None
+        return _Inside(
+            Route(ip, name_of(index)),
+            beyond if is_missing else None,
+            (known, mac) if known and mac and known != mac else None,
+        )
+    finally:
+        channel.close()
+
+
+def _ahead_of_answers(bridge: str, port: str | None) -> Iterator[Iterator[str]]:
+    if port:
+        yield early.at(port)
+    yield early.on_bridges()
+    yield early.at(bridge)
+
+
+def _tracking() -> Setting | None:
+    """The setting that keeps more connections from being tracked, where there are as many."""
+    names = (("net", "netfilter", f"nf_conntrack_{one}") for one in ("count", "max"))
+    count, most = (sysctl.value(SettingStep(one, "")) for one in names)
+    if count is None or most is None or int(count) < int(most):
         return None
+    return Setting("net.netfilter.nf_conntrack_max", most, str(2 * int(most)))
 
 
 class _Heard(NamedTuple):

@@ -186,6 +186,8 @@ class Trace:
                 source, destination = _PORTS.unpack_from(header)
                 ways[number] = (source, True) if source in sources else (destination, False)
             way, hop = ways.get(number, (0, True)), self._hop(family, has)
+            if hop.place[1] == self._name and not hop.mark:
+                continue  # It brings what leaves to the client outside.
             if way in found and _begins(hop):
                 ended.add(way)
             if way[0] in sources and way not in ended:
@@ -212,7 +214,7 @@ class Trace:
         )
 
     def _mark(self, place: tuple[str, str, str]) -> tuple[str, str] | None:
-        if place[1] != self._name:
+        if place[:2] != (_FAMILIES[INET], self._name):
             return None
         hook, _, end = place[2].partition("-")
         return hook, end
