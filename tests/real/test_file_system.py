@@ -302,3 +302,28 @@ def test_one_whose_folders_cannot_be_synced(own: Host, tmp_path: Path) -> None:
     done = own.dnet("map", "add", "web", "8083:80", env=fault | {"DNET_POINT_DO": "EIO"})
     refused(done, STATUS["failed"])
     own.quiet("check")
+
+
+@pytest.mark.parametrize(
+    ("command", "steps"),
+    [
+        ("ip request", ["fsync", "rename", "rename", "fsync"]),
+        (
+            "map add web 8081:80",
+            ["fsync", "rename", "fsync", "posix_spawn", "rename", "rename", "fsync"],
+        ),
+    ],
+)
+def test_each_file_lasts_before_what_depends_on_it(
+    own: Host, tmp_path: Path, command: str, steps: list[str]
+) -> None:
+    """What is written is synced, then has its name, then the folder is synced.
+
+    So a power failure leaves the old store or the new one, and a journal ahead of any change of the
+    kernel's.
+    """
+    log = tmp_path / "points"
+    own.ok(*command.split(), env={"DNET_POINT_LOG": str(log)})
+    told = (line.split() for line in log.read_text().splitlines())
+    taken = [step for when, _, step in told if when == "before" and step in steps]
+    assert taken[: len(steps)] == steps

@@ -253,6 +253,13 @@ def test_an_interface_has_both_at_the_same_place() -> None:
     integrity.verify(snapshot(state))
 
 
+def test_that_place_may_be_either_end_of_the_range() -> None:
+    state = dual(range6="fd00:1::4/126")
+    assert allocate(state, "between", ip="10.0.0.5")[1] == "fd00:1::5"
+    assert allocate(state, "first", ip="10.0.0.4")[1] == "fd00:1::4"
+    assert allocate(state, "last", ip="10.0.0.7")[1] == "fd00:1::7"
+
+
 def test_where_that_place_cannot_be_it_is_the_next_free_one() -> None:
     state = dual("10.0.0.9/8", address6="fd00:1::2/64")
     # The bridge has ::2 itself.
