@@ -12,7 +12,7 @@ from time import perf_counter, process_time
 from dnet.hosts import admission, fields
 from dnet.hosts.admission import Here
 from dnet.hosts.record import Claim, Pool, Wanted
-from dnet.registry import etcd
+from dnet.registry import gateway
 from dnet.registry.door import open_registry
 
 # Hundreds on a busy machine are to be counted, and not to be told that it is busy.
@@ -20,7 +20,7 @@ PATIENCE = 120.0
 
 
 def main(url: str, number: int, pool: Pool) -> None:
-    setattr(etcd, "SECONDS", PATIENCE)  # noqa: B010
+    setattr(gateway, "SECONDS", PATIENCE)  # noqa: B010
     underlay = f"192.0.{number >> 8}.{number & 255}"
     token = fields.token(number)
     began, used = perf_counter(), process_time()

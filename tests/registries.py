@@ -124,6 +124,19 @@ def _answered(to: int, text: bytes) -> bytes:
     return answer
 
 
+class Late:
+    """Stands ahead of the real server at a port, and answers in its own good time."""
+
+    def __init__(self, to: int, seconds: float = 0.0) -> None:
+        self._to, self.seconds = to, seconds
+
+    def __call__(self, connection: socket.socket) -> None:
+        text = request(connection)
+        threading.Event().wait(self.seconds)
+        connection.sendall(_answered(self._to, text))
+        connection.close()
+
+
 def forwarding(to: int, lose: Callable[[bytes], bool]) -> Serve:
     """What stands ahead of the real server at a port, and loses the answers to some requests."""
 

@@ -32,10 +32,10 @@ _RULE_TO, _RULE_TABLE, _RULE_VRF = 1, 15, 19  # FRA_DST, FRA_TABLE, FRA_L3MDEV
 _TO_TABLE, _INVERTED = 1, 0x2  # FR_ACT_TO_TBL, FIB_RULE_INVERT
 
 _QUESTION = struct.Struct("=BBBBBBBBI")  # struct rtmsg, and struct fib_rule_hdr, which is as long
-# Of struct rtmsg the length of the destination, the type and the flags. RTA_TABLE comes next, and
-# then RTA_DST: fib_dump_info (net/ipv4/fib_semantics.c) and rt6_fill_node (net/ipv6/route.c) have
-# never put them otherwise.
-_ROW = "=xB5xBI 4xI 2xH{}s"
+# Of struct rtmsg the length of the destination, who made it, the type and the flags. RTA_TABLE
+# comes next, and then RTA_DST: fib_dump_info (net/ipv4/fib_semantics.c) and rt6_fill_node
+# (net/ipv6/route.c) have never put them otherwise.
+_ROW = "=xB3xBxBI 4xI 2xH{}s"
 _RULE = struct.Struct("=xB5xBI")  # The length of the destination, the action and the flags.
 _NUMBER = struct.Struct("=I")
 _PATH = struct.Struct("=HBBi")  # struct rtnexthop: length, flags, hops, device
@@ -61,13 +61,14 @@ class _Rule(NamedTuple):
     to: Prefix
 
 
-def overlapping(subnets: Iterable[str]) -> Iterator[Route]:
+def overlapping(subnets: Iterable[str], but: int | None = None) -> Iterator[Route]:
     """The routes of the tables in use that have an address in common with any of some subnets.
 
     All of these are of one family.
     In use are the tables that rules lead to (ip-rule(8)). A rule for a destination leads there
     what lies in it, and one that refuses a destination is like a route that does. Left out are
-    routes that lead nowhere by themselves, as `throw` does. Raises OSError.
+    routes that lead nowhere by themselves, as `throw` does, and those that were made by `but`, a
+    number (rtnetlink(7)). Raises OSError.
     """
     asked = list(subnets)
     own_family = family_of(asked[0]) if asked else V4
@@ -79,7 +80,7 @@ def overlapping(subnets: Iterable[str]) -> Iterator[Route]:
             yield Route(_cidr(rule.to, own_family), kind=_REFUSING[rule.action], table=None)
     for table in _tables(rules):
         destinations = {rule.to for rule in rules if rule.table == table}
-        for network, length, kind, own_table, way in _rows(table, 0, octets, own_family):
+        for network, length, kind, own_table, way in _rows(table, 0, octets, own_family, but):
             own = int.from_bytes(network, "big"), length
             for to in destinations if kind in _KINDS else ():
                 narrowed = max(own, to, key=lambda one: one[1])
@@ -180,12 +181,17 @@ def _tables(rules: Iterable[_Rule]) -> list[int]:
 
 
 def _rows(
-    table: int, kind: int = 0, octets: Container[int] = _EVERY_OCTET, family: Family = V4
+    table: int,
+    kind: int = 0,
+    octets: Container[int] = _EVERY_OCTET,
+    family: Family = V4,
+    but: int | None = None,
 ) -> Iterator[Row]:
     """The routes of a table; none where it is not there.
 
     Those of one table and of a kind alone, where the kernel cares to tell them apart; with `octets`
-    those networks alone whose address begins with one of them, and what is no network.
+    those networks alone whose address begins with one of them, and what is no network; none that
+    were made by `but`.
     """
     size = family.bits // 8
     row, nowhere = struct.Struct(_ROW.format(size)), bytes(size)
@@ -195,7 +201,9 @@ def _rows(
     answers = nlsocket.places(nlsocket.ROUTE, _GET_ROUTE, question)
     try:
         for data, at, end in answers:
-            length, own_kind, flags, own_table, second, network = row.unpack_from(data, at)
+            length, by, own_kind, flags, own_table, second, network = row.unpack_from(data, at)
+            if by == but:
+                continue
             if length >= _SHORTEST_NETWORK and network[0] not in octets:
                 continue
             if flags & _CLONED or table not in (_EVERY_TABLE, own_table):

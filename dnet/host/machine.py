@@ -248,9 +248,12 @@ class Machine:
         """Whether firewalld runs and has a device in one of its zones."""
         return self._parts.firewalld.has_zone(name)
 
-    def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
-        """The routes that have an address in common with any of some subnets."""
-        return self._parts.netlink.routes(subnets)
+    def routes(self, subnets: Sequence[str], but: int | None = None) -> Iterator[Route]:
+        """The routes that have an address in common with any of some subnets.
+
+        Without those that `but` made, a number (rtnetlink(7)).
+        """
+        return self._parts.netlink.routes(subnets, but)
 
     @cached_property
     def outward(self) -> list[str]:

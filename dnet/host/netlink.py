@@ -130,12 +130,12 @@ class Netlink:
             found = self._channel.links()
         return [one.name for one in found if one.state is None and one.name != "lo"]
 
-    def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
+    def routes(self, subnets: Sequence[str], but: int | None = None) -> Iterator[Route]:
         """The routes that have an address in common with any of some subnets."""
         from dnet.host import fib
 
         with _reporting("asking for the routes"):
-            yield from fib.overlapping(subnets)
+            yield from fib.overlapping(subnets, but)
 
     def default_device(self) -> str | None:
         """The device of the default route; None where there is none, or it refuses."""

@@ -13,9 +13,8 @@ from contextlib import suppress
 from dnet.host import nlsocket
 from dnet.host.nlsocket import CREATE, EXCLUSIVE, REPLACE, attribute, attributes
 from dnet.host.rtnl import index_of, name_of
-from dnet.network.facts import PoolRoute
+from dnet.network.facts import POOL_ROUTES, PoolRoute
 from dnet.plan.poolsteps import (
-    POOL_ROUTES,
     AddForwarding,
     AddNeighbour,
     AddPoolRoute,

@@ -62,7 +62,7 @@ FIELDS = {
     # As dnet.model.pool has them, which is loaded only where there are any.
     "overlays": frozenset(
         {*("name", "registry", "token", "underlay", "pool", "block", "transport", "vni", "port")}
-        | {*("revision", "expelled", "ca", "cert", "key", "user")}
+        | {*("revision", "expelled", "ca", "cert", "key", "user", "digest")}
     ),
     "peers": frozenset({"block", "underlay", "revision", "state"}),
 }

@@ -31,7 +31,9 @@ class Overlay(NamedTuple):
         underlay: the address that the others reach this host by.
         token: tells this host from a copy of it, and an answer that was lost from another's;
             empty where the registry keeps none.
-        revision: the registry's, of which what is known of it is.
+        revision: the registry's, when it was what is known of it.
+        digest: of what it said then, of which all of that follows; empty where it is to be read
+            again, as where some of it was not believed.
         expelled: whether the registry has this host no longer.
         ca, cert, key, user: the paths of files with what the registry asks for.
     """
@@ -52,6 +54,7 @@ class Overlay(NamedTuple):
     cert: str = ""
     key: str = ""
     user: str = ""
+    digest: str = ""
 
     @property
     def device(self) -> str:

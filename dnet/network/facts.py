@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # The tables that there always are, RT_TABLE_… of include/uapi/linux/rtnetlink.h.
 DEFAULT, MAIN, LOCAL = 253, 254, 255
 REFUSING = ("blackhole", "unreachable", "prohibit")
+# Of the numbers that say who made a route those from 5 on are anybody's (rtnetlink(7)).
+POOL_ROUTES = 68
 
 
 class Device(NamedTuple):
@@ -141,10 +143,10 @@ class Facts(Protocol):
     def has_zone(self, name: str) -> bool:
         """Whether firewalld runs and has a device in one of its zones."""
 
-    def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
+    def routes(self, subnets: Sequence[str], but: int | None = None) -> Iterator[Route]:
         """The routes that have an address in common with any of some subnets.
 
-        Raises KernelError.
+        Without those that `but` made, a number (rtnetlink(7)). Raises KernelError.
         """
 
     def gateways(self, subnet: str) -> Collection[str]:

@@ -15,8 +15,7 @@ from dnet.hosts.record import NO_CREDENTIALS, PEER, Credentials, HostRecord, Poo
 from dnet.model.entities import DEFAULT_BRIDGE
 from dnet.model.pool import OVERHEAD, VXLAN, Overlay, Peer
 from dnet.model.state import State
-from dnet.network import bridge as bridges
-from dnet.network import subnets
+from dnet.network.facts import POOL_ROUTES
 from dnet.typing import TYPE_CHECKING, NamedTuple
 from dnet.values import address, family
 from dnet.values.family import V4
@@ -140,6 +139,8 @@ def join(
     )
     if why := next(pools.objections(pool, _obstacles(state, facts, made)), None):
         raise ConflictError(why, "choose another pool, or remove that")
+    from dnet.network import bridge as bridges  # Loaded by no sync, which is run all the time.
+
     existing = state.bridges.get(plan.bridge)
     _refuse_unruled(existing, plan)
     options: dict[str, object] = {"firewall": plan.firewall} if plan.firewall else {}
@@ -175,11 +176,25 @@ def sync(state: State, facts: Facts, *, roster: Roster) -> ConflictError | None:
     return _objection(facts, here, roster)
 
 
+def is_unmoved(state: State, facts: Facts) -> bool:
+    """Whether what was believed of the hosts would be so again, as far as it is about this one."""
+    here = own(state)
+    addresses = facts.host_addresses()
+    underlays = {row.get("underlay") for row in state.peers.rows.values()}
+    return (
+        here.underlay in addresses
+        and underlays.isdisjoint(addresses)
+        and pools.in_the_way(str(here.pool), _obstacles(state, facts, here)) is None
+    )
+
+
 def may_leave(state: State, *, force: bool) -> Overlay:
     """The overlay of a host that may leave: nothing is allocated, unless by `force`.
 
     Raises ConflictError, NotFoundError.
     """
+    from dnet.network import bridge as bridges
+
     found = state.overlay
     if found is None:
         raise NotFoundError("this host is in no pool", "dnet host join --store URL --pool CIDR")
@@ -280,9 +295,10 @@ def _follow(state: State, facts: Facts, here: Overlay, roster: Roster) -> None:
         if state.peers.get(name) != peer:
             state.peers.put(name, peer)
     expelled = _objection(facts, here, roster) is not None
-    made = here._replace(revision=roster.revision, expelled=expelled)
-    if made != here:
-        state.overlays.put(here.bridge, made)
+    digest = "" if expelled or admitted.refused else roster.digest
+    made = here._replace(expelled=expelled, digest=digest)
+    if made != here or state.changes():
+        state.overlays.put(here.bridge, made._replace(revision=roster.revision))
 
 
 def _objection(facts: Facts, here: Overlay, roster: Roster) -> ConflictError | None:
@@ -339,15 +355,15 @@ def _pool(here: Overlay) -> Pool:
 
 def _obstacles(state: State, facts: Facts, here: Overlay) -> Iterator[Obstacle]:
     """What this host has in a pool that is not of it, in words."""
-    pool = str(here.pool)
-    blocks = {pool, *(one.block for one in state.peers.values())}
     ours = {here.bridge, here.device}
     for bridge in state.bridges.values():
         if bridge.name != here.bridge:
             yield Obstacle(bridge.subnet, f"the subnet {bridge.subnet} of {bridge.name}")
     yield Obstacle(f"{here.underlay}/{V4.bits}", f"this host's own address {here.underlay}")
-    for route in facts.routes([pool]):
-        if route.device not in ours and route.subnet not in blocks and _leads(route.subnet):
+    for route in facts.routes([str(here.pool)], but=POOL_ROUTES):
+        if route.device not in ours and _leads(route.subnet):
+            from dnet.network import subnets
+
             yield Obstacle(route.subnet, subnets.described(route))
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from dnet.network.facts import POOL_ROUTES
 from dnet.typing import NamedTuple
 from dnet.values.names import for_shell as word
-
-# Of the numbers that say who made a route those from 5 on are anybody's (rtnetlink(7)).
-POOL_ROUTES = 68
 
 
 class AddVxlan(NamedTuple):

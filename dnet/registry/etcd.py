@@ -9,17 +9,17 @@ from binascii import Error, a2b_base64, b2a_base64
 from collections.abc import Callable, Iterator, Mapping
 
 from dnet.errors import NoAnswerError, NotFoundError, StoreUnreachableError
-from dnet.hosts import entries
+from dnet.hosts import entries, record
 from dnet.hosts.entries import Entry, View, Write
 from dnet.hosts.place import Place
 from dnet.hosts.record import Claim, Credentials, HostRecord, Roster
-from dnet.registry.gateway import SECONDS, Gateway, Members
-from dnet.registry.http import Deadline
+from dnet.registry.gateway import Gateway, Members, members
 from dnet.typing import TypeVar
 
 T = TypeVar("T")
 
 _MOST_LOST, _MOST_TRIES = 3, 50
+_KEYS = b',"kvs":'
 _GARBLED = "etcd's answer cannot be understood"
 
 
@@ -37,7 +37,12 @@ class Etcd:
 
     def read(self, fresh: bool = False) -> Roster:
         """All that is registered; without `fresh`, as any one of the members knows it."""
-        return entries.roster(self._view(Deadline(SECONDS), fresh))
+        return self._roster(*self._looked(fresh))
+
+    def news(self, digest: str, fresh: bool = False) -> Roster | None:
+        """The same; None where it is what it was, of which nothing is read then."""
+        found, answer = self._looked(fresh, digest)
+        return None if found == digest else self._roster(found, answer)
 
     def join(self, claim: Claim) -> HostRecord:
         """Registers a host, or finds what it has registered before."""
@@ -89,29 +94,43 @@ class Etcd:
 
         What was asked for and not answered may have been done: the next look tells.
         """
-        deadline, lost = Deadline(SECONDS), 0
-        view = self._view(deadline, fresh=True)
+        lost = 0
+        view = self._view()
         for tries in range(_MOST_TRIES):
             found = decide(view, tries)
             if not isinstance(found, Write):
                 return found
             try:
-                view, is_written = self._written(found, view, deadline)
+                view, is_written = self._written(found, view)
             except NoAnswerError:
                 lost += 1
                 if lost == _MOST_LOST:
                     raise
-                view = self._view(deadline, fresh=True)
+                view = self._view()
                 continue
             if not is_written:
-                deadline = Deadline(SECONDS)  # It does answer; others were faster.
+                self._gateway.patience.renew()  # It does answer; others were faster.
         raise StoreUnreachableError(
             "etcd is changed by others again and again", "try again, when fewer do so at once"
         )
 
-    def _view(self, deadline: Deadline, fresh: bool) -> View:
+    def _roster(self, digest: str, answer: Members) -> Roster:
+        return entries.roster(self._viewed(answer))._replace(digest=digest)
+
+    def _view(self) -> View:
+        _, answer = self._looked(fresh=True)
+        return self._viewed(answer)
+
+    def _looked(self, fresh: bool, known: str = "") -> tuple[str, Members]:
+        """All keys, with the digest of them; nothing but that where it is `known`."""
         body = {**self._range, "serializable": not fresh}
-        return self._viewed(self._gateway.call("/v3/kv/range", body, deadline, alone=not fresh))
+
+        def read(text: bytes) -> tuple[str, Members]:
+            # Ahead of the keys are the revision, and which of the members has answered.
+            found = record.digest(text.partition(_KEYS)[2])
+            return found, {} if found == known else members(text)
+
+        return self._gateway.call("/v3/kv/range", body, read, alone=not fresh)
 
     def _viewed(self, answer: Members) -> View:
         found = {}
@@ -123,7 +142,7 @@ class Etcd:
             found[key.removeprefix(self._prefix)] = entry
         return View(_revision(answer), found)
 
-    def _written(self, write: Write, view: View, deadline: Deadline) -> tuple[View, bool]:
+    def _written(self, write: Write, view: View) -> tuple[View, bool]:
         """What is there once a write was done; or, where it was not, what has changed before."""
         compare = [
             {"key": self._key(key), "target": "MOD", "mod_revision": revision}
@@ -136,7 +155,7 @@ class Etcd:
         deletes = [{"request_delete_range": {"key": self._key(key)}} for key in write.delete]
         look = [{"request_range": self._range}]
         body = {"compare": compare, "success": [*puts, *deletes], "failure": look}
-        answer = self._gateway.call("/v3/kv/txn", body, deadline)
+        answer = self._gateway.call("/v3/kv/txn", body, members)
         if answer.get("succeeded") is True:
             return view.after(write, _revision(answer)), True
         for looked in _objects(answer.get("responses", [])):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dnet.errors import ConflictError, NotFoundError, UsageError
-from dnet.hosts import fields, lines, pools
+from dnet.hosts import fields, lines, pools, record
 from dnet.hosts.record import Claim, HostRecord, Roster
 from dnet.registry import files
 
@@ -20,7 +20,12 @@ class File:
 
     def read(self, fresh: bool = False) -> Roster:
         """All of its lines."""
-        return lines.roster(files.public(self._path, MOST_BYTES))
+        return _roster(files.public(self._path, MOST_BYTES))
+
+    def news(self, digest: str, fresh: bool = False) -> Roster | None:
+        """The same; None where they are what they were."""
+        text = files.public(self._path, MOST_BYTES)
+        return None if _digest(text) == digest else _roster(text)
 
     def join(self, claim: Claim) -> HostRecord:
         """The line of a host that is in there.
@@ -63,3 +68,11 @@ class File:
             f"{self._path} is a file, and tells nobody of its changes",
             "let a timer run dnet host sync",
         )
+
+
+def _roster(text: str) -> Roster:
+    return lines.roster(text)._replace(digest=_digest(text))
+
+
+def _digest(text: str) -> str:
+    return record.digest(text.encode(errors="surrogateescape"))

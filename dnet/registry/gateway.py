@@ -11,7 +11,7 @@ from dnet.errors import DnetError, NoAnswerError, StoreUnreachableError, UsageEr
 from dnet.hosts.place import ETCDS, Endpoint, Place
 from dnet.hosts.record import Credentials
 from dnet.registry import files, http
-from dnet.registry.http import Answer, Deadline, LateError, Question, SilentError
+from dnet.registry.http import Answer, Deadline, LateError, Patience, Question, SilentError
 from dnet.typing import TYPE_CHECKING, TypeVar
 from dnet.values import jsontext
 from dnet.values.names import quoted
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Members = Mapping[str, object]
 
-SECONDS = 2.5  # All endpoints together; three are promised for a whole command.
+SECONDS = 2.5  # All questions to all endpoints together; three are promised for a command.
 _MOST_SECRET = 1 << 16
 
 # One that has no leader then says so at once, where it would try for seconds.
@@ -43,18 +43,23 @@ class Gateway:
         self._login = _login(place, credentials.user) if credentials.user else None
         self._tls = _context(credentials) if place.scheme == ETCDS else None
         self._tokens: dict[Endpoint, str] = {}
+        self.patience = Patience(SECONDS)
 
-    def call(self, path: str, body: Members, deadline: Deadline, alone: bool = False) -> Members:
-        """The first answer; `alone` for what one can answer that does not reach the others."""
+    def call(self, path: str, body: Members, read: Callable[[bytes], T], alone: bool = False) -> T:
+        """What is read of the first answer; see `members`.
+
+        `alone` for what one can answer that does not reach the others.
+        """
         question = _question(path, body, *() if alone else (_LEADER,))
-        return self._first(deadline, lambda *at: self._members(question, *at))
+        with self.patience.asking() as deadline:
+            return self._first(deadline, lambda *at: read(self._whole(question, *at)))
 
     def stream(self, path: str, body: Members) -> Iterator[Members]:
         """Each line of an answer that has no end, until the connection ends."""
         question = _question(path, body, _LEADER)
         with self._first(Deadline(SECONDS), lambda *at: self._begun(question, *at)) as answer:
             try:
-                yield from map(_members, answer.lines())
+                yield from map(members, answer.lines())
             except SilentError as error:
                 raise NoAnswerError(f"etcd is silent: {error}") from None
 
@@ -83,16 +88,16 @@ class Gateway:
             f"etcd cannot be reached: {why}", "what is on this host goes on; try again later"
         )
 
-    def _members(self, question: Question, endpoint: Endpoint, deadline: Deadline) -> Members:
+    def _whole(self, question: Question, endpoint: Endpoint, deadline: Deadline) -> bytes:
         with self._begun(question, endpoint, deadline) as answer:
-            return _members(answer.whole())
+            return answer.whole()
 
     def _begun(self, question: Question, endpoint: Endpoint, deadline: Deadline) -> Answer:
         """The answer of an endpoint, which is not that it cannot or will not."""
         if self._login is not None and endpoint not in self._tokens:
             login = _question("/v3/auth/authenticate", self._login)
             with self._asked(login, endpoint, deadline) as answer:
-                self._tokens[endpoint] = _header(_members(answer.whole()).get("token"))
+                self._tokens[endpoint] = _header(members(answer.whole()).get("token"))
         token = self._tokens.get(endpoint)
         if token is not None:
             question = question._replace(headers=(*question.headers, f"Authorization: {token}"))
@@ -135,13 +140,14 @@ def _refusal(endpoint: Endpoint, status: int, said: str) -> DnetError | SilentEr
 def _said(body: bytes) -> str:
     """What an answer says is wrong, as far as it says it in etcd's way."""
     try:
-        said = str(_members(body).get("error") or "")
+        said = str(members(body).get("error") or "")
     except SilentError:
         return ""
     return quoted(said.removeprefix("etcdserver: "))
 
 
-def _members(text: bytes) -> Members:
+def members(text: bytes) -> Members:
+    """The members of the JSON object that an answer is. Raises SilentError."""
     try:
         found = jsontext.loads(text.decode())
     except (ValueError, RecursionError):

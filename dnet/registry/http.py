@@ -56,6 +56,26 @@ class Deadline:
         return Deadline(self.left() / of)
 
 
+class Patience:
+    """The seconds that all questions of a command have together, however long it does else."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = self._left = seconds
+
+    def renew(self) -> None:
+        """Begin anew, where an answer has shown that all is well."""
+        self._left = self._seconds
+
+    @contextmanager
+    def asking(self) -> Iterator[Deadline]:
+        """Until when a question has to be answered."""
+        begun = monotonic()
+        try:
+            yield Deadline(self._left)
+        finally:
+            self._left -= monotonic() - begun
+
+
 class Question(NamedTuple):
     """What is posted to an endpoint; `headers` are whole lines."""
 

@@ -245,7 +245,7 @@ _OVERLAY = {
     "vni": _number("a VXLAN network identifier", 1, (1 << 24) - 1),
     "port": _PORT,
     "revision": _COUNT,
-    **dict.fromkeys(("ca", "cert", "key", "user"), TEXT),
+    **dict.fromkeys(("ca", "cert", "key", "user", "digest"), TEXT),
 }
 _PEER = {
     "block": _NETWORK,

@@ -115,12 +115,28 @@ class Hosting(Driver):
         Nothing is locked where that changes nothing. Raises StoreUnreachableError, and
         ConflictError once that is done where this host is no longer one of them.
         """
-        roster = self._registry(self.read()).read(fresh)
-        operation = Operation(overlay.sync, roster=roster)
+        return self._sync_with(self._registry(self.read()), dry_run=dry_run, fresh=fresh)
+
+    def _sync_with(
+        self, registry: Registry, *, dry_run: bool = False, fresh: bool = False
+    ) -> Outcome[ConflictError | None]:
+        state = self.read()
+        roster = registry.news(overlay.own(state).digest, fresh)
+        if roster is None and self._stays(state):
+            return Outcome.of_nothing(None, state)
+        operation = Operation(overlay.sync, roster=roster or registry.read(fresh))
         outcome = self.rehearse(operation) if dry_run else self._sync(operation)
         if outcome.result is not None and not dry_run:
             raise outcome.result
         return outcome
+
+    def _stays(self, state: State) -> bool:
+        """Whether nothing is to be done where the registry says what it said before."""
+        if self._store.has_journal() or self._bring_here(state):
+            return False
+        with self._kernel() as kernel:
+            machine = kernel.machine
+            return overlay.is_unmoved(state, machine) and not _lacks_routes(state, machine)
 
     def _sync(self, operation: Follow) -> Outcome[ConflictError | None]:
         if self._store.has_journal():
@@ -176,8 +192,9 @@ class Hosting(Driver):
         state = self.read()
         if overlay.own(state).name == name:
             raise ConflictError(f"{name} is this host", "dnet host leave")
-        self._registry(state).remove(name)
-        self.sync(fresh=True)
+        registry = self._registry(state)
+        registry.remove(name)
+        self._sync_with(registry, fresh=True)
 
     def _registry(self, state: State) -> Registry:
         found = overlay.own(state)

@@ -277,6 +277,27 @@ def test_a_record_that_is_not_believed_is_told_and_the_others_hold(town: Machine
     town.sync()
 
 
+def test_what_changes_here_counts_where_the_registry_says_the_same(town: Machines) -> None:
+    host = town.hosts["a"]
+    host.quiet("host", "sync")
+    host.ip("route add 10.244.2.128/25 via 10.0.0.254")
+    told = host.dnet("host", "sync").stderr
+    assert told == (
+        "dnet: warning: the record of b is refused: its block 10.244.2.0/24 overlaps the route "
+        "10.244.2.128/25 dev eth0\n"
+    )
+    assert "10.244.2.0/24" not in host.run("ip", "route")
+    host.ip("route del 10.244.2.128/25", "address add 10.0.0.3/32 dev eth0")
+    told = host.dnet("host", "sync").stderr
+    assert told.endswith(" c is refused: its address 10.0.0.3 is this host's own\n")
+    assert [one["name"] for one in host.json("host", "list")] == ["a", "b"]
+    host.ip("address del 10.0.0.3/32 dev eth0")
+    host.quiet("host", "sync")
+    host.quiet("-v", "host", "sync")
+    town.checked()
+    town.containers["a"].reaches("on-c", "tcp", town.ip("c", 3), 80)
+
+
 def test_everything_comes_back_without_the_registry(duo: Machines) -> None:
     a = duo.hosts["a"]
     duo.registry.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,6 +158,32 @@ def test_nothing_local_needs_it(town: Town) -> None:
         assert c.everything() == before
     finally:
         town.etcd.start()
+
+
+def test_what_is_the_matter_is_told_in_time_over_all_endpoints(town: Town) -> None:
+    """One that is dead, one that is not there, and one that is slow, for a whole command."""
+    url, slow = town.new_pool(), registries.Late(town.etcd.port())
+    a, b = town.hosts["a"], town.hosts["b"]
+    for host in (a, b):
+        host.ip("neigh replace 10.0.0.77 lladdr 02:00:00:00:00:77 dev eth0 nud permanent")
+    with etcd.inside(town.switch), registries.serving(slow, "10.0.0.254") as port:
+        ends = f"10.0.0.254:1,10.0.0.77:2379,10.0.0.254:{port}"
+        through = url.replace(f"10.0.0.254:{town.etcd.port()}", ends)
+        join = ("host", "join", "a", "--store", through, "--pool", POOL)
+        assert a.ok(*join) == "10.244.0.0/24"
+        slow.seconds = 1.5
+        for host, words in ((a, ("host", "sync")), (b, ("host", "join", "b", *join[3:]))):
+            begun = time.monotonic()
+            refused = host.fails(7, *words, code="store-unreachable")
+            assert time.monotonic() - begun < 5
+            for at, reason in (
+                ("10.0.0.254:1", "connection refused"),
+                ("10.0.0.77:2379", "no answer in time"),
+                (f"10.0.0.254:{port}", "no answer in time"),
+            ):
+                assert f"{at}: {reason}" in refused.message
+        slow.seconds = 0
+        assert b.ok("host", "join", "b", "--store", through) == "10.244.1.0/24"
 
 
 def test_a_copy_of_a_host_is_told_from_it(town: Town) -> None:

@@ -36,7 +36,7 @@ from dnet.hosts.record import (
     Registry,
     Wanted,
 )
-from dnet.registry import etcd, file, gateway, http
+from dnet.registry import file, gateway, http
 from dnet.registry.door import open_registry
 from tests import etcd as labs
 from tests import registries
@@ -76,8 +76,7 @@ def registry(cluster: Cluster) -> Registry:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less time for all, where all of it is waited for."""
-    for module in (etcd, gateway):
-        monkeypatch.setattr(module, "SECONDS", 0.4)
+    monkeypatch.setattr(gateway, "SECONDS", 0.4)
 
 
 def unreachable(ask: Callable[[], object]) -> str:
@@ -267,18 +266,19 @@ def test_of_three_nodes_two_are_enough_and_one_is_enough_to_look(
         first = registry.join(claim(1))
         cluster.kill(0)
         # Another leader is elected meanwhile, which takes as long as it takes.
-        monkeypatch.setattr(etcd, "SECONDS", 30)
-        second = registry.join(claim(2))
-        assert registry.read(fresh=True).hosts == (first, second)
+        monkeypatch.setattr(gateway, "SECONDS", 30)
+        patient = open_registry(cluster.url())
+        second = patient.join(claim(2))
+        assert patient.read(fresh=True).hosts == (first, second)
         cluster.kill(1)
         monkeypatch.undo()
+        registry = open_registry(cluster.url())
         said = unreachable(lambda: registry.join(claim(3)))
         assert "connection refused" in said
         assert "no leader" in said or "no answer in time" in said
-        assert registry.read().hosts == (first, second)
+        assert open_registry(cluster.url()).read().hosts == (first, second)
         cluster.start(0)
-        monkeypatch.setattr(etcd, "SECONDS", 30)
-        assert registry.join(claim(3)).block == "10.244.2.0/24"
+        assert patient.join(claim(3)).block == "10.244.2.0/24"
 
 
 def test_etcd_that_is_full_is_told_and_goes_on_telling(node: Node, tmp_path: Path) -> None:
@@ -422,6 +422,34 @@ def test_all_endpoints_together_have_less_than_three_seconds() -> None:
     assert gateway.SECONDS < 3
     assert time.monotonic() - begun > gateway.SECONDS - 0.5
     assert "127.0.0.1" in said
+
+
+@pytest.mark.usefixtures("hasty")
+def test_all_questions_together_have_that_time(cluster: Cluster) -> None:
+    """Of one that answers each of them in time, and late."""
+    late = registries.Late(cluster.port(), gateway.SECONDS * 0.6)
+    with registries.serving(late) as port:
+        through = cluster.prefix().replace(str(cluster.port()), str(port))
+        registry = open_registry(through)
+        assert registry.read().hosts == ()
+        unreachable(registry.read)
+        unreachable(lambda: open_registry(through).join(claim(1)))
+
+
+def test_news_are_told_once(registry: Registry) -> None:
+    first = registry.join(claim(1))
+    known = registry.read(fresh=True)
+    assert registry.news(known.digest) is None
+    assert registry.news(known.digest, fresh=True) is None
+    assert registry.news("") == known
+    registry.join(claim(1, underlay="192.0.2.9", moved=True))
+    moved = registry.news(known.digest, fresh=True)
+    assert moved is not None
+    assert [one.underlay for one in moved.hosts] == ["192.0.2.9"]
+    registry.join(claim(1, underlay=first.underlay, moved=True))
+    again = registry.news(known.digest, fresh=True)
+    assert again is not None
+    assert again.digest not in (known.digest, moved.digest)
 
 
 @pytest.mark.parametrize("kind", ["closes", "never-answers", "garbage", "not-found", "floods"])

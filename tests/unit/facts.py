@@ -71,7 +71,7 @@ class FakeFacts:
     def has_zone(self, name: str) -> bool:
         return name in self.zoned
 
-    def routes(self, subnets: Sequence[str]) -> Iterator[Route]:
+    def routes(self, subnets: Sequence[str], but: int | None = None) -> Iterator[Route]:  # noqa: ARG002
         there = (Route(one) if isinstance(one, str) else one for one in self.routes_there)
         return (one for one in there if any(overlap(one.subnet, other) for other in subnets))
 
