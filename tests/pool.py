@@ -27,6 +27,7 @@ ip = checked(struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 
     socket.inet_aton(source), socket.inet_aton(target))) + udp
 frame = bytes.fromhex(mac.replace(":", "")) + bytes.fromhex("020000000001") + b"\\x08\\x00" + ip
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+    out.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     out.sendto(struct.pack(">II", 0x08000000, 4242 << 8) + frame, (outer, int(port)))
 """
 

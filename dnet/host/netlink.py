@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from dnet.plan.ratesteps import RateStep
 
 _FORWARDING = 3  # BR_STATE_FORWARDING, include/uapi/linux/if_bridge.h
+# Where a router is on no network of the host's, on one that is down, or refused by a route.
+_NO_WAY = (errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL)
 _SET = "3"  # NET_ADDR_SET, include/uapi/linux/netdevice.h
 _MOST_LEARNED = 8192  # Eight for each of the 1,024 ports that a bridge can have (BR_MAX_PORTS).
 
@@ -290,7 +292,7 @@ class Netlink:
             self._tunnels.take(step)
         except OSError as error:
             waits = isinstance(step, AddPoolRoute) and step.can_wait
-            if error.errno != errno.ENETUNREACH or not waits:
+            if error.errno not in _NO_WAY or not waits:
                 raise
             self._warn(f"{step.shown}: {error.strerror}; dnet host sync tries again")
 

@@ -20,6 +20,7 @@ class Here(NamedTuple):
         obstacles: its addresses, and where its routes lead, but for default routes and what dnet
             made for this pool.
         known: the peers that it has by now, by name.
+        everybody: the addresses that are those of all hosts on one of its networks.
     """
 
     own: HostRecord
@@ -27,6 +28,7 @@ class Here(NamedTuple):
     addresses: Collection[str]
     obstacles: Collection[Obstacle]
     known: Mapping[str, HostRecord]
+    everybody: Collection[str] = ()
 
 
 class Admitted(NamedTuple):
@@ -78,17 +80,17 @@ def standing(roster: Roster, own: HostRecord) -> ConflictError | None:
         return ConflictError(
             f"{name} has been removed from the pool, or was never registered",
             "what runs goes on, and other hosts do not reach it; "
-            "begin anew: dnet host leave --force, dnet host join",
+            "to get a block again: dnet host leave --force, then dnet host join",
         )
     if found.token != own.token:
         return ConflictError(
             f"another host has joined as {name}, from {found.underlay}",
-            "begin anew under another name: dnet host leave --force, dnet host join",
+            "to get a block under another name: dnet host leave --force, then dnet host join NAME",
         )
     if found.block != own.block:
         return ConflictError(
             f"the block of {name} is {found.block} by now, and was {own.block}",
-            "begin anew: dnet host leave --force, dnet host join",
+            "to have that one: dnet host leave --force, then dnet host join",
         )
     if found.underlay != own.underlay:
         return ConflictError(
@@ -109,6 +111,8 @@ def _objections(
         yield f"its block {host.block} is that of {taken[host.block]}"
     if host.underlay in here.addresses:
         yield f"its address {host.underlay} is this host's own"
+    if host.underlay in here.everybody:
+        yield f"its address {host.underlay} is that of a whole network"
     if host.underlay in underlays:
         yield f"its address {host.underlay} is that of {underlays[host.underlay]}"
     if pools.is_inside(here.pool, host.underlay):

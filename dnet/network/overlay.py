@@ -5,7 +5,7 @@ Decisions alone. What a registry has said is given; nothing here asks it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dnet.errors import ConflictError, NotFoundError, UsageError
 from dnet.hosts import admission, fields, pools
@@ -24,6 +24,9 @@ from dnet.values.names import for_shell, quoted
 if TYPE_CHECKING:
     from dnet.model.entities import Bridge
     from dnet.network.facts import Facts
+
+_ANYWHERE = "0.0.0.0"
+_LONGEST_OF_MANY = 30  # Two hosts alone need no address of both (RFC 3021).
 
 
 class Plan(NamedTuple):
@@ -139,6 +142,8 @@ def join(
     )
     if why := next(pools.objections(pool, _obstacles(state, facts, made)), None):
         raise ConflictError(why, "choose another pool, or remove that")
+    if there is None or there.block is None:
+        _refuse_taken(facts, made)
     from dnet.network import bridge as bridges  # Loaded by no sync, which is run all the time.
 
     existing = state.bridges.get(plan.bridge)
@@ -261,6 +266,23 @@ def _refuse_unruled(existing: Bridge | None, plan: Plan) -> None:
         )
 
 
+def _refuse_taken(facts: Facts, made: Overlay) -> None:
+    """Raises ConflictError where the VXLAN would be in the way of somebody else's."""
+    if made.transport != VXLAN:
+        return
+    if made.bridge == made.device or facts.device(made.device) is not None:
+        raise ConflictError(
+            f"there is a device {made.device} already, which is not dnet's",
+            f"ip link delete dev {made.device}, or make the pool with another --vni",
+        )
+    if why := facts.why_busy(_ANYWHERE, made.port, made.port, "udp"):
+        raise ConflictError(
+            f"VXLAN cannot have the UDP port {made.port}, which dnet closes to all but the hosts "
+            f"of the pool: {why}",
+            "make the pool with another --port: all of its hosts have the same",
+        )
+
+
 def _mtu(facts: Facts, made: Overlay) -> int:
     """What passes to other hosts in one piece."""
     name = facts.host_addresses().get(made.underlay)
@@ -281,7 +303,8 @@ def _follow(state: State, facts: Facts, here: Overlay, roster: Roster) -> None:
     itself = _record(here)
     obstacles = list(_obstacles(state, facts, here))
     addresses = facts.host_addresses()
-    place = Here(itself, _pool(here), addresses, obstacles, known)
+    everybody = frozenset(_of_everybody(facts, addresses.values()))
+    place = Here(itself, _pool(here), addresses, obstacles, known, everybody)
     admitted = admission.admit(_alike(roster, here), place)
     for line in admitted.refused:
         state.remark(line)
@@ -299,6 +322,15 @@ def _follow(state: State, facts: Facts, here: Overlay, roster: Roster) -> None:
     made = here._replace(expelled=expelled, digest=digest)
     if made != here or state.changes():
         state.overlays.put(here.bridge, made._replace(revision=roster.revision))
+
+
+def _of_everybody(facts: Facts, devices: Iterable[str]) -> Iterator[str]:
+    """The addresses by which all are reached who are on a network of this host."""
+    for device in filter(None, map(facts.device, dict.fromkeys(devices))):
+        for cidr in device.addresses:
+            if address.prefix_len(cidr) <= _LONGEST_OF_MANY:
+                network = address.subnet(cidr)
+                yield from (address.host(network), address.broadcast(cidr))
 
 
 def _objection(facts: Facts, here: Overlay, roster: Roster) -> ConflictError | None:

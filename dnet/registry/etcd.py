@@ -19,7 +19,7 @@ from dnet.typing import TypeVar
 T = TypeVar("T")
 
 _MOST_LOST, _MOST_TRIES = 3, 50
-_KEYS = b',"kvs":'
+_KEYS = b'"kvs"'
 _GARBLED = "etcd's answer cannot be understood"
 
 
@@ -127,7 +127,8 @@ class Etcd:
 
         def read(text: bytes) -> tuple[str, Members]:
             # Ahead of the keys are the revision, and which of the members has answered.
-            found = record.digest(text.partition(_KEYS)[2])
+            _, there, keys = text.partition(_KEYS)
+            found = record.digest(keys if there else text)
             return found, {} if found == known else members(text)
 
         return self._gateway.call("/v3/kv/range", body, read, alone=not fresh)

@@ -138,11 +138,12 @@ def _refusal(endpoint: Endpoint, status: int, said: str) -> DnetError | SilentEr
 
 
 def _said(body: bytes) -> str:
-    """What an answer says is wrong, as far as it says it in etcd's way."""
+    """What an answer says is wrong, as far as it says it in etcd's way, of 3.4 or of 3.5."""
     try:
-        said = str(members(body).get("error") or "")
+        answer = members(body)
     except SilentError:
         return ""
+    said = str(answer.get("error") or answer.get("message") or "")
     return quoted(said.removeprefix("etcdserver: "))
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from dnet.errors import UsageError
+from dnet.hosts import fields as hosts
 from dnet.model.entities import (
     FIREWALLS,
     MTUS,
@@ -262,7 +263,7 @@ KINDS = {
     "mappings": _kind(Mapping, _ENDPOINT, _MAPPING),
     "links": _kind(Link, _canonical("PARENT:CHILD", _pair), _LINK),
     "overlays": _kind(Overlay, _DEVICE, _OVERLAY),
-    "peers": _kind(Peer, _canonical("the name of a host", names.interface_id), _PEER),
+    "peers": _kind(Peer, _canonical("the name of a host", hosts.parse_name), _PEER),
 }
 SETTINGS = {
     "firewall": _one_of(NFTABLES),

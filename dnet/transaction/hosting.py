@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from dnet.errors import ConflictError, DnetError, StoreUnreachableError, UsageError
+from dnet.host import system
 from dnet.hosts import fields, place, pools
 from dnet.hosts.record import (
     NO_CREDENTIALS,
@@ -38,8 +39,8 @@ Follow = Callable[[State, Facts], ConflictError | None]
 class Joining(NamedTuple):
     """What a command line says of a host that joins; None for what it leaves open."""
 
-    name: str
-    store: str | None
+    name: str | None = None
+    store: str | None = None
     bridge: str | None = None
     underlay: str | None = None
     transport: Transport | None = None
@@ -64,10 +65,11 @@ class Hosting(Driver):
             credentials = overlay.registry_of(state.overlay)
         registry = open_registry(url, credentials)
         is_file = url.startswith(f"{place.FILE}:")
-        line = _line(registry.read(), asked.name) if is_file else None
+        name = asked.name or (state.overlay.name if state.overlay else _own_name())
+        line = _line(registry.read(), name) if is_file else None
         with self._kernel() as kernel:
             plan = overlay.Plan(
-                name=asked.name,
+                name=name,
                 registry=url,
                 bridge=overlay.bridge_for(state, asked.bridge),
                 underlay=overlay.underlay(
@@ -84,16 +86,24 @@ class Hosting(Driver):
         wanted = _known(state, asked.wanted)
         roster = registry.read(fresh=True)
         claim = Claim(plan.name, plan.underlay, plan.transport, token, wanted, asked.moved)
-        if is_file:
-            record = registry.join(claim)
-        elif dry_run:
-            record = _foreseen(claim, roster)
-        else:
+        record = registry.join(claim) if is_file else _foreseen(claim, roster)
+        pool = roster.pool or pools.founded(wanted)
+        if not (is_file or dry_run):
+            self._foresee(
+                Operation(overlay.join, plan=plan, record=record, pool=pool, roster=roster)
+            )
             record = self._register(registry, claim, plan)
             roster = registry.read(fresh=True)
-        pool = roster.pool or pools.founded(wanted)
+            pool = roster.pool or pool
         operation = Operation(overlay.join, plan=plan, record=record, pool=pool, roster=roster)
         return self.rehearse(operation) if dry_run else self.change(operation)
+
+    def _foresee(self, operation: Operation[Overlay]) -> None:
+        """Raises what this host has against joining, ahead of telling the others that it has."""
+        state = self.read()
+        self._bring_here(state)
+        with self._kernel() as kernel:
+            operation(state, kernel.machine)
 
     def _register(self, registry: Registry, claim: Claim, plan: overlay.Plan) -> HostRecord:
         """The record of this host, made with a token that is in its store before.
@@ -124,8 +134,13 @@ class Hosting(Driver):
         roster = registry.news(overlay.own(state).digest, fresh)
         if roster is None and self._stays(state):
             return Outcome.of_nothing(None, state)
-        operation = Operation(overlay.sync, roster=roster or registry.read(fresh))
+        roster = roster or registry.read(fresh)
+        operation = Operation(overlay.sync, roster=roster)
         outcome = self.rehearse(operation) if dry_run else self._sync(operation)
+        has_order = roster.revision > 0
+        if not (dry_run or has_order) and registry.news(roster.digest) is not None:
+            # Another sync may have read it later, and been done before.
+            return self._sync_with(registry)
         if outcome.result is not None and not dry_run:
             raise outcome.result
         return outcome
@@ -231,6 +246,10 @@ def _known(state: State, wanted: Wanted) -> Wanted:
         return wanted
     own = Wanted(there.pool, address.prefix_len(there.block), there.vni, there.port)
     return own._replace(**{key: one for key, one in wanted._asdict().items() if one is not None})
+
+
+def _own_name() -> str:
+    return fields.parse_name(system.hostname())
 
 
 def _line(roster: Roster, name: str) -> HostRecord | None:

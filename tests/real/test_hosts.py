@@ -141,7 +141,9 @@ def test_the_overlay_is_closed_to_who_is_no_peer(town: Machines) -> None:
 
     stranger, peer = town.stranger(91), town.hosts["b"]
     assert arrives(peer, town.ip("b", 9))  # What is sent is right, and so is what is counted.
-    assert not arrives(stranger, town.ip("b", 9))
+    stranger.ip("route add 224.0.0.0/4 dev eth0")
+    for outer in ("10.0.0.1", "10.0.0.255", "224.0.0.1"):
+        assert not arrives(stranger, town.ip("b", 9), outer)
     for foreign in ("192.0.2.1", "10.244.9.9", "10.0.0.2", town.ip("a", 9)):
         assert not arrives(peer, foreign)
     # A container of the host itself, also in the name of a peer.
@@ -150,6 +152,21 @@ def test_the_overlay_is_closed_to_who_is_no_peer(town: Machines) -> None:
     inside.ip("address add 10.0.0.2/32 dev eth0", "route add 10.0.0.1 via 10.244.1.1 src 10.0.0.2")
     assert not arrives(inside, town.ip("b", 9))
     inside.ip("route del 10.0.0.1", "address del 10.0.0.2/32 dev eth0")
+    # One of a peer, for which that would be the host; and the host's own processes.
+    assert not arrives(town.containers["b"], town.ip("b", 9))
+    assert not arrives(town.hosts["a"], town.ip("b", 9))
+
+
+def test_a_container_sends_in_no_other_s_name(town: Machines) -> None:
+    target, forger = town.containers["a"], town.containers["b"]
+    forger.ip(f"address add {town.ip('c', 9)}/32 dev eth0")
+    before = received(target)
+    send = "import socket; s = socket.socket(type=socket.SOCK_DGRAM); "
+    send += f"s.bind(('{town.ip('c', 9)}', 0)); s.sendto(b'forged', ('{town.ip('a')}', 9))"
+    forger.run("python3", "-c", send)
+    forger.reaches("on-a", "udp", town.ip("a"), 80)
+    assert received(target) == before + 1
+    forger.ip(f"address del {town.ip('c', 9)}/32 dev eth0")
 
 
 def test_a_peer_s_way_ends_at_the_bridge(town: Machines) -> None:
@@ -400,11 +417,41 @@ def test_plain_routes_on_a_common_network(duo: Machines) -> None:
     a.quiet("host", "sync")
     duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
     a.quiet("-v", "host", "sync")
+    # Who is not on that network is told of, and keeps nobody else from being reached.
+    a.ip("route add unreachable 198.51.100.0/24", "route add prohibit 203.0.113.0/24")
+    beyond = {"d": "192.0.2.9", "e": "198.51.100.9", "f": "203.0.113.9"}
+    away = {one: f"{one} {ip} 10.244.{ord(one) - 96}.0/24 route" for one, ip in beyond.items()}
+    away["g"] = "g 10.0.0.255 10.244.7.0/24 route"
+    duo.register({**duo.lines, **away})
+    told = a.dnet("host", "sync")
+    assert (told.returncode, told.stderr.count("; dnet host sync tries again\n")) == (0, 3)
+    assert "its address 10.0.0.255 is that of a whole network" in told.stderr
+    duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
     duo.lines = {name: duo.line(name, "route") for name in ("a",)}
     duo.register()
     a.quiet("host", "sync")
     assert "10.244.2.0/24" not in a.run("ip", "route")
     duo.containers["a"].misses("tcp", duo.ip("b"), 80)
+
+
+def test_two_on_one_host_are_not_in_each_other_s_way(every: Lab) -> None:
+    """What has the number or the port of VXLAN already is told, and nothing is changed."""
+    machines = Machines(every, ("a",))
+    host, url = machines.hosts["a"], machines.register()
+    join = ("host", "join", "a", "--store", url, "--pool", POOL)
+    host.ip(f"link add {DEVICE} type vxlan id 77 dstport 8472 local 10.0.0.1")
+    refused = host.fails(4, *join, code="conflict")
+    assert refused.message == f"there is a device {DEVICE} already, which is not dnet's"
+    host.fails(4, *join, "--bridge", "dnetvx9", "--vni", "9", code="conflict")
+    host.ip(f"link delete {DEVICE}")
+    host.ip(
+        "link add flannel.1 type vxlan id 1 dstport 4789 local 10.0.0.1", "link set flannel.1 up"
+    )
+    before = host.everything()
+    refused = host.fails(4, *join, code="conflict")
+    assert refused.message.startswith("VXLAN cannot have the UDP port 4789, which dnet closes ")
+    assert host.everything() == before
+    assert host.ok(*join, "--port", "4790") == "10.244.1.0/24"
 
 
 def test_reset_takes_it_all_away(duo: Machines) -> None:

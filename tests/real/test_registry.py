@@ -285,7 +285,7 @@ def test_etcd_that_is_full_is_told_and_goes_on_telling(node: Node, tmp_path: Pat
     with labs.running(node, tmp_path / "e", options=("--quota-backend-bytes", "300000")) as cluster:
         registry = open_registry(cluster.url())
         first = registry.join(claim(1))
-        while "error" not in cluster.ask("/v3/kv/put", {"key": "eA==", "value": "eAeA" * 50_000}):
+        while "header" in cluster.ask("/v3/kv/put", {"key": "eA==", "value": "eAeA" * 50_000}):
             pass
         assert "is full" in unreachable(lambda: registry.join(claim(2)))
         assert registry.read(fresh=True).hosts == (first,)

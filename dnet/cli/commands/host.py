@@ -128,7 +128,7 @@ def join(
     """Get a block of a pool for this host, and print it.
 
     The bridge has it as its subnet, and its containers reach those of the other hosts. NAME is
-    the host's own where it is not given.
+    the host's own where it is not given, or the one under which it has joined.
     """
 
     def run(session: Session) -> Document:
@@ -137,7 +137,7 @@ def join(
 
         secrets = Credentials(*(given[key] for key in Credentials._fields))
         asked = Joining(
-            name=name or _own_name(),
+            name=name,
             store=store,
             bridge=given["bridge"],
             underlay=given["underlay"],
@@ -266,12 +266,6 @@ def _hosting(session: Session) -> Hosting:
     from dnet.transaction.hosting import Hosting
 
     return Hosting(session.settings())
-
-
-def _own_name() -> str:
-    from dnet.host import system
-
-    return _name(system.hostname())
 
 
 def _listed(state: State) -> list[dict[str, Any]]:

@@ -2,8 +2,9 @@
 
 Text in the form iptables-save prints. All of them are in chains of dnet's own. What comes out of
 VXLAN has to come from where it would be sent to, which is inside of a peer's block: rpfilter asks
-the routes. What VXLAN itself is given comes from a peer's underlay address, and not from a
-container that says so.
+the routes. What VXLAN itself is given, be it by broadcast, comes from a peer's underlay address,
+and not from a container that says so. Nor does a container send to that of a peer, for which it
+would be this host.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ def forward(hosts: Pooled) -> Iterator[str]:
     With --no-icc it is what links let through, and the answers.
     """
     bridge, verdict = hosts.bridge.name, "ACCEPT" if hosts.bridge.icc else "DROP"
+    forged = f"! -s {hosts.overlay.block}"
     if device := hosts.device:
+        yield f"{forged} -o {device} -j DROP"
         yield f"-o {device} {_ESTABLISHED}"
         yield f"-i {device} -o {bridge} -j {verdict}"
         yield f"-i {bridge} -o {device} -j {verdict}"
@@ -30,6 +33,7 @@ def forward(hosts: Pooled) -> Iterator[str]:
         yield f"-o {device} -j DROP"
         return
     out = f"-d {hosts.pool} -i {bridge} ! -o {bridge}"
+    yield f"{forged} {out} -j DROP"
     yield f"{out} {_ESTABLISHED}"
     yield f"{out} -j {verdict}"
     yield f"-s {hosts.pool} ! -i {bridge} -o {bridge} -j {verdict}"
@@ -43,12 +47,12 @@ def postrouting(hosts: Pooled) -> Iterator[str]:
 def guard(hosts: Pooled) -> Iterator[str]:
     """What closes VXLAN to whoever is no peer."""
     yield f"-i {hosts.device} -m rpfilter --invert -j DROP"
-    ports = f"-p udp -m udp --dport {hosts.overlay.port}"
-    yield f"{ports} -m addrtype --dst-type LOCAL -j DNET-PEERS"
+    yield f"-p udp -m udp --dport {hosts.overlay.port} -j DNET-PEERS"
 
 
 def peers(hosts: Pooled, bridges: Iterable[Bridge]) -> Iterator[str]:
-    """Who may give it anything: the other hosts, and no container in their name."""
+    """Who may give it anything: the other hosts, and no container in their name or this host's."""
     yield from (f"-i {one.name} -j DROP" for one in bridges)
     yield from (f"-s {one}/32 -j RETURN" for one in hosts.hosts)
-    yield "-j DROP"
+    yield from (f"-d {one}/32 -j DROP" for one in hosts.hosts)
+    yield "-m addrtype ! --dst-type UNICAST -j DROP"

@@ -88,12 +88,23 @@ _LINK_LOCAL = "fe80::/10"
 _GROUPS = "ff00::/8"
 
 # Of several hosts. What comes out of VXLAN has to come from where it would be sent to, which is
-# inside of a peer's block; what VXLAN itself is given, from a peer, and not from a container.
+# inside of a peer's block; what VXLAN itself is given, be it by broadcast, from a peer, and not
+# from a container. Nor does one send to a peer's, for which it would be this host.
 _CLOSED = (
     "iifname @overlay fib saddr . iif oif 0 drop",
-    "meta l4proto . th dport @underlay fib daddr type local jump encapsulated",
+    "meta l4proto . th dport @underlay jump encapsulated",
 )
-_ENCAPSULATED = ("iifname @bridges drop", "ip saddr @peers return", "drop")
+_ENCAPSULATED = (
+    "iifname @bridges drop",
+    "ip saddr @peers return",
+    "ip daddr @peers drop",
+    "fib daddr type != unicast drop",
+)
+# What goes to other hosts comes from this one's block.
+_FORGED = (
+    "oifname @overlay ip saddr . iifname != @home4 drop",
+    "ip daddr . iifname @pool ip saddr . iifname != @home4 drop",
+)
 # Containers of the other hosts: by VXLAN they are within, as siblings are; otherwise they are known
 # by their addresses.
 _BEYOND = (
@@ -218,7 +229,7 @@ def _chains(form: Form) -> Iterator[tuple[Object, tuple[str, ...]]]:
     yield THE_USERS, ()
     if pooled:
         yield Object(CHAIN, "encapsulated"), _ENCAPSULATED
-    yield _base("guard", "filter", "prerouting", -300, *_guard(of), *(_CLOSED if pooled else ()))
+    yield _base("guard", "filter", "prerouting", -300, *(_CLOSED if pooled else ()), *_guard(of))
     yield Object(CHAIN, "publish"), tuple(_publish(of))
     for sources in form.lists:
         yield Object(CHAIN, list_name(sources)), tuple(_list(sources))
@@ -305,6 +316,8 @@ def _links(of: Families) -> Iterator[str]:
 def _forward(*, pooled: bool) -> Iterator[str]:
     yield TO_USER
     yield from _KNOWN
+    if pooled:
+        yield from _FORGED
     yield f"{_BETWEEN} accept"
     if pooled:
         yield from _BEYOND
