@@ -18,8 +18,11 @@ _SECONDS = 1.0
 
 def watch(session: Session, look: Callable[[], Document]) -> None:
     """Show what there is each second, until somebody ends it."""
+    import gc
+
     from dnet.host.signals import end_by_exception
 
+    gc.enable()  # Unlike other commands, this one may live for days.
     end_by_exception()
     if session.form == "json" or not sys.stdout.isatty():
         _in_lines(look)

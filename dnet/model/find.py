@@ -64,12 +64,21 @@ def interface(state: State, interface_id: str) -> Interface:
     """The interface of that id. Raises NotFoundError, UsageError for what is no id."""
     found = state.interfaces.get(names.interface_id(interface_id))
     if found is None:
-        raise NotFoundError(
-            f"there is no interface {interface_id}",
-            "dnet interface list",
-            partial(nearby.names, interface_id, state.interfaces),
-        )
+        raise no_interface(state, interface_id)
     return found
+
+
+def no_interface(state: State, name: str) -> NotFoundError:
+    """The error for an id that is nobody's, with a hint for what may have been meant."""
+    hint = "dnet interface list"
+    if name in state.bridges:
+        hint = f"that is a bridge: dnet bridge show {names.for_shell(name)}"
+    elif name.isascii() and name.isdecimal():
+        hint = f"if that is a port of the host: dnet port list {name}"
+    elif name == "localhost":
+        hint = "that is the host itself, and no container: dnet interface list"
+    suggest = partial(nearby.names, name, () if name in state.bridges else state.interfaces)
+    return NotFoundError(f"there is no interface {name}", hint, suggest)
 
 
 def by_origin(state: State, origin: Sequence[str]) -> list[Interface]:

@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 
 from dnet.errors import NotFoundError, UsageError
+from dnet.model import find
 from dnet.model.ports import meet, overlapping
 from dnet.model.state import State
 from dnet.values import address, names, nearby
@@ -91,15 +92,7 @@ def _holders(state: State, query: EndpointQuery) -> Iterable[tuple[str, str]]:
 
 def _nobody(state: State, name: str) -> NotFoundError:
     """The error for who has nothing. Raises UsageError for what is no id."""
-    names.interface_id(name)
-    if name in state.bridges:
-        hint = f"that is a bridge: dnet bridge show {names.for_shell(name)}"
-        return NotFoundError(f"there is no interface {name}", hint)
-    return NotFoundError(
-        f"there is no interface {name}",
-        "dnet interface list",
-        partial(nearby.names, name, state.interfaces),
-    )
+    return find.no_interface(state, names.interface_id(name))
 
 
 def _with_keys(state: State, **kept: Iterable[str]) -> State:

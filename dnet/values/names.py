@@ -82,7 +82,7 @@ def interface_id(text: str) -> str:
     if reads_as_address(text):
         raise UsageError(
             f"{quoted(text)} reads as an address, not as an interface id",
-            "choose an id with a letter in it",
+            "an id has a letter in it; to see whose an address is: dnet ip list",
         )
     return text
 

@@ -371,6 +371,33 @@ def test_joining_again_prints_the_same_and_repairs(duo: Machines) -> None:
         a.fails(4, *words, code="conflict")
 
 
+def test_many_syncs_at_once_come_to_one_change(duo: Machines) -> None:
+    a = duo.hosts["a"]
+    duo.register({**duo.lines, "d": "d 10.0.0.4 10.244.4.0/24"})
+    done = a.dnets([["host", "sync"]] * 32, at_once=16)
+    assert {(one.returncode, one.stderr) for one in done} == {(0, "")}
+    assert [one["name"] for one in a.json("host", "list")] == ["a", "b", "d"]
+    a.quiet("check")
+
+
+def test_a_host_that_is_called_otherwise_by_now_joins_again(duo: Machines) -> None:
+    """It is known by the name under which it has joined."""
+    a = duo.hosts["a"]
+    a.ip("link set dnet0 mtu 1400")
+    assert a.run("hostname").strip() not in ("a", "")
+    assert a.ok("host", "join") == "10.244.1.0/24"
+    a.quiet("check")
+
+
+def test_what_the_underlay_has_less_room_for_is_mended_by_joining_again(duo: Machines) -> None:
+    a = duo.hosts["a"]
+    a.ip("link set eth0 mtu 1400")
+    assert a.ok("host", "join", "a") == "10.244.1.0/24"
+    for device in ("dnet0", DEVICE):
+        assert "mtu 1350 " in a.run("ip", "-o", "link", "show", device)
+    assert "mtu 1350 " in duo.containers["a"].run("ip", "-o", "link", "show", "eth0")
+
+
 def test_leaving_leaves_the_bridge_alone(duo: Machines) -> None:
     a = duo.hosts["a"]
     before = a.everything()
@@ -423,9 +450,9 @@ def test_plain_routes_on_a_common_network(duo: Machines) -> None:
     away = {one: f"{one} {ip} 10.244.{ord(one) - 96}.0/24 route" for one, ip in beyond.items()}
     away["g"] = "g 10.0.0.255 10.244.7.0/24 route"
     duo.register({**duo.lines, **away})
-    told = a.dnet("host", "sync")
-    assert (told.returncode, told.stderr.count("; dnet host sync tries again\n")) == (0, 3)
-    assert "its address 10.0.0.255 is that of a whole network" in told.stderr
+    done = a.dnet("host", "sync")
+    assert (done.returncode, done.stderr.count("; dnet host sync tries again\n")) == (0, 3)
+    assert "its address 10.0.0.255 is that of a whole network" in done.stderr
     duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
     duo.lines = {name: duo.line(name, "route") for name in ("a",)}
     duo.register()

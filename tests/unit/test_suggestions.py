@@ -67,6 +67,11 @@ NEAR = {
     "port list 0:80": "dnet port list",
     "show wbe": "did you mean web? If not: dnet interface list",
     "show web db": "dnet show --help",
+    "show 8080": "if that is a port of the host: dnet port list 8080",
+    "detach 8080": "if that is a port of the host: dnet port list 8080",
+    "interface show dnet0": "that is a bridge: dnet bridge show dnet0",
+    "detach 172.17.0.2": "an id has a letter in it; to see whose an address is: dnet ip list",
+    "map add localhost 80": "that is the host itself, and no container: dnet interface list",
     "link web db": "did you mean dnet link add web db? If not: dnet link --help",
     "link web db -p 80 --alias a": "did you mean dnet link add web db -p 80 --alias a? "
     "If not: dnet link --help",

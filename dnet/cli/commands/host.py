@@ -180,6 +180,9 @@ def watch() -> Request:
     """
 
     def run(session: Session) -> Document:
+        import gc
+
+        gc.enable()  # Unlike other commands, this one may live for months.
         _hosting(session).watch(session.tell)
         return NOTHING
 
