@@ -257,6 +257,16 @@ def refuse_another(there: Overlay | None, plan: Plan) -> None:
             )
 
 
+def refuse_forgotten(there: Overlay | None, roster: Roster) -> None:
+    """Raises ConflictError where a host joins again that its registry does not know any more."""
+    if there is None or there.block is None or not there.token:
+        return
+    if there.token in {one.token for one in roster.hosts}:
+        return
+    if error := admission.standing(roster, _record(there)):
+        raise error
+
+
 def _refuse_unruled(existing: Bridge | None, plan: Plan) -> None:
     if existing is not None and not existing.iptables and plan.transport == VXLAN:
         raise ConflictError(

@@ -129,7 +129,7 @@ def _refusal(endpoint: Endpoint, status: int, said: str) -> DnetError | SilentEr
         )
     if status == _NOT_FOUND:
         return SilentError("does not speak etcd's v3 API")
-    if status in (_NOT_FOUND, _LATE) or status >= _FAULTS:
+    if status == _LATE or status >= _FAULTS:
         return SilentError(f"answers {status} {said}".rstrip())
     return StoreUnreachableError(
         f"etcd refuses, says {endpoint}: {said or status}",

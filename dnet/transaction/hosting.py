@@ -86,37 +86,42 @@ class Hosting(Driver):
         wanted = _known(state, asked.wanted)
         roster = registry.read(fresh=True)
         claim = Claim(plan.name, plan.underlay, plan.transport, token, wanted, asked.moved)
-        record = registry.join(claim) if is_file else _foreseen(claim, roster)
+        overlay.refuse_forgotten(state.overlay, roster)
         pool = roster.pool or pools.founded(wanted)
+        operation = partial(Operation, overlay.join, plan=plan, pool=pool)
+        record = registry.join(claim) if is_file else _foreseen(claim, roster)
         if not (is_file or dry_run):
-            self._foresee(
-                Operation(overlay.join, plan=plan, record=record, pool=pool, roster=roster)
-            )
-            record = self._register(registry, claim, plan)
+            foreseen = operation(record=record, roster=roster)
+            record = self._register(registry, claim, plan, foreseen, is_new=state.overlay is None)
             roster = registry.read(fresh=True)
-            pool = roster.pool or pool
-        operation = Operation(overlay.join, plan=plan, record=record, pool=pool, roster=roster)
-        return self.rehearse(operation) if dry_run else self.change(operation)
+        made = operation(record=record, roster=roster)
+        return self.rehearse(made) if dry_run else self.change(made)
 
-    def _foresee(self, operation: Operation[Overlay]) -> None:
-        """Raises what this host has against joining, ahead of telling the others that it has."""
-        state = self.read()
-        self._bring_here(state)
-        with self._kernel() as kernel:
-            operation(state, kernel.machine)
-
-    def _register(self, registry: Registry, claim: Claim, plan: overlay.Plan) -> HostRecord:
+    def _register(
+        self,
+        registry: Registry,
+        claim: Claim,
+        plan: overlay.Plan,
+        foreseen: Operation[Overlay],
+        *,
+        is_new: bool,
+    ) -> HostRecord:
         """The record of this host, made with a token that is in its store before.
 
         Where the answer is lost it stays there, and the next command to join finds the record.
+        Nobody is told of a host that has something against what is `foreseen`; one that `is_new`
+        then forgets that it was about to join.
         """
         noted = self.change(Operation(overlay.note, plan=plan, token=claim.token)).result
         try:
+            with self._locked_kernel() as kernel:
+                foreseen(self._store.load(), kernel.machine)
             return registry.join(claim._replace(token=noted))
         except StoreUnreachableError:
             raise
         except DnetError:
-            self.change(Operation(overlay.forget))
+            if is_new:
+                self.change(Operation(overlay.forget))
             raise
 
     def sync(self, *, dry_run: bool = False, fresh: bool = False) -> Outcome[ConflictError | None]:

@@ -107,6 +107,48 @@ def test_what_the_registry_refuses_leaves_nothing_here(town: Town) -> None:
         assert (now, "overlays" in store["state.json"]) == (before[0], False)
 
 
+def test_what_a_host_has_against_joining_is_said_before_others_are_told(town: Town) -> None:
+    url = town.joined("a")
+    host = town.hosts["b"]
+    join = ("host", "join", "b", "--store", url)
+    host.ip("route add 10.244.128.0/17 via 10.0.0.254")
+    before = host.everything()
+    host.fails(4, *join, code="conflict")
+    host.ip("route del 10.244.128.0/17")
+    host.ok("bridge", "init", "--address", "10.9.0.1/24")
+    host.ok("ip", "request")
+    host.fails(4, *join, "--bridge", "dnet0", code="conflict")
+    assert "overlays" not in host.everything()[1]["state.json"]
+    assert "overlays" not in before[1].get("state.json", "")
+    town.hosts["a"].quiet("host", "sync")
+    assert states(town.hosts["a"]) == {"a": "self"}
+    host.ok("bridge", "remove", "dnet0", "--force")
+    done = host.dnets([join] * 16, at_once=8)
+    assert {(one.returncode, one.stdout) for one in done} == {(0, "10.244.1.0/24\n")}
+    host.quiet("check")
+    # Nor does one that was removed get another block by joining again.
+    town.hosts["a"].quiet("host", "remove", "b", "--yes")
+    refused = host.fails(4, "host", "join", "b", code="conflict")
+    assert refused.message.startswith("b has been removed from the pool")
+    town.hosts["a"].quiet("host", "sync")
+    assert states(town.hosts["a"]) == {"a": "self", "b": "removed"}
+
+
+def test_a_watch_follows_within_a_moment_and_ends_with_etcd(town: Town) -> None:
+    url = town.joined("a")
+    a = town.hosts["a"]
+    with a.started("dnet", "host", "watch") as watching:
+        town.hosts["b"].ok("host", "join", "b", "--store", url)
+        end = time.monotonic() + 20
+        while "b" not in states(a):
+            assert time.monotonic() < end, "nothing was followed"
+        town.etcd.kill()
+        try:
+            assert watching.wait(timeout=20) == 7
+        finally:
+            town.etcd.start()
+
+
 def test_a_host_that_was_removed_and_is_alive(town: Town) -> None:
     town.joined("a", "b", "c")
     ip, node = town.container("c")
