@@ -253,7 +253,9 @@ class Machine:
 
         Without those that `but` made, a number (rtnetlink(7)).
         """
-        return self._parts.netlink.routes(subnets, but)
+        from dnet.host import routes
+
+        return routes.overlapping(subnets, but)
 
     @cached_property
     def outward(self) -> list[str]:
@@ -280,7 +282,9 @@ class Machine:
 
     def host_addresses(self) -> Mapping[str, str]:
         """Every IPv4 address that the host itself has, each with the name of its device."""
-        return self._parts.netlink.host_addresses()
+        from dnet.host import routes
+
+        return routes.host_addresses()
 
     def _local(self, of: Family) -> LocalAddresses:
         from dnet.host.localaddr import LocalAddresses
@@ -319,7 +323,9 @@ class Machine:
 
     def default_device(self) -> str | None:
         """The device of the default route; None where there is none, or it refuses."""
-        return self._parts.netlink.default_device()
+        from dnet.host import routes
+
+        return routes.outward_device()
 
     def default_mtu(self) -> int:
         """The MTU of the default route's device, else 1500.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
-from dnet.errors import ConflictError, KernelError, out_of_files
-from dnet.host import privilege, rtnl, system
+from dnet.errors import ConflictError, KernelError
+from dnet.host import rtnl, system
+from dnet.host.privilege import reporting
 from dnet.host.rtnl import Channel, Link, find_index, index_of, name_of, unless_missing
 from dnet.model.entities import Interface
 from dnet.network import bridgeports
@@ -36,13 +36,13 @@ from dnet.plan.devicesteps import (
     WayStep,
 )
 from dnet.typing import TYPE_CHECKING
-from dnet.values import address, family
-from dnet.values.family import V4, V6
+from dnet.values import family
+from dnet.values.family import V6
 
 if TYPE_CHECKING:
     from dnet.host.containerns import NamespaceHandle
     from dnet.host.tunnels import Tunnels
-    from dnet.network.facts import ContainerDevice, Route, Shaping
+    from dnet.network.facts import ContainerDevice, Shaping
     from dnet.plan.poolsteps import PoolStep
     from dnet.plan.ratesteps import RateStep
 
@@ -83,7 +83,7 @@ class Netlink:
         index = find_index(name)
         if index is None:
             return None
-        with _reporting(f"asking for {name}"):
+        with reporting(f"asking for {name}"):
             return unless_missing(lambda: self._device(index))
 
     def _device(self, index: int) -> Device:
@@ -94,14 +94,14 @@ class Netlink:
         bridge = find_index(name)
         if bridge is None:
             return []
-        with _reporting("asking for the ports"):
+        with reporting("asking for the ports"):
             return [_device(one, ()) for one in self._channel.links() if one.master == bridge]
 
     def shaping(self, name: str) -> Shaping:
         """What limits what passes a device."""
         from dnet.host import tc
 
-        with _reporting(f"asking what limits {name}"):
+        with reporting(f"asking what limits {name}"):
             return tc.shaping(name)
 
     def keeps_mac(self, device: Device) -> bool | None:
@@ -123,51 +123,26 @@ class Netlink:
         index = find_index(name)
         if index is None:
             return []
-        with _reporting(f"asking for {name}"):
+        with reporting(f"asking for {name}"):
             return self._channel.addresses(index, V6)
 
     def standing_alone(self) -> list[str]:
         """The devices that are no port of a bridge, without the loopback."""
-        with _reporting("asking for the devices"):
+        with reporting("asking for the devices"):
             found = self._channel.links()
         return [one.name for one in found if one.state is None and one.name != "lo"]
-
-    def routes(self, subnets: Sequence[str], but: int | None = None) -> Iterator[Route]:
-        """The routes that have an address in common with any of some subnets."""
-        from dnet.host import fib
-
-        with _reporting("asking for the routes"):
-            yield from fib.overlapping(subnets, but)
-
-    def default_device(self) -> str | None:
-        """The device of the default route; None where there is none, or it refuses."""
-        from dnet.host import fib
-
-        with _reporting("asking for the default route"):
-            return next(filter(None, fib.defaults()), None)
-
-    def host_addresses(self) -> dict[str, str]:
-        """The single IPv4 addresses that the host takes for itself, each with its device's name."""
-        from dnet.host import fib
-
-        with _reporting("asking for the host's addresses"):
-            return {
-                address.from_int(number, V4): device
-                for (number, length), device in fib.to_host()
-                if length == V4.bits
-            }
 
     def loopback_routes(self) -> dict[str, int]:
         """The devices behind which the host takes ::1 for itself, with the routes' metrics."""
         from dnet.host import fib
 
-        with _reporting("asking for the routes of ::1"):
+        with reporting("asking for the routes of ::1"):
             found = fib.loopback_routes()
         return {name: metric for index, metric in found.items() if (name := name_of(index))}
 
     def proxied(self) -> dict[str, list[str]]:
         """The IPv6 addresses for which the host answers, by the device it does so on."""
-        with _reporting("asking for whom the host answers"):
+        with reporting("asking for whom the host answers"):
             found: dict[str, list[str]] = {}
             for index, ip in self._channel.proxied(V6):
                 if name := name_of(index):
@@ -176,14 +151,14 @@ class Netlink:
 
     def is_routed(self, device: Device, subnet: str) -> bool:
         """Whether a subnet is routed to what is plugged into a device."""
-        with _reporting(f"asking for the routes of {device.name}"):
+        with reporting(f"asking for the routes of {device.name}"):
             return subnet in self._channel.subnets(device.ifindex, family.of(subnet))
 
     def ways_to(self, ips: Iterable[str]) -> Iterator[tuple[str, str | None]]:
         """Each address, with the device by which the host sends there; None without a route."""
         known: dict[int | None, str | None] = {None: None}
         for ip in ips:
-            with _reporting(f"asking for the route to {ip}"):
+            with reporting(f"asking for the route to {ip}"):
                 index = self._channel.way_to(ip)
             if index not in known:
                 known[index] = name_of(index)
@@ -194,14 +169,14 @@ class Netlink:
         device = self.device(name)
         if device is None:
             return None
-        with _reporting(f"asking for {name}"):
+        with reporting(f"asking for {name}"):
             told = self._tunnels.vxlan(device.ifindex)
             neighbours = self._tunnels.neighbours(device.ifindex)
             return Tunnel(device, *told, neighbours, self._tunnels.hosts(device.ifindex))
 
     def pool_routes(self) -> list[PoolRoute]:
         """The routes to blocks of pools that dnet made."""
-        with _reporting("asking for the routes to other hosts"):
+        with reporting("asking for the routes to other hosts"):
             return self._tunnels.routes()
 
     def container_device(self, interface: Interface, netns: Namespace) -> ContainerDevice | None:
@@ -209,7 +184,7 @@ class Netlink:
         from dnet.host import containerns
 
         with (
-            _reporting(f"asking for {interface.ifname} in {netns.path}"),
+            reporting(f"asking for {interface.ifname} in {netns.path}"),
             containerns.opened(netns) as there,
         ):
             return there.device(str(interface.ifname))
@@ -218,7 +193,7 @@ class Netlink:
 
     def take(self, step: DeviceStep) -> None:
         """Make the change a step stands for. Raises KernelError, ConflictError, ExhaustedError."""
-        with _reporting(step.shown):
+        with reporting(step.shown):
             try:
                 self._take(step)
             except OSError as error:
@@ -418,15 +393,3 @@ def _device(link: Link, addresses: tuple[str, ...]) -> Device:
         guarded=link.guarded,
         isolated=link.isolated,
     )
-
-
-@contextmanager
-def _reporting(what: str) -> Iterator[None]:
-    """Turn what the kernel refuses into dnet's own errors."""
-    try:
-        yield
-    except PermissionError:
-        raise privilege.denied(what, privilege.NET_ADMIN) from None
-    except OSError as error:
-        refused = KernelError(f"{what}: {error.strerror or error}")
-        raise out_of_files(error) or refused from None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from dnet.errors import PermissionDeniedError
+from dnet.errors import KernelError, PermissionDeniedError, out_of_files
 from dnet.host import system
 
 NET_ADMIN, SYS_ADMIN = "CAP_NET_ADMIN", "CAP_SYS_ADMIN"
@@ -77,3 +79,15 @@ def _lines(path: str) -> list[bytes]:
         return system.read_file(path).splitlines()
     except OSError:
         return []
+
+
+@contextmanager
+def reporting(what: str) -> Iterator[None]:
+    """Turn what the kernel refuses into dnet's own errors: PermissionDeniedError, KernelError."""
+    try:
+        yield
+    except PermissionError:
+        raise denied(what, NET_ADMIN) from None
+    except OSError as error:
+        refused = KernelError(f"{what}: {error.strerror or error}")
+        raise out_of_files(error) or refused from None

@@ -2,10 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from dnet.host import fib
+from dnet.host.privilege import reporting
+from dnet.network.facts import Route
+from dnet.values import address
 from dnet.values.family import V4, Family
+
+
+def overlapping(subnets: Sequence[str], but: int | None = None) -> Iterator[Route]:
+    """See dnet.host.fib. Raises KernelError."""
+    with reporting("asking for the routes"):
+        yield from fib.overlapping(subnets, but)
+
+
+def host_addresses() -> dict[str, str]:
+    """The single IPv4 addresses that the host takes for itself, each with its device's name.
+
+    Raises KernelError.
+    """
+    with reporting("asking for the host's addresses"):
+        return {
+            address.from_int(number, V4): device
+            for (number, length), device in fib.to_host()
+            if length == V4.bits
+        }
+
+
+def outward_device() -> str | None:
+    """The device of the default route; None where there is none, or it refuses.
+
+    Raises KernelError.
+    """
+    with reporting("asking for the default route"):
+        return next(filter(None, fib.defaults()), None)
 
 
 def default_device(family: Family = V4) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dnet import __version__
 from dnet.typing import Literal, NamedTuple, Protocol
 
 Transport = Literal["vxlan", "route"]
@@ -108,10 +109,13 @@ NO_CREDENTIALS = Credentials()
 
 
 def digest(said: bytes) -> str:
-    """What follows from what a registry has said, and as good as never from anything else."""
+    """What follows from what a registry has said, and as good as never from anything else.
+
+    Another version of dnet may believe otherwise, and reads it again.
+    """
     from _blake2 import blake2s  # Under hashlib, and loaded in a tenth of its time.
 
-    return blake2s(said, digest_size=16).hexdigest()
+    return blake2s(said, digest_size=16, key=__version__.encode()).hexdigest()
 
 
 class Registry(Protocol):

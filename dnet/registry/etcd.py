@@ -15,6 +15,7 @@ from dnet.hosts.place import Place
 from dnet.hosts.record import Claim, Credentials, HostRecord, Roster
 from dnet.registry.gateway import Gateway, Members, members
 from dnet.typing import TypeVar
+from dnet.values.names import quoted
 
 T = TypeVar("T")
 
@@ -80,9 +81,8 @@ class Etcd:
                     after = forgotten - 1
                     break
                 if result.get("canceled") or not result:
-                    raise StoreUnreachableError(
-                        f"etcd ends the watch: {_object(part.get('error'))}"
-                    )
+                    said = _object(part.get("error")).get("message") or result.get("cancel_reason")
+                    raise StoreUnreachableError(f"etcd ends the watch: {quoted(str(said))}")
                 if result.get("events"):
                     after = _number(_object(result.get("header")).get("revision"))
                     yield after
