@@ -112,7 +112,7 @@ def _objections(
     if host.underlay in here.addresses:
         yield f"its address {host.underlay} is this host's own"
     if host.underlay in here.everybody:
-        yield f"its address {host.underlay} is that of a whole network"
+        yield f"its address {host.underlay} is a network or broadcast address"
     if host.underlay in underlays:
         yield f"its address {host.underlay} is that of {underlays[host.underlay]}"
     if pools.is_inside(here.pool, host.underlay):
