@@ -157,16 +157,17 @@ def described(
     bridges: Collection[Bridge],
     published: Published,
     of: Family = V4,
-    gateways: Collection[str | None] = (None,),
-    wires: Collection[str | None] = (None,),
+    gateways: Collection[str] = (),
+    wires: Collection[str] = (),
 ) -> Iterator[tuple[Bridge, str, list[Packet]]]:
     """What has to get through for a bridge to work, in words too: one of the packets at least.
 
     Of one family, and of bridges that have that. `gateways` are the devices towards other networks,
-    `wires` those that somebody may come in by, where they are known.
+    `wires` those that somebody may come in by, where they are known; bridges among them are none.
     """
     names = frozenset(one.name for one in bridges)
-    outward, inward = ([Device(name, names) for name in group] for group in (gateways, wires))
+    inward = [Device(name, names) for name in wires if name not in names] or [Device(None, names)]
+    outward = [Device(name, names) for name in gateways if name not in names] or inward
     anywhere, version = everywhere(of), "" if of is V4 else " by IPv6"
     for bridge in bridges:
         if bridge.subnet_of(of) is None:

@@ -54,6 +54,12 @@ def default_devices(family: Family = V4) -> list[str]:
     return []
 
 
+def ways(family: Family) -> tuple[list[str], list[str]]:
+    """The devices towards other networks, and all that somebody may come in by."""
+    gateways = default_devices(family)
+    return gateways, devices() if family is V4 else gateways
+
+
 def devices() -> list[str]:
     """The devices by which the main table leads anywhere."""
     with suppress(OSError):

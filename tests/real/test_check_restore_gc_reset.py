@@ -257,6 +257,31 @@ def test_a_rule_ahead_of_dnet_s_that_stops_everything_is_said(
     assert host.snapshot() == before
 
 
+def test_a_rule_ahead_of_dnet_s_that_stops_a_whole_uplink_is_said(mended: Machine) -> None:
+    host = mended.host
+    published, coming = "what is published on dnet0", "what comes from dnet0"
+    ahead = {
+        "-i up0 -j DROP": published,
+        "-i up+ -p tcp -j REJECT": published,
+        "-i up0 -j others": published,
+        "-o up0 -j DROP": coming,
+        "-i up1 -j DROP": None,
+        "-i up0 -s 192.0.2.1 -j DROP": None,
+        "-i up0 -o dnet0 -j DROP": None,
+        "-i up0 -m conntrack --ctorigdstport 9 --ctdir ORIGINAL -j DROP": None,
+    }
+    host.ip("link add up0 type bridge", "link set up0 up", "addr add 192.0.2.9/24 dev up0")
+    host.iptables("-N others", "-A others -j DROP")
+    for rule, told in ahead.items():
+        host.iptables(f"-I FORWARD {rule}")
+        found = host.dnet("check").stdout
+        assert (found == "") if told is None else (told in found), (rule, found)
+        host.iptables(f"-D FORWARD {rule}")
+    host.iptables("-F others", "-X others")
+    host.ip("link delete up0")
+    host.quiet("check")
+
+
 def test_one_of_them_is_enough_to_fail(machine: Machine) -> None:
     """Also where everything else is as it should be, and something foreign is about."""
     machine.host.iptables("-A INPUT -p tcp --dport 22 -j ACCEPT", "-P FORWARD DROP")

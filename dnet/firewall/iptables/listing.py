@@ -8,7 +8,7 @@ what is there already, and leaves in it what has to go.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from dnet.errors import RulesUnreadableError
 from dnet.firewall.door import Chain
@@ -22,15 +22,20 @@ _INCOMPATIBLE = re.compile(r"# Table [`'](\S+)' is incompatible")
 _QUOTED = re.compile(r' "(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
+Ways = Callable[[Family], tuple[Collection[str], Collection[str]]]
+
+
 class Tables:
     """What is in the kernel: every chain of the tables read, with its rules in order.
 
-    `policies` are those of the built-in chains, such as ACCEPT.
+    `policies` are those of the built-in chains, such as ACCEPT. `ways` gives the devices towards
+    other networks, and all that somebody may come in by, none where they are not known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ways: Ways = lambda _: ((), ())) -> None:
         self.chains: dict[Chain, list[str]] = {}
         self.policies: dict[Chain, str] = {}
+        self.ways = ways
 
     def add(self, other: Tables) -> None:
         """Take in those of another family."""

@@ -78,7 +78,8 @@ class Forward:
         if not first:
             return []
         told: dict[tuple[str, str], list[str]] = {}
-        every = list(described(bridges, published(), self._family))
+        ways = self._actual.ways(self._family)
+        every = list(described(bridges, published(), self._family, *ways))
         for bridge, what, packets in every:
             found = [self._decision(one, first, lenient=one.translated) for one in packets]
             if all(one and one.kind == DROP and not _names(one, bridge) for one in found):

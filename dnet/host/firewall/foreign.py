@@ -75,8 +75,10 @@ def _stopping(
     chains = list(_chains(variant, of))
     if not chains:
         return
-    ways = _outside(bridges, outward() if of is V4 else routes.default_devices(of), of)
-    every = list(described(bridges, published(of), of, *ways))
+    gateways = routes.default_devices(of)
+    every = list(
+        described(bridges, published(of), of, gateways, outward() if of is V4 else gateways)
+    )
     for chain in chains:
         stopped: dict[str, list[tuple[str, str]]] = {}
         for bridge, what, packets in every:
@@ -90,16 +92,6 @@ def _stopping(
             more = f" and {len(found) - _FEW} more" if len(found) > _FEW else ""
             allow = chain.allow.format(for_shell(found[0][1]))
             yield f"the {chain.name} {end} {whats}{more}, whatever dnet accepts: {allow}"
-
-
-def _outside(
-    bridges: Collection[Bridge], outward: Collection[str], of: Family
-) -> tuple[list[str | None], list[str | None]]:
-    """The devices towards other networks, and all that lead anywhere."""
-    mine = {one.name for one in bridges}
-    wires: list[str | None] = [name for name in outward if name not in mine]
-    gateways: list[str | None] = [name for name in routes.default_devices(of) if name not in mine]
-    return gateways or wires or [None], wires or [None]
 
 
 def _chains(variant: str, of: Family) -> Iterator[_Chain]:

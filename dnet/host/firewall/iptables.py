@@ -99,9 +99,11 @@ class Rules:
 
         Raises RulesUnreadableError where what iptables-save prints is not all there is.
         """
-        from dnet.firewall.iptables.listing import Tables  # Not where rules are changed unseen.
+        # Not where rules are changed unseen.
+        from dnet.firewall.iptables.listing import Tables
+        from dnet.host import routes
 
-        found = Tables()
+        found = Tables(routes.ways)
         for of in families:
             found.add(self._read(of))
         return found
