@@ -164,6 +164,12 @@ class Netlink:
                 known[index] = name_of(index)
             yield ip, known[index]
 
+    def way_on(self, ip: str, source: str, bridge: Device) -> str | None:
+        """The device by which the host sends on what comes in by a bridge; None without a route."""
+        with _reporting(f"asking for the route from {source} to {ip}"):
+            index = self._channel.way_to(ip, source, bridge.ifindex)
+        return None if index is None else name_of(index)
+
     def tunnel(self, name: str) -> Tunnel | None:
         """A VXLAN device with whom it reaches; None where there is no device of that name."""
         device = self.device(name)

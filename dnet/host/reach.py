@@ -5,7 +5,7 @@ None of it is dnet's to mend: `dnet check` tells it, and so does what sets a bri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from dnet.firewall import traffic
@@ -17,6 +17,7 @@ from dnet.plan import settings, siblings
 from dnet.plan.devicesteps import SetIsolated
 from dnet.plan.steps import SettingStep
 from dnet.typing import TYPE_CHECKING
+from dnet.values import address
 from dnet.values.family import FAMILIES, V4, V6, Family
 from dnet.values.names import for_shell as word
 from dnet.values.veth import veth_name
@@ -34,7 +35,9 @@ def hindrances(state: State, machine: Machine, netlink: Netlink) -> Iterator[str
         if served != bridge:
             yield f"{bridge.name} has no IPv6, because the kernel has none"
         if _is_up(served, machine):
-            yield from _astray(state, machine, served, netlink)
+            containers = _containers(state, machine, served)
+            astray = list(_astray(state, machine, served, containers, netlink))
+            yield from astray or _misled(machine, served, containers, netlink)
     routed = [bridge for bridge in state.bridges.values() if bridge.ip_forward]
     for of in FAMILIES:
         if any(bridge.subnet_of(of) for bridge in routed):
@@ -54,7 +57,9 @@ def _is_up(bridge: Bridge, machine: Machine) -> bool:
     )
 
 
-def _astray(state: State, facts: Facts, bridge: Bridge, netlink: Netlink) -> Iterator[str]:
+def _astray(
+    state: State, facts: Facts, bridge: Bridge, containers: Sequence[str], netlink: Netlink
+) -> Iterator[str]:
     """Containers' addresses for which the kernel chooses another device than their bridge.
 
     A more specific route does that, as of a VPN, and so do a rule of ip-rule(8) and an address
@@ -66,7 +71,7 @@ def _astray(state: State, facts: Facts, bridge: Bridge, netlink: Netlink) -> Ite
         for ip, device in facts.own_addresses(one.network).items()
     }
     wrong: dict[str | None, list[str]] = {}
-    for ip, device in netlink.ways_to(_containers(state, facts, bridge)):
+    for ip, device in netlink.ways_to(containers):
         if ip in own:
             yield _doubled(state, bridge, ip, own[ip])
         elif device != bridge.name:
@@ -75,6 +80,28 @@ def _astray(state: State, facts: Facts, bridge: Bridge, netlink: Netlink) -> Ite
         more = f" and {len(others)} more" if others else ""
         way = f"by {device}, not by {bridge.name}" if device else "nowhere: it has no route"
         yield f"packets from the host to {ip}{more} leave {way}; see: ip route get {ip}"
+
+
+def _misled(
+    machine: Machine, bridge: Bridge, containers: Sequence[str], netlink: Netlink
+) -> Iterator[str]:
+    """Where the host sends on elsewhere what its own containers send to one another.
+
+    A rule for what comes from them does that (ip-rule(8)). What they send to a published port goes
+    that way, and where ports are isolated so do links.
+    """
+    device = machine.device(bridge.name)
+    for of in FAMILIES:
+        ip, source, *_ = *address.of_family(containers, of), None, None
+        if not (device and ip and source and machine.value(_forwards(bridge.name, of)) == "1"):
+            continue
+        found = netlink.way_on(ip, source, device)
+        if found != bridge.name:
+            way = f"by {found}, not by {bridge.name}" if found else "nowhere"
+            yield (
+                f"what containers of {bridge.name} send to {ip} by way of the host leaves {way}; "
+                f"see: ip rule; ip route get {ip} from {source} iif {bridge.name}"
+            )
 
 
 def _doubled(state: State, bridge: Bridge, ip: str, device: str) -> str:

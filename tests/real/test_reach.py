@@ -57,6 +57,35 @@ def test_a_container_that_is_reached_by_another_way(host: Host, name: str) -> No
     assert host.snapshot() == before
 
 
+@pytest.mark.parametrize(
+    ("rule", "way"),
+    [
+        ("from 172.17.0.0/16 table 77", "by eth0, not by dnet0"),
+        ("iif dnet0 table 77", "by eth0, not by dnet0"),
+        ("from 172.17.0.0/24 prohibit", "nowhere"),
+    ],
+)
+def test_what_containers_send_to_one_another_by_the_host(host: Host, rule: str, way: str) -> None:
+    """A rule for what comes from them, as for their own way out, without one for their subnet."""
+    host.ip("route add default via 10.99.0.2 table 77", f"rule add pref 100 {rule}")
+    (line,) = host.dnet("check").stdout.splitlines()
+    assert line.startswith(
+        f"what containers of dnet0 send to 172.17.0.2 by way of the host leaves {way}"
+    )
+    assert line in warned(host, "restore")
+    host.ip("rule add pref 99 to 172.17.0.0/16 table main")
+    host.quiet("check")
+
+
+def test_what_containers_send_to_one_another_by_ipv6(host: Host) -> None:
+    host.quiet(*INIT, "--address6", "fd17::1/64")
+    host.ok("interface", "allocate", "db")
+    host.run("ip -6 route add default dev eth0 table 77; ip -6 rule add from fd17::/64 table 77")
+    (line,) = host.dnet("check").stdout.splitlines()
+    assert "of dnet0 send to fd17::" in line
+    assert "leaves by eth0, not by dnet0" in line
+
+
 def test_a_container_whose_address_the_host_has_as_well(host: Host) -> None:
     host.ip("address add 172.17.0.2/32 dev lo")
     found = host.dnet("check")
