@@ -175,15 +175,14 @@ def _fail(error: DnetError, words: list[str], begun: list[Session]) -> int:
 
         _complain(as_json({"error": error.body()}))
         return error.status
-    for line in error.lines():
-        _complain(line)
+    _complain("\n".join(error.lines()))
     return error.status
 
 
-def _complain(line: str) -> None:
-    """The exit status says it too where nobody reads this."""
+def _complain(text: str) -> None:
+    """All at once, for others may write there too. The exit status says it where nobody reads."""
     with suppress(OSError):
-        print(line, file=sys.stderr)
+        sys.stderr.write(f"{text}\n")
 
 
 def _looks_like_json(words: list[str]) -> bool:

@@ -83,6 +83,8 @@ class Session:
     @classmethod
     def of(cls, values: Mapping[str, Any], named_by: str | None) -> Session:
         """The session of the global options' values. Raises UsageError."""
+        if not values["state_dir"]:
+            raise UsageError("--state-dir: '' is no folder", "leave it out for /var/lib/dnet")
         timeout = _seconds(values["lock_timeout"])
         verbose = bool(values["verbose"])
         return cls(values["state_dir"], timeout, verbose=verbose, named_by=named_by)
@@ -197,7 +199,7 @@ class Session:
 def _say(line: str) -> None:
     """A line on stderr; that nobody reads it is no reason to stop in the middle of a change."""
     with suppress(OSError):
-        print(on_one_line(line), file=sys.stderr)
+        sys.stderr.write(f"{on_one_line(line)}\n")
 
 
 _STEPS = (column("kind"), column("step"))

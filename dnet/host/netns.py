@@ -180,7 +180,8 @@ def _folders() -> tuple[str, ...]:
 
 
 def _meant(text: str) -> list[str]:
-    return nearby.names(text, {name for folder in _folders() for name in _listed(folder)})
+    known = {name for folder in _folders() for name in _listed(folder)}
+    return nearby.names(text, known - {text})  # A link there may lead to nothing.
 
 
 def _listed(folder: str) -> list[str]:

@@ -92,9 +92,10 @@ def _misled(
     """
     device = machine.device(bridge.name)
     for of in FAMILIES:
-        ip, source, *_ = *address.of_family(containers, of), None, None
-        if not (device and ip and source and machine.value(_forwards(bridge.name, of)) == "1"):
+        own = list(islice(address.of_family(containers, of), 2))
+        if not device or len(own) < 2 or machine.value(_forwards(bridge.name, of)) != "1":
             continue
+        ip, source = own
         found = netlink.way_on(ip, source, device)
         if found != bridge.name:
             way = f"by {found}, not by {bridge.name}" if found else "nowhere"

@@ -175,7 +175,9 @@ class Store:
                 with suppress(OSError):
                     os.unlink(path)
             if isinstance(error, OSError):
-                raise self._trouble(error, self.path) from None
+                # A folder may be in the place of what was to be removed first.
+                path = error.filename if error.errno == errno.EISDIR else self.path
+                raise self._trouble(error, path) from None
             raise
         # The rename has committed: what fails after it must not undo the kernel's side.
         with suppress(OSError):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dnet.errors import UsageError
 from dnet.values import address, family
-from dnet.values.family import Family
+from dnet.values.family import V4, Family
 from dnet.values.names import quoted
 
 ANY = "any"
@@ -16,6 +16,7 @@ Sources = tuple[str, ...]
 """Networks in their order, each once; none is everybody."""
 
 _EXAMPLE = "10.0.0.0/8"
+_MAPPED, _MAPPED_BITS = bytes(10) + b"\xff\xff", 96  # RFC 4291, 2.5.5.2
 
 
 def parse(text: str) -> str:
@@ -35,6 +36,14 @@ def parse(text: str) -> str:
     if address.has_host_part(interface):
         raise UsageError(
             f"{text} has a host part", f"give {interface.network}, or {interface.ip} alone"
+        )
+    if (packed := interface.ip.packed)[
+        :12
+    ] == _MAPPED and interface.network.prefixlen >= _MAPPED_BITS:
+        raise UsageError(
+            f"{text} is IPv4 written as IPv6, and no packet comes from there",
+            f"give {address.from_int(int.from_bytes(packed[12:], 'big'), V4)}"
+            f"/{interface.network.prefixlen - _MAPPED_BITS}",
         )
     return str(interface.network)
 

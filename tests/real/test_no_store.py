@@ -68,6 +68,12 @@ def test_nothing_is_said_of_the_folder_of_a_host_that_has_no_bridge(
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.parametrize("command", ["map list", "port allocate", "bridge init --dry-run"])
+def test_no_folder_at_all_is_refused(host: Host, command: str) -> None:
+    refusal = read_refusal(host.dnet("--state-dir", "", *command.split()))
+    assert (refusal.status, refusal.message) == (STATUS["usage"], "--state-dir: '' is no folder")
+
+
 def test_what_makes_a_store_makes_its_folder(host: Host, folder: Path) -> None:
     done = host.dnet("--state-dir", str(folder), "bridge", "init")
     assert (done.returncode, done.stderr) == (0, "")

@@ -32,11 +32,29 @@ def test_a_network_has_one_form(text: str, canonical: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "web", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/255.0.0.0", "fe80::1%eth0", "/8"]
+    "text",
+    [
+        "",
+        "web",
+        "10.0.0.1/8",
+        "10.0.0.0/33",
+        "10.0.0.0/255.0.0.0",
+        "fe80::1%eth0",
+        "/8",
+        "::ffff:10.0.0.1",
+    ],
 )
 def test_what_is_no_network_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         sources.parse(text)
+
+
+def test_ipv4_written_as_ipv6_is_told_in_its_own_form() -> None:
+    with pytest.raises(UsageError) as refused:
+        sources.parse("::ffff:192.0.2.0/120")
+    assert refused.value.hint == "give 192.0.2.0/24"
+    assert sources.parse("::/0") == "::/0"
+    assert sources.parse("::fffe:192.0.2.1")
 
 
 def test_networks_are_kept_in_their_order_each_once() -> None:
