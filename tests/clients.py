@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -30,13 +31,7 @@ _ALONE = (
 _ANSWER = """
 answer() { curl -s --noproxy '*' --retry 30 --retry-delay 1 --retry-connrefused --max-time 5 "$1"; }
 """
-_ENTER = rf"""
-set -e
-mount -t tmpfs tmpfs /run; mkdir -p /run/netns /run/lock
-for folder in /var/lib/{{cni,containers,containerd}} /etc/{{cni,containers}} /opt/cni; do
-  mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"
-done
-mkdir -p /etc/cni/net.d /opt/cni/bin
+_CGROUPS = r"""
 mkdir /run/cgroup; mount --rbind /sys/fs/cgroup /run/cgroup
 booted=$(mountpoint -q /sys/fs/cgroup && echo 1 || true)
 controllers=$(cut -d: -f2 /proc/self/cgroup | grep . || true)
@@ -46,10 +41,28 @@ elif [ "$CGROUPS" = own ] && [ "$controllers" ]; then
   # Nobody has mounted those of a system that did not boot: of a chroot.
   mount -t tmpfs tmpfs /sys/fs/cgroup
   for one in $controllers; do
-    place=/sys/fs/cgroup/${{one#name=}}
+    place=/sys/fs/cgroup/${one#name=}
     mkdir "$place"; mount -t cgroup -o "$one" cgroup "$place"
   done
 else mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
+"""
+_MAKE_CGROUP = rf"""
+set -e
+mount -t tmpfs tmpfs /run
+{_CGROUPS}
+place=/sys/fs/cgroup
+[ -e $place/cgroup.procs ] || place=$place/devices  # Those of version 1, where runc has one each.
+mkdir "$place/dnet-tests.$$"
+rmdir "$place/dnet-tests.$$"
+"""
+_ENTER = rf"""
+set -e
+mount -t tmpfs tmpfs /run; mkdir -p /run/netns /run/lock
+for folder in /var/lib/{{cni,containers,containerd}} /etc/{{cni,containers}} /opt/cni; do
+  mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"
+done
+mkdir -p /etc/cni/net.d /opt/cni/bin
+{_CGROUPS}
 cd "$LAB"
 {_ANSWER}
 dnet() {{ "$DNET" --state-dir "$STATE" "$@"; }}
@@ -153,10 +166,25 @@ def is_here(program: str) -> bool:
 
 
 def need(*programs: str) -> None:
-    """Skip a test where a program is not here."""
+    """Skip a test where a program is not here, or could not run."""
     missing = [name for name in programs if not is_here(name)]
     if missing:
         pytest.skip(f"scripts/setup --runtimes installs: {' '.join(missing)}")
+    if "runc" in programs and (why := _why_no_cgroups()):
+        pytest.skip(f"runc can make no cgroup in this container or on this machine: {why}")
+
+
+@cache
+def _why_no_cgroups() -> str | None:
+    """What hinders a cgroup from being made, None where nothing does."""
+    tried = subprocess.run(
+        ["unshare", "--net", "--mount", "bash", "-c", _MAKE_CGROUP],
+        env={**os.environ, "CGROUPS": "own"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return tried.stderr.strip() or None
 
 
 def make_image(folder: Path, text: str = "hello") -> None:

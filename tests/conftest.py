@@ -60,7 +60,7 @@ def _is_wanted(item: pytest.Item) -> bool:
     """
     environment = os.environ
     if "runtimes" in item.keywords and environment.get("DNET_REQUIRE_REAL"):
-        return bool(environment.get("DNET_REQUIRE_RUNTIMES"))
+        return "DNET_REQUIRE_RUNTIMES" in environment
     return not environment.get("DNET_BY_TURNS") or _has_its_turn(item)
 
 

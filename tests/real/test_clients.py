@@ -83,7 +83,7 @@ $run --name web --network lab:ip=10.50.0.9,mac=02:aa:bb:cc:dd:ee -p 8080:80 \\
   -p 127.0.0.1:9090:80 -p 9000-9099:7000-7099/udp $serve >/dev/null
 answer http://127.0.0.1:8080/
 answer http://127.0.0.1:9090/
-dnet map list -q
+dnet map list -q | sort  # podman has them in any order.
 podman inspect web | jq -c '.[0].NetworkSettings.Networks.lab | [.IPAddress, .MacAddress]'
 
 echo "# another has the port"
