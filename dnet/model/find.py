@@ -46,6 +46,11 @@ def bridge_for_address(state: State, ip: str, name: str | None) -> Bridge:
     raise UsageError(f"{ip} is in no bridge's subnet", "dnet bridge list")
 
 
+def deserted(state: State) -> list[Bridge]:
+    """The bridges that were made for container runtimes, and on which no address is taken."""
+    return [one for one in state.bridges.values() if one.origin and not state.leases(one.name)]
+
+
 def filtered(state: State, name: str, what: str) -> Bridge:
     """The bridge of that name, for something of it that needs rules, such as a mapping.
 

@@ -110,12 +110,13 @@ def collect(
     ]
     for one in gone:
         interface.drop(state, one)
-    _remove_unused(state, facts)
+    remove_unused_bridges(state, facts)
     return gone
 
 
-def _remove_unused(state: State, facts: Facts) -> None:
-    if any(one.origin for one in state.bridges.values()):
+def remove_unused_bridges(state: State, facts: Facts) -> None:
+    """Remove those that were made for container runtimes, and on which nothing is left."""
+    if find.deserted(state):
         from dnet.network import bridge  # Which takes time to load.
 
         bridge.remove_unused(state, facts)

@@ -94,8 +94,8 @@ def remove(
 
 def remove_unused(state: State, facts: Facts) -> None:
     """Remove the bridges that were made for container runtimes, and on which nothing is left."""
-    for one in list(state.bridges.values()):
-        if one.origin and not held(state, one):
+    for one in find.deserted(state):
+        if not held(state, one):
             remove(state, facts, name=one.name)
 
 

@@ -14,7 +14,6 @@ from dnet.model import find
 from dnet.model.entities import Bridge, Interface, Mapping, Origin
 from dnet.model.state import State
 from dnet.network import attachment, interface, portmapper
-from dnet.network import bridge as bridges
 from dnet.network.attachment import Wiring
 from dnet.typing import TYPE_CHECKING, Any, NamedTuple
 from dnet.values import address, address6, family, names
@@ -82,7 +81,7 @@ def detach(state: State, facts: Facts, *, origin: Sequence[str]) -> list[Interfa
         published = attachment.published(state, one)
         interface.drop(state, one)
         _hand_over(state, one, published)
-    bridges.remove_unused(state, facts)
+    attachment.remove_unused_bridges(state, facts)
     return gone
 
 
@@ -95,7 +94,7 @@ def forget(state: State, facts: Facts, *, container: str) -> None:
     for one in find.by_origin(state, ("oci",)):
         if one.origin and one.origin.container == container and not _has_first_process(facts, one):
             interface.drop(state, one)
-    bridges.remove_unused(state, facts)
+    attachment.remove_unused_bridges(state, facts)
 
 
 def _has_first_process(facts: Facts, interface: Interface) -> bool:
@@ -145,7 +144,7 @@ def collect(
         (found.spared if lives else found.gone).append(one)
     for one in found.gone:
         interface.drop(state, one)
-    bridges.remove_unused(state, facts)
+    attachment.remove_unused_bridges(state, facts)
     return found
 
 
@@ -155,7 +154,9 @@ def _provide(state: State, facts: Facts, home: Home, origin: str) -> None:
         return
     there = state.bridges.get(home.name)
     if there is None:
-        bridges.init(state, facts, name=home.name, options={**home.options, "origin": origin})
+        from dnet.network import bridge  # Which takes time to load.
+
+        bridge.init(state, facts, name=home.name, options={**home.options, "origin": origin})
     else:
         _refuse_other(state, there, home.options)
 

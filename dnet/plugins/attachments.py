@@ -8,7 +8,6 @@ from dnet.typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dnet.model.entities import Bridge, Interface, Origin, Subnet
-    from dnet.model.state import State
     from dnet.network.attachment import Wiring
     from dnet.network.runtimes import Home
     from dnet.plugins.networks import Ips
@@ -76,17 +75,10 @@ def _change(settings: Settings, function: Callable[..., Any], **arguments: Any) 
 
 def _is_concerned(state_dir: str, origin: Sequence[str]) -> bool:
     """Whether there is anything to do, read without the lock."""
+    from dnet.model import find
     from dnet.store.folder import Store
 
     store = Store(state_dir)
     state = store.load()
-    return (
-        tuple(origin) in state.interfaces_by_origin
-        or store.has_journal()
-        or any(_is_left(state, bridge) for bridge in state.bridges.values())
-    )
-
-
-def _is_left(state: State, bridge: Any) -> bool:
-    """Whether a bridge may be one of a runtime's that has nothing on it any more."""
-    return bridge.origin is not None and not state.leases(bridge.name)
+    known = tuple(origin) in state.interfaces_by_origin
+    return known or store.has_journal() or bool(find.deserted(state))

@@ -419,13 +419,27 @@ nlsocket.places = places
 
 
 def test_one_question_for_any_number_of_flows(host: Node) -> None:
-    track(host, udp("10.0.0.9", "10.0.0.1", 55))
+    track(host, udp("10.0.0.9", "10.0.0.8", 53))
     flows = [Flow("udp", LOCAL, (port, port)) for port in (53, 54)]
     assert attempt(host, *flows, before=COUNTED) == ([], ["asked"])
 
 
 def test_no_question_where_there_is_nothing(host: Node) -> None:
     assert attempt(host, Flow(either="172.17.0.2"), before=COUNTED) == ([], [])
+
+
+def test_no_question_where_a_short_table_has_nothing_of_a_flow(host: Node) -> None:
+    track(host, udp("10.0.0.21", "10.0.0.1", 531), udp("fd00::21", "fd00::9", 531))
+    flows = [Flow(either="10.0.0.2"), Flow(either="fd00::2"), Flow("udp", LOCAL, (53, 53))]
+    assert attempt(host, *flows, before=COUNTED) == ([], [])
+
+
+def test_a_table_that_is_not_short_is_asked_for_all_of_it(host: Node) -> None:
+    track(host, *(udp(f"10.0.0.{number}", "10.0.0.1", 53) for number in range(2, 50)))
+    listed = re.findall(r"src=(\S+) dst=10.0.0.1 ", str(host.within(conntrack.listing)))
+    for last in listed[-2:]:
+        assert attempt(host, Flow(either=last), before=COUNTED)[1] == ["asked"]
+    assert len(table(host)) == len(listed) - 2
 
 
 def test_a_thousand_entries_need_one_question(host: Node) -> None:
@@ -437,6 +451,7 @@ def test_a_thousand_entries_need_one_question(host: Node) -> None:
 
 # A kernel before Linux 5.8 does not know CTA_FILTER, as this one does not know this number.
 UNFILTERED = "table._FILTER = 999"
+UNTOLD = "table._TEXT = '/proc/nothing'"
 
 
 @pytest.mark.parametrize(
@@ -451,7 +466,7 @@ UNFILTERED = "table._FILTER = 999"
         (Flow(either="fd00::9"), 1),
     ],
 )
-@pytest.mark.parametrize("before", ["", UNFILTERED])
+@pytest.mark.parametrize("before", ["", UNFILTERED, UNTOLD])
 def test_the_kernel_may_narrow_the_listing_down(
     host: Node, flow: Flow, gone: int, before: str
 ) -> None:

@@ -6,7 +6,9 @@ as it sends.
 
 The kernel is asked for its whole table once, and tells of it what all flows have in common: of a
 hundred thousand entries a few in 30 ms, all in 250. They are deleted one by one, each of which it
-takes from its hash chain.
+takes from its hash chain. By netlink it locks every chain on its way, empty or not: 262,144 of them
+take nine milliseconds. As text it passes over the empty ones, in a fifth of a millisecond, so a
+short table is asked for as text first, whether there is anything of a flow.
 """
 
 from __future__ import annotations
@@ -45,6 +47,10 @@ Term = tuple[int, int, int]
 
 _CT_GET = SUBSYSTEM | 1  # IPCTNL_MSG_CT_GET
 _PORT = struct.Struct("!H")
+_TEXT = "/proc/net/nf_conntrack"  # Kernels without CONFIG_NF_CONNTRACK_PROCFS do not have it.
+# One read gives a page at most. What is as short is all of the table: one more entry, which has six
+# hundred bytes at most, would have been in it.
+_PAGE, _SHORT = 4096, 3000
 # Up to so many signs are sooner looked for in an entry than the entry is taken apart.
 _FEW = 8
 _FILTER = 25  # CTA_FILTER; in it the flags of a direction are numbered as the directions are
@@ -63,9 +69,9 @@ def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
     Where a flow says so, an entry that translates nothing takes the place of what it deletes.
 
     Reads the table once for each family that flows are of, or not at all when there is no flow or
-    the table is empty. What cannot be done is told to `warn` and left: the rules are right already,
-    and an entry that stays affects no more than the flow it stands for. An entry that ends by
-    itself meanwhile is no error.
+    nothing of one in the table. What cannot be done is told to `warn` and left: the rules are right
+    already, and an entry that stays affects no more than the flow it stands for. An entry that ends
+    by itself meanwhile is no error.
 
     Raises ValueError for a flow that names neither an address nor a port, before anything is
     deleted: it would stand for everybody's entries.
@@ -74,7 +80,7 @@ def delete(flows: Iterable[Flow], warn: Callable[[str], None]) -> list[str]:
     for flow in wanted:
         if not flow.names_something:
             raise ValueError("a flow needs an address or a port")
-    if not wanted or _is_table_empty():
+    if not wanted or _is_table_empty() or not _are_mentioned(wanted):
         return []
     local = OfBothFamilies()
     try:
@@ -134,6 +140,27 @@ def _is_table_empty() -> bool:
         return int(read_file("/proc/sys/net/netfilter/nf_conntrack_count")) == 0
     except OSError:
         return False
+
+
+def _are_mentioned(flows: Sequence[Flow]) -> bool:
+    """Whether an entry may agree with any of `flows`; it may where that would take long to say."""
+    words = list(map(_word, flows))
+    try:
+        text = read_file(_TEXT, _PAGE)
+    except OSError:
+        return True
+    return len(text) > _SHORT or any(word in text for word in words)
+
+
+def _word(flow: Flow) -> bytes:
+    """What is in the text of every entry that agrees with a flow: a part of a tuple, or nothing."""
+    key = _key(flow)
+    if key is None:
+        return b""
+    if isinstance(key, int):
+        return f" dport={key} ".encode()
+    shown = key if family.of(key) is V4 else _packed(key).hex(":", 2)
+    return f"={shown} ".encode()
 
 
 def _listing(flows: Iterable[Flow]) -> Iterator[Entry]:
