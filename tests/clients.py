@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.host import Host
+from tests.session import MOUNT_CGROUPS
 
 PODMAN5 = "podman5"
 """Stands for the podman of Debian 13 among the names of programs."""
@@ -31,19 +32,13 @@ _ALONE = (
 _ANSWER = """
 answer() { curl -s --noproxy '*' --retry 30 --retry-delay 1 --retry-connrefused --max-time 5 "$1"; }
 """
-_CGROUPS = r"""
+_CGROUPS = rf"""
 mkdir /run/cgroup; mount --rbind /sys/fs/cgroup /run/cgroup
 booted=$(mountpoint -q /sys/fs/cgroup && echo 1 || true)
-controllers=$(cut -d: -f2 /proc/self/cgroup | grep . || true)
 mount -t sysfs sysfs /sys
 if [ "$CGROUPS$booted" = own1 ]; then mount --rbind /run/cgroup /sys/fs/cgroup
-elif [ "$CGROUPS" = own ] && [ "$controllers" ]; then
-  # Nobody has mounted those of a system that did not boot: of a chroot.
-  mount -t tmpfs tmpfs /sys/fs/cgroup
-  for one in $controllers; do
-    place=/sys/fs/cgroup/${one#name=}
-    mkdir "$place"; mount -t cgroup -o "$one" cgroup "$place"
-  done
+elif [ "$CGROUPS" = own ]; then
+  {MOUNT_CGROUPS}
 else mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
 """
 _MAKE_CGROUP = rf"""
@@ -139,11 +134,12 @@ set +e
 """Shell code with which containerd runs in a mount namespace of its own."""
 SYSTEMD_WORLD = r"""
 set -e
-for folder in /etc/systemd/system /run/systemd /srv /usr/local/bin; do
-  mkdir -p "$folder"
-  [ "$folder" != /usr/local/bin ] || dnet=$(command -v dnet)
-  mount -t tmpfs tmpfs "$folder"
+dnet=$(command -v dnet)
+for folder in /etc/systemd/system /run/systemd /usr/local/bin; do
+  mkdir -p "$folder"; mount -t tmpfs tmpfs "$folder"
 done
+mkdir -p /srv /var/lib/upper /var/lib/work
+mount -t overlay -o lowerdir=/srv,upperdir=/var/lib/upper,workdir=/var/lib/work overlay /srv
 ln -s "$dnet" /usr/local/bin/dnet
 mkdir /run/systemd/system
 ln -s /etc/systemd/system /run/systemd/user

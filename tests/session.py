@@ -9,13 +9,19 @@ from pathlib import Path
 
 from tests.host import Host
 
+MOUNT_CGROUPS = (
+    "for one in $(cut -d: -f2 /proc/self/cgroup); do place=/sys/fs/cgroup/${one#name=}; "
+    "mountpoint -q /sys/fs/cgroup || mount -t tmpfs tmpfs /sys/fs/cgroup || exit; "
+    'mkdir "$place" && mount -t cgroup -o "$one" cgroup "$place" || exit; done; '
+    "mountpoint -q /sys/fs/cgroup || mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit"
+)
+"""Shell code that mounts cgroups, which runc needs, where nobody has: in a chroot."""
 # Names of namespaces and of runc's containers are nobody else's either, nor is a store in its
 # usual place: whatever a session starts may have lost the variable that says where its own one is.
-# Nobody has mounted the cgroups, which runc needs, of a system that did not boot: of a chroot.
 WORLD = (
     "mkdir -p /run/runc && for own in /run/netns /run/runc /var/lib; do "
     "mount -t tmpfs -o mode=755 tmpfs $own || exit; done; mountpoint -q /sys/fs/cgroup || "
-    "mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit; exec bash -c "
+    f"{{ {MOUNT_CGROUPS}; }}; exec bash -c "
 )
 _COMMAND = re.compile(r"^\$ (.*(?:\n> .*)*)", re.MULTILINE)
 _END = "\x1e"
