@@ -7,11 +7,14 @@ runs in a folder with Debian 13, where dnet is laid out as in the package.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -109,19 +112,46 @@ podman import -q rootfs.tar lab:1 >/dev/null
 set +e
 """
 """The same for podman 5, inside of its folder."""
-_CONTAINERD = r"""
+_CONTAINERD_FILE = r"""
 mkdir -p /run/containerd
 cat >/run/containerd/config.toml <<END
 version = 2
 root = "/var/lib/containerd"
 state = "/run/containerd"
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.snapshotter.v1.btrfs",
+disabled_plugins = [$without "io.containerd.snapshotter.v1.btrfs",
   "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper"]
 [grpc]
 address = "/run/containerd/containerd.sock"
 END
+"""
+_START_CONTAINERD = r"""
 containerd -c /run/containerd/config.toml >/run/containerd/log 2>&1 &
 for _ in $(seq 100); do ctr version >/dev/null 2>&1 && break; sleep 0.1; done
+"""
+_CONTAINERD = f"without='\"io.containerd.grpc.v1.cri\",'{_CONTAINERD_FILE}{_START_CONTAINERD}"
+# A kubelet's calls are gRPC's: each a message behind a byte and its length, over HTTP/2.
+_CRI = rf"""
+without=
+{_CONTAINERD_FILE}
+cat >>/run/containerd/config.toml <<END
+[plugins."io.containerd.grpc.v1.cri"]
+sandbox_image = "docker.io/library/lab:1"
+stream_server_address = "127.0.0.1"
+disable_apparmor = true
+restrict_oom_score_adj = true
+[plugins."io.containerd.grpc.v1.cri".containerd]
+snapshotter = "native"
+[plugins."io.containerd.grpc.v1.cri".cni]
+bin_dir = "$PLUGINS"
+END
+ln -s /usr/lib/cni/loopback "$PLUGINS/"
+{_START_CONTAINERD}
+ctr -n k8s.io images import image.tar >/dev/null
+call() {{
+  curl -s --http2-prior-knowledge --unix-socket /run/containerd/containerd.sock \
+    -H 'Content-Type: application/grpc' -H 'TE: trailers' --data-binary @- \
+    "http://localhost/runtime.v1.RuntimeService/$1" | tail -c +6
+}}
 """
 CONTAINERD_WORLD = rf"""
 set -e
@@ -196,6 +226,40 @@ def make_image(folder: Path, text: str = "hello") -> None:
     subprocess.run(["tar", "-C", root, "-cf", folder / "rootfs.tar", "."], check=True)
 
 
+def make_archive(folder: Path) -> None:
+    """The same as an archive of Docker's, `image.tar`, with the web server as what is run."""
+    layer = folder / "rootfs.tar"
+    digest = hashlib.sha256(layer.read_bytes()).hexdigest()
+    config = {
+        "architecture": {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine],
+        "os": "linux",
+        "config": {"Entrypoint": ["/bin/httpd", "-f", "-h", "/www"]},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+    }
+    manifest = {"Config": "config.json", "RepoTags": ["lab:1"], "Layers": [layer.name]}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "manifest.json").write_text(json.dumps([manifest]))
+    parts = ("manifest.json", "config.json", layer.name)
+    subprocess.run(["tar", "-C", folder, "-cf", folder / "image.tar", *parts], check=True)
+
+
+def message(fields: Sequence[tuple[int, int | str | bytes]]) -> bytes:
+    """A message as protocol buffers have it, of fields by their numbers."""
+    told = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            told += _varint(number << 3) + _varint(value)
+        else:
+            data = value.encode() if isinstance(value, str) else value
+            told += _varint(number << 3 | 2) + _varint(len(data)) + data
+    return told
+
+
+def _varint(value: int) -> bytes:
+    *low, last = [value >> at & 0x7F for at in range(0, max(value.bit_length(), 1), 7)]
+    return bytes([*(one | 0x80 for one in low), last])
+
+
 def newer_world(folder: Path) -> str:
     """Shell code that runs what follows it by `bash -c` in a Debian 13 with podman 5 and dnet."""
     root = "/mnt/root"
@@ -216,7 +280,6 @@ exec chroot {root} env -i HOME=/root PATH=/usr/sbin:/usr/bin bash -c """
 
 def _session(host: Host, folder: Path, script: str, **env: str) -> str:
     """What a script prints, in which every command has to succeed."""
-    make_image(folder)
     plugins = folder / "plugins"
     host.ok("plugin", "install", "--cni", str(plugins), "--force")
     program = host.run("which", "dnet").strip()
@@ -237,6 +300,7 @@ def _session(host: Host, folder: Path, script: str, **env: str) -> str:
 
 def podman(host: Host, folder: Path, script: str) -> str:
     """The same with podman, whose image `lab:1` has a web server."""
+    make_image(folder)
     return _session(host, folder, _PODMAN + script)
 
 
@@ -251,10 +315,24 @@ def podman5(host: Host, folder: Path, script: str) -> str:
 
 def buildah(host: Host, folder: Path, script: str) -> str:
     """The same with buildah."""
+    make_image(folder)
     return _session(host, folder, _PODMAN + script, CGROUPS="own")
+
+
+def cri(host: Host, folder: Path, script: str, **requests: bytes) -> str:
+    """The same with containerd called as a kubelet calls it: `call NAME` has a request on stdin.
+
+    `requests` are messages, each in the file of its name.
+    """
+    make_image(folder)
+    make_archive(folder)
+    for name, request in requests.items():
+        (folder / name).write_bytes(b"\0" + len(request).to_bytes(4, "big") + request)
+    return _session(host, folder, _CRI + script, CGROUPS="own")
 
 
 def containerd(host: Host, folder: Path, script: str) -> str:
     """The same with containerd running."""
+    make_image(folder)
     plugins = 'ln -s "$PLUGINS"/* /opt/cni/bin/\n'
     return _session(host, folder, _CONTAINERD + plugins + script, CGROUPS="own")

@@ -224,3 +224,30 @@ def test_containerd(host: Host, folder: Path) -> None:
     with held("/run/dnet-tests-runc.lock", 300):
         printed = clients.containerd(host, folder, _CTR)
     assert printed.splitlines() == ["dnet-lab-web", "hello", "dnet-lab-web"]
+
+
+_CRI = """
+cp lab.conflist /etc/cni/net.d/10-lab.conflist
+id=$(call RunPodSandbox <run | grep -ao '[0-9a-f]\\{64\\}')
+answer http://127.0.0.1:8080/
+dnet interface list -q
+dnet map list -q
+dnet check
+same=$(printf '\\0\\0\\0\\0\\102\\12\\100%s' "$id" | base64 -w 0)
+for name in StopPodSandbox StopPodSandbox RemovePodSandbox; do
+  base64 -d <<<"$same" | call $name
+done
+dnet bridge list -q
+dnet check
+"""
+
+
+def test_a_kubelet_s_calls(host: Host, folder: Path) -> None:
+    """https://github.com/kubernetes/cri-api/blob/v0.25.0/pkg/apis/runtime/v1/api.proto."""
+    clients.need("containerd", "ctr", "runc", "busybox", "curl")
+    metadata = clients.message([(1, "web"), (2, "some-uid"), (3, "default"), (4, 1)])
+    port = clients.message([(2, 80), (3, 8080)])
+    pod = clients.message([(1, metadata), (5, port), (8, b"")])
+    with held("/run/dnet-tests-runc.lock", 300):
+        printed = clients.cri(host, folder, _CRI, run=clients.message([(1, pod)]))
+    assert printed.splitlines() == ["hello", "web", "0.0.0.0:8080/tcp"]
