@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from dnet.typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,21 @@ def forget(state_dir: str, settings: Callable[[], Settings], container: str) -> 
         from dnet.network import runtimes
 
         _change(settings(), runtimes.forget, container=container)
+
+
+def collect(
+    settings: Settings, origin: Sequence[str], valid: Collection[tuple[str, str]]
+) -> list[Interface]:
+    """Release what has an origin that begins so and is not `valid`, by container and ifname.
+
+    Those that are spared, since a process is in their namespace. Raises DnetError.
+    """
+    from dnet.network import runtimes
+
+    outcome: Outcome[runtimes.Collected] = _change(
+        settings, runtimes.collect, origin=origin, but=valid
+    )
+    return outcome.result.spared
 
 
 def _change(settings: Settings, function: Callable[..., Any], **arguments: Any) -> Outcome[Any]:

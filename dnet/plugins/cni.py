@@ -76,6 +76,7 @@ class Call:
 
 
 _version = VERSIONS[-1]
+"""What an answer is of, an error as well: the newest until the document has said another one."""
 
 
 def main() -> NoReturn:
@@ -243,17 +244,10 @@ def _check(call: Call, config: Config) -> None:
 
 
 def _collect(_call: Call, config: Config) -> None:
-    from dnet.network import runtimes
-    from dnet.transaction.driver import Driver
-    from dnet.transaction.operation import Operation
+    from dnet.plugins import attachments
 
     valid = {_attachment(one) for one in config.valid_attachments()}
-    collected = (
-        Driver(_settings(config))
-        .change(Operation(runtimes.collect, origin=("cni", config.name), but=valid))
-        .result
-    )
-    for one in collected.spared:
+    for one in attachments.collect(_settings(config), ("cni", config.name), valid):
         frame.say(
             f"{PROGRAM}: warning: {one.id} is not among the valid attachments, and stays: "
             f"a process is in {one.netns}"

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from dnet.values.endpoint import PublishSpec
 
 _VALID = ("cni.dev/valid-attachments", "cni.dev/attachments")
-# What would have to be so, or may be absent: a bridge of dnet's is this way in any case.
-_GIVEN = {"isGateway": True, "hairpinMode": True}
-_ABSENT = {
-    **dict.fromkeys(("promiscMode", "macspoofchk", "disableContainerInterface"), False),
+# Keys of the plugin bridge, and what a bridge of dnet's is in any case: nothing else may be asked.
+_ALWAYS = {
+    "isGateway": True,
+    "hairpinMode": True,
+    "promiscMode": False,
+    "macspoofchk": False,
+    "disableContainerInterface": False,
     "portIsolation": False,
 }
 _BESIDE_LETTERS = str.maketrans("", "", "_.-")
@@ -113,8 +116,8 @@ class Config:
 
     def _refuse_others(self) -> None:
         """Raises ProtocolError for what other plugins can do and this one cannot."""
-        for key, needed in {**_GIVEN, **_ABSENT}.items():
-            if self.given.flag(key) not in (None, needed):
+        for key, always in _ALWAYS.items():
+            if self.given.flag(key) not in (None, always):
                 raise _unsupported(self.given, key)
         for key in ("vlan", "vlanTrunk"):
             if self.given.value(key):
