@@ -166,7 +166,7 @@ class Netlink:
 
     def way_on(self, ip: str, source: str, bridge: Device) -> str | None:
         """The device by which the host sends on what comes in by a bridge; None without a route."""
-        with _reporting(f"asking for the route from {source} to {ip}"):
+        with reporting(f"asking for the route from {source} to {ip}"):
             index = self._channel.way_to(ip, source, bridge.ifindex)
         return None if index is None else name_of(index)
 
