@@ -87,10 +87,15 @@ class NamespaceHandle:
             self._channel.add_default_route(index, gateway)
 
     def set_mtu(self, name: str, mtu: int) -> None:
-        """Set the MTU of a device."""
+        """Set the MTU of a device, which speaks IPv6 no more than before.
+
+        One that was too small for IPv6 would begin with it (addrconf_notify, net/ipv6/addrconf.c).
+        """
         with netns.inside(self._descriptor):
-            index = index_of(name)
+            index, spoke = index_of(name), _speaks_ipv6(name)
         self._channel.set_link(index, attributes={rtnl.MTU: mtu})
+        if not spoke:
+            self.disable_ipv6(name)
 
     def announce(self, name: str, mac: str) -> None:
         """Let the kernel tell the neighbours whose address it is: an announcement (RFC 5227, 2.3).

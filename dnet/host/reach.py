@@ -38,6 +38,7 @@ def hindrances(state: State, machine: Machine, netlink: Netlink) -> Iterator[str
             containers = _containers(state, machine, served)
             astray = list(_astray(state, machine, served, containers, netlink))
             yield from astray or _misled(machine, served, containers, netlink)
+    yield from _homeless(state)
     routed = [bridge for bridge in state.bridges.values() if bridge.ip_forward]
     for of in FAMILIES:
         if any(bridge.subnet_of(of) for bridge in routed):
@@ -80,6 +81,20 @@ def _astray(
         more = f" and {len(others)} more" if others else ""
         way = f"by {device}, not by {bridge.name}" if device else "nowhere: it has no route"
         yield f"packets from the host to {ip}{more} leave {way}; see: ip route get {ip}"
+
+
+def _homeless(state: State) -> Iterator[str]:
+    """An address that other hosts of a pool send to, and that this one has no longer."""
+    own = state.overlay
+    if not own or not own.block:
+        return
+    from dnet.host.localaddr import LocalAddresses
+
+    if own.underlay not in LocalAddresses(V4):
+        yield (
+            f"{own.underlay}, which other hosts reach {own.name} by, is not an address of this "
+            "host: add it, or register another: dnet host join --moved --underlay IP"
+        )
 
 
 def _misled(

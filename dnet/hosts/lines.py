@@ -7,14 +7,17 @@ from dnet.hosts import fields
 from dnet.hosts.record import HostRecord, Roster
 from dnet.values.names import quoted
 
-_FORM = "a line is NAME UNDERLAY BLOCK [vxlan|route]"
+FORM = "a line is NAME UNDERLAY BLOCK [vxlan|route]"
 
 
 def roster(text: str) -> Roster:
-    """What a file says; a line that cannot be read is refused, and the rest holds."""
+    """What a file says; a line that cannot be read is refused, and the rest holds.
+
+    A byte order mark, which some editors put ahead of it, says nothing.
+    """
     hosts: dict[str, HostRecord] = {}
     refused = []
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         words = line.partition("#")[0].split()
         if not words:
             continue
@@ -30,7 +33,7 @@ def roster(text: str) -> Roster:
 
 def _host(words: list[str]) -> HostRecord:
     if len(words) not in (3, 4):
-        raise UsageError(f"{quoted(' '.join(words))}: {_FORM}")
+        raise UsageError(f"{quoted(' '.join(words))}: {FORM}")
     name, underlay, block = words[:3]
     return HostRecord(
         fields.parse_name(name),

@@ -19,6 +19,7 @@ from dnet.plan.poolsteps import (
     DeleteNeighbour,
     DeletePoolRoute,
 )
+from dnet.plan.settings import LEAST_IPV6_MTU, will_be
 from dnet.plan.steps import SettingStep
 from dnet.typing import TYPE_CHECKING, NamedTuple
 from dnet.values import address
@@ -106,7 +107,8 @@ def _device(
             yield SetLink(name, why, mtu=bridge.mtu)
     # Nothing but the packets of the pool, which are of IPv4, is to come out of it.
     off = SettingStep(("net", V6.name, "conf", name, "disable_ipv6"), "1")
-    if view.value(off.of_new_device if tunnel is None else off) not in (None, off.value):
+    has = view.value(off.of_new_device) if tunnel is None else will_be(view, off)
+    if bridge.mtu >= LEAST_IPV6_MTU and has not in (None, off.value):
         yield off
     if tunnel is None or not tunnel.device.up:
         yield SetLink(name, f"{name} is down" if tunnel else "", up=True)

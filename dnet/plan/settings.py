@@ -23,7 +23,7 @@ BRIDGE_CALLS_IP6TABLES = ("net", "bridge", "bridge-nf-call-ip6tables")
 BRIDGE_CALLS = {V4: BRIDGE_CALLS_IPTABLES, V6: BRIDGE_CALLS_IP6TABLES}
 BRIDGE_FILTERS_TAGGED = ("net", "bridge", "bridge-nf-filter-vlan-tagged")
 
-_LEAST_IPV6_MTU = 1280  # RFC 8200, section 5: with less a device has no IPv6.
+LEAST_IPV6_MTU = 1280  # RFC 8200, section 5: with less a device has no IPv6.
 
 _UNREACHED = "containers reach other networks only with it"
 _SLOW = "the bridge asks for a second whether somebody has its link's address"
@@ -80,7 +80,7 @@ def forwarding(state: State, failed: Container[str], view: View) -> Iterator[Set
         return
     for name in routed:
         of_device = SettingStep(("net", V4.name, "conf", name, "forwarding"), "1", _UNREACHED)
-        if name not in failed and _will_be(view, of_device) != "1":
+        if name not in failed and will_be(view, of_device) != "1":
             yield of_device
 
 
@@ -100,7 +100,7 @@ def forwarding6(state: State, failed: Container[str], view: View) -> Iterator[Se
         yield everywhere
         return
     for name in routed:
-        if name not in failed and _will_be(view, _forwards6(name)) != "1":
+        if name not in failed and will_be(view, _forwards6(name)) != "1":
             yield _forwards6(name)
 
 
@@ -151,7 +151,7 @@ def ipv6(bridge: Bridge, view: View, former: Collection[str] = ()) -> Iterator[S
     if not bridge.adopted:
         needed.insert(0, _ipv6_setting(bridge.name, "accept_ra", "0"))
         needed.insert(1, _ipv6_setting(bridge.name, "accept_dad", "0")._replace(without=_SLOW))
-    yield from (one for one in needed if _will_be(view, one) not in (None, one.value))
+    yield from (one for one in needed if will_be(view, one) not in (None, one.value))
 
 
 def _off(bridge: Bridge, view: View, former: Collection[str]) -> Iterator[SettingStep]:
@@ -160,7 +160,7 @@ def _off(bridge: Bridge, view: View, former: Collection[str]) -> Iterator[Settin
     Otherwise the host takes routes and addresses from whoever in a container sends router
     advertisements (CVE-2020-13401, CVE-2020-10749).
     """
-    if bridge.adopted or bridge.mtu < _LEAST_IPV6_MTU:
+    if bridge.adopted or bridge.mtu < LEAST_IPV6_MTU:
         return
     found = [_ipv6_setting(bridge.name, "accept_ra", "0")]
     if former:
@@ -169,7 +169,7 @@ def _off(bridge: Bridge, view: View, former: Collection[str]) -> Iterator[Settin
         is_served = view.has_global_ipv6(bridge.name)
     if not is_served:
         found.append(_ipv6_setting(bridge.name, "disable_ipv6", "1"))
-    yield from (one for one in found if _will_be(view, one) not in (None, one.value))
+    yield from (one for one in found if will_be(view, one) not in (None, one.value))
 
 
 def missing_ipv6(view: View) -> tuple[str, str] | None:
@@ -195,7 +195,7 @@ def takes_advertisements(name: str, view: View) -> bool:
     return not is_off and (accepts == "2" or (accepts == "1" and routes == "0"))
 
 
-def _will_be(view: View, setting: SettingStep) -> str | None:
+def will_be(view: View, setting: SettingStep) -> str | None:
     """The value for a device that is there, or is made now."""
     value = view.value(setting)
     return value if value is not None else view.value(setting.of_new_device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dnet.errors import ConflictError, NotFoundError, UsageError
+from dnet.errors import ConflictError, NotFoundError, StoreUnreachableError, UsageError
 from dnet.hosts import fields, lines, pools, record
 from dnet.hosts.record import Claim, HostRecord, Roster
 from dnet.registry import files
@@ -20,12 +20,18 @@ class File:
 
     def read(self, fresh: bool = False) -> Roster:
         """All of its lines."""
-        return _roster(files.public(self._path, MOST_BYTES))
+        return _roster(self._text())
 
     def news(self, digest: str, fresh: bool = False) -> Roster | None:
         """The same; None where they are what they were."""
-        text = files.public(self._path, MOST_BYTES)
+        text = self._text()
         return None if _digest(text) == digest else _roster(text)
+
+    def _text(self) -> str:
+        try:
+            return files.public(self._path, MOST_BYTES)
+        except StoreUnreachableError as error:
+            raise error.with_hint(f"keep the file the same on every host; {lines.FORM}") from None
 
     def join(self, claim: Claim) -> HostRecord:
         """The line of a host that is in there.

@@ -33,6 +33,25 @@ def default_routes(node: Node) -> list[str]:
 # --- what is inside -----------------------------------------------------------------------------
 
 
+def test_a_larger_mtu_brings_no_ipv6_along(lab: Lab, host: Host) -> None:
+    """With less than 1280 bytes a device has none, nor its settings."""
+    host.ok("bridge", "init", "dnet0", "--mtu", 1200, "--no-icc")
+    node = lab.node()
+    host.ok("attach", "web", "--netns", node.netns)
+    host.ok("bridge", "init", "dnet0", "--mtu", 1500)
+    assert node.sysctl("net/ipv6/conf/eth0/disable_ipv6") == "1"
+    host.quiet("check")
+    node.ip("link set eth0 mtu 600")
+    host.ok("restore")
+    assert node.sysctl("net/ipv6/conf/eth0/disable_ipv6") == "1"
+    host.ok("bridge", "init", "dnet0", "--ipv6")
+    host.ok("attach", "web", "--netns", node.netns)
+    node.ip("link set eth0 mtu 600")
+    host.ok("restore")
+    host.quiet("check")
+    assert "inet6 fd" in node.run("ip -6 address show dev eth0 scope global")
+
+
 @pytest.mark.libraries
 def test_everything_a_container_needs(lab: Lab, host: Host) -> None:
     host.ok("bridge", "init", "dnet0", "--mtu", 1400)

@@ -336,7 +336,7 @@ def test_what_drifts_is_found_and_mended(duo: Machines) -> None:
         f"neigh add 10.244.7.0 lladdr {pool.mac('g')} dev {DEVICE} nud permanent",
         "route del 10.244.2.0/24",
         "route add 10.244.7.0/24 via 10.0.0.9 proto 68",
-        f"link set {DEVICE} mtu 1400",
+        f"link set {DEVICE} mtu 1200",
     )
     a.run("bridge", "fdb", "del", other, "dev", DEVICE, "dst", "10.0.0.2", "self")
     a.run("bridge", "fdb", "add", other, "dev", DEVICE, "dst", "10.0.0.9", "self", "permanent")
@@ -344,10 +344,11 @@ def test_what_drifts_is_found_and_mended(duo: Machines) -> None:
     assert (found.returncode, sorted(found.stdout.splitlines())) == (
         1,
         [
-            f"{DEVICE} has MTU 1400, not 1450",
+            f"{DEVICE} has MTU 1200, not 1450",
             f"{DEVICE} has no entry for {other} to 10.0.0.2",
             f"{DEVICE} has no neighbour 10.244.2.0",
             f"{DEVICE} has the neighbour 10.244.7.0, which is not a peer",
+            f"net.ipv6.conf.{DEVICE}.disable_ipv6 is not 1",
             "the route to 10.244.7.0/24 is left over",
             "there is no route to 10.244.2.0/24",
         ],
@@ -360,6 +361,17 @@ def test_what_drifts_is_found_and_mended(duo: Machines) -> None:
     assert f"{DEVICE} is not as dnet creates it" in a.dnet("check").stdout.splitlines()
     a.ok("restore")
     duo.containers["a"].reaches("on-b", "tcp", duo.ip("b"), 80)
+
+
+def test_an_underlay_address_that_left_the_host_is_told(duo: Machines) -> None:
+    a = duo.hosts["a"]
+    a.run("ip address add 10.0.0.77/24 dev eth0; ip address del 10.0.0.1/24 dev eth0")
+    told = [line for line in a.dnet("check").stdout.splitlines() if "10.0.0.1" in line]
+    assert len(told) == 1
+    assert told[0].startswith("10.0.0.1, which other hosts reach a by, is not an address of this")
+    a.ip("address add 10.0.0.1/24 dev eth0")
+    a.ok("restore")
+    a.quiet("check")
 
 
 def test_joining_again_prints_the_same_and_repairs(duo: Machines) -> None:
