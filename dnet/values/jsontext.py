@@ -22,8 +22,8 @@ def loads(text: str) -> Any:
     """The value that a text stands for, as of json.loads. Raises ValueError, RecursionError."""
     try:
         value, end = _scan(text, 0)
-    except StopIteration:
-        pass
+    except (StopIteration, SystemError):
+        pass  # It has no error to raise where json.decoder is not loaded, Modules/_json.c.
     else:
         if not text[end:].strip(" \t\n\r"):
             return value

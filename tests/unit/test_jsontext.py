@@ -38,6 +38,22 @@ def test_it_is_read_as_json_reads_it(text: str) -> None:
     assert outcome(loads, text) == outcome(json.loads, text)
 
 
+def test_a_process_that_has_not_loaded_json_reads_the_same() -> None:
+    code = """
+import sys
+from dnet.values.jsontext import loads
+for text in sys.argv[1:]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "json"]:
+        del sys.modules[name]
+    try:
+        sys.exit(f"{text} is {loads(text)}")
+    except ValueError:
+        pass
+"""
+    texts = ["{", '{"a": ', '{"a" 1}', '["', "[1,", "{'a'}", '"\\q"', '{"a": 1,}', "", "nul"]
+    subprocess.run([sys.executable, "-c", code, *texts], check=True)
+
+
 def outcome(read: Callable[[str], Any], text: str) -> str:
     try:
         return repr(read(text))

@@ -455,7 +455,8 @@ def test_without_a_pool_that_can_be_read_nothing_holds(value: str) -> None:
 def test_a_file_s_lines_are_hosts_and_the_others_are_told() -> None:
     there = lines.roster(
         "\ufeff# hosts\n\nh1 192.0.2.1 10.244.0.0/24\n"
-        "h2  2001:db8::2\t10.244.1.0/24 route # a comment\nh1 192.0.2.3 10.244.3.0/24\nh4 192.0.2.4\nh5 127.0.0.1 10.244.5.0/24\n"
+        "h2  2001:db8::2\t10.244.1.0/24 route # a comment\nh1 192.0.2.3 10.244.3.0/24\n"
+        "h4 192.0.2.4\nh5 127.0.0.1 10.244.5.0/24\n"
         "h6 192.0.2.6 10.244.6.0/24 x y\nh7 192.0.2.7 10.244.7.1/24\n\udcff 1 2\n"
     )
     assert there.hosts == (
