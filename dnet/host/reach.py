@@ -92,8 +92,9 @@ def _homeless(state: State) -> Iterator[str]:
 
     if own.underlay not in LocalAddresses(V4):
         yield (
-            f"{own.underlay}, which other hosts reach {own.name} by, is not an address of this "
-            "host: add it, or register another: dnet host join --moved --underlay IP"
+            f"{own.underlay}, the underlay address of {own.name}, is not an address of this host, "
+            "so other hosts do not reach it: add it, or register another: dnet host join --moved "
+            "--underlay IP"
         )
 
 
@@ -115,7 +116,7 @@ def _misled(
         if found != bridge.name:
             way = f"by {found}, not by {bridge.name}" if found else "nowhere"
             yield (
-                f"what containers of {bridge.name} send to {ip} by way of the host leaves {way}; "
+                f"packets from containers of {bridge.name} to {ip} through the host leave {way}; "
                 f"see: ip rule; ip route get {ip} from {source} iif {bridge.name}"
             )
 

@@ -41,7 +41,7 @@ def parse(text: str) -> str:
         :12
     ] == _MAPPED and interface.network.prefixlen >= _MAPPED_BITS:
         raise UsageError(
-            f"{text} is IPv4 written as IPv6, and no packet comes from there",
+            f"{text} is an IPv4 network in IPv6 form, which no packet comes from",
             f"give {address.from_int(int.from_bytes(packed[12:], 'big'), V4)}"
             f"/{interface.network.prefixlen - _MAPPED_BITS}",
         )

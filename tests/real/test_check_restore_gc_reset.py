@@ -259,7 +259,7 @@ def test_a_rule_ahead_of_dnet_s_that_stops_everything_is_said(
 
 def test_a_rule_ahead_of_dnet_s_that_stops_a_whole_uplink_is_said(mended: Machine) -> None:
     host = mended.host
-    published, coming = "what is published on dnet0", "what comes from dnet0"
+    published, coming = "to published ports of dnet0", "from dnet0"
     ahead = {
         "-i up0 -j DROP": published,
         "-i up+ -p tcp -j REJECT": published,

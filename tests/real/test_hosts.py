@@ -368,7 +368,7 @@ def test_an_underlay_address_that_left_the_host_is_told(duo: Machines) -> None:
     a.run("ip address add 10.0.0.77/24 dev eth0; ip address del 10.0.0.1/24 dev eth0")
     told = [line for line in a.dnet("check").stdout.splitlines() if "10.0.0.1" in line]
     assert len(told) == 1
-    assert told[0].startswith("10.0.0.1, which other hosts reach a by, is not an address of this")
+    assert told[0].startswith("10.0.0.1, the underlay address of a, is not an address of this host")
     a.ip("address add 10.0.0.1/24 dev eth0")
     a.ok("restore")
     a.quiet("check")

@@ -69,9 +69,8 @@ def test_what_containers_send_to_one_another_by_the_host(host: Host, rule: str, 
     """A rule for what comes from them, as for their own way out, without one for their subnet."""
     host.ip("route add default via 10.99.0.2 table 77", f"rule add pref 100 {rule}")
     (line,) = host.dnet("check").stdout.splitlines()
-    assert line.startswith(
-        f"what containers of dnet0 send to 172.17.0.2 by way of the host leaves {way}"
-    )
+    start = "packets from containers of dnet0 to 172.17.0.2 through the host leave"
+    assert line.startswith(f"{start} {way}; ")
     assert line in warned(host, "restore")
     host.ip("rule add pref 99 to 172.17.0.0/16 table main")
     host.quiet("check")
@@ -82,8 +81,8 @@ def test_what_containers_send_to_one_another_by_ipv6(host: Host) -> None:
     host.ok("interface", "allocate", "db")
     host.run("ip -6 route add default dev eth0 table 77; ip -6 rule add from fd17::/64 table 77")
     (line,) = host.dnet("check").stdout.splitlines()
-    assert "of dnet0 send to fd17::" in line
-    assert "leaves by eth0, not by dnet0" in line
+    assert line.startswith("packets from containers of dnet0 to fd17::")
+    assert "through the host leave by eth0, not by dnet0" in line
 
 
 def test_a_container_whose_address_the_host_has_as_well(host: Host) -> None:
