@@ -79,7 +79,7 @@ def standing(roster: Roster, own: HostRecord) -> ConflictError | None:
     if found is None:
         return ConflictError(
             f"{name} has been removed from the pool, or was never registered",
-            "what runs goes on, and other hosts do not reach it; "
+            "its containers keep running, but other hosts do not reach them; "
             "to get a block again: dnet host leave --force, then dnet host join",
         )
     if found.token != own.token:
@@ -89,12 +89,12 @@ def standing(roster: Roster, own: HostRecord) -> ConflictError | None:
         )
     if found.block != own.block:
         return ConflictError(
-            f"the block of {name} is {found.block} by now, and was {own.block}",
-            "to have that one: dnet host leave --force, then dnet host join",
+            f"the block of {name} is now {found.block}, and was {own.block}",
+            "to use that block: dnet host leave --force, then dnet host join",
         )
     if found.underlay != own.underlay:
         return ConflictError(
-            f"{name} has moved to {found.underlay}, and this is {own.underlay}",
+            f"{name} has moved to {found.underlay}, but this host has {own.underlay}",
             "if this is the same host and not a copy of it: dnet host join --moved",
         )
     return None

@@ -73,7 +73,7 @@ def roster(view: View) -> Roster:
     freed = (one for one in holders.values() if one.state != PEER)
     for key in view.entries:
         if key != POOL and not key.startswith((HOSTS, BLOCKS)):
-            refused.append(f"the key {quoted(key)} is none of dnet's")
+            refused.append(f"the key {quoted(key)} is not one of dnet's")
     return Roster(view.revision, _pool(view), (*hosts, *freed), tuple(refused))
 
 
@@ -94,8 +94,8 @@ def joining(view: View, claim: Claim, tries: int = 0) -> HostRecord | Write:
     host_key = f"{HOSTS}{claim.name}"
     if host_key in view.entries:
         raise ConflictError(
-            f"the record of {claim.name} is there, and cannot be read",
-            f"take another name, or let any host say: dnet host remove {claim.name} --yes",
+            f"the record of {claim.name} exists, but cannot be read",
+            f"take another name, or run on any host: dnet host remove {claim.name} --yes",
         )
     # In a large pool others may well join at this moment.
     among = max(1, len(peers) // _AT_ONCE) * _WIDER ** min(tries, _MOST_TRIES)
@@ -117,8 +117,8 @@ def leaving(view: View, name: str, token: str) -> Write | None:
         return None
     if fields_there.get("token") != token:
         raise ConflictError(
-            f"{name} is another host by now, at {quoted(str(fields_there.get('underlay')))}",
-            "leave without a word to the store: dnet host leave --force",
+            f"{name} is now another host, at {quoted(str(fields_there.get('underlay')))}",
+            "to leave without the registry: dnet host leave --force",
         )
     return _going(view, name, LEFT)
 
@@ -141,13 +141,13 @@ def _refuse_other(host: HostRecord, claim: Claim) -> None:
     elif host.name == claim.name:
         raise ConflictError(
             f"there is another host {host.name}, at {host.underlay}",
-            "take another name; or, if that one is no more, let any host say: "
+            "take another name; or, if that one no longer exists, run on any host: "
             f"dnet host remove {host.name} --yes",
         )
     elif host.underlay == claim.underlay:
         raise ConflictError(
             f"the host {host.name} has the address {host.underlay}",
-            "give another --underlay; or, if that one is no more, let any host say: "
+            "give another --underlay; or, if that one no longer exists, run on any host: "
             f"dnet host remove {host.name} --yes",
         )
 
@@ -160,7 +160,7 @@ def _is_unchanged(own: HostRecord, claim: Claim) -> bool:
         return False
     if own.underlay != claim.underlay:
         raise ConflictError(
-            f"{own.name} has joined from {own.underlay}, and this is {claim.underlay}",
+            f"{own.name} has joined from {own.underlay}, but this host has {claim.underlay}",
             "if this is the same host and not a copy of it: dnet host join --moved",
         )
     raise ConflictError(
@@ -194,7 +194,7 @@ def _pool(view: View) -> Pool | None:
     numbers = [read.get(key) for key in ("block", "vni", "port", "schema")]
     try:
         if not all(type(number) is int for number in numbers):
-            raise UsageError("it is not what dnet writes there")
+            raise UsageError("it is not a record of dnet's")
         block, vni, port, schema = (int(str(number)) for number in numbers)
         if schema > SCHEMA:
             raise UsageError("a newer dnet has made it")
@@ -246,7 +246,7 @@ def _host(
         fields.parse_name(name)
         read = _read(entry)
         if read is None:
-            raise UsageError("it is not what dnet writes there")
+            raise UsageError("it is not a record of dnet's")
         block = fields.parse_block(str(read.get("block")))
         if holders.get(block, (None,))[0] != name or holders[block].state != PEER:
             raise UsageError(f"the block {block} is not registered as its own")

@@ -32,7 +32,7 @@ def token(random_bits: int) -> str:
 def parse_token(text: str) -> str:
     """A token as it was made."""
     if len(text) != TOKEN_BITS // 4 or not _HEX.issuperset(text):
-        raise UsageError(f"the token {quoted(text)} is none of dnet's")
+        raise UsageError(f"the token {quoted(text)} is not one of dnet's")
     return text
 
 
@@ -65,7 +65,7 @@ def parse_underlay(text: str) -> str:
         text = address.parse_any(text)
         if family.of(text) is V6 and _is_global_enough(text):
             return text
-    raise UsageError(f"{quoted(text)} is not an address that other hosts could reach a host by")
+    raise UsageError(f"{quoted(text)} is not an address at which other hosts can reach a host")
 
 
 def parse_block(text: str) -> str:
@@ -74,7 +74,7 @@ def parse_block(text: str) -> str:
     number = v4(ip)
     is_length = 1 <= len(length) <= 2 and _DIGITS.issuperset(length) and length[0] != "0"
     if number is None or not is_length or not is_network(number, int(length)):
-        raise UsageError(f"{quoted(text)} is not a network of IPv4", "write it like 10.244.1.0/24")
+        raise UsageError(f"{quoted(text)} is not an IPv4 network", "write it like 10.244.1.0/24")
     return text
 
 

@@ -50,11 +50,11 @@ def parse(text: str) -> Place:
     scheme, separator, rest = text.partition("://")
     if "@" in text and scheme != FILE:
         raise UsageError(
-            "the store's URL has a user in it",
-            "put USER:PASSWORD into a file that only its owner can read, and name that",
+            "the URL of the registry has a user in it",
+            "put USER:PASSWORD into a file that only its owner can read, and give that",
         )
     if not separator or scheme not in (FILE, ETCD, ETCDS):
-        raise UsageError(f"{quoted(text)} is no store of hosts", _HINT)
+        raise UsageError(f"{quoted(text)} is not a registry of hosts", _HINT)
     if scheme == FILE:
         if not rest.startswith("/") or not rest.isprintable() or rest.endswith("/"):
             raise UsageError(f"{quoted(text)} does not name a file", _HINT)

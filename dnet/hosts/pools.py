@@ -49,7 +49,9 @@ def checked(pool: Pool) -> Pool:
 def founded(wanted: Wanted) -> Pool:
     """The pool of a host that is the first in it. Raises UsageError."""
     if wanted.subnet is None:
-        raise UsageError("there is no pool yet", "the first host names it: --pool 10.244.0.0/16")
+        raise UsageError(
+            "there is no pool yet", "the first host must give it: --pool 10.244.0.0/16"
+        )
     return checked(
         Pool(
             wanted.subnet,
@@ -67,7 +69,7 @@ def agreed(pool: Pool, wanted: Wanted) -> Pool:
             named = {"subnet": "", "block_prefix": "block prefix "}.get(key, f"{key} ")
             raise ConflictError(
                 f"the pool is {_described(pool)}, not of {named}{asked}",
-                "all hosts of a pool agree on it: leave the option out",
+                "it is the same for all hosts of a pool: leave the option out",
             )
     return pool
 
@@ -90,7 +92,7 @@ def in_the_way(block: str, obstacles: Iterable[Obstacle]) -> Obstacle | None:
 def misfit(pool: Pool, block: str) -> str | None:
     """Why a network is no block of a pool, None where it is one."""
     if address.prefix_len(block) != pool.block_prefix:
-        return f"is no /{pool.block_prefix}"
+        return f"is not a /{pool.block_prefix}"
     (low, high), (first, last) = fields.bounds(pool.subnet), fields.bounds(block)
     return None if low <= first and last <= high else f"is not in the pool {pool.subnet}"
 
@@ -125,7 +127,7 @@ def choose(pool: Pool, held: Mapping[str, HostRecord], among: int = 1, lot: int 
     if not freed:
         raise ExhaustedError(
             f"no block is left in the pool {_described(pool)}",
-            "remove hosts that are no more: dnet host list, dnet host remove NAME",
+            "remove hosts that no longer exist: dnet host list, dnet host remove NAME",
         )
     return min(freed, key=lambda one: (_FREED.index(one.state), one.revision, one.block)).block
 

@@ -131,7 +131,7 @@ def join(
     if there is not None and there.block not in (None, record.block):
         raise ConflictError(
             f"the block of {there.name} is now {record.block}, and was {there.block}",
-            "leave and join again: dnet host leave --force, dnet host join",
+            "join again: dnet host leave --force, dnet host join",
         )
     made = _overlay(plan, record.token)._replace(
         pool=pool.subnet,

@@ -113,10 +113,11 @@ def _take_version(document: Any, command: str) -> str:
     if command == "VERSION":
         return str(asked)
     if asked not in VERSIONS:
-        raise ProtocolError(OTHER_VERSION, f"cniVersion {asked!r} is none of {', '.join(VERSIONS)}")
+        known = ", ".join(VERSIONS)
+        raise ProtocolError(OTHER_VERSION, f"cniVersion {asked!r} is not one of {known}")
     _version = asked
     if command not in ("ADD", "DEL", *_SINCE):
-        raise ProtocolError(BAD_VARIABLE, f"CNI_COMMAND: {command!r} is no command of CNI's")
+        raise ProtocolError(BAD_VARIABLE, f"CNI_COMMAND: {command!r} is not a CNI command")
     if VERSIONS.index(asked) < VERSIONS.index(_SINCE.get(command, VERSIONS[0])):
         raise ProtocolError(OTHER_VERSION, f"there is no {command} in version {asked}")
     return str(asked)
@@ -140,7 +141,9 @@ def _container(call: Call) -> str:
 
     found = call.needed("CNI_CONTAINERID")
     if not is_container_id(found):
-        raise ProtocolError(BAD_VARIABLE, f"CNI_CONTAINERID: {found[:60]!r} is no container's id")
+        raise ProtocolError(
+            BAD_VARIABLE, f"CNI_CONTAINERID: {found[:60]!r} is not the id of a container"
+        )
     return found
 
 
@@ -175,9 +178,7 @@ def _add(call: Call, config: Config) -> Any:
 
     key, netns, arguments = _key(call, config), call.needed("CNI_NETNS"), call.arguments()
     if config.given.value("prevResult") is not None:
-        raise ProtocolError(
-            BAD_CONFIG, "dnet has to be the first plugin of a network, and is behind another one"
-        )
+        raise ProtocolError(BAD_CONFIG, "dnet must be the first plugin of a network")
     wishes = config.wishes(arguments)
     try:
         made, bridge = attachments.attach(
@@ -249,8 +250,8 @@ def _collect(_call: Call, config: Config) -> None:
     valid = {_attachment(one) for one in config.valid_attachments()}
     for one in attachments.collect(_settings(config), ("cni", config.name), valid):
         frame.say(
-            f"{PROGRAM}: warning: {one.id} is not among the valid attachments, and stays: "
-            f"a process is in {one.netns}"
+            f"{PROGRAM}: warning: {one.id} is not a valid attachment, but is kept: a process is "
+            f"in {one.netns}"
         )
 
 

@@ -23,7 +23,7 @@ _FLAGS = {
 def _one_of(*words: str) -> Callable[[str], str]:
     def chosen(text: str) -> str:
         if text not in words:
-            raise UsageError(f"{names.quoted(text)} is none of {', '.join(words)}")
+            raise UsageError(f"{names.quoted(text)} is not one of {', '.join(words)}")
         return text
 
     return chosen
@@ -111,7 +111,7 @@ def asked(texts: list[Any]) -> Ips:
     both = [list(address.of_family(found, of)) for of in FAMILIES]
     for ips in both:
         if len(ips) > 1:
-            raise UsageError(f"an interface has one address of a family, not {' and '.join(ips)}")
+            raise UsageError(f"an interface has one address per family, not {' and '.join(ips)}")
     return Ips(*(next(iter(ips), None) for ips in both))
 
 
@@ -124,7 +124,7 @@ def subnet_options(subnets: list[tuple[str, str | None, str | None, str | None]]
     for text, gateway, first, last in subnets:
         six = "6" if family.of(text) is V6 else ""
         if f"address{six}" in found:
-            raise UsageError("a network of dnet's has one subnet of a family", "leave one out")
+            raise UsageError("a dnet network has one subnet per family", "leave one out")
         found[f"address{six}"] = subnet.gateway(text, gateway)
         if part := subnet.part(text, first, last):
             found[f"range{six}"] = part

@@ -49,8 +49,8 @@ class Allowed(NamedTuple):
         """Raises UsageError for what needs to be allowed, and is not."""
         if extra not in self.extras:
             raise UsageError(
-                f"the annotation {PREFIX}{annotation} asks for what the hook's file does not allow",
-                f"if it may be asked for: --allow {extra} in the hook's args",
+                f"the hook's file does not allow the annotation {PREFIX}{annotation}",
+                f"to allow it: add --allow {extra} to the hook's args",
             )
 
 
@@ -118,7 +118,7 @@ def _extras(text: str) -> frozenset[str]:
     found = frozenset(text.split(","))
     for one in sorted(found - set(ALLOWABLE)):
         raise UsageError(
-            f"--allow: {names.quoted(one)} is none of {', '.join(ALLOWABLE)}", "see its manual"
+            f"--allow: {names.quoted(one)} is not one of {', '.join(ALLOWABLE)}", "see its manual"
         )
     return found
 
@@ -185,10 +185,10 @@ def wishes(annotations: object) -> dict[str, str]:
         if name not in KNOWN:
             known = ", ".join(KNOWN)
             raise UsageError(
-                f"unknown annotation {names.quoted(key)}", f"after {PREFIX} there can be: {known}"
+                f"unknown annotation {names.quoted(key)}", f"known ones after {PREFIX}: {known}"
             )
         if not isinstance(value, str) or len(value.encode(errors="replace")) > _MOST_BYTES:
-            raise UsageError(f"the annotation {key} is no text of up to {_MOST_BYTES} bytes")
+            raise UsageError(f"the annotation {key} is not a text of at most {_MOST_BYTES} bytes")
         found[name] = value
     return found
 
@@ -206,7 +206,7 @@ def _bridge(allowed: Allowed, asked: str | None) -> str | None:
     if asked not in bridges:
         raise UsageError(
             f"the hook's file does not allow the bridge {names.quoted(asked)}",
-            f"if it may be asked for: --bridge {names.for_shell(asked)} in the hook's args",
+            f"to allow it: add --bridge {names.for_shell(asked)} to the hook's args",
         )
     return asked
 
@@ -215,8 +215,8 @@ def _is_asked(annotations: Mapping[str, str]) -> bool:
     """Whether a namespace that is there already is to be attached. Raises UsageError."""
     if "attach" not in annotations and annotations:
         raise UsageError(
-            "the container is put into a network namespace that is there already",
-            f"if that one is to be attached: {PREFIX}attach=1",
+            "the container uses an existing network namespace",
+            f"to attach it: {PREFIX}attach=1",
         )
     return "attach" in annotations
 
@@ -264,7 +264,7 @@ def _publish(allowed: Allowed, annotations: Mapping[str, str]) -> list[PublishSp
         if one.host_port and not (low <= one.host_port and (end or 0) <= high):
             raise UsageError(
                 f"the hook's file allows host ports from {low} to {high}, not {one}",
-                "if it may be asked for: --ports LO-HI in the hook's args",
+                "to allow it: change --ports LO-HI in the hook's args",
             )
     return [_chosen_within(allowed, one) if one.host_port is None else one for one in specs]
 
@@ -276,8 +276,8 @@ def _chosen_within(allowed: Allowed, spec: PublishSpec) -> PublishSpec:
         return spec
     if spec.is_range:
         raise UsageError(
-            f"the hook's file allows host ports from {low} to {high}, and {spec} names none",
-            "name the host ports: PORT-END:PORT-END",
+            f"the hook's file allows host ports from {low} to {high}, but {spec} gives none",
+            "give the host ports: PORT-END:PORT-END",
         )
     return spec._replace(host_port=low, host_end=high)
 

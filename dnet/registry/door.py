@@ -32,5 +32,5 @@ def _refuse_what_is_of_no_use(found: Place, credentials: Credentials) -> None:
     named = next(filter(None, of_tls), None)
     if named and found.scheme != place.ETCDS:
         raise UsageError(
-            f"{named} is of no use with {found}", "leave it out, or use etcds://, which is TLS"
+            f"{named} has no effect with {found}", "leave it out, or use etcds://, which is TLS"
         )

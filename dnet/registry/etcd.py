@@ -111,7 +111,7 @@ class Etcd:
             if not is_written:
                 self._gateway.patience.renew()  # It does answer; others were faster.
         raise StoreUnreachableError(
-            "etcd is changed by others again and again", "try again, when fewer do so at once"
+            "other hosts keep changing etcd", "try again later, with fewer hosts at once"
         )
 
     def _roster(self, digest: str, answer: Members) -> Roster:

@@ -51,7 +51,7 @@ class File:
         for there, here in (host.underlay, claim.underlay), (host.transport, claim.transport):
             if there != here:
                 raise ConflictError(
-                    f"{self._path} has {host.name} with {there}, and this is {here}",
+                    f"{self._path} has {host.name} with {there}, but this host has {here}",
                     "change the line, on every host, or the option: "
                     f"--underlay {host.underlay} --transport {host.transport}",
                 )
@@ -65,14 +65,14 @@ class File:
         """Raises UsageError."""
         raise UsageError(
             f"{self._path} is a file, which dnet only reads",
-            f"take the line of {fields.parse_name(name)} out of it, on every host",
+            f"delete the line of {fields.parse_name(name)} there, on every host",
         )
 
     def watch(self, after: int) -> Iterator[int]:
         """Raises UsageError."""
         raise UsageError(
-            f"{self._path} is a file, and tells nobody of its changes",
-            "let a timer run dnet host sync",
+            f"{self._path} is a file, which dnet cannot watch",
+            "use a timer to run dnet host sync",
         )
 
 

@@ -16,7 +16,7 @@ def public(path: str, most: int) -> str:
 
     Raises StoreUnreachableError, and PermissionDeniedError for one that others could have written.
     """
-    return _read(path, most, _WRITABLE, "go-w", "is not root's alone to write")
+    return _read(path, most, _WRITABLE, "go-w", "can be written by users other than root")
 
 
 def secret(path: str, most: int) -> str:
@@ -24,7 +24,7 @@ def secret(path: str, most: int) -> str:
 
     Raises as `public` does. No message holds any of it.
     """
-    return _read(path, most, _ANYTHING, "600", "can be read by others")
+    return _read(path, most, _ANYTHING, "600", "can be read by other users")
 
 
 def _read(path: str, most: int, forbidden: int, mode: str, wrong: str) -> str:

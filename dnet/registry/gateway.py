@@ -28,7 +28,7 @@ _MOST_SECRET = 1 << 16
 # One that has no leader then says so at once, where it would try for seconds.
 _LEADER = "Grpc-Metadata-hasleader: true"
 _OK, _FULL, _NOT_FOUND, _LATE, _FAULTS = 200, 429, 404, 408, 500
-_NO_LEADER = "it has no leader, as too few of its members reach each other"
+_NO_LEADER = "it has no leader, because too few of its members reach each other"
 
 
 class Gateway:
@@ -61,7 +61,7 @@ class Gateway:
             try:
                 yield from map(members, answer.lines())
             except SilentError as error:
-                raise NoAnswerError(f"etcd is silent: {error}") from None
+                raise NoAnswerError(f"etcd does not answer: {error}") from None
 
     def _first(self, deadline: Deadline, ask: Callable[[Endpoint, Deadline], T]) -> T:
         """What the first of the endpoints comes to, each with its share of the time.
@@ -85,7 +85,7 @@ class Gateway:
             asked = late
         why = "; ".join(f"{endpoint}: {reason}" for endpoint, reason in silent.items())
         raise NoAnswerError(
-            f"etcd cannot be reached: {why}", "what is on this host goes on; try again later"
+            f"etcd cannot be reached: {why}", "this host keeps working; try again later"
         )
 
     def _whole(self, question: Question, endpoint: Endpoint, deadline: Deadline) -> bytes:
@@ -124,7 +124,7 @@ def _refusal(endpoint: Endpoint, status: int, said: str) -> DnetError | SilentEr
         return SilentError(_NO_LEADER)
     if status == _FULL:
         return StoreUnreachableError(
-            f"etcd's store is full, says {endpoint}",
+            f"the store of etcd at {endpoint} is full",
             "make room: etcdctl compact, etcdctl defrag, then etcdctl alarm disarm",
         )
     if status == _NOT_FOUND:
@@ -133,7 +133,7 @@ def _refusal(endpoint: Endpoint, status: int, said: str) -> DnetError | SilentEr
         return SilentError(f"answers {status} {said}".rstrip())
     return StoreUnreachableError(
         f"etcd refuses, says {endpoint}: {said or status}",
-        "see the user and its password, what its role may read and write, and the certificates",
+        "check the user, its password, what its role may read and write, and the certificates",
     )
 
 
@@ -169,7 +169,7 @@ def _login(place: Place, path: str) -> Members:
     """Who to log in as. Raises UsageError where others could listen."""
     if place.scheme != ETCDS and not all(one.is_loopback for one in place.endpoints):
         raise UsageError(
-            f"a password would go to {place} for everybody to read", "use etcds://, which is TLS"
+            f"the password would be sent to {place} unencrypted", "use etcds://, which is TLS"
         )
     user, colon, password = files.secret(path, _MOST_SECRET).rstrip("\r\n").partition(":")
     if not (user and colon):

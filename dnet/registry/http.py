@@ -203,7 +203,7 @@ _Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, b
 
 def _connected(endpoint: Endpoint, deadline: Deadline) -> _socket.socket:
     addresses = _resolved(endpoint, deadline)[:_MOST_ADDRESSES]
-    why = SilentError("its name stands for no address")
+    why = SilentError("its name has no address")
     for at, (family, address) in enumerate(addresses):
         own = deadline.part(len(addresses) - at)
         with _in_words():
@@ -268,7 +268,7 @@ def _in_words() -> Iterator[None]:
 def _words(error: OSError) -> str:
     verified = getattr(error, "verify_message", "")  # ssl.SSLCertVerificationError
     if verified:
-        return f"its certificate is not to be trusted: {verified.rstrip('.')}"
+        return f"its certificate is not trusted: {verified.rstrip('.')}"
     reason = getattr(error, "reason", None)  # ssl.SSLError
     if reason:
         return f"TLS failed: {str(reason).replace('_', ' ').lower()}"

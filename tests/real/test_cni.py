@@ -307,7 +307,7 @@ def test_the_older_form_of_host_local(network: Network, web: Node) -> None:
         ({"stateDir": "x"}, 7, "absolute"),
         ({"allocation": "random"}, 7, "none of round-robin, reuse"),
         ({"name": ""}, 7, "'name' is missing"),
-        ({"prevResult": {}}, 7, "has to be the first plugin"),
+        ({"prevResult": {}}, 7, "must be the first plugin"),
         ({"runtimeConfig": {"portMappings": [{"hostPort": 1}]}}, 7, "'containerPort'"),
         ({"runtimeConfig": {"portMappings": [mapping(8080, hostIP="x")]}}, 7, "not"),
         ({"runtimeConfig": {"portMappings": [mapping(8080, protocol="icmp")]}}, 7, "icmp"),

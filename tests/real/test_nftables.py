@@ -402,7 +402,7 @@ def test_a_chain_user_at_a_hook_is_no_chain_to_jump_to(host: Host) -> None:
     )
     before = host.everything()
     refusal = host.fails(STATUS["failed"], "restore", code="failed")
-    assert "inet dnet user: no rule can lead to this chain" in refusal.message
+    assert "inet dnet user: no rule can jump to this chain" in refusal.message
     assert host.everything() == before
 
 
