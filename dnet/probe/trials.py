@@ -71,7 +71,7 @@ def planned(state: State, asked: Sequence[str], origins: Sequence[str]) -> Itera
     clients = {one: find.interface(state, one) for one in origins if one not in (OUTSIDE, HOST)}
     for client in clients.values():
         if client.netns is None:
-            raise NotFoundError(f"{client.id} is attached to no network namespace to try from")
+            raise NotFoundError(f"{client.id} is not attached to a network namespace")
     for mapping in _meant(state, asked):
         owner = state.leases_with(mapping.bridge, mapping.container_ip).get(mapping.container_ip)
         target = state.interfaces.get(owner) if owner else None
@@ -89,7 +89,7 @@ def _untried(trial: Trial) -> str | None:
     if endpoint.proto not in _TRIED:
         return f"{endpoint.proto} is not tried, only {' and '.join(_TRIED)}"
     if trial.origin != HOST and is_loopback(endpoint.host_ip):
-        return f"{endpoint.host_ip} is the host's alone"
+        return f"{endpoint.host_ip} can only be used by the host"
     if trial.origin == OUTSIDE and trial.mapping.sources:
         return f"only {', '.join(trial.mapping.sources)} may use it"
     if client and client.address_of(trial.family) is None:
@@ -111,7 +111,7 @@ def _keys(state: State, text: str) -> Sequence[str]:
         one = find.interface(state, text)
         found = [key for ip in one.addresses for key in state.mappings_by_target.keys(ip)]
         if not found:
-            raise NotFoundError(f"nothing is published of {text}", f"dnet map add {text} PORT")
+            raise NotFoundError(f"{text} has no published port", f"dnet map add {text} PORT")
         return found
     try:
         query = parse_endpoint(text)

@@ -33,9 +33,9 @@ REFUSES, UNREACHABLE = "refused", "unreachable"
 _GOOD = frozenset({ANSWERS, DELIVERED, NOT_TRIED})
 
 _STOPS = frozenset({"drop", "queue", "stolen"})
-_TOO_LARGE = "the handshake passes, and 1,400 bytes behind it do not: a way with a smaller MTU"
+_TOO_LARGE = "the handshake passes, but 1,400 bytes after it do not: a path with a smaller MTU"
 _MTU = "compare: ip link show, on the host and in the container; ping -M do -s 1372"
-_UNSEEN = "what decided was not seen"
+_UNSEEN = "the cause was not found"
 # What has a rule do so, as nft lists it.
 _UNTRACKS = (" notrack", " ct zone set ", " xt target CT", ' xt target "CT"')
 _TRACKING = "nft list ruleset: look for notrack and zones; iptables-legacy-save -t raw"
@@ -112,7 +112,7 @@ def _kept_out(seen: Evidence) -> Reason | None:
     by = f" ({_rule(seen, hop)})" if hop else ""
     return (
         f"--from of {trial.mapping.key}: {', '.join(sources)} may use it, not {ip}{by}",
-        f"if {trial.origin} is to use it, repeat its dnet map add with --from {ip} and the others",
+        f"to allow {trial.origin}: repeat its dnet map add with --from {ip} and the others",
     )
 
 
@@ -189,7 +189,7 @@ def _astray(seen: Evidence) -> Reason | None:
     if seen.left or way is None or way.device == mapping.bridge:
         return None
     return (
-        f"what the host sends to {way.address} {way.instead_of(mapping.bridge)}",
+        f"a packet from the host to {way.address} {way.instead_of(mapping.bridge)}",
         f"ip route get {way.address}; {_rules_of_routing(seen)}",
     )
 
@@ -253,7 +253,7 @@ def _between(seen: Evidence, hops: Sequence[Hop] | None) -> Reason | None:
     if mark is None or mark[1] == LAST:
         return None
     return (
-        f"at {mark[0]}, and no rule of nftables: iptables-legacy, or a module of the kernel",
+        f"at {mark[0]}, by no rule of nftables: iptables-legacy, or a module of the kernel",
         _counters(seen),
     )
 
@@ -267,8 +267,7 @@ def _unplugged(seen: Evidence) -> Reason | None:
         return _mistaken(seen, seen.elsewhere)
     if around.gone:
         return f"the network namespace {around.gone} of {trial.whose} is gone", (
-            f"attach it again: dnet attach {trial.whose} --netns NAME; "
-            "or release what is gone: dnet gc"
+            f"attach it again: dnet attach {trial.whose} --netns NAME; or release it: dnet gc"
         )
     if around.port:
         name, what = around.port
@@ -309,8 +308,8 @@ def _unheard(seen: Evidence) -> Reason | None:
     where = f"nothing in {trial.whose} listens on {at}{instead}"
     alone = [one for one in around.ports if one.endswith(f":{port}")]
     if alone:
-        return where, f"let it listen on {trial.family.any}, not on {alone[0]} alone"
-    return where, "start what is to answer, or publish the port it listens on: dnet map add"
+        return where, f"let it listen on {trial.family.any}, not only on {alone[0]}"
+    return where, "start the server, or publish the port it listens on: dnet map add"
 
 
 def _ruled_out_inside(seen: Evidence) -> Reason | None:
@@ -358,7 +357,7 @@ def _led_astray_inside(seen: Evidence) -> Reason | None:
     look = _entering(target, "ip route")
     if inside.device != (target.ifname or inside.device):
         way = inside.instead_of(str(target.ifname))
-        return f"in {target.id} what it sends to {inside.address} {way}", look
+        return f"in {target.id} a packet to {inside.address} {way}", look
     if beyond is None:
         return None
     what = "the router" if beyond != inside.address else "which it takes for a neighbour"
@@ -521,7 +520,7 @@ def _ruled_out(seen: Evidence, hops: Sequence[Hop] | None) -> Reason | None:
     look = _look_at(hop)
     if hop.rule is None:
         is_of_iptables = (table, chain) == ("filter", "FORWARD") and family != "bridge"
-        mend = "dnet check; dnet restore" if is_of_iptables else "accept ahead of it what is meant"
+        mend = "dnet check; dnet restore" if is_of_iptables else "accept these packets before it"
         return f"{family} {table} {chain}: policy {hop.verdict}", f"{look}; {mend}"
     if (family, table) == ("inet", "dnet"):
         return _rule(seen, hop), f"it is dnet's own: dnet bridge show {seen.trial.mapping.bridge}"
@@ -555,7 +554,8 @@ def _set(setting: Setting) -> Reason:
 def _filtered(setting: Setting, way: Route, device: str) -> Reason:
     return (
         f"{setting}: it came in by {device}, and what is sent back to {way.address} {way}",
-        f"mend the route: ip route get {way.address}; or sysctl -w {setting.name}={setting.wanted}",
+        f"correct the route: ip route get {way.address}; or sysctl -w "
+        f"{setting.name}={setting.wanted}",
     )
 
 

@@ -117,22 +117,22 @@ BOTH = {
     ),
     "policy routing": Broken(
         "leaves by up0, not by eth0",
-        "at 172.17.42.1: what the host sends to 172.17.0.2 leaves by up0, not by dnet0",
+        "at 172.17.42.1: a packet from the host to 172.17.0.2 leaves by up0, not by dnet0",
         f"{SPARE}; ip route add default dev up0 table 77; ip rule add from 172.17.0.0/16 table 77",
     ),
     "a route to the container": Broken(
-        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
-        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
+        "a packet from the host to 172.17.0.2 leaves by eth0, not by dnet0",
+        "a packet from the host to 172.17.0.2 leaves by eth0, not by dnet0",
         "ip route add 172.17.0.0/28 via 10.99.0.2",
     ),
     "a rule to the containers": Broken(
-        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
-        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
+        "a packet from the host to 172.17.0.2 leaves by eth0, not by dnet0",
+        "a packet from the host to 172.17.0.2 leaves by eth0, not by dnet0",
         "ip route add default via 10.99.0.2 table 77; ip rule add to 172.17.0.0/16 table 77",
     ),
     "bridge down": Broken(
-        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
-        "what the host sends to 172.17.0.2 leaves by eth0, not by dnet0",
+        "a packet from the host to 172.17.0.2 leaves by eth0, not by dnet0",
+        "a packet from the host to 172.17.0.2 leaves by eth0, not by dnet0",
         "ip link set dnet0 down",
     ),
     "port down": Broken(
@@ -156,11 +156,11 @@ BOTH = {
         inside="ip addr flush dev eth0; ip addr add 172.17.0.77/16 dev eth0",
     ),
     "no default route inside": Broken(
-        "in web what it sends to 198.", "at 10.99.0.1: in web", inside="ip route del default"
+        "in web a packet to 198.", "at 10.99.0.1: in web", inside="ip route del default"
     ),
     "another default route inside": Broken(
         ", not by eth0",
-        "at 10.99.0.1: in web what it sends to 10.99.0.1 leaves by x0, not by eth0",
+        "at 10.99.0.1: in web a packet to 10.99.0.1 leaves by x0, not by eth0",
         inside="ip link add x0 type veth peer name x1; ip link set x0 up; ip link set x1 up;"
         "ip route replace default dev x0",
     ),
@@ -175,7 +175,7 @@ BOTH = {
         inside=f"{NFT.format('output', 0, '')}; nft add rule inet f fw tcp sport 80 drop",
     ),
     "large packets": Broken(
-        "1,400 bytes behind it do not",
+        "1,400 bytes after it do not",
         None,
         f"{FORWARD}; nft add rule inet f fw meta length gt 1000 drop",
     ),
@@ -329,8 +329,8 @@ BESIDE = {
         f"{NFT.format('prerouting', -300, '')}; nft add rule inet f fw iifname eth0 ct zone set 7",
     ),
     "a rule without a route": Broken(
-        "what the host sends to 172.17.0.2 has no route",
-        "what the host sends to 172.17.0.2 has no route",
+        "a packet from the host to 172.17.0.2 has no route",
+        "a packet from the host to 172.17.0.2 has no route",
         "ip rule add to 172.17.0.0/16 prohibit",
         result="",
     ),
@@ -459,7 +459,7 @@ def test_what_is_asked_for_is_tried_from_where_it_is_asked(site: Site) -> None:
     for origin in (OUTSIDE, "web"):
         (row,) = site.rows("5432", "--from", origin)
         assert row["result"] == "not-tried"
-        assert row["where"] == "127.0.0.1 is the host's alone"
+        assert row["where"] == "127.0.0.1 can only be used by the host"
 
 
 def test_a_datagram_that_nobody_answers_is_delivered(site: Site) -> None:
@@ -487,7 +487,7 @@ def test_by_another_device_it_says_what_it_could_not_try(site: Site) -> None:
     site.host.run(f"{FORWARD}; nft add rule inet f fw iifname up0 drop")
     row, _, limit = site.rows("8080", "--via", "up0")
     assert row["where"] == 'inet f fw handle 2: iifname "up0" drop'
-    assert "rules about what leaves by up0" in limit["where"]
+    assert "rules for packets leaving by up0" in limit["where"]
     site.host.sysctl("net/ipv4/conf/up0/rp_filter", 1)
     row, _, limit = site.rows("8080", "--via", "up0")
     assert row["result"] == "answers", row
@@ -548,7 +548,7 @@ def test_it_listens_on_the_loopback_alone(site: Site) -> None:
     site.web.listen("tcp", 80, "web", "127.0.0.1")
     (row, _) = site.rows("8080")
     assert row["where"].endswith("; it listens on 127.0.0.1:80/tcp")
-    assert row["hint"] == "let it listen on 0.0.0.0, not on 127.0.0.1:80/tcp alone"
+    assert row["hint"] == "let it listen on 0.0.0.0, not only on 127.0.0.1:80/tcp"
 
 
 def test_a_namespace_that_is_gone(site: Site) -> None:
@@ -602,7 +602,7 @@ def test_of_two_causes_the_first_is_named_and_then_the_other(site: Site) -> None
         == 'inet f fw handle 2: iifname "eth0" drop'
     )
     site.host.run("nft", "delete", "table", "inet", "f")
-    assert "in web what it sends to" in str(told(site.rows(), OUTSIDE, "0.0.0.0:8080/tcp")[1])
+    assert "in web a packet to" in str(told(site.rows(), OUTSIDE, "0.0.0.0:8080/tcp")[1])
     site.host.ok("attach", "web", "--netns", site.web.netns, "-p", "8080:80", "-p", "53:53/udp")
     assert told(site.rows(), OUTSIDE, "0.0.0.0:8080/tcp") == ("answers", None)
 
@@ -676,9 +676,9 @@ SIX = {
     "route": (
         "ip route add fd00:17::2 via 2001:db8:9::2",
         "",
-        "what the host sends to fd00:17::2 leaves by eth0, not by dnet0",
+        "a packet from the host to fd00:17::2 leaves by eth0, not by dnet0",
     ),
-    "default route inside": ("", "ip -6 route del default", "in web what it sends to 2001:2:"),
+    "default route inside": ("", "ip -6 route del default", "in web a packet to 2001:2:"),
     "address inside": (
         "",
         "ip -6 addr flush dev eth0 scope global",

@@ -560,7 +560,7 @@ def test_peers_are_in_nobody_s_way_and_no_record_takes_another_s_place(
         ((), "removed from the pool"),
         ((OWN._replace(state=REMOVED),), "removed from the pool"),
         ((OWN._replace(token=token(8)),), "another host has joined as me"),
-        ((OWN._replace(block="10.244.8.0/24"),), "the block of me is 10.244.8.0/24"),
+        ((OWN._replace(block="10.244.8.0/24"),), "the block of me is now 10.244.8.0/24"),
         ((OWN._replace(underlay="192.0.2.8"),), "has moved to 192.0.2.8"),
     ],
 )

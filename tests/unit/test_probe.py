@@ -95,7 +95,7 @@ def test_what_is_not_there_is_not_found(state: State) -> None:
             list(trials.planned(state, [asked], []))
     with pytest.raises(UsageError):
         list(trials.planned(state, ["1.2.3:x"], []))
-    with pytest.raises(NotFoundError, match="web is attached to no network namespace"):
+    with pytest.raises(NotFoundError, match="web is not attached to a network namespace"):
         list(trials.planned(state, [], ["web"]))
 
 
@@ -121,7 +121,7 @@ def test_a_rule_goes_ahead_of_what_a_packet_would_have_met_behind_it(seen: Evide
     assert judge(rule).where == "inet other forward handle 7: tcp dport 80 drop"
     assert judge(rule._replace(rules={})).where == "inet other forward handle 7"
     routed = rule._replace(request=(*hops[:2], marked(FORWARD, LAST, "tun0")))
-    assert judge(routed).where == f"what the host sends to {WEB} leaves by tun0, not by dnet0"
+    assert judge(routed).where == f"a packet from the host to {WEB} leaves by tun0, not by dnet0"
     ahead = rule._replace(request=hops[:1])
     assert judge(ahead).where == "net.ipv4.ip_forward = 0"
     assert judge(ahead).hint == "sysctl -w net.ipv4.ip_forward=1"
@@ -135,7 +135,7 @@ def test_what_a_packet_has_passed_is_not_named(seen: Evidence) -> None:
 
 def test_without_a_trace_it_says_that_it_did_not_see(seen: Evidence) -> None:
     silent = seen._replace(around=Around(way=Route(WEB, "dnet0"), listens=True))
-    assert judge(silent).where == "it does not leave towards web: what decided was not seen"
+    assert judge(silent).where == "it does not leave towards web: the cause was not found"
     forwarding = silent._replace(around=silent.around._replace(forwarding=(FORWARDING, None)))
     assert judge(forwarding).where == "net.ipv4.ip_forward = 0"
 
@@ -160,7 +160,7 @@ def test_who_refuses_is_told_apart(seen: Evidence) -> None:
     assert judge(refused) == (
         "refused",
         "nothing in web listens on 172.17.0.2:80/tcp; it listens on 8000/tcp",
-        "start what is to answer, or publish the port it listens on: dnet map add",
+        "start the server, or publish the port it listens on: dnet map add",
     )
     unknown = refused._replace(around=Around())
     assert judge(unknown).where == "web refuses 80/tcp itself"

@@ -135,8 +135,8 @@ class _Pair:
             return self._directly(f"rules, settings and ip rules that name {via}: {why}")
         if returns:
             queues = tuple(early.at_exit(via))
-            return _Ways(via, via, tuple(f"what leaves by {via}: {one}" for one in queues))
-        limit = f"rules about what leaves by {via}: answers to the probe leave by {self.name}"
+            return _Ways(via, via, tuple(f"packets leaving by {via}: {one}" for one in queues))
+        limit = f"rules for packets leaving by {via}: answers to the probe leave by {self.name}"
         return self._directly(limit)._replace(device=via)
 
     def _directly(self, limit: str) -> _Ways:

@@ -119,7 +119,7 @@ class Probe:
     def _aims(self, trial: Trial, at: int) -> Iterator[_Aim]:
         proto, port = trial.mapping.endpoint.proto, trial.mapping.endpoint.port
         if trial.mapping.endpoint.is_range:
-            self._limits.append("of a range of ports the first alone was tried")
+            self._limits.append("only the first port of each range was tried")
         descriptor, device, client, home = None, None, None, None
         if trial.origin == OUTSIDE:
             out = self._outside
