@@ -305,14 +305,14 @@ def test_the_older_form_of_host_local(network: Network, web: Node) -> None:
         ({"icc": 2}, 7, "neither true nor false"),
         ({"bridge": "a/b"}, 7, "not a device name"),
         ({"stateDir": "x"}, 7, "absolute"),
-        ({"allocation": "random"}, 7, "none of round-robin, reuse"),
+        ({"allocation": "random"}, 7, "one of round-robin, reuse"),
         ({"name": ""}, 7, "'name' is missing"),
         ({"prevResult": {}}, 7, "must be the first plugin"),
         ({"runtimeConfig": {"portMappings": [{"hostPort": 1}]}}, 7, "'containerPort'"),
         ({"runtimeConfig": {"portMappings": [mapping(8080, hostIP="x")]}}, 7, "not"),
         ({"runtimeConfig": {"portMappings": [mapping(8080, protocol="icmp")]}}, 7, "icmp"),
         ({"runtimeConfig": {"portMappings": [mapping(65536)]}}, 7, "65535"),
-        ({"runtimeConfig": {"ips": ["10.50.0.7", "10.50.0.8"]}}, 7, "one address of a family"),
+        ({"runtimeConfig": {"ips": ["10.50.0.7", "10.50.0.8"]}}, 7, "one address per family"),
         ({"runtimeConfig": {"mac": "01:00:00:00:00:00"}}, 7, "'mac' of 'runtimeConfig'"),
         ({"cniVersion": "0.2.0"}, 1, "0.2.0"),
         ({"cniVersion": None}, 1, "None"),
@@ -390,7 +390,7 @@ def test_ipv6_beside_ipv4_is_passed_over(network: Network, web: Node) -> None:
     both = [mapping(8080), mapping(8080, hostIP="::")]
     done = network.call("ADD", at(web, capabilities={"portMappings": both}))
     assert done.returncode == 0, done
-    assert done.stderr.startswith("dnet-cni: warning: 8080:80/tcp is published on IPv4 alone")
+    assert done.stderr.startswith("dnet-cni: warning: 8080:80/tcp is published by IPv4 only")
     alone = at(web, "2" * 64, ifname="eth1", capabilities={"portMappings": [both[1]]})
     assert network.refused("ADD", alone)[0] == 7
 
@@ -542,7 +542,7 @@ def test_gc_drops_what_is_not_valid(network: Network, lab: Lab, key: str) -> Non
     valid: Any = {key: [{"containerID": "kept", "ifname": "eth0"}]}
     done = network.call("GC", NOBODY, network.config(**valid))
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.startswith("dnet-cni: warning: busy is not among the valid attachments")
+    assert done.stderr.startswith("dnet-cni: warning: busy is not a valid attachment")
     assert network.host.keys("interface", "list") == ["kept", "busy", "other", "mine"]
     network.host.quiet("check")
 

@@ -491,7 +491,7 @@ def test_no_password_goes_in_clear_to_another_machine(tmp_path: Path, ends: str)
 def test_who_names_certificates_does_not_get_away_without_tls(
     url: str, credentials: Credentials
 ) -> None:
-    with pytest.raises(UsageError, match="of no use") as error:
+    with pytest.raises(UsageError, match="has no effect") as error:
         open_registry(url, credentials)
     assert "etcds://" in str(error.value.hint)
 
