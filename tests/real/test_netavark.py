@@ -77,7 +77,7 @@ def test_a_long_name_has_a_bridge_too(podman: Podman) -> None:
     [
         ({"internal": True}, "no internal networks"),
         ({"subnets": [{"subnet": "fd00::/32"}]}, "prefix"),
-        ({"subnets": [SUBNET, {"subnet": "10.51.0.0/24"}]}, "one subnet of a family"),
+        ({"subnets": [SUBNET, {"subnet": "10.51.0.0/24"}]}, "one subnet per family"),
         ({"subnets": [{"subnet": "10.50.0.0"}]}, "no prefix length"),
         ({"subnets": [{"subnet": "10.50.0.0/31"}]}, "prefix"),
         ({"subnets": [{**SUBNET, "gateway": "10.51.0.1"}]}, "not in 10.50.0.0/24"),
