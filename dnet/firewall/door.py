@@ -62,7 +62,7 @@ class Shape(Protocol):
 
     @property
     def traces(self) -> frozenset[Chain]:
-        """What it leaves behind, where it has been in force."""
+        """What it leaves behind, where it has been active."""
 
     @property
     def translating(self) -> frozenset[str]:
@@ -150,7 +150,7 @@ class Firewall(Protocol):
         """What bears dnet's names and is not `owned`, also where a store is lost."""
 
     def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
-        """Why a bridge cannot be made beside those of a state, if it cannot."""
+        """Why a bridge cannot be made next to those of a state, if it cannot."""
 
 
 class Former(NamedTuple):

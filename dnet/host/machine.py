@@ -142,7 +142,7 @@ class Machine:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
     def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
-        """Why the firewall cannot have a bridge beside those of a state, if it cannot."""
+        """Why the firewall cannot have a bridge next to those of a state, if it cannot."""
         return self._parts.firewall(state.firewall).objections(state, bridge)
 
     def firewalls(self) -> Iterator[str]:

@@ -34,7 +34,7 @@ _CLONE_NEWNET = 0x40000000
 def find(text: str) -> Namespace:
     """The namespace that is meant: a path where there is a '/', else a name, else a pid.
 
-    A name stands for itself in the store, so that a namespace made anew under it is the same
+    A name stands for itself in the store, so that a namespace made again under it is the same
     place; a pid stands for its path. Raises NotFoundError, PermissionDeniedError without
     CAP_SYS_ADMIN (setns(2)), UsageError for the host's own and for what is no namespace.
     """
@@ -70,7 +70,7 @@ def locate(shown: str, cookie: int | None) -> Namespace | None:
 
 
 def is_another(shown: str, cookie: int | None) -> bool:
-    """Whether a name of the store stands for another namespace now, made anew under it."""
+    """Whether a name of the store stands for another namespace now, made again under it."""
     try:
         return cookie is not None and find(shown).cookie not in (None, cookie)
     except DnetError:

@@ -85,7 +85,7 @@ def has_text(path: str, text: str) -> bool:
 
 
 def _spare(path: str) -> str:
-    """A name beside a path that nothing has, in a folder that is there. Raises DnetError."""
+    """A name next to a path that nothing has, in a folder that is there. Raises DnetError."""
     spare = f"{path}.new"
     try:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)

@@ -167,7 +167,7 @@ def _advertised(name: str) -> str:
 
 
 def forgetting(state: State, machine: Machine) -> Iterator[str]:
-    """The devices of default routes of IPv6 that are gone once systemd-networkd is started anew."""
+    """The devices of default routes of IPv6 that are gone once systemd-networkd restarts."""
     from dnet.host import networkd
 
     if not any(one.ip_forward and one.address6 for one in state.bridges.values()):

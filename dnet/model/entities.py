@@ -248,7 +248,7 @@ class Interface(NamedTuple):
 class Reservation(NamedTuple):
     """A host port kept for somebody, without a mapping.
 
-    One that is kept in both families has its key by that of IPv4, and `host_ip6` beside it.
+    One that is kept in both families has its key by that of IPv4, and `host_ip6` next to it.
     """
 
     endpoint: Endpoint
@@ -282,7 +282,7 @@ class Mapping(NamedTuple):
     """A host port, or a range of them, translated to a container's.
 
     Both its addresses are of one family; a port that is published in both is two mappings.
-    `sources` are the networks of that family that may use it beside the host itself, in their
+    `sources` are the networks of that family that may use it besides the host itself, in their
     order; with none, everybody.
     """
 

@@ -256,7 +256,7 @@ class State:
             self.confirmed_bridges.add(bridge)
 
     def forget_boot(self) -> None:
-        """Let no namespace of an earlier boot be taken for one of this: cookies begin anew.
+        """Let no namespace of an earlier boot be taken for one of this: cookies start again.
 
         One without a cookie is known by its name alone, which a process's never outlives.
         """

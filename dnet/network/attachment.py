@@ -30,7 +30,7 @@ Linked = tuple[str, str | None]
 
 
 class Wiring(NamedTuple):
-    """What an attachment asks for beside the interface itself.
+    """What an attachment asks for besides the interface itself.
 
     `sources` are who may use what is published, None whoever might before; `given` are further
     fields of the interface that are to be so from now on.
@@ -58,8 +58,8 @@ def attach(
 ) -> Interface:
     """Give an id an interface in a network namespace, and publish and link what is asked for.
 
-    Again with the same arguments it is the same attachment, plugged in anew where it had come
-    loose. Raises ConflictError where it is plugged in elsewhere.
+    Again with the same arguments it is the same attachment, reconnected if it was disconnected.
+    Raises ConflictError where it is plugged in elsewhere.
     """
     _refuse_unfit(facts, wiring.given.get("hosts_file"))
     namespace = facts.namespace(wiring.netns)
@@ -228,7 +228,7 @@ def _publish(
 ) -> list[PublishSpec]:
     """Publish ports, and give those that were not.
 
-    What leaves the host port open is not published anew on attaching again. Raises UsageError for
+    What leaves the host port open is not published again on attaching again. Raises UsageError for
     sources of a family that nothing is published in.
     """
     if not specs:

@@ -213,7 +213,7 @@ def _refuse_pooled(state: State, name: str) -> None:
 
 
 def _refuse_in_pool(state: State, bridge: Bridge) -> None:
-    """Raises ConflictError for a bridge in a pool that is not as it has to be, and one beside it.
+    """Raises ConflictError for a bridge in a pool that is not as it has to be, and one next to it.
 
     Addresses of a pool are handed out by the hosts whose blocks they are in.
     """

@@ -132,7 +132,7 @@ class Facts(Protocol):
         """The time, RFC 3339 in UTC."""
 
     def objections(self, state: State, bridge: Bridge) -> Iterator[DnetError]:
-        """Why the firewall cannot have a bridge beside those of a state, if it cannot."""
+        """Why the firewall cannot have a bridge next to those of a state, if it cannot."""
 
     def firewalls(self) -> Iterator[str]:
         """Those whose programs are on this machine, in the order of FIREWALLS."""

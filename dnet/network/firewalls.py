@@ -36,7 +36,7 @@ def use(state: State, facts: Facts, *, name: str) -> None:
     """Let another firewall have the rules of all bridges.
 
     Raises KernelError where its programs are not on this machine, ConflictError where it cannot
-    have two of the bridges beside each other.
+    have two of the bridges next to each other.
     """
     if name not in facts.firewalls():
         program, package = PROGRAMS[name]

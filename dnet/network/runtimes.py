@@ -51,7 +51,7 @@ def attach(
 ) -> Interface:
     """Plug a container in, on a bridge that is made where it is missing.
 
-    Again it is the same attachment; one whose namespace is gone is made anew.
+    Again it is the same attachment; one whose namespace is gone is made again.
     Raises OtherBridgeError where the bridge is there and other than the configuration says, and
     what attachment.attach raises.
     """

@@ -168,7 +168,7 @@ def translated(mapping: Mapping) -> Flow:
 
 
 def _past(at: Endpoint) -> Flow:
-    """What came to a port before it was anybody's, where a client never starts anew."""
+    """What came to a port before it was anybody's, where a client never starts again."""
     return Flow(
         proto=at.proto,
         orig_dst=_destination(at.host_ip),

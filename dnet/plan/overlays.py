@@ -115,7 +115,7 @@ def _device(
 
 
 def _entries(own: Overlay, peers: Iterable[Peer], tunnel: Tunnel | None) -> Iterator[DeviceStep]:
-    """Who is behind the device; where it is made anew, nobody is yet."""
+    """Who is behind the device; where it is made again, nobody is yet."""
     name, wanted = own.device, list(peers)
     macs = {vtep(one.block): address.mac(vtep(one.block)) for one in wanted}
     hosts = {address.mac(vtep(one.block)): str(one.underlay) for one in wanted}

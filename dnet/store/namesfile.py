@@ -1,4 +1,4 @@
-"""`names`, beside the store: the names that the shells complete, so that no program has to start.
+"""`names`, next to the store: the names that the shells complete, so that no program has to start.
 
 It follows the store, and is nobody's word: what goes wrong with it is made good by the next
 command that changes something, and is no reason for any to fail.

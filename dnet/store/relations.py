@@ -177,7 +177,7 @@ def _ports(state: State) -> None:
 
 
 def _hosts(state: State) -> None:
-    """One overlay at most, whose block is its bridge's subnet; peers lie beside it in the pool."""
+    """One overlay at most, whose block is its bridge's subnet; peers are next to it in the pool."""
     require(len(state.overlays) <= 1, "overlays", "there is more than one")
     own = state.overlay
     blocks: list[tuple[str, str]] = []

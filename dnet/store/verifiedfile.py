@@ -1,4 +1,4 @@
-"""`verified`, beside the store: with which rules in the kernel it was seen to agree.
+"""`verified`, next to the store: with which rules in the kernel it was seen to agree.
 
 Nobody's word: without it the rules are compared.
 """

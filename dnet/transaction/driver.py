@@ -180,7 +180,7 @@ class Driver(Recovery):
             self._rebuild(outcome, kernel, error)
 
     def _rebuild(self, outcome: Outcome[T], kernel: Kernel, error: RulesRefusedError) -> None:
-        """The kernel's rules are not those the plan took for granted: compare, and plan anew."""
+        """The kernel's rules are not those the plan took for granted: compare, and plan again."""
         state = outcome.state
         plan = kernel.planner.converge(state, kernel.scope(state).with_changes(state))
         if not plan:

@@ -102,7 +102,7 @@ class Maintenance(Clearance):
     def _compared(
         self, state: State, stamp: str | None, journal: State | None, kernel: Kernel
     ) -> Plan:
-        """What a restore would do. Of the rules not all is read anew that was seen to agree.
+        """What a restore would do. Of the rules not all is read again that was seen to agree.
 
         `stamp` is the store's, as it was before it was read.
         """
@@ -163,7 +163,7 @@ class Maintenance(Clearance):
     def _mend(self, state: State, plan: Plan, kernel: Kernel, *, moved: bool, adopts: bool) -> None:
         """Take the steps of a plan that leads to the state itself; a failure is tried again.
 
-        What cannot be written down is done without, for what is to be in force is in the store
+        What cannot be written down is done without, for what is to be active is in the store
         as it is. But not what `adopts`: nothing else tells whose the kernel's side is then.
         """
         if plan:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Operation(Generic[T]):
     """A change of a state, which Driver.change carries out and Driver.rehearse only decides.
 
-    `Operation(portmapper.add, target="web", specs=specs)`: what the function takes beside a state
+    `Operation(portmapper.add, target="web", specs=specs)`: what the function takes besides a state
     and the facts about the machine. It raises what the function raises.
     """
 

@@ -170,7 +170,7 @@ class Recovery:
 
     @staticmethod
     def _may_have_changed_rules(journal: State, kernel: Kernel) -> bool:
-        """Whether what a journal tells of may have come to be in force, for however long.
+        """Whether what a journal tells of may have become active, for however long.
 
         Rules are changed ahead of all that lets anything through. As long as nobody has changed any
         since then, no connection began or went on by others than those that the store tells of.

@@ -109,7 +109,7 @@ class PublishSpec(NamedTuple):
     def fits(self, endpoint: Endpoint, container_port: int) -> bool:
         """Whether a mapping that is there could be what this asks for.
 
-        Without an address it is that of IPv4, beside which there may be one of IPv6.
+        Without an address it is that of IPv4, next to which there may be one of IPv6.
         """
         at = endpoint.host_ip
         length = self.end - self.port

@@ -57,7 +57,7 @@ def _not_in_form(text: str) -> UsageError:
 def given(networks: Iterable[str]) -> Sources | None:
     """What a command line asks for; None where it asks for nothing.
 
-    Raises UsageError for networks beside everybody.
+    Raises UsageError for networks besides everybody.
     """
     named = set(networks)
     if named > {ANY}:

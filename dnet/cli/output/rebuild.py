@@ -1,4 +1,4 @@
-"""A state as the lines of a batch that make it anew, in an empty store."""
+"""A state as the lines of a batch that recreate it in an empty store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OF_A_PROCESS = "/proc/"
 def lines(state: State) -> Iterator[str]:
     """The batch, in an order in which each line finds what it needs.
 
-    Whatever belongs to what a container runtime asked for is left out: the runtime asks anew.
+    Whatever belongs to what a container runtime asked for is left out: the runtime asks again.
     """
     others = {one.id: one.origin.by for one in state.interfaces.values() if one.origin}
     yield from (f"# {name} is left out: {by} asks for it" for name, by in others.items())
@@ -74,7 +74,7 @@ def _line(command: str, *words: str | Iterable[str]) -> str:
 
 
 def _is_kept(state: State, bridge: Bridge, others: Collection[str]) -> bool:
-    """Whether a bridge is a person's, or has something beside what a runtime made it for."""
+    """Whether a bridge is a person's, or has something other than what a runtime made it for."""
     owners = {owner for of in FAMILIES for owner in state.leases(bridge.name, of).rows.values()}
     owners |= {one.owner for one in state.reservations.values() if one.bridge == bridge.name}
     return bridge.origin is None or not owners.issubset(others)

@@ -97,7 +97,7 @@ def _create(result: Difference, actual: Tables, desired: Layout) -> None:
 
 
 def _own(result: Difference, chain: Chain, actual: list[str] | None, desired: list[str]) -> None:
-    """Rules of a chain that is dnet's alone: the few that differ, or the chain anew."""
+    """Rules of a chain that is dnet's alone: the few that differ, or the whole chain."""
     there = actual or []
     if there == desired:
         return

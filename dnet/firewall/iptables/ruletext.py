@@ -162,7 +162,7 @@ def _among(addresses: tuple[int, int], asked: str) -> int:
 
 
 def _ports(packet: Packet, asked: str) -> int:
-    """Some of the protocol that a rule about ports names beside them."""
+    """Some of the protocol that a rule about ports names with them."""
     spans = map(port_span, asked.split(","))
     return any_of(packet.goes_to(one) if one else UNKNOWN for one in spans)
 

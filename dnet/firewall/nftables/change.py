@@ -65,7 +65,7 @@ class Change(NamedTuple):
         return (one.shown for one in self.commands(_TOGETHER))
 
     def parts(self) -> Iterator[Change]:
-        """Dnet's own table, and what is beside it."""
+        """Dnet's own table, and what is outside of it."""
         own = self._replace(beside=())
         if own:
             yield own

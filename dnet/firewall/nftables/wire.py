@@ -30,7 +30,7 @@ class _Field(NamedTuple):
 
     @property
     def room(self) -> int:
-        """The bytes it takes up beside others."""
+        """The bytes it takes up next to others."""
         return self.size + 3 & ~3
 
     def text(self, value: bytes) -> str:

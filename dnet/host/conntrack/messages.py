@@ -3,7 +3,7 @@
 The messages are nf_conntrack_netlink.c's; the numbers are those of
 include/uapi/linux/netfilter/nfnetlink.h and nfnetlink_conntrack.h. IPCTNL_MSG_CT_DELETE names the
 reply tuple, the zone and the identity of the entry. The reply tuple, since it says how the flow is
-translated: one that was tracked anew meanwhile, under the present rules, has the same original
+translated: one that was tracked again meanwhile, under the present rules, has the same original
 tuple and, in the same place of memory, the same identity, but it is not what was listed and has to
 stay.
 """
