@@ -439,7 +439,7 @@ def test_two_stores_in_one_namespace(host: Host, tmp_path: Path) -> None:
         STATUS["conflict"], *second, "bridge", "init", "br9", "--address", "10.5.0.1/24"
     )
     clearing = f"if that store is lost: dnet --state-dir {second[1]} reset --unowned"
-    assert refusal.hint == f"if it is another store's: --state-dir; {clearing}"
+    assert refusal.hint == f"if it belongs to another store: --state-dir; {clearing}"
     assert host.snapshot() == mine
     assert host.json(*second, "bridge", "list") == []
 

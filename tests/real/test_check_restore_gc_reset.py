@@ -497,7 +497,7 @@ def test_reset_keeps_what_the_administrator_wrote(machine: Machine) -> None:
     machine.host.iptables("-A DNET-USER -s 198.51.100.7 -j DROP")
     done = machine.host.dnet("reset", "--yes")
     assert done.returncode == 0
-    assert done.stderr.startswith("dnet: warning: the chain DNET-USER stays")
+    assert done.stderr.startswith("dnet: warning: the chain DNET-USER is kept")
     assert "-A DNET-USER -s 198.51.100.7/32 -j DROP" in machine.host.rules()
 
 
@@ -511,7 +511,7 @@ def test_reset_after_a_lost_store(machine: Machine) -> None:
     for words in (("bridge", "init"), ("bridge", "init", "br9", "--address", "10.9.0.1/24")):
         refusal = host.fails(STATUS["conflict"], *words)
         assert "DNET" in refusal.message
-        assert str(refusal.hint).startswith("if it is another store's: --state-dir; ")
+        assert str(refusal.hint).startswith("if it belongs to another store: --state-dir; ")
         assert str(refusal.hint).endswith("if that store is lost: dnet reset --unowned")
         assert settled(host) == before
     shown = host.ok("reset", "--unowned", "--dry-run").splitlines()

@@ -171,7 +171,7 @@ def test_what_is_kept_of_an_administrator_s_goes_on_until_the_last_bridge(
     host.ok("firewall", "use", OTHER[there])
     done = host.dnet(*last.split())
     assert done.returncode == 0
-    named = {"iptables": "the chain DNET-USER stays", "nftables": "the table inet dnet is kept"}
+    named = {"iptables": "the chain DNET-USER is kept", "nftables": "the table inet dnet is kept"}
     (line,) = done.stderr.splitlines()
     assert named[there] in line
     assert [one for one in host.rules() if one.startswith("-A FORWARD")] == [

@@ -83,7 +83,7 @@ def test_a_long_name_has_a_bridge_too(podman: Podman) -> None:
         ({"subnets": [{**SUBNET, "gateway": "10.51.0.1"}]}, "not in 10.50.0.0/24"),
         (
             {"subnets": [{**SUBNET, "lease_range": {"start_ip": "10.50.0.9"}}]},
-            "not one prefix's",
+            "not exactly one prefix",
         ),
         ({"options": {"colour": "red"}}, "no option colour"),
         ({"options": {"mtu": "9"}}, "'mtu' of 'options'"),

@@ -111,7 +111,7 @@ def test_what_the_second_has_is_unowned_only_if_it_has_the_names(host: Host) -> 
         both = host.snapshot()
         done = host.dnet("reset", "--yes")
         assert done.returncode == 0
-        assert ("the bridge dnet0; if it is another store's: --state-dir" in done.stderr) == (
+        assert ("the bridge dnet0; if it belongs to another store: --state-dir" in done.stderr) == (
             bridge == "dnet0"
         )
         assert host.snapshot() == both
