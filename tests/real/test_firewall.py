@@ -344,7 +344,7 @@ def test_a_chain_means_nothing_with_nftables(machine: Lab) -> None:
     init = ("bridge", "init", "dnet0", "--address", "172.17.42.1/16", "--firewall", "nftables")
     done = host.dnet(*init, "--chain", "FIRST")
     assert done.returncode == 0
-    assert "dnet: warning: --chain means nothing with nftables" in done.stderr
+    assert "dnet: warning: --chain has no effect with nftables" in done.stderr
     host.ok("bridge", "init", "dnet0", "--chain", "DNET")
     host.ok("bridge", "init", "dnet1", "--address", "10.5.0.1/24", "--chain", "DNET-tcp-8192")
     refusal = host.fails(STATUS["conflict"], "firewall", "use", "iptables")

@@ -174,12 +174,12 @@ def test_a_file_that_cannot_be_written_later_fails_nothing(
     before = victim.read_text()
     done = br0.dnet("ip", "request", "--owner", "web")
     assert (done.returncode, done.stdout) == (0, "172.17.0.3\n")
-    assert done.stderr.startswith("dnet: warning: the hosts file of web is not kept: ")
+    assert done.stderr.startswith("dnet: warning: the hosts file of web is not updated: ")
     assert victim.read_text() == before
     assert br0.dnet("check").returncode == 1
     done = br0.dnet("restore")
     assert (done.returncode, victim.read_text()) == (0, before)
-    assert done.stderr.startswith("dnet: warning: the hosts file of web is not kept: ")
+    assert done.stderr.startswith("dnet: warning: the hosts file of web is not updated: ")
     file.unlink()
     victim.rename(file)
     told = br0.dnet("check")

@@ -225,9 +225,7 @@ def test_where_networkd_would_forget_the_default_route_it_is_told(lab: Lab, host
         return done.stderr
 
     said = told("", "configured", *BOTH)
-    assert said.startswith(
-        "dnet: warning: eth0 has its default route of IPv6 from systemd-networkd"
-    )
+    assert said.startswith("dnet: warning: the IPv6 default route by eth0 is from systemd-networkd")
     assert "IPv6AcceptRA=yes in [Network] of /run/systemd/network/uplink.network" in said
     assert told("IPv6AcceptRA=yes", "configured", *BOTH) == ""
     assert told("", "unmanaged", *BOTH) == ""

@@ -45,7 +45,7 @@ from tests.lab import Lab
 from tests.node import Node
 
 POOL = Pool("10.244.0.0/16", 24, 4242, 4789)
-HINT = "what is on this host goes on"
+HINT = "this host keeps working"
 
 
 def claim(number: int, **more: object) -> Claim:

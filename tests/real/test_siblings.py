@@ -205,7 +205,7 @@ def test_br_netfilter_that_comes_and_goes_is_found_and_followed(
         host.sysctl(CALLS, calls)
         found = host.dnet("check")
         assert found.returncode == STATUS["drift"]
-        assert " of web is " + ("isolated, as" if calls else "not isolated") in found.stdout
+        assert " of web is " + ("isolated, and" if calls else "not isolated") in found.stdout
         host.ok(*line)
         if calls:
             isolates_nothing(host, "br-netfilter")
