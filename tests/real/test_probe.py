@@ -271,8 +271,8 @@ LEGACY = {
         "iptables -t raw -A PREROUTING -i dnet0 -j CT --zone 3",
     ),
     "inside": Broken(
-        "in web: at input, and no rule of nftables: iptables-legacy",
-        "in web: at input, and no rule of nftables: iptables-legacy",
+        "in web: at input, by no rule of nftables: iptables-legacy",
+        "in web: at input, by no rule of nftables: iptables-legacy",
         inside="iptables -A INPUT -p tcp -j REJECT --reject-with tcp-reset",
         result="refused",
     ),
