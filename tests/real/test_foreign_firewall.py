@@ -376,5 +376,5 @@ def test_without_nft_the_policy_is_what_is_known(lab: Lab, tmp_path: Path) -> No
     assert host.dnet("check", env=env).returncode == 0
     host.run("nft", "-f", "-", stdin=DROPPING)
     found = host.dnet("check", env=env)
-    assert found.stdout.startswith("the nftables chain inet other forward drops by default what")
+    assert found.stdout.startswith("the nftables chain inet other forward drops by default packets")
     assert found.stdout.count("\n") == 1

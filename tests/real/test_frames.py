@@ -87,7 +87,7 @@ def test_nor_where_somebody_serves_ipv6_on_the_bridge(lab: Lab, host: Host) -> N
 
 def test_what_an_adopted_bridge_is_told_of_is_so(lab: Lab, host: Host) -> None:
     host.ip("link add br0 type bridge", "address add 10.7.0.1/24 dev br0", "link set br0 up")
-    assert "takes router advertisements from br0" in host.dnet("bridge", "init", "br0").stderr
+    assert "accepts router advertisements from br0" in host.dnet("bridge", "init", "br0").stderr
     node = lab.node()
     host.ok("attach", "web", "--netns", node.netns)
     # Until its link-local address has been seen to be nobody else's, the kernel takes none.

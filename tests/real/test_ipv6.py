@@ -176,7 +176,7 @@ def test_where_bridged_traffic_meets_ip6tables_loopback_is_left_alone(host: Host
     assert loopbacks(host) == []
     told = host.dnet("check")
     assert (told.returncode, told.stdout) == (0, "")
-    assert "does not answer at [::1]" in told.stderr
+    assert "do not answer at [::1]" in told.stderr
 
 
 # --- the host's own IPv6 ------------------------------------------------------------------------

@@ -150,7 +150,7 @@ def test_what_allows_more_is_asked_for(runtime: Runtime, pid: int) -> None:
         ({"publish": "0.0.0.0:8080:80"}, "does not allow"),
         ({"publish": "x"}, "io.github.dnet.publish: 'x'"),
         ({"publish": " ".join(["8080:80"] * 101)}, "more than 100 words"),
-        ({"publish": "8" * 4097}, "up to 4096 bytes"),
+        ({"publish": "8" * 4097}, "at most 4096 bytes"),
         ({"ip": "172.17.0.9"}, "does not allow"),
         ({"ip6": "fd00::9"}, "does not allow"),
         ({"mac": "02:aa:bb:cc:dd:ee"}, "does not allow"),

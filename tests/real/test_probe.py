@@ -833,7 +833,7 @@ def test_what_is_not_there(site: Site) -> None:
     assert "9999/tcp" in host.fails(3, "probe", "9999", code="not-found").message
     assert host.fails(3, "probe", "nobody", code="not-found").hint
     host.ok("interface", "allocate", "idle")
-    assert "nothing is published" in host.fails(3, "probe", "idle", code="not-found").message
+    assert "no published port" in host.fails(3, "probe", "idle", code="not-found").message
     host.fails(3, "probe", "--from", "nobody", code="not-found")
     host.fails(3, "probe", "--from", "idle", code="not-found")
     assert "nodev0" in host.fails(3, "probe", "--via", "nodev0", code="not-found").message
