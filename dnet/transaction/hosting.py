@@ -115,7 +115,10 @@ class Hosting(Driver):
         noted = self.change(Operation(overlay.note, plan=plan, token=claim.token)).result
         try:
             with self._locked_kernel() as kernel:
-                foreseen(self._store.load(), kernel.machine)
+                state = self._store.load()
+                # With a block it has joined meanwhile, and nothing is to be foreseen.
+                if state.overlay is None or state.overlay.block is None:
+                    foreseen(state, kernel.machine)
             return registry.join(claim._replace(token=noted))
         except StoreUnreachableError:
             raise
