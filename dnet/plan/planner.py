@@ -97,7 +97,8 @@ class Planner:
 
             plan.blocks = list(hostsfiles.kept(state))
         siblings = Siblings.of(state, everything, self._firewalls, self._view)
-        touched = self._devices(plan, state, everything, needed=set())
+        changed = siblings.changed(state.bridges.rows, everything, self._view)
+        touched = self._devices(plan, state, everything, changed, needed=set())
         self._loopbacks(plan, state, everything, siblings)
         self._attachments(plan, state, siblings, [*everything.attached, *touched])
         self._settings(plan, state, everything, shape, siblings)

@@ -139,15 +139,15 @@ class Siblings(NamedTuple):
         """Those of some bridges whose ports have to be looked at, for they are kept in another way.
 
         The settings tell, since they are the last that is changed. Where somebody else has made
-        them before, what the bridge was does.
+        them before, or a change was not carried out whole, what the bridge was does.
         """
         if not self.minds_ports:
             return set()
-        open_before = {one.name for one in scope.bridges} - _separated(scope.bridges)
+        open_before = {one.name for one in scope.bridges if not _separated([one])}
         return {
             name
             for name in bridges
-            if name in self.isolated & open_before or any(self._settings(name, view))
+            if name in (self.isolated | self.freed) & open_before or any(self._settings(name, view))
         }
 
 

@@ -28,7 +28,7 @@ from dnet.network import overlay
 from dnet.network.facts import Facts
 from dnet.plan.view import View
 from dnet.registry.door import open_registry
-from dnet.transaction.driver import Driver, Outcome
+from dnet.transaction.driver import Driver, Outcome, answered
 from dnet.transaction.operation import Operation
 from dnet.typing import NamedTuple
 from dnet.values import address
@@ -58,6 +58,7 @@ class Hosting(Driver):
 
         Raises what the registry raises, ConflictError, UsageError.
         """
+        self._settings.begin()
         state = self.read()
         url = str(place.parse(_url(state, asked)))
         credentials = asked.credentials
@@ -133,6 +134,7 @@ class Hosting(Driver):
         Nothing is locked where that changes nothing. Raises StoreUnreachableError, and
         ConflictError once that is done where this host is no longer one of them.
         """
+        self._settings.begin()
         return self._sync_with(self._registry(self.read()), dry_run=dry_run, fresh=fresh)
 
     def _sync_with(
@@ -179,14 +181,16 @@ class Hosting(Driver):
     def watch(self, tell: Callable[[str], None]) -> None:
         """Follow the registry's changes as they come, as long as the connection lasts.
 
-        Raises what `sync` raises, UsageError where nobody tells of changes.
+        Raises what `sync` raises, UsageError where nobody tells of changes, and what ends it.
         """
         registry = self._registry(self.read())
         changes = registry.watch(overlay.own(self.read()).revision)
         self.sync()
+        answered()
         for revision in changes:
             self.sync(fresh=True)
             tell(f"revision {revision}")
+            answered()
 
     def leave(self, *, force: bool, dry_run: bool) -> Outcome[None]:
         """Give the block back, and lead to nobody any more.
@@ -194,6 +198,7 @@ class Hosting(Driver):
         By `force` also where the registry cannot be told. Raises ConflictError while anything is
         allocated, NotFoundError, StoreUnreachableError.
         """
+        self._settings.begin()
         state = self.read()
         found = overlay.may_leave(state, force=force)
         operation = Operation(overlay.leave, force=force)

@@ -149,6 +149,18 @@ def test_a_watch_follows_within_a_moment_and_ends_with_etcd(town: Town) -> None:
             town.etcd.start()
 
 
+def test_a_watch_that_has_followed_ends_when_it_is_told_to(town: Town) -> None:
+    url = town.joined("a")
+    a = town.hosts["a"]
+    with a.started("dnet", "host", "watch") as watching:
+        town.hosts["b"].ok("host", "join", "b", "--store", url)
+        end = time.monotonic() + 20
+        while "b" not in states(a):
+            assert time.monotonic() < end, "nothing was followed"
+        watching.terminate()
+        assert watching.wait(timeout=20) == 143
+
+
 def test_a_host_that_was_removed_and_is_alive(town: Town) -> None:
     town.joined("a", "b", "c")
     ip, node = town.container("c")

@@ -64,7 +64,9 @@ def test_a_folder_that_others_can_write_to_is_refused(
     folder = tmp_path / "cni"
     folder.mkdir()
     folder.chmod(mode)
-    assert "users other than root" in host.fails(4, "plugin", "install", "--cni", str(folder)).message
+    assert (
+        "users other than root" in host.fails(4, "plugin", "install", "--cni", str(folder)).message
+    )
     assert list(folder.iterdir()) == []
     host.ok("plugin", "install", "--cni", str(folder), "--force")
 

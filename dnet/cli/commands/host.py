@@ -166,7 +166,9 @@ def sync(dry_run: bool) -> Request:
 
     def run(session: Session) -> Document:
         outcome = _hosting(session).sync(dry_run=dry_run)
-        return steps(outcome.plan, outcome.changes) if dry_run else NOTHING
+        if dry_run:
+            return steps(outcome.plan, outcome.changes)
+        return NOTHING._replace(status=outcome.status)
 
     return Request(run=run)
 
@@ -237,7 +239,9 @@ def leave(force: bool, dry_run: bool) -> Request:
 
     def run(session: Session) -> Document:
         outcome = _hosting(session).leave(force=force, dry_run=dry_run)
-        return steps(outcome.plan, outcome.changes) if dry_run else NOTHING
+        if dry_run:
+            return steps(outcome.plan, outcome.changes)
+        return NOTHING._replace(status=outcome.status)
 
     return Request(run=run)
 
