@@ -74,7 +74,7 @@ def _parent(pid: int) -> int:
 
 
 def _status(pid: int, name: bytes) -> list[bytes]:
-    """What stands behind a name in /proc/PID/status; nothing for a process that is gone."""
+    """The value of a name in /proc/PID/status; nothing for a process that is gone."""
     with suppress(OSError):
         for line in read_file(f"/proc/{pid}/status").splitlines():
             if line.startswith(name):

@@ -295,7 +295,7 @@ class Channel:
         self._socket.request(_NEW_ROUTE, message, CREATE | EXCLUSIVE)
 
     def delete_loopback_route(self, index: int) -> None:
-        """Take that back; what is gone already is no error."""
+        """Take that back, also where it is gone already."""
         with suppress(ProcessLookupError):
             self._socket.request(_DELETE_ROUTE, _loopback(index))
 
@@ -304,7 +304,7 @@ class Channel:
         self._socket.request(_NEW_NEIGHBOUR, _proxy(index, ip), CREATE)
 
     def delete_proxy(self, index: int, ip: str) -> None:
-        """Take that back; what is gone already is no error."""
+        """Take that back, also where it is gone already."""
         with suppress(FileNotFoundError):
             self._socket.request(_DELETE_NEIGHBOUR, _proxy(index, ip))
 

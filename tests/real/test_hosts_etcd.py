@@ -134,14 +134,19 @@ def test_what_a_host_has_against_joining_is_said_before_others_are_told(town: To
     assert states(town.hosts["a"]) == {"a": "self", "b": "removed"}
 
 
+def joined_and_followed(town: Town, watching: Host, url: str) -> None:
+    """Let b join, and wait until another host has come to know it."""
+    town.hosts["b"].ok("host", "join", "b", "--store", url)
+    end = time.monotonic() + 20
+    while "b" not in states(watching):
+        assert time.monotonic() < end, "nothing was followed"
+
+
 def test_a_watch_follows_within_a_moment_and_ends_with_etcd(town: Town) -> None:
     url = town.joined("a")
     a = town.hosts["a"]
     with a.started("dnet", "host", "watch") as watching:
-        town.hosts["b"].ok("host", "join", "b", "--store", url)
-        end = time.monotonic() + 20
-        while "b" not in states(a):
-            assert time.monotonic() < end, "nothing was followed"
+        joined_and_followed(town, a, url)
         town.etcd.kill()
         try:
             assert watching.wait(timeout=20) == 7
@@ -153,10 +158,7 @@ def test_a_watch_that_has_followed_ends_when_it_is_told_to(town: Town) -> None:
     url = town.joined("a")
     a = town.hosts["a"]
     with a.started("dnet", "host", "watch") as watching:
-        town.hosts["b"].ok("host", "join", "b", "--store", url)
-        end = time.monotonic() + 20
-        while "b" not in states(a):
-            assert time.monotonic() < end, "nothing was followed"
+        joined_and_followed(town, a, url)
         watching.terminate()
         assert watching.wait(timeout=20) == 143
 

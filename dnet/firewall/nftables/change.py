@@ -18,7 +18,7 @@ _TOGETHER = 100
 
 
 class Command(NamedTuple):
-    """A command for nft: its words, and what stands behind them as one, such as a rule."""
+    """A command for nft: its words, and the rest in one piece, such as a rule."""
 
     words: str
     what: str = ""
