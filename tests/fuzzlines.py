@@ -81,6 +81,8 @@ _ODD = (
     ),
     *("9" * 400, "-1", "1e3", "0x10", "NaN", "None", "null", "*", "😀", "x" * 5000, "=", "a=b"),
 )
+# It goes on until somebody ends it.
+_ENDLESS = "--watch"
 # Only these: whatever a folder is called is made where it is not there.
 _BEFORE = (
     *((), (), (), (), (), ("-v",), ("--lock-timeout", "5"), ("--lock-timeout", "nan")),
@@ -122,7 +124,7 @@ class Lines:
             words += self._words_of(parameter)
         while self._chance.random() < 0.15:
             self._spoil(words)
-        return [*self._chance.choice(_BEFORE), *words]
+        return [*self._chance.choice(_BEFORE), *(one for one in words if one != _ENDLESS)]
 
     def _words_of(self, parameter: click.Parameter) -> Iterator[str]:
         if isinstance(parameter, click.Option):
