@@ -102,7 +102,7 @@ class PortSet:
 
 
 class HostPorts:
-    """What of the host stands in the way of a binding; each part of /proc is read once, if asked.
+    """The ports of the host that cannot be bound; each part of /proc is read once, if asked.
 
     `proto` is tcp, udp or sctp, `port` 1 to 65535, `host_ip` an address, 0.0.0.0 for all of IPv4
     and :: for all of IPv6. The sockets whose inodes are `lent` stand in nobody's way: set by set,

@@ -76,7 +76,7 @@ def take(step: RateStep) -> None:
 
 
 def _delete(socket: nlsocket.Socket, body: bytes) -> None:
-    """What is gone already is no error."""
+    """Delete a queue, also where it is gone already. Raises OSError."""
     refusal, _ = socket.attempt(_DELETE_QDISC, body)
     if refusal not in (0, *_NONE):
         raise OSError(refusal, errno.errorcode.get(refusal, ""))

@@ -117,7 +117,7 @@ class Tunnels:
         return found
 
     def take(self, step: PoolStep) -> None:
-        """Make the change a step stands for. What is to go and is gone already is no error."""
+        """Carry out a step, also one that deletes what is gone already."""
         match step:
             case AddVxlan():
                 self._add_vxlan(step)
